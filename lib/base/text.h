@@ -1,0 +1,22 @@
+/* Text from outside: validity, escaping, nearest names, UUIDs. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/env.h"
+
+bool w4_utf8_valid(w4_bytes text); /* RFC 3629: no overlong, surrogate or > U+10FFFF */
+
+/* Appends text so that a terminal or log shows it on one line and acts on nothing: controls,
+ * DEL, C1, bidirectional marks, line separators and invalid UTF-8 become \n, \t, \xNN, \u{NNNN};
+ * a backslash becomes two. 0 or -ENOMEM / -EMSGSIZE. */
+int w4_text_escape(w4_buffer *out, w4_bytes text);
+
+/* Bounded copy for fixed arrays: cuts at a UTF-8 boundary, always terminates. */
+void w4_text_copy(char *ret_text, size_t size, w4_bytes text);
+
+/* The known name nearest to text, NULL when none is near (edit distance over a third). */
+const char *w4_text_nearest(w4_bytes text, const char *const *names, size_t count);
+
+#define W4_UUID_LEN 36
+void w4_uuid_v4(const w4_env *env, char ret_text[static W4_UUID_LEN + 1]); /* RFC 9562, lower */
+bool w4_uuid_v4_valid(w4_bytes text); /* lower case, version 4, variant 10 */
