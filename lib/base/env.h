@@ -16,7 +16,7 @@ bool w4_log_level_from_name(w4_bytes name, w4_log_level *ret_level);
 
 typedef struct w4_env {
     void *context;
-    void (*random)(void *context, void *ret_bytes, size_t len); /* must not fail */
+    void (*random)(void *context, void *ret_bytes, size_t len);       /* must not fail */
     void (*log)(void *context, w4_log_level level, const char *text); /* may be NULL */
     int64_t wall_offset_us; /* wall time minus now_us; the owner keeps it fresh */
 } w4_env;

@@ -11,6 +11,9 @@ bool w4_utf8_valid(w4_bytes text); /* RFC 3629: no overlong, surrogate or > U+10
  * a backslash becomes two. 0 or -ENOMEM / -EMSGSIZE. */
 int w4_text_escape(w4_buffer *out, w4_bytes text);
 
+/* The same into a fixed array: cuts between characters where it is full, always terminates. */
+void w4_text_escape_cut(char *ret_text, size_t size, w4_bytes text);
+
 /* Bounded copy for fixed arrays: cuts at a UTF-8 boundary, always terminates. */
 void w4_text_copy(char *ret_text, size_t size, w4_bytes text);
 

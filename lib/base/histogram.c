@@ -1,0 +1,72 @@
+#include "base/histogram.h"
+
+#include <string.h>
+
+/* Values 0..15 have a bucket each. Above that each power of two is cut into 16 equal parts, so a
+ * bucket is never wider than 1/16 of its lowest value. Values too large for the last bucket
+ * (2^35 us is nine and a half hours) count in it; max stays exact. */
+#define SUB_BITS 4u
+#define SUB_COUNT (1u << SUB_BITS)
+
+static unsigned bucket_of(uint64_t value) {
+    if (value < SUB_COUNT) {
+        return (unsigned)value;
+    }
+    unsigned top = 63u - (unsigned)__builtin_clzll(value);
+    unsigned shift = top - SUB_BITS;
+    uint64_t bucket = (uint64_t)(shift + 1) * SUB_COUNT + ((value >> shift) - SUB_COUNT);
+    return bucket < W4_HISTOGRAM_BUCKETS ? (unsigned)bucket : W4_HISTOGRAM_BUCKETS - 1;
+}
+
+/* The highest value that falls into a bucket. */
+static uint64_t bucket_high(unsigned bucket) {
+    if (bucket < SUB_COUNT) {
+        return bucket;
+    }
+    unsigned shift = bucket / SUB_COUNT - 1;
+    uint64_t part = SUB_COUNT + bucket % SUB_COUNT;
+    return ((part + 1) << shift) - 1;
+}
+
+void w4_histogram_add(w4_histogram *h, uint64_t value) {
+    uint32_t *bucket = &h->buckets[bucket_of(value)];
+    if (*bucket < UINT32_MAX) {
+        (*bucket)++;
+    }
+    h->count++;
+    h->sum = value > UINT64_MAX - h->sum ? UINT64_MAX : h->sum + value;
+    if (value > h->max) {
+        h->max = value;
+    }
+}
+
+uint64_t w4_histogram_percentile(const w4_histogram *h, double percentile) {
+    uint64_t total = 0; /* of the buckets, which may have saturated before count */
+    for (unsigned i = 0; i < W4_HISTOGRAM_BUCKETS; i++) {
+        total += h->buckets[i];
+    }
+    if (total == 0) {
+        return 0;
+    }
+    double part = percentile > 0 ? percentile / 100.0 : 0; /* also for not-a-number */
+    if (part >= 1) {
+        return h->max;
+    }
+    uint64_t rank = (uint64_t)(part * (double)total);
+    if ((double)rank < part * (double)total || rank == 0) {
+        rank++;
+    }
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < W4_HISTOGRAM_BUCKETS - 1; i++) {
+        seen += h->buckets[i];
+        if (seen >= rank) {
+            uint64_t high = bucket_high(i);
+            return high < h->max ? high : h->max;
+        }
+    }
+    return h->max;
+}
+
+void w4_histogram_clear(w4_histogram *h) {
+    memset(h, 0, sizeof *h);
+}
