@@ -1,0 +1,72 @@
+/* The handshake of one link: Noise XX with the hellos of wire.md 2. Ends with an authenticated
+ * peer and keys, or with a refusal. */
+#pragma once
+
+#include "base/env.h"
+#include "crypto/sign.h"
+#include "envelope/refusal.h"
+#include "envelope/type.h"
+#include "session/noise.h"
+
+#define W4_RTT_PROLOGUE "web4-rtt/1"
+#define W4_HANDSHAKE_TIMEOUT_US (UINT64_C(10) * 1000000u)
+#define W4_SESSION_ID_LEN 16
+#define W4_NODE_NAME_MAX 63
+#define W4_FEATURES_MAX 16
+
+/* Next seq expected on each of the three channels that are always open. */
+typedef struct w4_resume_point {
+    bool present;
+    uint8_t session[W4_SESSION_ID_LEN];
+    uint64_t expected[W4_CHANNEL_KIND_COUNT];
+} w4_resume_point;
+
+typedef struct w4_hello {
+    char node[W4_NODE_NAME_MAX + 1];
+    w4_pubkey pubkey;
+    w4_fingerprint fingerprint; /* of pubkey */
+    uint64_t wall_us;           /* the sender's clock */
+    uint32_t heartbeat_ms, timeout_ms;
+    uint32_t max_message;
+    w4_resume_point resume;
+} w4_hello;
+
+typedef struct w4_handshake_config {
+    const w4_identity *identity;                /* borrowed while the handshake lives */
+    const uint8_t *static_secret;               /* W4_DH_LEN bytes, fresh at each process start */
+    char node[W4_NODE_NAME_MAX + 1];
+    uint32_t heartbeat_ms, timeout_ms;
+    uint32_t max_message;
+    const w4_fingerprint *pinned; /* initiator: refuse anybody else with auth_failure; may be NULL */
+} w4_handshake_config;
+
+typedef struct w4_handshake w4_handshake;
+
+typedef struct w4_handshake_result {
+    bool initiator;
+    w4_hello peer;
+    uint8_t peer_static[W4_DH_LEN]; /* tells one process of the peer from the next */
+    w4_noise_keys keys;             /* wipe when used */
+    w4_resume_point sent_resume;    /* what our own hello said */
+} w4_handshake_result;
+
+int w4_handshake_new(const w4_env *env, const w4_handshake_config *config, bool initiator,
+                     uint64_t now_us, w4_handshake **ret_handshake);
+w4_handshake *w4_handshake_free(w4_handshake *handshake);
+
+/* Before our hello goes out the owner may name the session to resume with this peer. The initiator
+ * knows the peer only when message 2 has been read (w4_handshake_peer), so: recv, look, set, emit.
+ * The responder writes its hello before it knows the peer; its resume point travels in the first
+ * record's ACK frames instead (session.c). */
+void w4_handshake_set_resume(w4_handshake *handshake, const w4_resume_point *resume);
+const w4_hello *w4_handshake_peer(const w4_handshake *handshake); /* proven, or NULL */
+
+/* 0 or -ENOMEM; look at done / failure afterwards. */
+int w4_handshake_recv(w4_handshake *handshake, w4_bytes frame, uint64_t now_us);
+/* Appends at most one frame: 1 written, 0 nothing to say, -ENOMEM. */
+int w4_handshake_emit(w4_handshake *handshake, w4_buffer *out, uint64_t now_us);
+uint64_t w4_handshake_deadline(const w4_handshake *handshake);
+void w4_handshake_expire(w4_handshake *handshake, uint64_t now_us);
+bool w4_handshake_done(const w4_handshake *handshake);
+w4_refusal w4_handshake_failure(const w4_handshake *handshake); /* NONE while it goes on */
+int w4_handshake_take(w4_handshake *handshake, w4_handshake_result *ret_result); /* once; 1: not done */

@@ -1,0 +1,124 @@
+/* A session with one peer identity (wire.md 3 to 5). It outlives its links: the owner attaches the
+ * result of a handshake, moves frames, and detaches when the link ends. Sans-IO. */
+#pragma once
+
+#include "base/histogram.h"
+#include "session/handshake.h"
+
+typedef struct w4_session w4_session;
+
+typedef enum w4_overflow {
+    W4_OVERFLOW_ERROR,
+    W4_OVERFLOW_DROP_OLDEST,
+    W4_OVERFLOW_DROP_NEWEST,
+    W4_OVERFLOW_BLOCK,
+    W4_OVERFLOW_COUNT
+} w4_overflow;
+
+typedef struct w4_channel_limits {
+    uint32_t messages_max; /* queued and in flight */
+    size_t bytes_max;
+    uint32_t credit; /* messages we let the peer have outstanding with us */
+    w4_overflow overflow;
+} w4_channel_limits;
+
+typedef struct w4_session_config {
+    uint64_t heartbeat_us, timeout_us; /* ours; the slower of both ends counts */
+    uint64_t resume_window_us;
+    uint32_t max_message; /* bytes of one message we take */
+    uint64_t rekey_records, rekey_bytes, rekey_us;
+    w4_channel_limits channels[W4_CHANNEL_KIND_COUNT];
+} w4_session_config;
+
+extern const w4_session_config W4_SESSION_CONFIG_DEFAULT;
+
+/* Conditions */
+enum {
+    W4_SESSION_E_FULL = 1,  /* the queue is full and the policy is `error` */
+    W4_SESSION_E_TOO_LARGE, /* over our or the peer's max_message */
+    W4_SESSION_E_CLOSED,    /* ended; nothing is taken any more */
+    W4_SESSION_E_DROPPED,   /* taken away by the policy drop_newest */
+};
+
+typedef enum w4_session_event_kind {
+    W4_SESSION_EVENT_OPEN,      /* up; resumed says whether on the old state */
+    W4_SESSION_EVENT_MESSAGE,   /* in order, once; give credit back with _consumed */
+    W4_SESSION_EVENT_DELIVERED, /* the peer acknowledged the message with this token */
+    W4_SESSION_EVENT_FAILED,    /* the message with this token ended with code */
+    W4_SESSION_EVENT_WRITABLE,  /* room again on a channel that was full */
+    W4_SESSION_EVENT_HEARTBEAT_TIMEOUT, /* a close or a detach follows */
+    W4_SESSION_EVENT_LINK_LOST, /* the owner must close the link; the session waits for another */
+    W4_SESSION_EVENT_CLOSED,    /* ended for good: code and text; the owner frees it */
+    W4_SESSION_EVENT_KIND_COUNT
+} w4_session_event_kind;
+
+typedef struct w4_session_event {
+    w4_session_event_kind kind;
+    w4_channel_kind channel;
+    w4_bytes message; /* MESSAGE: borrowed until the next call on the session */
+    uint64_t token;
+    w4_refusal code;
+    bool resumed;
+    bool by_peer; /* CLOSED */
+    char text[64]; /* CLOSED: printable */
+} w4_session_event;
+
+typedef struct w4_channel_stats {
+    uint64_t attempted, enqueued, delivered, dropped_oldest, dropped_newest, blocked, errors;
+    uint64_t overflow_events, failed, retransmitted, duplicates, bytes_out, bytes_in, messages_in;
+    uint32_t queued, in_flight, max_queue_len;
+    size_t queued_bytes;
+    w4_histogram latency_us; /* from enqueue to acknowledgement */
+} w4_channel_stats;
+
+typedef struct w4_session_stats {
+    uint64_t records_out, records_in, bytes_out, bytes_in;
+    uint64_t verification_failures, replays, reconnects, rekeys;
+    uint64_t rtt_us; /* smoothed; 0: not known yet */
+    uint64_t opened_us, last_heard_us;
+    bool attached;
+} w4_session_stats;
+
+/* A new session, without a link yet. config is copied. 0 or -ENOMEM. */
+int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t now_us,
+                   w4_session **ret_session);
+w4_session *w4_session_free(w4_session *session);
+
+/* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
+ * and it has one; else it begins afresh: a session id from the handshake hash, and what was
+ * unacknowledged ends as FAILED(disconnected). result->keys are wiped. 0 or -ENOMEM. */
+int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ordered_link,
+                      uint64_t now_us);
+void w4_session_detach(w4_session *session, uint64_t now_us); /* the link is gone */
+bool w4_session_attached(const w4_session *session);
+bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_point);
+
+/* One transport frame in. 0, -ENOMEM; what it means comes as events. */
+int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us);
+/* Appends at most one transport frame (record) to out: 1 written, 0 nothing to send, -ENOMEM.
+ * hold_acks keeps acknowledgements back (what they promise is not on disk yet). */
+int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
+void w4_session_hold_acks(w4_session *session, bool hold);
+uint64_t w4_session_deadline(const w4_session *session);
+int w4_session_expire(w4_session *session, uint64_t now_us);
+bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event);
+
+/* Queues a message (copied). token comes back with DELIVERED or FAILED, exactly one of them, for
+ * each call that returned 0. 0, -ENOMEM, or W4_SESSION_E_*. */
+int w4_session_send(w4_session *session, w4_channel_kind channel, w4_bytes message,
+                    uint64_t token, uint64_t now_us);
+/* The application has dealt with n received messages of the channel: credit may be granted. */
+void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
+/* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event. */
+void w4_session_close(w4_session *session, w4_refusal code, const char *text, uint64_t now_us);
+
+const w4_hello *w4_session_peer(const w4_session *session); /* of the last attach; NULL before */
+const uint8_t *w4_session_id(const w4_session *session);    /* W4_SESSION_ID_LEN bytes */
+void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats);
+const w4_channel_stats *w4_session_channel_stats(const w4_session *session, w4_channel_kind channel);
+size_t w4_session_memory(const w4_session *session); /* bytes held */
+
+/* One CLOSE record under fresh handshake keys: how an authenticated peer is refused (wire.md 2). */
+int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *text,
+                      w4_buffer *out);
+const char *w4_overflow_name(w4_overflow overflow);
