@@ -1,0 +1,89 @@
+/* The store contract: ordered tables of (key, value), written in groups.
+ *
+ * Writes are gathered in memory and seen by reads at once; w4_store_commit makes all of them
+ * durable together (one transaction, synced). What depends on durability (an answer, an
+ * acknowledgement) is let out only after commit returned 0. When commit fails the gathered writes
+ * are kept and the next commit tries again with all of them, on a reopened file where that is
+ * needed: a failed sync is never taken for a success. */
+#pragma once
+
+#include "base/bytes.h"
+
+typedef enum w4_store_table {
+    W4_STORE_META,       /* name -> value */
+    W4_STORE_PEER,       /* node fingerprint -> JSON: addresses, name, when last worked */
+    W4_STORE_RECORD,     /* node fingerprint -> its newest signed node record */
+    W4_STORE_TRUST,      /* sequence u64 -> JSON of a trust move (history, append only) */
+    W4_STORE_FACT,       /* msg_id -> JSON: state and votes of a fact */
+    W4_STORE_ENVELOPE,   /* msg_id -> the signed envelope, as received */
+    W4_STORE_DECISION,   /* msg_id -> JSON */
+    W4_STORE_SEEN,       /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
+    W4_STORE_OUTBOX,     /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
+    W4_STORE_CONSENT,    /* agent fingerprint -> JSON: latest human state */
+    W4_STORE_CLAIM,      /* msg_id -> JSON */
+    W4_STORE_AUDIT,      /* sequence u64 -> JSON: who ordered what */
+    W4_STORE_TABLE_COUNT
+} w4_store_table;
+
+const char *w4_store_table_name(w4_store_table table);
+
+#define W4_STORE_KEY_MAX 255u
+#define W4_STORE_VALUE_MAX (1024u * 1024u)
+#define W4_STORE_PENDING_BYTES_MAX (64u * 1024u * 1024u) /* gathered and not committed */
+
+/* Conditions */
+enum {
+    W4_STORE_E_NOT_FOUND = 1,
+    W4_STORE_E_FULL,    /* too much gathered: commit does not succeed; nothing was taken */
+    W4_STORE_E_FAILED,  /* commit: not durable; kept, try again later; see _error */
+    W4_STORE_E_CORRUPT, /* a record does not match its checksum, or the file is damaged */
+    W4_STORE_E_NEWER,   /* open: made by a newer version; untouched */
+    W4_STORE_E_FOREIGN, /* open: not a store of ours; untouched */
+    W4_STORE_E_BUSY,    /* open: another process has it */
+    W4_STORE_E_FILE,    /* open: the system said no */
+};
+
+typedef struct w4_store w4_store;
+
+typedef struct w4_store_ops {
+    const char *name;
+    void (*free)(w4_store *store); /* without commit: what was not committed is gone */
+    int (*put)(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value);
+    int (*remove)(w4_store *store, w4_store_table table, w4_bytes key);
+    int (*get)(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value);
+    /* The first entry with a key >= from (inclusive) or > from, that starts with prefix. */
+    int (*next)(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
+                bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value);
+    int (*commit)(w4_store *store);
+    const char *(*error)(const w4_store *store); /* why the last call failed, for people */
+    int (*check)(w4_store *store, w4_buffer *ret_report); /* 0 sound, or W4_STORE_E_CORRUPT */
+} w4_store_ops;
+
+struct w4_store {
+    const w4_store_ops *ops;
+};
+
+/* 0, -ENOMEM, or a condition. ret buffers are replaced, not appended to. */
+w4_store *w4_store_free(w4_store *store);
+int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value);
+int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key); /* absent: 0 */
+int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value);
+int w4_store_commit(w4_store *store);
+bool w4_store_dirty(const w4_store *store); /* something is gathered */
+const char *w4_store_error(const w4_store *store);
+int w4_store_check(w4_store *store, w4_buffer *ret_report);
+
+/* Walks a table in key order, also while it is changed:
+ *   w4_store_cursor_init(&c, table, prefix); while ((r = w4_store_next(store, &c)) == 0) ...
+ * r: 0 with c.key and c.value, W4_STORE_E_NOT_FOUND at the end, or another failure. */
+typedef struct w4_store_cursor {
+    w4_store_table table;
+    w4_buffer prefix, key, value;
+    bool started;
+} w4_store_cursor;
+int w4_store_cursor_init(w4_store_cursor *cursor, w4_store_table table, w4_bytes prefix);
+int w4_store_next(w4_store *store, w4_store_cursor *cursor);
+void w4_store_cursor_deinit(w4_store_cursor *cursor);
+
+/* Appends under the next sequence number of an append-only table. */
+int w4_store_append(w4_store *store, w4_store_table table, w4_bytes value, uint64_t *ret_sequence);
