@@ -1,0 +1,50 @@
+/* The graph: the newest record of each author, and what can be read off them. One copy of it all:
+ * the agent directory and the topology are lookups here. */
+#pragma once
+
+#include "base/clock.h"
+#include "graph/record.h"
+#include "json/writer.h"
+
+#define W4_GRAPH_NODES_MAX 16384u
+
+typedef struct w4_graph w4_graph;
+
+int w4_graph_new(w4_graph **ret_graph);
+w4_graph *w4_graph_free(w4_graph *graph);
+
+typedef enum w4_graph_change {
+    W4_GRAPH_UNCHANGED, /* older, or the same record again */
+    W4_GRAPH_ADDED,
+    W4_GRAPH_UPDATED,
+    W4_GRAPH_WITHDRAWN,
+    W4_GRAPH_INVALID,      /* *ret_fault */
+    W4_GRAPH_EXPIRED,      /* ttl over, or issued over 300 s in the future */
+    W4_GRAPH_EQUIVOCATION, /* another record of the same seq: both are proofs; kept is the first */
+    W4_GRAPH_FULL,
+    W4_GRAPH_CHANGE_COUNT
+} w4_graph_change;
+
+/* Verifies and keeps. The text is copied. 0 with *ret_change and the author, or -ENOMEM. */
+int w4_graph_put(w4_graph *graph, w4_bytes record, uint64_t wall_us, w4_graph_change *ret_change,
+                 w4_fingerprint *ret_author, w4_record_fault *ret_fault);
+/* Drops what has expired; true with the author for each one, until false. */
+bool w4_graph_expire(w4_graph *graph, uint64_t wall_us, w4_fingerprint *ret_author);
+bool w4_graph_remove(w4_graph *graph, const w4_fingerprint *author);
+
+/* Borrowed until the next put, expire or remove. */
+const w4_record *w4_graph_find(const w4_graph *graph, const w4_fingerprint *author);
+w4_bytes w4_graph_text(const w4_graph *graph, const w4_fingerprint *author); /* the signed record */
+const w4_record *w4_graph_next(const w4_graph *graph, size_t *cursor); /* cursor from 0 */
+
+/* The directory. An agent on several nodes: the newest record wins. */
+const w4_record_agent *w4_graph_find_agent(const w4_graph *graph, const w4_fingerprint *agent,
+                                           w4_fingerprint *ret_node);
+/* How many agents carry that agent_id; *ret_agent is the one when it is 1. */
+uint32_t w4_graph_find_agent_id(const w4_graph *graph, w4_bytes agent_id,
+                                w4_fingerprint *ret_agent, w4_fingerprint *ret_node);
+/* A routes edge counts only when both ends claim it as active. */
+bool w4_graph_linked(const w4_graph *graph, const w4_fingerprint *a, const w4_fingerprint *b);
+
+/* {"nodes":[...],"edges":[...],"agents":[...]} as one value. */
+void w4_graph_write(const w4_graph *graph, w4_json_writer *w);

@@ -1,0 +1,64 @@
+/* Node records (mesh.md 1): what a node signs about itself, its edges and its agents. Canonical
+ * JSON, Ed25519 over the record without its sign member; the id is the key's fingerprint. */
+#pragma once
+
+#include "crypto/sign.h"
+#include "json/document.h"
+
+#define W4_RECORD_BYTES_MAX (16u * 1024u)
+#define W4_RECORD_ADDRESSES_MAX 8u
+#define W4_RECORD_AGENTS_MAX 64u
+#define W4_RECORD_EDGES_MAX 64u
+#define W4_RECORD_TTL_S 3600u
+
+typedef enum w4_relation { W4_RELATION_ROUTES, W4_RELATION_TRUSTS, W4_RELATION_INVOKES, W4_RELATION_COUNT } w4_relation;
+const char *w4_relation_name(w4_relation relation);
+
+typedef struct w4_record_agent {
+    char agent_id[256];
+    w4_fingerprint fingerprint;
+    w4_pubkey pubkey;
+    w4_json capabilities; /* array of strings or none; when writing: none is [] */
+} w4_record_agent;
+
+typedef struct w4_record_edge {
+    w4_fingerprint target; /* the source is the author */
+    w4_relation relation;
+    double weight;
+    bool active;
+    uint32_t latency_ms; /* routes; 0: not known */
+} w4_record_edge;
+
+/* To write from, and to read into (then strings are borrowed from the document). */
+typedef struct w4_record {
+    uint64_t seq;
+    uint64_t issued_wall_us;
+    uint32_t ttl_s; /* 0: withdrawn */
+    w4_fingerprint id;
+    w4_pubkey pubkey;
+    char name[64];
+    char version[32];
+    char addresses[W4_RECORD_ADDRESSES_MAX][256];
+    uint32_t address_count;
+    const w4_record_edge *edges;
+    uint32_t edge_count;
+    const w4_record_agent *agents;
+    uint32_t agent_count;
+} w4_record;
+
+/* Appends the signed record. 0, -ENOMEM, -EMSGSIZE (over W4_RECORD_BYTES_MAX). */
+int w4_record_write(const w4_record *record, const w4_identity *identity, w4_buffer *out);
+
+typedef struct w4_record_fault {
+    char pointer[192];
+    char expected[160];
+    bool author_proven; /* the signature was good: the author is to blame, not who brought it */
+} w4_record_fault;
+
+/* Reads and verifies. edges and agents point into memory of the reader, good until its next use.
+ * 0, -ENOMEM, or 1 with *ret_fault. */
+typedef struct w4_record_reader w4_record_reader;
+int w4_record_reader_new(w4_record_reader **ret_reader);
+w4_record_reader *w4_record_reader_free(w4_record_reader *reader);
+int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_record,
+                   w4_record_fault *ret_fault);

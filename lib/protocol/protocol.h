@@ -1,0 +1,195 @@
+/* The protocol router of a node: local agents, the envelope pipeline, the families. Sans-IO: the
+ * node hands in envelopes, requests of local agents and the coming and going of neighbours; it
+ * takes out events, in order, after each call.
+ *
+ * Durability: what a call changes is gathered in the store; the node commits once per turn and
+ * only then lets answers, acknowledgements and events out. */
+#pragma once
+
+#include "base/clock.h"
+#include "envelope/envelope.h"
+#include "graph/graph.h"
+#include "json/writer.h"
+#include "store/store.h"
+#include "trust/book.h"
+
+#define W4_AGENTS_MAX_DEFAULT 64u
+#define W4_AGENT_QUEUE_MAX 256u /* envelopes that wait for a handshake, for each pair */
+
+typedef struct w4_protocol w4_protocol;
+
+typedef struct w4_protocol_config {
+    uint32_t quorum;           /* distinct trusted confirmers a fact needs; at least 2 */
+    bool distinct_nodes;       /* confirmers must be on different nodes */
+    uint64_t handshake_timeout_us;
+    w4_json_limits limits;
+    uint32_t agents_max;       /* attached at once */
+    uint32_t facts_max;        /* kept; the oldest that are settled go first */
+} w4_protocol_config;
+
+extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
+
+/* All borrowed; they outlive the protocol. node: the identity of this node. */
+typedef struct w4_protocol_context {
+    w4_env *env;
+    w4_store *store;
+    w4_trust_book *trust;
+    w4_graph *graph; /* with this node's own record in it */
+    const w4_identity *node;
+} w4_protocol_context;
+
+/* Loads facts, votes, decisions and the replay memory from the store. Trust history is replayed
+ * by the node before. 0, -ENOMEM, or a store condition. */
+int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config *config,
+                    uint64_t now_us, w4_protocol **ret_protocol);
+w4_protocol *w4_protocol_free(w4_protocol *protocol);
+void w4_protocol_configure(w4_protocol *protocol, const w4_protocol_config *config); /* reload */
+
+/* A refusal with words, for a caller on a socket. */
+typedef struct w4_refused {
+    w4_refusal code;
+    char pointer[192]; /* into what was handed over, or "" */
+    char text[256];
+} w4_refused;
+
+/* ---- local agents. owner names the client that holds it (a connection); 0 is none. */
+typedef struct w4_agent_info {
+    const char *agent_id;
+    w4_fingerprint fingerprint;
+    w4_pubkey pubkey;
+    bool hosted;   /* the node holds its key and signs for it */
+    bool attached;
+    uint64_t owner;
+    const char *presence; /* "focused", ... or "" when not told */
+    uint32_t lri;
+    w4_bytes capabilities; /* JSON array */
+    uint64_t attached_wall_us;
+} w4_agent_info;
+
+typedef struct w4_agent_attach {
+    const char *agent_id;
+    w4_identity *identity; /* hosted: taken over on success; else NULL */
+    const w4_pubkey *pubkey; /* when not hosted */
+    w4_bytes capabilities;   /* canonical JSON array of strings, or empty */
+    uint64_t owner;
+} w4_agent_attach;
+
+/* 0, -ENOMEM, or 1 with *ret_refused (agent_id or key attached already, too many). Attaching with
+ * a key in hand counts as a valid handshake: the agent is probing here, no more. */
+int w4_protocol_agent_attach(w4_protocol *protocol, const w4_agent_attach *attach, uint64_t now_us,
+                             w4_refused *ret_refused);
+/* One agent of that owner (agent_id), or all of them (NULL). */
+void w4_protocol_agent_detach(w4_protocol *protocol, uint64_t owner, const char *agent_id,
+                              uint64_t now_us);
+bool w4_protocol_agent_next(const w4_protocol *protocol, size_t *cursor, w4_agent_info *ret_info);
+bool w4_protocol_agent_find(const w4_protocol *protocol, uint64_t owner, const char *agent_id,
+                            w4_agent_info *ret_info); /* agent_id NULL: the owner's only one */
+
+typedef struct w4_send_request {
+    uint64_t owner;
+    const char *agent_id; /* NULL: the owner's only one */
+    w4_family family;
+    w4_bytes type;     /* name on the wire */
+    w4_bytes to;       /* agent_id, fingerprint, or "*" */
+    w4_json payload;
+    w4_json state;     /* or none */
+    w4_json source;    /* or none */
+    w4_json channel;   /* a string that overrides the type's channel, or none */
+    uint64_t deadline_us; /* 0: none; else when it ends with timeout */
+} w4_send_request;
+
+typedef struct w4_send_receipt {
+    char msg_id[37];
+    bool stored;         /* is in the store once the turn's commit has succeeded */
+    uint32_t recipients; /* nodes and local agents it went to (or waits for) */
+} w4_send_receipt;
+
+/* Builds, signs, checks as any other envelope, takes effect here, sends. 0, -ENOMEM, or 1. */
+int w4_protocol_send(w4_protocol *protocol, const w4_send_request *request, uint64_t now_us,
+                     w4_send_receipt *ret_receipt, w4_refused *ret_refused);
+/* The same for an envelope the agent signed itself (any JSON form; is made canonical). */
+int w4_protocol_submit(w4_protocol *protocol, uint64_t owner, w4_bytes envelope, uint64_t now_us,
+                       w4_send_receipt *ret_receipt, w4_refused *ret_refused);
+/* The agent's own state (presence, lri, kernel_signals, intent): paces what is delivered to it and
+ * goes to the others as STATE_UPDATE. state: canonical object, as the payload of STATE_UPDATE. */
+int w4_protocol_agent_state(w4_protocol *protocol, uint64_t owner, const char *agent_id,
+                            w4_json state, uint64_t now_us, w4_refused *ret_refused);
+
+/* ---- neighbours */
+void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
+void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
+/* The record of a node in the graph changed: its agents may be new or gone. */
+void w4_protocol_peer_changed(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
+/* One envelope from a neighbour's session, as it came. Runs the pipeline. 0 or -ENOMEM; a refusal
+ * is an event. */
+int w4_protocol_receive(w4_protocol *protocol, const w4_fingerprint *from_node, w4_bytes envelope,
+                        uint64_t now_us);
+/* What became of a TRANSMIT: delivered (NONE) or a code. */
+int w4_protocol_transmitted(w4_protocol *protocol, uint64_t ticket, w4_refusal outcome,
+                            uint64_t now_us);
+
+uint64_t w4_protocol_deadline(const w4_protocol *protocol);
+int w4_protocol_expire(w4_protocol *protocol, uint64_t now_us);
+
+/* ---- what comes out */
+typedef enum w4_protocol_event_kind {
+    W4_PROTOCOL_EVENT_TRANSMIT, /* send to a neighbour; answer with w4_protocol_transmitted */
+    W4_PROTOCOL_EVENT_DELIVER,  /* to a local agent: agent.message */
+    W4_PROTOCOL_EVENT_DELIVERY, /* to a local agent: agent.delivery */
+    W4_PROTOCOL_EVENT_MESH,     /* a verified envelope of the mesh family, for lib/mesh */
+    W4_PROTOCOL_EVENT_REJECTED, /* envelope_rejected */
+    W4_PROTOCOL_EVENT_TRUST,    /* trust_updated; is stored already */
+    W4_PROTOCOL_EVENT_FACT,     /* fact_updated: to subscribers and watchers */
+    W4_PROTOCOL_EVENT_ROUTED,   /* envelope_routed */
+    W4_PROTOCOL_EVENT_KIND_COUNT
+} w4_protocol_event_kind;
+
+typedef struct w4_protocol_event {
+    w4_protocol_event_kind kind;
+    w4_fingerprint node;      /* TRANSMIT: to; REJECTED, DELIVER, MESH: from (zero: local) */
+    w4_channel_kind channel;  /* TRANSMIT */
+    uint64_t ticket;          /* TRANSMIT */
+    w4_bytes envelope;        /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
+    uint64_t owner;           /* DELIVER, DELIVERY */
+    char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */
+    w4_trust_state trust;     /* DELIVER: of the sender here */
+    uint64_t wall_us;         /* DELIVER: received at */
+    char msg_id[37];          /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
+    char to[W4_AGENT_ID_MAX + 1]; /* DELIVERY: whom it was for */
+    w4_refusal code;          /* DELIVERY: NONE is delivered; REJECTED */
+    w4_family family;         /* ROUTED, REJECTED when known */
+    w4_type type;             /* ROUTED; W4_TYPE_COUNT when unknown */
+    w4_fingerprint sender;    /* REJECTED, ROUTED: as claimed; zero when unknown */
+    char text[256];           /* REJECTED: pointer and expectation, printable */
+    w4_trust_move move;       /* TRUST */
+} w4_protocol_event;
+
+bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);
+
+/* ---- facts */
+typedef enum w4_fact_state {
+    W4_FACT_PENDING,
+    W4_FACT_ACCEPTED,
+    W4_FACT_DISPUTED,
+    W4_FACT_REJECTED,
+    W4_FACT_REFUTED,
+    W4_FACT_STATE_COUNT
+} w4_fact_state;
+
+const char *w4_fact_state_name(w4_fact_state state);
+bool w4_fact_state_from_name(w4_bytes name, w4_fact_state *ret_state);
+
+/* Finds by msg_id or any unique prefix of it (4 characters at least). 0: none, 1: *ret_id, more:
+ * not unique. */
+uint32_t w4_protocol_fact_find(const w4_protocol *protocol, w4_bytes prefix, char ret_id[static 37]);
+/* The fact object of rpc/method.c (facts.show) as one value; false when there is none. */
+bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json_writer *w);
+/* Newest first; state W4_FACT_STATE_COUNT: all. Returns false at the end; *cursor from 0. */
+bool w4_protocol_fact_next(const w4_protocol *protocol, w4_fact_state state, size_t *cursor,
+                           char ret_id[static 37]);
+uint32_t w4_protocol_fact_count(const w4_protocol *protocol, w4_fact_state state);
+
+/* Orders of an operator that touch what agents and facts are worth: call after changing the trust
+ * book by hand, so that facts are judged anew. */
+int w4_protocol_trust_changed(w4_protocol *protocol, const w4_fingerprint *subject,
+                              uint64_t now_us);
