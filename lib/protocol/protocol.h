@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/env.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
 #include "json/writer.h"
