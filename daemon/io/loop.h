@@ -35,7 +35,7 @@ w4_loop *w4_loop_free(w4_loop *loop);
 int w4_loop_run(w4_loop *loop); /* turns until w4_loop_stop; 0 or -errno */
 /* One turn; waits until until_us at the latest (0: not at all). For tests and for draining. */
 int w4_loop_turn(w4_loop *loop, uint64_t until_us);
-void w4_loop_stop(w4_loop *loop); /* run returns at the end of this turn */
+void w4_loop_stop(w4_loop *loop);           /* run returns at the end of this turn */
 uint64_t w4_loop_now_us(w4_loop *loop);     /* of this turn: the same in all its calls */
 uint64_t w4_loop_refresh_us(w4_loop *loop); /* after long work: reads the clock again */
 w4_env *w4_loop_env(w4_loop *loop);

@@ -13,7 +13,8 @@
 
 #define W4_FRAME_MAX 65535u
 #define W4_ADDRESS_MAX 255u
-#define W4_LINK_QUEUE_BYTES_MAX (1024u * 1024u) /* frames written and not yet taken by the kernel */
+#define W4_LINK_QUEUE_BYTES_MAX (1024u * 1024u) /* frames written and not yet taken by the kernel  \
+                                                 */
 
 typedef struct w4_transport w4_transport; /* one open backend */
 typedef struct w4_link w4_link;           /* one connection */
@@ -48,15 +49,31 @@ typedef struct w4_transport_event {
 /* Given by the owner, outlives the transport. */
 typedef struct w4_transport_host {
     w4_env *env;
-    void *loop;                   /* the daemon's event loop, or the memory network; by backend */
-    void (*wake)(void *context);  /* there are events to pop; only schedules, never re-enters */
+    void *loop;                  /* the daemon's event loop, or the memory network; by backend */
+    void (*wake)(void *context); /* there are events to pop, or the deadline came nearer; only
+                                  * schedules, never re-enters */
     void *wake_context;
+    uint32_t accepts_per_s; /* new links from one source address (source_limit.h); 0: no limit */
 } w4_transport_host;
 
+/* Counters for metrics; they only grow. */
+typedef struct w4_transport_stats {
+    uint64_t dialled;
+    uint64_t accepted;
+    uint64_t refused;   /* ended at accept: source limit, no descriptors, no memory */
+    uint64_t gone;      /* GONE events */
+    uint64_t malformed; /* links ended for bytes that are no frames */
+    uint64_t frames_sent;
+    uint64_t frames_received;
+    uint64_t bytes_sent; /* of frames, without framing */
+    uint64_t bytes_received;
+    uint64_t full; /* sends refused with W4_TRANSPORT_E_FULL */
+} w4_transport_stats;
+
 typedef struct w4_transport_backend {
-    const char *name;     /* "tcp"; also the label in events and metrics */
-    const char *prefix;   /* of its addresses: "tcp:" */
-    bool ordered;         /* no loss, repeats or reordering while a link lives */
+    const char *name;   /* "tcp"; also the label in events and metrics */
+    const char *prefix; /* of its addresses: "tcp:" */
+    bool ordered;       /* no loss, repeats or reordering while a link lives */
     bool crosses_hosts;
     int (*open)(const w4_transport_host *host, w4_transport **ret_transport);
     void (*free)(w4_transport *transport); /* closes all its links */
@@ -64,12 +81,13 @@ typedef struct w4_transport_backend {
     int (*listen)(w4_transport *transport, const char *address,
                   char ret_bound[static W4_ADDRESS_MAX + 1], int *ret_errno);
     void (*unlisten)(w4_transport *transport); /* stops all listening; links stay */
-    int (*dial)(w4_transport *transport, const char *address, uint64_t now_us,
-                w4_link **ret_link, int *ret_errno);
+    int (*dial)(w4_transport *transport, const char *address, uint64_t now_us, w4_link **ret_link,
+                int *ret_errno);
     int (*send)(w4_link *link, w4_bytes frame, uint64_t now_us);
-    void (*close)(w4_link *link); /* what send took is still flushed; the link must not be used again */
+    void (*close)(
+        w4_link *link); /* what send took is still flushed; the link must not be used again */
     bool (*pop)(w4_transport *transport, uint64_t now_us, w4_transport_event *ret_event);
-    uint64_t (*deadline)(const w4_transport *transport);     /* W4_NEVER where the loop has it */
+    uint64_t (*deadline)(const w4_transport *transport); /* W4_NEVER where the loop has it */
     void (*expire)(w4_transport *transport, uint64_t now_us);
 } w4_transport_backend;
 
@@ -77,15 +95,22 @@ typedef struct w4_transport_backend {
 struct w4_transport {
     const w4_transport_backend *backend;
     w4_transport_host host;
+    w4_transport_stats
+        stats; /* refused and malformed by the backend, the rest by the calls below */
 };
 struct w4_link {
     w4_transport *transport;
-    void *owner;  /* for the owner; NULL at first */
-    bool dialled; /* else accepted */
+    void *owner;                     /* for the owner; NULL at first */
+    bool dialled;                    /* else accepted */
     char remote[W4_ADDRESS_MAX + 1]; /* for people and for rate limits by source */
 };
 
-/* The calls, with the checks that all backends share. 0, -ENOMEM or a condition. */
+/* The calls, with the checks that all backends share. 0, -ENOMEM or a condition.
+ *
+ * A link takes frames from dial or ACCEPTED on; those sent before UP wait for it. Once GONE was
+ * popped nothing more comes of the link and send says W4_TRANSPORT_E_GONE; the owner closes it.
+ * Frames that came before the end are popped before GONE. After w4_link_close no event names the
+ * link. Nothing is popped of a link before its ACCEPTED or UP, except GONE. */
 int w4_transport_open(const w4_transport_backend *backend, const w4_transport_host *host,
                       w4_transport **ret_transport);
 w4_transport *w4_transport_free(w4_transport *transport);
