@@ -1,0 +1,196 @@
+#include "node/events.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct event_row {
+    const char *name;
+    const char *members;
+    const char *help;
+} event_row;
+
+// clang-format off
+static const event_row event_rows[W4_EVENT_COUNT] = {
+    [W4_EVENT_TRANSPORT_CONNECT]    = {"transport_connect",    "address, dialled",        "A link to another node is up; nobody is authenticated yet."},
+    [W4_EVENT_TRANSPORT_DISCONNECT] = {"transport_disconnect", "address, reason",         "A link has ended."},
+    [W4_EVENT_TRANSPORT_ERROR]      = {"transport_error",      "address, code, text",     "A link ended before its session: no route, no handshake, refused."},
+    [W4_EVENT_SESSION_OPEN]         = {"session_open",         "name, address, reconnects", "A session with an authenticated peer began."},
+    [W4_EVENT_SESSION_CLOSE]        = {"session_close",        "code, text, by_peer",     "A session ended for good."},
+    [W4_EVENT_SESSION_RESUMED]      = {"session_resumed",      "address, reconnects",     "A session goes on over a new link; nothing was lost or repeated."},
+    [W4_EVENT_HEARTBEAT_TIMEOUT]    = {"heartbeat_timeout",    "silent_ms",               "A peer was silent for too long; its link is given up."},
+    [W4_EVENT_OVERFLOW]             = {"overflow",             "code",                    "A queue towards a peer was full and a message was refused."},
+    [W4_EVENT_ENVELOPE_ROUTED]      = {"envelope_routed",      "msg_id, family, type, sender", "An envelope passed the pipeline."},
+    [W4_EVENT_ENVELOPE_REJECTED]    = {"envelope_rejected",    "code, text, msg_id, sender", "An envelope was refused; sender is what it claimed."},
+    [W4_EVENT_TRUST_UPDATED]        = {"trust_updated",        "kind, subject, from, to, reason, actor, evidence", "The trust in a subject moved."},
+    [W4_EVENT_FACT_UPDATED]         = {"fact_updated",         "id, state",               "A fact is new, or its state or its votes changed."},
+    [W4_EVENT_PEER_DISCOVERED]      = {"peer_discovered",      "name",                    "A node was met for the first time since start."},
+    [W4_EVENT_PEER_LOST]            = {"peer_lost",            "reason",                  "A node is gone: no session, no record."},
+    [W4_EVENT_GRAPH_UPDATED]        = {"graph_updated",        "author",                  "The record of a node changed."},
+    [W4_EVENT_CONFIG_RELOADED]      = {"config_reloaded",      "ok, digest, previous, text", "The configuration was read again; ok says whether it took effect."},
+    [W4_EVENT_STORE_FAILED]         = {"store_failed",         "text",                    "The store could not make something durable; it is kept and tried again."},
+    [W4_EVENT_STORE_RECOVERED]      = {"store_recovered",      "text",                    "The store works again."},
+    [W4_EVENT_NODE_STARTED]         = {"node_started",         "name, version",           "The node is up."},
+    [W4_EVENT_NODE_STOPPING]        = {"node_stopping",        "reason",                  "The node drains and ends."},
+};
+// clang-format on
+
+typedef struct event_slot {
+    uint64_t seq;
+    w4_event event;
+    w4_log_level severity;
+    w4_buffer json;
+} event_slot;
+
+struct w4_events {
+    const w4_env *env;
+    w4_fingerprint node;
+    uint64_t last;
+    uint64_t lost;
+    uint64_t counts[W4_EVENT_COUNT];
+    w4_json_writer writer;
+    event_slot slots[W4_EVENTS_RING];
+};
+
+const char *w4_event_name(w4_event event) {
+    return event < W4_EVENT_COUNT ? event_rows[event].name : "unknown";
+}
+
+const char *w4_event_help(w4_event event) {
+    return event < W4_EVENT_COUNT ? event_rows[event].help : "";
+}
+
+const char *w4_event_members(w4_event event) {
+    return event < W4_EVENT_COUNT ? event_rows[event].members : "";
+}
+
+bool w4_event_from_name(w4_bytes name, w4_event *ret_event) {
+    for (int i = 0; i < W4_EVENT_COUNT; i++) {
+        if (w4_bytes_equal_text(name, event_rows[i].name)) {
+            *ret_event = (w4_event)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int w4_events_new(const w4_env *env, const w4_fingerprint *node, w4_events **ret_events) {
+    w4_events *events = (w4_events *)calloc(1, sizeof *events);
+    if (events == NULL) {
+        return -ENOMEM;
+    }
+    events->env = env;
+    events->node = *node;
+    for (size_t i = 0; i < W4_EVENTS_RING; i++) {
+        events->slots[i].json = W4_BUFFER_INIT(W4_EVENT_BYTES_MAX);
+    }
+    *ret_events = events;
+    return 0;
+}
+
+w4_events *w4_events_free(w4_events *events) {
+    if (events == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < W4_EVENTS_RING; i++) {
+        w4_buffer_deinit(&events->slots[i].json);
+    }
+    free(events);
+    return NULL;
+}
+
+static event_slot *slot_of(const w4_events *events, uint64_t seq) {
+    return (event_slot *)&events->slots[seq % W4_EVENTS_RING];
+}
+
+w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, uint64_t now_us) {
+    uint64_t seq = events->last + 1;
+    event_slot *slot = slot_of(events, seq);
+    slot->seq = 0;
+    slot->event = about->event;
+    slot->severity = about->severity;
+    w4_buffer_clear(&slot->json);
+
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_json_writer *w = &events->writer;
+    w4_json_writer_init(w, &slot->json);
+    w4_json_begin_object(w);
+    w4_json_member_integer(w, "v", 1);
+    w4_json_member_unsigned(w, "seq", seq);
+    char time[W4_TIMESTAMP_LEN + 1];
+    w4_timestamp_format(w4_env_wall_us(events->env, now_us), time);
+    w4_json_member_string(w, "time", time);
+    w4_fingerprint_format(&events->node, text);
+    w4_json_member_string(w, "node", text);
+    w4_json_member_string(w, "event", w4_event_name(about->event));
+    w4_json_member_string(w, "severity", w4_log_level_name(about->severity));
+    if (about->transport != NULL) {
+        w4_json_member_string(w, "transport", about->transport);
+    }
+    if (about->peer != NULL) {
+        w4_fingerprint_format(about->peer, text);
+        w4_json_member_string(w, "peer", text);
+    }
+    if (about->session != NULL) {
+        char hex[33];
+        for (size_t i = 0; i < 16; i++) {
+            static const char digits[] = "0123456789abcdef";
+            hex[2 * i] = digits[about->session[i] >> 4];
+            hex[2 * i + 1] = digits[about->session[i] & 15];
+        }
+        hex[32] = '\0';
+        w4_json_member_string(w, "session", hex);
+    }
+    if (about->channel != NULL) {
+        w4_json_member_string(w, "channel", about->channel);
+    }
+    w4_json_name(w, "data");
+    w4_json_begin_object(w);
+    return w;
+}
+
+void w4_events_end(w4_events *events) {
+    w4_json_writer *w = &events->writer;
+    w4_json_end_object(w);
+    w4_json_end_object(w);
+    event_slot *slot = slot_of(events, events->last + 1);
+    if (w->error != 0) {
+        events->lost++;
+        return;
+    }
+    events->last++;
+    slot->seq = events->last;
+    events->counts[slot->event]++;
+}
+
+bool w4_events_next(const w4_events *events, uint64_t *cursor, w4_event_view *ret_view) {
+    uint64_t seq = *cursor + 1;
+    uint64_t oldest = events->last >= W4_EVENTS_RING ? events->last - W4_EVENTS_RING + 2 : 1;
+    if (seq < oldest) {
+        seq = oldest;
+    }
+    for (; seq <= events->last; seq++) {
+        const event_slot *slot = slot_of(events, seq);
+        if (slot->seq == seq) {
+            *cursor = seq;
+            *ret_view = (w4_event_view){seq, slot->event, slot->severity,
+                                        w4_buffer_bytes(&slot->json)};
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t w4_events_last(const w4_events *events) {
+    return events->last;
+}
+
+uint64_t w4_events_count(const w4_events *events, w4_event event) {
+    return event < W4_EVENT_COUNT ? events->counts[event] : 0;
+}
+
+uint64_t w4_events_lost(const w4_events *events) {
+    return events->lost;
+}

@@ -1,0 +1,110 @@
+/* A whole node without I/O: the composition root. It owns sessions, protocols, mesh and graph; its
+ * owner (the daemon, the simulator) gives it transports, a store, time, and calls.
+ *
+ * One turn is w4_node_process: everything that has arrived is worked off, the store is committed
+ * once, and only then do acknowledgements and frames go out. */
+#pragma once
+
+#include "mesh/mesh.h"
+#include "node/events.h"
+#include "protocol/protocol.h"
+#include "session/session.h"
+#include "transport/registry.h"
+
+#define W4_NODE_TRANSPORTS_MAX 8u
+#define W4_NODE_LISTEN_MAX 8u
+
+typedef struct w4_node w4_node;
+
+typedef struct w4_node_config {
+    w4_protocol_config protocol;
+    w4_mesh_config mesh;
+    w4_session_config session;
+    uint32_t sessions_max;
+    uint32_t half_open_max;       /* handshakes under way; the oldest goes first */
+    uint32_t handshakes_per_s;    /* from one source address */
+} w4_node_config;
+
+extern const w4_node_config W4_NODE_CONFIG_DEFAULT;
+
+typedef struct w4_node_context {
+    w4_env *env;
+    w4_store *store;                 /* borrowed */
+    const w4_identity *identity;     /* borrowed */
+    const w4_transport_registry *registry; /* borrowed */
+} w4_node_context;
+
+/* Replays trust, loads what the store has. 0, -ENOMEM, or a store condition. */
+int w4_node_new(const w4_node_context *context, const w4_node_config *config, uint64_t now_us,
+                w4_node **ret_node);
+w4_node *w4_node_free(w4_node *node); /* abrupt: no goodbye */
+
+/* Opens a backend of the registry; loop as the backend wants it; wake: call w4_node_process soon. */
+int w4_node_transport_open(w4_node *node, const w4_transport_backend *backend, void *loop,
+                           void (*wake)(void *context), void *wake_context);
+/* 0, -ENOMEM or W4_TRANSPORT_E_*. */
+int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_ADDRESS_MAX + 1],
+                   int *ret_errno);
+void w4_node_configure(w4_node *node, const w4_node_config *config); /* what can change live */
+
+/* One turn. 0 or a fatal error. */
+int w4_node_process(w4_node *node, uint64_t now_us);
+uint64_t w4_node_deadline(const w4_node *node);
+/* Has the last turn's commit succeeded? While false nothing may be promised. */
+bool w4_node_durable(const w4_node *node);
+
+/* Orderly end: sessions are told. Then turns until w4_node_drained or the owner's patience ends. */
+void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us);
+bool w4_node_drained(const w4_node *node);
+
+/* Blocking or unblocking a node acts at once on its session. */
+int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
+                      w4_trust_state state, const char *actor, const char *reason, uint64_t now_us);
+
+/* ---- what comes out for local agents; borrowed until the next call on the node */
+typedef enum w4_node_event_kind {
+    W4_NODE_EVENT_MESSAGE,  /* agent.message */
+    W4_NODE_EVENT_DELIVERY, /* agent.delivery */
+    W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed */
+    W4_NODE_EVENT_BEACON,   /* a datagram for the LAN */
+    W4_NODE_EVENT_KIND_COUNT
+} w4_node_event_kind;
+
+typedef struct w4_node_event {
+    w4_node_event_kind kind;
+    uint64_t owner;
+    char agent_id[W4_AGENT_ID_MAX + 1];
+    char msg_id[37];
+    char to[W4_AGENT_ID_MAX + 1];
+    w4_refusal code;
+    w4_trust_state trust;
+    w4_fingerprint node; /* MESSAGE: which neighbour brought it; zero: local */
+    uint64_t wall_us;
+    w4_bytes bytes; /* MESSAGE: the envelope; BEACON */
+} w4_node_event;
+bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event);
+
+/* ---- parts, for the methods of the sockets */
+w4_protocol *w4_node_protocol(w4_node *node);
+w4_mesh *w4_node_mesh(w4_node *node);
+w4_trust_book *w4_node_trust(w4_node *node);
+w4_graph *w4_node_graph(w4_node *node);
+w4_events *w4_node_events(w4_node *node);
+w4_store *w4_node_store(w4_node *node);
+const w4_identity *w4_node_identity(const w4_node *node);
+const w4_env *w4_node_env(const w4_node *node);
+uint64_t w4_node_refusals(const w4_node *node, w4_refusal code);
+size_t w4_node_addresses(const w4_node *node, const char *ret_addresses[static W4_NODE_LISTEN_MAX]);
+
+typedef struct w4_node_session {
+    w4_fingerprint peer;
+    const w4_session *session;
+    const char *address;   /* of the link, or "" */
+    const char *transport; /* or "" */
+    bool initiator;
+} w4_node_session;
+bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *ret_session);
+/* False when there is none. */
+bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer, w4_refusal code,
+                           const char *text, uint64_t now_us);
+size_t w4_node_memory(const w4_node *node); /* bytes held by sessions */
