@@ -26,9 +26,9 @@ typedef enum w4_rpc_kind {
 
 typedef struct w4_rpc_message {
     w4_rpc_kind kind;
-    w4_json id;      /* string, integer or null; none for notifications */
-    w4_json method;  /* string */
-    w4_json params;  /* object or none (positional arrays are refused) */
+    w4_json id;     /* string, integer or null; none for notifications */
+    w4_json method; /* string */
+    w4_json params; /* object or none (positional arrays are refused) */
     w4_json result;
     w4_json error;
 } w4_rpc_message;

@@ -73,3 +73,4 @@ typedef struct w4_notification_row {
 } w4_notification_row;
 
 const w4_notification_row *w4_notification_row_of(w4_notification notification);
+const w4_notification_row *w4_notification_find(w4_bytes name); /* NULL: no such */

@@ -1,0 +1,90 @@
+#include "rpc/method.h"
+
+#include "rpc/method_table.h"
+
+#define CONTROL W4_SURFACE_CONTROL
+#define AGENT W4_SURFACE_AGENT
+#define ROW(METHOD, SURFACE, NAME, SCHEMAS, CHANGES, HELP)                                         \
+    [W4_METHOD_##METHOD] = {W4_METHOD_##METHOD,   SURFACE, NAME, &w4_params_##SCHEMAS,             \
+                            &w4_result_##SCHEMAS, CHANGES, HELP}
+
+/* clang-format off */
+static const w4_method_row methods[W4_METHOD_COUNT] = {
+    /*  method            socket   name              schemas         changes */
+    ROW(STATUS_GET,       CONTROL, "status.get",     status_get,     false,
+        "Tells how the node is doing."),
+    ROW(PEERS_LIST,       CONTROL, "peers.list",     peers_list,     false,
+        "Lists the nodes that are known, and the addresses that are dialled."),
+    ROW(PEERS_SHOW,       CONTROL, "peers.show",     peers_show,     false,
+        "Shows one node with its agents."),
+    ROW(PEERS_ADD,        CONTROL, "peers.add",      peers_add,      true,
+        "Adds an address to be dialled."),
+    ROW(PEERS_REMOVE,     CONTROL, "peers.remove",   peers_remove,   true,
+        "Forgets a node or an address; its sessions are closed."),
+    ROW(PEERS_BLOCK,      CONTROL, "peers.block",    peers_block,    true,
+        "Blocks a node: its sessions are closed and none is opened again."),
+    ROW(SESSIONS_LIST,    CONTROL, "sessions.list",  sessions_list,  false,
+        "Lists the sessions with other nodes."),
+    ROW(SESSIONS_SHOW,    CONTROL, "sessions.show",  sessions_show,  false,
+        "Shows one session with the counters of its channels."),
+    ROW(SESSIONS_CLOSE,   CONTROL, "sessions.close", sessions_close, true,
+        "Closes a session in order; a peer that is dialled comes back."),
+    ROW(TRUST_LIST,       CONTROL, "trust.list",     trust_list,     false,
+        "Lists how far agents, nodes and humans are trusted."),
+    ROW(TRUST_SHOW,       CONTROL, "trust.show",     trust_show,     false,
+        "Shows how far one is trusted."),
+    ROW(TRUST_SET,        CONTROL, "trust.set",      trust_set,      true,
+        "Sets how far one is trusted, by order of the operator."),
+    ROW(TRUST_WHY,        CONTROL, "trust.why",      trust_why,      false,
+        "Tells each move of one's trust with its cause."),
+    ROW(AGENTS_LIST,      CONTROL, "agents.list",    agents_list,    false,
+        "Lists the agents of this node and of its neighbours."),
+    ROW(FACTS_LIST,       CONTROL, "facts.list",     facts_list,     false,
+        "Lists the facts this node knows."),
+    ROW(FACTS_SHOW,       CONTROL, "facts.show",     facts_show,     false,
+        "Shows one fact with everybody who spoke to it."),
+    ROW(GRAPH_SHOW,       CONTROL, "graph.show",     graph_show,     false,
+        "Shows nodes, edges and agents as this node sees them."),
+    ROW(EVENTS_WATCH,     CONTROL, "events.watch",   events_watch,   false,
+        "Has events sent to this connection as node.event."),
+    ROW(KEYS_SHOW,        CONTROL, "keys.show",      keys_show,      false,
+        "Shows the public keys of this node and of the agents whose keys it holds."),
+    ROW(CONFIG_SHOW,      CONTROL, "config.show",    config_show,    false,
+        "Shows the configuration in force."),
+    ROW(CONFIG_RELOAD,    CONTROL, "config.reload",  config_reload,  true,
+        "Reads the configuration again; a bad one changes nothing."),
+    ROW(NODE_STOP,        CONTROL, "node.stop",      node_stop,      true,
+        "Ends the node in order."),
+    ROW(AGENT_ATTACH,     AGENT,   "agent.attach",   agent_attach,   false,
+        "Lets this connection speak for an agent."),
+    ROW(AGENT_DETACH,     AGENT,   "agent.detach",   agent_detach,   false,
+        "Ends that."),
+    ROW(AGENT_SEND,       AGENT,   "agent.send",     agent_send,     false,
+        "Sends a message that the node signs with the agent's hosted key."),
+    ROW(AGENT_SUBMIT,     AGENT,   "agent.submit",   agent_submit,   false,
+        "Sends an envelope that the agent has signed."),
+    ROW(AGENT_STATE,      AGENT,   "agent.state",    agent_state,    false,
+        "Tells the agent's own state, which paces what is delivered to it."),
+    ROW(AGENT_ACK,        AGENT,   "agent.ack",      agent_ack,      false,
+        "Says that a delivered message was dealt with."),
+    ROW(AGENT_FACTS_LIST, AGENT,   "facts.list",     facts_list,     false,
+        "Lists the facts this node knows."),
+    ROW(AGENT_FACTS_SHOW, AGENT,   "facts.show",     facts_show,     false,
+        "Shows one fact with everybody who spoke to it."),
+    ROW(PEERS_FIND,       AGENT,   "peers.find",     peers_find,     false,
+        "Finds agents by capability or by name."),
+};
+/* clang-format on */
+
+const w4_method_row *w4_method_row_of(w4_method method) {
+    return (unsigned)method < W4_METHOD_COUNT ? &methods[method] : NULL;
+}
+
+const w4_method_row *w4_method_find(w4_surface surface, w4_bytes name) {
+    for (size_t i = 0; i < W4_METHOD_COUNT; i++) {
+        if (methods[i].surface == surface && w4_bytes_equal_text(name, methods[i].name)) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}

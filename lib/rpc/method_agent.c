@@ -1,0 +1,169 @@
+/* Params and results of the methods of the agent socket, and the notifications of both sockets.
+ * facts.list and facts.show are those of the control socket (method_control.c). */
+#include "rpc/method_table.h"
+#include "rpc/shapes.h"
+
+/* clang-format off */
+
+#define PARAMS(NAME) const w4_schema w4_params_##NAME = {NAME##_params, true, NULL}
+#define RESULT(NAME) const w4_schema w4_result_##NAME = {NAME##_result, true, NULL}
+
+static const char *const families[] = {"cip", "hcp", "lip", "mesh", NULL};
+static const char *const subscriptions[] = {"agent.message", "agent.delivery", "fact.updated",
+                                            "node.event", NULL};
+static const w4_schema_row subscription_item = {.kind = W4_SCHEMA_ENUM, .names = subscriptions};
+static const w4_schema_row signal_item = {
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = 64, .check = w4_rpc_check_label};
+static const w4_schema_row fingerprint_item = {
+    .kind = W4_SCHEMA_STRING, .min = 64, .max = 64, .check = w4_rpc_check_fingerprint};
+
+/* ---- agent.attach: this connection speaks for that agent from now on */
+static const w4_schema_row agent_attach_params[] = {
+    W4_ROW_LABEL("agent_id", R_, "its name, for people"),
+    W4_ROW_ARRAY("capabilities", O_, 256, &w4_rpc_label_item, "what it can do"),
+    {.name = "key", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 6, .max = 44,
+     .check = w4_rpc_check_key,
+     .help = "\"hosted\": the node holds the key and signs; a public key: the agent signs itself"},
+    W4_ROW_ARRAY("subscribe", O_, 16, &subscription_item,
+                 "notifications it wants; all but node.event when absent"),
+    W4_SCHEMA_END};
+PARAMS(agent_attach);
+static const w4_schema_row agent_attach_result[] = {
+    W4_ROW_LABEL("agent_id", R_, "its name"),
+    W4_ROW_FINGERPRINT("fingerprint", R_, "its identity"),
+    W4_ROW_PUBKEY("pubkey", R_, "its public key"),
+    W4_ROW_FINGERPRINT("node", R_, "the node it is attached to"),
+    W4_ROW_COUNT("waiting", O_, "messages kept for it, which follow as agent.message"),
+    W4_SCHEMA_END};
+RESULT(agent_attach);
+
+/* ---- agent.detach */
+static const w4_schema_row agent_detach_params[] = {W4_SCHEMA_END};
+PARAMS(agent_detach);
+static const w4_schema_row agent_detach_result[] = {
+    W4_ROW_BOOL("detached", R_, "the connection stays and may attach again"),
+    W4_SCHEMA_END};
+RESULT(agent_detach);
+
+/* ---- agent.send: the node makes the envelope and signs it with the key it holds */
+static const w4_schema_row agent_send_params[] = {
+    W4_ROW_ENUM("protocol", O_, families, "cip when absent"),
+    {.name = "type", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = 64,
+     .check = w4_rpc_check_printable, .help = "a type of that family"},
+    W4_ROW_LABEL("to", R_, "agent_id, fingerprint, unique prefix of one, or * for everybody"),
+    W4_ROW_OBJECT("payload", R_, NULL, "its members by type, see web4-protocols(7)"),
+    W4_ROW_OBJECT("state", O_, NULL, "cip: optional; hcp: required"),
+    W4_ROW_OBJECT("source", O_, NULL, "lip: required"),
+    W4_ROW_ENUM("channel", O_, w4_rpc_channels, "that of its type when absent"),
+    W4_ROW_UUID("caused_by", O_, "msg_id of the message this one answers"),
+    W4_ROW_INTEGER("deadline_ms", O_, 1, 604800000, "not delivered by then: timed_out"),
+    W4_SCHEMA_END};
+PARAMS(agent_send);
+#define SENT_ROWS \
+    W4_ROW_UUID("msg_id", R_, "of the envelope; agent.delivery names it"), \
+    W4_ROW_BOOL("stored", R_, "it outlives a crash of this node"), \
+    W4_ROW_COUNT("recipients", R_, "agents it is on its way to")
+static const w4_schema_row agent_send_result[] = {SENT_ROWS, W4_SCHEMA_END};
+RESULT(agent_send);
+
+/* ---- agent.submit: an envelope that the agent signed itself */
+static const w4_schema_row agent_submit_params[] = {
+    W4_ROW_OBJECT("envelope", R_, NULL, "signed, in any JSON form"),
+    W4_SCHEMA_END};
+PARAMS(agent_submit);
+static const w4_schema_row agent_submit_result[] = {SENT_ROWS, W4_SCHEMA_END};
+RESULT(agent_submit);
+
+/* ---- agent.state: what paces its deliveries */
+static const w4_schema_row agent_state_params[] = {
+    W4_ROW_ENUM("presence", R_, w4_rpc_presences, "overloaded: knowledge waits"),
+    W4_ROW_INTEGER("lri", R_, 0, 100, "load; 90 and more: knowledge waits"),
+    W4_ROW_ARRAY("kernel_signals", O_, 64, &signal_item,
+                 "overload and degraded_memory: knowledge waits"),
+    W4_ROW_TEXT("intent", O_, 1024, "what it is about"),
+    W4_SCHEMA_END};
+PARAMS(agent_state);
+static const w4_schema_row agent_state_result[] = {
+    W4_ROW_BOOL("paced", R_, "deliveries of knowledge wait"),
+    W4_ROW_COUNT("waiting", R_, "messages that wait"),
+    W4_SCHEMA_END};
+RESULT(agent_state);
+
+/* ---- agent.ack */
+static const w4_schema_row agent_ack_params[] = {
+    W4_ROW_UUID("msg_id", R_, "of a message that was delivered and dealt with"),
+    W4_SCHEMA_END};
+PARAMS(agent_ack);
+static const w4_schema_row agent_ack_result[] = {
+    W4_ROW_BOOL("acknowledged", R_, "false: it was not waiting for that"),
+    W4_SCHEMA_END};
+RESULT(agent_ack);
+
+/* ---- peers.find: exactly one of its members */
+static const char *one_of_both(w4_json object, const char **ret_member) {
+    bool by_capability = w4_json_exists(w4_json_get(object, "capability"));
+    bool by_agent = w4_json_exists(w4_json_get(object, "agent_id"));
+    *ret_member = NULL;
+    return by_capability != by_agent ? NULL : "either capability or agent_id";
+}
+static const w4_schema_row peers_find_params[] = {
+    W4_ROW_LABEL("capability", O_, "agents that have it"),
+    W4_ROW_LABEL("agent_id", O_, "agents of that name"),
+    W4_SCHEMA_END};
+const w4_schema w4_params_peers_find = {peers_find_params, true, one_of_both};
+static const w4_schema_row peers_find_result[] = {
+    W4_ROW_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item,
+                 "of this node and of its neighbours"),
+    W4_SCHEMA_END};
+RESULT(peers_find);
+
+/* ---- notifications */
+static const w4_schema_row agent_message_rows[] = {
+    W4_ROW_OBJECT("envelope", R_, NULL, "signed, checked, canonical"),
+    W4_ROW_ENUM("trust", R_, w4_rpc_agent_states, "how far this node trusts the sender"),
+    W4_ROW_ARRAY("path", R_, 32, &fingerprint_item, "nodes it came through, the first one first"),
+    W4_ROW_TIME("received_at", R_, "when this node took it"),
+    W4_ROW_BOOL("redelivered", O_, "it may have been delivered before"),
+    W4_SCHEMA_END};
+static const w4_schema agent_message = {agent_message_rows, true, NULL};
+
+static const char *const outcomes[] = {"delivered", "dropped", "timed_out", "disconnected",
+                                       "refused", NULL};
+static const w4_schema_row agent_delivery_rows[] = {
+    W4_ROW_UUID("msg_id", R_, "of the envelope"),
+    W4_ROW_FINGERPRINT("to", R_, "the agent it was for"),
+    W4_ROW_ENUM("outcome", R_, outcomes, "exactly one for each recipient"),
+    W4_ROW_LABEL("code", O_, "why not, as in web4-protocols(7)"),
+    W4_ROW_TEXT("text", O_, 255, "why not, for people"),
+    W4_SCHEMA_END};
+static const w4_schema agent_delivery = {agent_delivery_rows, true, NULL};
+
+static const w4_schema_row fact_updated_rows[] = {
+    W4_ROW_OBJECT("fact", R_, &w4_rpc_fact, "as it stands now"),
+    W4_SCHEMA_END};
+static const w4_schema fact_updated = {fact_updated_rows, true, NULL};
+
+static const w4_notification_row notifications[W4_NOTIFICATION_COUNT] = {
+    {W4_NOTIFY_AGENT_MESSAGE, "agent.message", &agent_message,
+     "An envelope for this agent. Dealt with, it is answered with agent.ack."},
+    {W4_NOTIFY_AGENT_DELIVERY, "agent.delivery", &agent_delivery,
+     "What became of a message this agent sent."},
+    {W4_NOTIFY_FACT_UPDATED, "fact.updated", &fact_updated,
+     "A fact has a new state or a new voice."},
+    {W4_NOTIFY_NODE_EVENT, "node.event", &w4_rpc_event,
+     "Something happened on this node (after events.watch, or subscribed to)."},
+};
+/* clang-format on */
+
+const w4_notification_row *w4_notification_row_of(w4_notification notification) {
+    return (unsigned)notification < W4_NOTIFICATION_COUNT ? &notifications[notification] : NULL;
+}
+
+const w4_notification_row *w4_notification_find(w4_bytes name) {
+    for (size_t i = 0; i < W4_NOTIFICATION_COUNT; i++) {
+        if (w4_bytes_equal_text(name, notifications[i].name)) {
+            return &notifications[i];
+        }
+    }
+    return NULL;
+}
