@@ -24,6 +24,11 @@ extern const w4_json_limits W4_JSON_LIMITS_ENVELOPE; /* 256 KiB, 32, 1024, 64 Ki
 extern const w4_json_limits W4_JSON_LIMITS_LINE;     /* 1 MiB, 64, 65536, 1 MiB: RPC lines */
 extern const w4_json_limits W4_JSON_LIMITS_FILE;     /* 16 MiB, 128, 1 Mi, 8 MiB: files, canon */
 
+/* Whatever the limits say: nesting (a fixed stack), and values of one document (each costs memory
+ * that its text does not show). Past them: too deep, too large. */
+#define W4_JSON_DEPTH_MAX 512
+#define W4_JSON_VALUES_MAX ((1u << 20) + 4096u)
+
 typedef enum w4_json_kind {
     W4_JSON_NONE, /* no such value */
     W4_JSON_NULL,
@@ -41,13 +46,13 @@ typedef enum w4_json_error_kind {
     W4_JSON_E_SYNTAX = 1, /* not JSON, not UTF-8, duplicate member, number out of range */
     W4_JSON_E_TOO_LARGE,  /* bytes, items or string limit */
     W4_JSON_E_TOO_DEEP,
-    W4_JSON_E_NOT_CANONICAL, /* only from w4_json_read_canonical: not JSON in canonical form */
+    W4_JSON_E_NOT_CANONICAL, /* only from w4_json_read_canonical: JSON, but in another form */
 } w4_json_error_kind;
 
 typedef struct w4_json_error {
-    size_t offset; /* bytes from the start */
+    size_t offset;         /* bytes from the start */
     uint32_t line, column; /* from 1; 0 when unknown */
-    char text[128]; /* printable, one line */
+    char text[128];        /* printable, one line */
 } w4_json_error;
 
 typedef struct w4_json_node {
@@ -59,22 +64,26 @@ typedef struct w4_json_node {
 } w4_json_node;
 
 typedef struct w4_json_document {
-    w4_bytes text; /* canonical */
+    w4_bytes text;       /* canonical */
     w4_json_node *nodes; /* of an object: name, value, name, value, ... */
     uint32_t count, cap;
     w4_buffer owned; /* the text, when read by w4_json_read */
 } w4_json_document;
 
-/* A zeroed document is empty. Reading again reuses its memory (the hot path allocates nothing). */
+/* A zeroed document is empty. Reading again reuses its memory (the hot path allocates nothing);
+ * after a failure the document is empty. */
 void w4_json_document_deinit(w4_json_document *doc); /* may run twice */
 
-/* 0, -ENOMEM, or W4_JSON_E_*; *ret_error is written in the last case only (may be NULL). */
+/* 0, -ENOMEM, or W4_JSON_E_*; *ret_error is written in the last case only (may be NULL). Limits
+ * hold for the given text and for its canonical form. _read_canonical answers NOT_CANONICAL for
+ * JSON in another form and SYNTAX for what is no JSON at all. */
 int w4_json_read_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
                            w4_json_error *ret_error);
 int w4_json_read(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
                  w4_json_error *ret_error);
 
-/* Appends the canonical form of any valid JSON text. Returns as w4_json_read. */
+/* Appends the canonical form of any valid JSON text, or nothing. Returns as w4_json_read, and
+ * -EMSGSIZE where out->max would be passed. */
 int w4_json_canonical(w4_buffer *out, w4_bytes text, const w4_json_limits *limits,
                       w4_json_error *ret_error);
 
@@ -90,7 +99,7 @@ const char *w4_json_kind_name(w4_json_kind kind); /* "an object", "a string", ..
 static inline bool w4_json_exists(w4_json v) {
     return v.doc != NULL;
 }
-uint32_t w4_json_count(w4_json v);                  /* elements or members */
+uint32_t w4_json_count(w4_json v);                     /* elements or members */
 w4_json w4_json_get(w4_json object, const char *name); /* member, or none */
 w4_json w4_json_get_bytes(w4_json object, w4_bytes name);
 w4_json w4_json_at_pointer(w4_json v, w4_bytes pointer); /* RFC 6901 */
@@ -113,7 +122,8 @@ w4_bytes w4_json_text(w4_json v); /* the canonical text of the value (strings wi
 /* String content. raw: as it stands between the quotes, escapes and all; the same as the decoded
  * string unless node->escaped. decode: appends the real UTF-8 (may hold NUL). */
 w4_bytes w4_json_string_raw(w4_json v);
-int w4_json_string_decode(w4_json v, w4_buffer *out);
+int w4_json_string_decode(w4_json v,
+                          w4_buffer *out); /* -EINVAL when not a string, -ENOMEM, -EMSGSIZE */
 bool w4_json_string_equal(w4_json v, const char *text); /* compares decoded */
 bool w4_json_string_plain(w4_json v); /* a string without any escape: raw is the content */
 /* Copies a decoded string into a fixed array with NUL; false when not a string, when it does not

@@ -29,10 +29,10 @@ typedef struct w4_schema_row {
     const char *name; /* member name; NULL in a row that describes elements (items) */
     w4_schema_kind kind;
     unsigned flags;
-    double min, max;           /* both 0: unbounded */
-    const char *const *names;  /* W4_SCHEMA_ENUM: NULL-terminated */
+    double min, max;                   /* both 0: unbounded */
+    const char *const *names;          /* W4_SCHEMA_ENUM: NULL-terminated */
     const struct w4_schema_row *items; /* ARRAY, MAP */
-    const w4_schema *object;   /* OBJECT */
+    const w4_schema *object;           /* OBJECT */
     /* A further check of a value of the right kind and bounds: NULL when it is good, else what
      * was expected ("64 lower-case hex digits"). */
     const char *(*check)(w4_json value);
@@ -48,7 +48,8 @@ struct w4_schema {
     const char *(*check)(w4_json object, const char **ret_member);
 };
 
-#define W4_SCHEMA_END {.name = NULL}
+#define W4_SCHEMA_END                                                                              \
+    { .name = NULL }
 
 #define W4_FAULT_POINTER_MAX 192
 #define W4_FAULT_EXPECTED_MAX 160
@@ -56,7 +57,8 @@ struct w4_schema {
 
 typedef struct w4_fault {
     char pointer[W4_FAULT_POINTER_MAX];   /* RFC 6901, escaped for printing, cut with "..." */
-    char expected[W4_FAULT_EXPECTED_MAX]; /* "an integer from 1 to 65535", "no such member; did you mean ...?" */
+    char expected[W4_FAULT_EXPECTED_MAX]; /* "an integer from 1 to 65535", "no such member; did you
+                                             mean ...?" */
 } w4_fault;
 
 typedef struct w4_faults {

@@ -8,10 +8,12 @@
 
 typedef struct w4_json_writer {
     w4_buffer *out;
-    int error;      /* 0 or the first failure: -ENOMEM, -EMSGSIZE, -EINVAL (misuse) */
+    int error; /* 0 or the first failure: -ENOMEM, -EMSGSIZE, -EINVAL (misuse) */
     uint32_t depth;
     uint64_t has_items; /* bit per level: a comma is needed */
+    uint64_t objects;   /* bit per level: an object, not an array */
     bool after_name;
+    bool has_root; /* the one value of the text was begun */
 } w4_json_writer;
 
 void w4_json_writer_init(w4_json_writer *w, w4_buffer *out);

@@ -1,0 +1,14 @@
+/* Walks any text before a byte is allocated for it: the grammar of RFC 8259, UTF-8, I-JSON's
+ * strings and numbers, and every limit. What passes is JSON but for duplicate names, which need a
+ * table and so are left to the parser behind. Time is linear, memory a fixed stack. */
+#pragma once
+
+#include "json/document.h"
+
+typedef struct w4_json_scan_result {
+    bool nul_in_name; /* a member name with U+0000 */
+} w4_json_scan_result;
+
+/* 0 or W4_JSON_E_*. */
+int w4_json_scan(w4_bytes text, const w4_json_limits *limits, w4_json_scan_result *ret_result,
+                 w4_json_error *ret_error);
