@@ -1,10 +1,16 @@
-/* When to dial again: exponential back-off with full jitter behind a circuit breaker (wire.md 5). */
+/* When to dial again: exponential back-off with full jitter behind a circuit breaker (wire.md 5).
+ */
 #pragma once
 
 #include "base/clock.h"
 #include "base/env.h"
 
-typedef enum w4_breaker_state { W4_BREAKER_CLOSED, W4_BREAKER_OPEN, W4_BREAKER_HALF_OPEN, W4_BREAKER_STATE_COUNT } w4_breaker_state;
+typedef enum w4_breaker_state {
+    W4_BREAKER_CLOSED,
+    W4_BREAKER_OPEN,
+    W4_BREAKER_HALF_OPEN,
+    W4_BREAKER_STATE_COUNT
+} w4_breaker_state;
 
 typedef struct w4_backoff {
     uint32_t failures;  /* in a row */

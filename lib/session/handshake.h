@@ -1,5 +1,14 @@
 /* The handshake of one link: Noise XX with the hellos of wire.md 2. Ends with an authenticated
- * peer and keys, or with a refusal. */
+ * peer and keys, or with a refusal.
+ *
+ * Message 1 carries no payload (up to W4_HANDSHAKE_PAD_MAX bytes of one are read and ignored).
+ * "Never more than it sent" holds in frames: a responder answers each valid message 1 with one
+ * message 2, and nothing else with anything.
+ *
+ * On a link that may lose frames (lossy_link) message 1 is repeated until message 2 is there, a
+ * repeated message 1 is answered by the same message 2 again, and message 3 goes to the session in
+ * the result, which repeats it until the responder's first record has come. Anything else that is
+ * not the next message ends the handshake, on every link. */
 #pragma once
 
 #include "base/env.h"
@@ -13,6 +22,9 @@
 #define W4_SESSION_ID_LEN 16
 #define W4_NODE_NAME_MAX 63
 #define W4_FEATURES_MAX 16
+#define W4_HANDSHAKE_PAD_MAX 1024u
+#define W4_HELLO_MAX 8192u             /* bytes of a hello we read */
+#define W4_HANDSHAKE_MESSAGE_MAX 2048u /* of a message we write */
 
 /* Next seq expected on each of the three channels that are always open. */
 typedef struct w4_resume_point {
@@ -32,12 +44,14 @@ typedef struct w4_hello {
 } w4_hello;
 
 typedef struct w4_handshake_config {
-    const w4_identity *identity;                /* borrowed while the handshake lives */
-    const uint8_t *static_secret;               /* W4_DH_LEN bytes, fresh at each process start */
+    const w4_identity *identity;  /* borrowed while the handshake lives */
+    const uint8_t *static_secret; /* W4_DH_LEN bytes, fresh at each process start */
     char node[W4_NODE_NAME_MAX + 1];
     uint32_t heartbeat_ms, timeout_ms;
     uint32_t max_message;
-    const w4_fingerprint *pinned; /* initiator: refuse anybody else with auth_failure; may be NULL */
+    const w4_fingerprint
+        *pinned;     /* initiator: refuse anybody else with auth_failure; may be NULL */
+    bool lossy_link; /* frames may be lost, repeated or reordered */
 } w4_handshake_config;
 
 typedef struct w4_handshake w4_handshake;
@@ -48,6 +62,9 @@ typedef struct w4_handshake_result {
     uint8_t peer_static[W4_DH_LEN]; /* tells one process of the peer from the next */
     w4_noise_keys keys;             /* wipe when used */
     w4_resume_point sent_resume;    /* what our own hello said */
+    /* Initiator on a lossy link: message 3, for the session to repeat; else length 0. */
+    uint16_t repeat_len;
+    uint8_t repeat[W4_HANDSHAKE_MESSAGE_MAX];
 } w4_handshake_result;
 
 int w4_handshake_new(const w4_env *env, const w4_handshake_config *config, bool initiator,
@@ -61,7 +78,8 @@ w4_handshake *w4_handshake_free(w4_handshake *handshake);
 void w4_handshake_set_resume(w4_handshake *handshake, const w4_resume_point *resume);
 const w4_hello *w4_handshake_peer(const w4_handshake *handshake); /* proven, or NULL */
 
-/* 0 or -ENOMEM; look at done / failure afterwards. */
+/* 0 or -ENOMEM; look at done / failure afterwards, and call emit in either case: a responder that
+ * refuses the initiator's hello has keys, and says so in one CLOSE record. */
 int w4_handshake_recv(w4_handshake *handshake, w4_bytes frame, uint64_t now_us);
 /* Appends at most one frame: 1 written, 0 nothing to say, -ENOMEM. */
 int w4_handshake_emit(w4_handshake *handshake, w4_buffer *out, uint64_t now_us);
@@ -69,4 +87,5 @@ uint64_t w4_handshake_deadline(const w4_handshake *handshake);
 void w4_handshake_expire(w4_handshake *handshake, uint64_t now_us);
 bool w4_handshake_done(const w4_handshake *handshake);
 w4_refusal w4_handshake_failure(const w4_handshake *handshake); /* NONE while it goes on */
-int w4_handshake_take(w4_handshake *handshake, w4_handshake_result *ret_result); /* once; 1: not done */
+int w4_handshake_take(w4_handshake *handshake,
+                      w4_handshake_result *ret_result); /* once; 1: not done */

@@ -1,9 +1,31 @@
 /* A session with one peer identity (wire.md 3 to 5). It outlives its links: the owner attaches the
- * result of a handshake, moves frames, and detaches when the link ends. Sans-IO. */
+ * result of a handshake, moves frames, and detaches when the link ends. Sans-IO.
+ *
+ * How two ends agree whether a link resumes a session:
+ * - The id of a session is the first W4_SESSION_ID_LEN bytes of the handshake hash of the handshake
+ *   that began it.
+ * - The initiator's hello (message 3) may name the session it has with this peer and the seqs it
+ *   expects. The responder decides in w4_session_attach: it resumes when that is the id of its own
+ *   session, else it begins afresh. Its choice, its OPEN event and its state are final at once.
+ * - The responder's first record carries OPEN with the id it chose, and its own expected seqs and
+ *   credit as one ACK a channel. It is repeated, with back-off, until the initiator's OPEN comes.
+ * - Until then the initiator is provisional: it keeps its old state, sends no DATA, and passes over
+ *   any other frame but PING, PONG and CLOSE. The id in OPEN tells it whether to resume or to
+ *   begin afresh (any other id ends the session). It then has its OPEN event, answers each OPEN
+ *   with its own OPEN and ACKs, and may send.
+ * So a link that dies at any point between leaves both ends able to resume with the next one.
+ *
+ * Beginning afresh, a message of which any part had been sent and that was not acknowledged ends
+ * as FAILED(disconnected): it may or may not have arrived. Messages never sent stay queued.
+ *
+ * Seqs count parts: a message of k parts takes k of them, and its own seq is that of its first. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/histogram.h"
 #include "session/handshake.h"
+
+#define W4_SESSION_LINGER_US (1 * W4_US_PER_S)
 
 typedef struct w4_session w4_session;
 
@@ -34,21 +56,24 @@ extern const w4_session_config W4_SESSION_CONFIG_DEFAULT;
 
 /* Conditions */
 enum {
-    W4_SESSION_E_FULL = 1,  /* the queue is full and the policy is `error` */
+    W4_SESSION_E_FULL = 1,  /* no room: policy `error`, or `block` (try again after WRITABLE) */
     W4_SESSION_E_TOO_LARGE, /* over our or the peer's max_message */
     W4_SESSION_E_CLOSED,    /* ended; nothing is taken any more */
     W4_SESSION_E_DROPPED,   /* taken away by the policy drop_newest */
 };
 
 typedef enum w4_session_event_kind {
-    W4_SESSION_EVENT_OPEN,      /* up; resumed says whether on the old state */
-    W4_SESSION_EVENT_MESSAGE,   /* in order, once; give credit back with _consumed */
-    W4_SESSION_EVENT_DELIVERED, /* the peer acknowledged the message with this token */
-    W4_SESSION_EVENT_FAILED,    /* the message with this token ended with code */
-    W4_SESSION_EVENT_WRITABLE,  /* room again on a channel that was full */
+    W4_SESSION_EVENT_OPEN,              /* up; resumed says whether on the old state */
+    W4_SESSION_EVENT_MESSAGE,           /* in order, once; give credit back with _consumed */
+    W4_SESSION_EVENT_DELIVERED,         /* the peer acknowledged the message with this token */
+    W4_SESSION_EVENT_FAILED,            /* the message with this token ended with code */
+    W4_SESSION_EVENT_WRITABLE,          /* room again on a channel that was full */
     W4_SESSION_EVENT_HEARTBEAT_TIMEOUT, /* a close or a detach follows */
-    W4_SESSION_EVENT_LINK_LOST, /* the owner must close the link; the session waits for another */
-    W4_SESSION_EVENT_CLOSED,    /* ended for good: code and text; the owner frees it */
+    /* The owner must close the link; the session waits for another. code: timeout, auth_failure
+     * (three records in a row that do not authenticate), or what the peer refused this link with
+     * for the moment (overloaded, rate_limited; by_peer). */
+    W4_SESSION_EVENT_LINK_LOST,
+    W4_SESSION_EVENT_CLOSED, /* ended for good: code and text; the owner frees it */
     W4_SESSION_EVENT_KIND_COUNT
 } w4_session_event_kind;
 
@@ -59,22 +84,22 @@ typedef struct w4_session_event {
     uint64_t token;
     w4_refusal code;
     bool resumed;
-    bool by_peer; /* CLOSED */
-    char text[64]; /* CLOSED: printable */
+    bool by_peer;  /* CLOSED, LINK_LOST */
+    char text[64]; /* CLOSED, LINK_LOST: printable */
 } w4_session_event;
 
 typedef struct w4_channel_stats {
     uint64_t attempted, enqueued, delivered, dropped_oldest, dropped_newest, blocked, errors;
     uint64_t overflow_events, failed, retransmitted, duplicates, bytes_out, bytes_in, messages_in;
     uint32_t queued, in_flight, max_queue_len;
-    size_t queued_bytes;
-    w4_histogram latency_us; /* from enqueue to acknowledgement */
+    size_t queued_bytes; /* queued and in flight */
 } w4_channel_stats;
 
 typedef struct w4_session_stats {
     uint64_t records_out, records_in, bytes_out, bytes_in;
     uint64_t verification_failures, replays, reconnects, rekeys;
-    uint64_t rtt_us; /* smoothed; 0: not known yet */
+    uint64_t undrained; /* frames passed over because events were waiting */
+    uint64_t rtt_us;    /* smoothed; 0: not known yet */
     uint64_t opened_us, last_heard_us;
     bool attached;
 } w4_session_stats;
@@ -93,11 +118,16 @@ void w4_session_detach(w4_session *session, uint64_t now_us); /* the link is gon
 bool w4_session_attached(const w4_session *session);
 bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_point);
 
-/* One transport frame in. 0, -ENOMEM; what it means comes as events. */
+/* One transport frame in. 0, -ENOMEM; what it means comes as events. The owner drains them after
+ * each call: a frame that comes while MESSAGE events wait is passed over, as if the link had lost
+ * it, and counted (undrained). */
 int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us);
-/* Appends at most one transport frame (record) to out: 1 written, 0 nothing to send, -ENOMEM.
- * hold_acks keeps acknowledgements back (what they promise is not on disk yet). */
+/* Appends at most one transport frame to out, which must have room for 65,535 bytes: 1 written,
+ * 0 nothing to send, -ENOMEM, -EMSGSIZE. Call it until it says 0, or the link takes no more. */
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
+/* While held, nothing that is received from then on is acknowledged, on the wire or in a resume
+ * point (what that would promise is not on disk yet); what came before still is. So: hold, recv,
+ * drain, commit, release, emit. */
 void w4_session_hold_acks(w4_session *session, bool hold);
 uint64_t w4_session_deadline(const w4_session *session);
 int w4_session_expire(w4_session *session, uint64_t now_us);
@@ -105,18 +135,26 @@ bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event);
 
 /* Queues a message (copied). token comes back with DELIVERED or FAILED, exactly one of them, for
  * each call that returned 0. 0, -ENOMEM, or W4_SESSION_E_*. */
-int w4_session_send(w4_session *session, w4_channel_kind channel, w4_bytes message,
-                    uint64_t token, uint64_t now_us);
+int w4_session_send(w4_session *session, w4_channel_kind channel, w4_bytes message, uint64_t token,
+                    uint64_t now_us);
 /* The application has dealt with n received messages of the channel: credit may be granted. */
 void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
-/* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event. */
+/* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event (after
+ * W4_SESSION_LINGER_US also without that emit). What is unacknowledged ends as
+ * FAILED(disconnected). */
 void w4_session_close(w4_session *session, w4_refusal code, const char *text, uint64_t now_us);
 
 const w4_hello *w4_session_peer(const w4_session *session); /* of the last attach; NULL before */
 const uint8_t *w4_session_id(const w4_session *session);    /* W4_SESSION_ID_LEN bytes */
 void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats);
-const w4_channel_stats *w4_session_channel_stats(const w4_session *session, w4_channel_kind channel);
+const w4_channel_stats *w4_session_channel_stats(const w4_session *session,
+                                                 w4_channel_kind channel);
+/* From enqueue to acknowledgement. */
+void w4_session_latency(const w4_session *session, w4_channel_kind channel,
+                        w4_histogram *ret_latency_us);
 size_t w4_session_memory(const w4_session *session); /* bytes held */
+
+void w4_session_rekey(w4_session *session); /* our next record begins a new epoch */
 
 /* One CLOSE record under fresh handshake keys: how an authenticated peer is refused (wire.md 2). */
 int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *text,
