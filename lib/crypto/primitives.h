@@ -14,8 +14,8 @@ bool w4_equal_constant_time(const void *a, const void *b, size_t len);
 
 void w4_hash(w4_bytes a, w4_bytes b, uint8_t ret_hash[static W4_HASH_LEN]); /* SHA-256(a | b) */
 /* Noise HKDF with HMAC-SHA-256: two or three outputs (third may be NULL). */
-void w4_hkdf(const uint8_t chaining_key[static W4_HASH_LEN], w4_bytes input,
-             uint8_t *ret_first, uint8_t *ret_second, uint8_t *ret_third);
+void w4_hkdf(const uint8_t chaining_key[static W4_HASH_LEN], w4_bytes input, uint8_t *ret_first,
+             uint8_t *ret_second, uint8_t *ret_third);
 
 void w4_dh_public(const uint8_t secret[static W4_DH_LEN], uint8_t ret_public[static W4_DH_LEN]);
 /* False on an all-zero result (RFC 7748): the handshake must end. */
@@ -24,7 +24,8 @@ bool w4_dh(const uint8_t secret[static W4_DH_LEN], const uint8_t public_key[stat
 
 /* ChaCha20-Poly1305 (RFC 8439), nonce = 4 zero bytes and the counter in little-endian, as Noise
  * has it. out may be the input (in place). Seal writes plain.len + 16 bytes; open writes
- * sealed.len - 16 and says false when it does not authenticate. */
+ * sealed.len - 16 and says false when it does not authenticate; those bytes are then zero, so what
+ * may be tried under a second key must not be opened in place. */
 void w4_aead_seal(const uint8_t key[static W4_AEAD_KEY_LEN], uint64_t counter, w4_bytes ad,
                   w4_bytes plain, uint8_t *out);
 bool w4_aead_open(const uint8_t key[static W4_AEAD_KEY_LEN], uint64_t counter, w4_bytes ad,

@@ -10,11 +10,14 @@
 /* Once per process, before anything else of this folder. 0 or -ENOSYS (no randomness). */
 int w4_crypto_init(void);
 
-bool w4_pubkey_valid(const w4_pubkey *key); /* decodes, canonical, not of small order */
+/* Decodes, canonical, not of small order; also refuses what lies outside the main subgroup, which
+ * no honest key does. Asked once, where a key is learned; w4_sign_verify itself does without the
+ * last of these, for its cost. */
+bool w4_pubkey_valid(const w4_pubkey *key);
 bool w4_sign_verify(const w4_pubkey *key, w4_bytes message,
                     const uint8_t signature[static W4_SIGNATURE_LEN]);
 
-/* The same over a message in two pieces that lie apart (no copy over 64 KiB on the stack).
+/* The same over a message in two pieces that lie apart; a large one is joined on the heap.
  * 1 valid, 0 not valid, -ENOMEM. */
 int w4_sign_verify_joined(const w4_pubkey *key, w4_bytes first, w4_bytes second,
                           const uint8_t signature[static W4_SIGNATURE_LEN]);
@@ -35,6 +38,8 @@ enum { W4_KEY_E_FORM = 1, W4_KEY_E_ALGORITHM, W4_KEY_E_MODE, W4_KEY_E_EXISTS, W4
 const char *w4_key_error_name(int condition); /* a sentence part, for people */
 int w4_identity_parse(w4_bytes pem, w4_identity **ret_identity);
 int w4_identity_encode(const w4_identity *identity, w4_buffer *out); /* out is a secret: wipe it */
+
+#define W4_KEY_FILE_MAX 4096
 
 /* Key files (crypto/keyfile.c, the only system calls of this layer). Read refuses symbolic links,
  * anything but a regular file, files others can read (W4_KEY_E_MODE), and over 4 KiB.
