@@ -78,8 +78,7 @@ typedef struct w4_envelope_draft {
 } w4_envelope_draft;
 
 /* Appends the signed canonical envelope. 0, -ENOMEM or -EMSGSIZE. Checks no schema. */
-int w4_envelope_write(const w4_envelope_draft *draft, const w4_identity *identity,
-                      w4_buffer *out);
+int w4_envelope_write(const w4_envelope_draft *draft, const w4_identity *identity, w4_buffer *out);
 
 /* Signs an envelope that was read without (or with another) signature: appends the whole. The
  * sender's fingerprint and pubkey must be the identity's: else returns 1. 0, 1, -ENOMEM. */

@@ -3,7 +3,13 @@
 
 #include "json/schema.h"
 
-typedef enum w4_family { W4_FAMILY_CIP, W4_FAMILY_HCP, W4_FAMILY_LIP, W4_FAMILY_MESH, W4_FAMILY_COUNT } w4_family;
+typedef enum w4_family {
+    W4_FAMILY_CIP,
+    W4_FAMILY_HCP,
+    W4_FAMILY_LIP,
+    W4_FAMILY_MESH,
+    W4_FAMILY_COUNT
+} w4_family;
 
 const char *w4_family_name(w4_family family); /* "cip": also the name of the version member */
 bool w4_family_from_name(w4_bytes name, w4_family *ret_family);
@@ -55,4 +61,4 @@ typedef struct w4_type_row {
 
 const w4_type_row *w4_type_row_of(w4_type type);
 const w4_type_row *w4_type_find(w4_family family, w4_bytes name); /* NULL: unknown type */
-const w4_schema *w4_envelope_schema(w4_family family); /* members around the payload */
+const w4_schema *w4_envelope_schema(w4_family family);            /* members around the payload */

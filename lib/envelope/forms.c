@@ -1,0 +1,112 @@
+/* Forms of strings, elements of lists and enumerations that the schema tables share. */
+#include "envelope/schema.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "crypto/fingerprint.h"
+#include "crypto/primitives.h"
+
+/* What a signature key, a challenge and a fingerprint come from at most. */
+#define FORM_BYTES_MAX 32
+
+/* The values come in canonical form: a control of C0 is there as an escape, and an escape that
+ * is neither of a quote nor of a backslash stands for a control. DEL and C1 (U+0080 to U+009F:
+ * C2 80 to C2 9F) stand as they are. */
+static bool has_control(w4_bytes raw) {
+    for (size_t i = 0; i < raw.len; i++) {
+        uint8_t c = raw.data[i];
+        if (c == '\\') {
+            i++; /* canonical form never ends in a lone backslash */
+            if (raw.data[i] != '"' && raw.data[i] != '\\') {
+                return true;
+            }
+        } else if (c == 0x7F || (c == 0xC2 && raw.data[i + 1] < 0xA0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *w4_check_label(w4_json value) {
+    return has_control(w4_json_string_raw(value)) ? "a string without control characters" : NULL;
+}
+
+const char *w4_check_agent_id(w4_json value) {
+    if (w4_json_string_equal(value, "*")) {
+        return "the name of one agent, not *";
+    }
+    return w4_check_label(value);
+}
+
+const char *w4_check_uuid(w4_json value) {
+    return w4_uuid_v4_valid(w4_json_string_raw(value)) ? NULL : "a UUID v4 in lower case";
+}
+
+const char *w4_check_timestamp(w4_json value) {
+    uint64_t ignored;
+    return w4_timestamp_parse(w4_json_string_raw(value), &ignored)
+               ? NULL
+               : "a time as RFC 3339 in UTC, such as 2026-01-31T12:00:00.000Z";
+}
+
+const char *w4_check_fingerprint(w4_json value) {
+    w4_fingerprint ignored;
+    return w4_fingerprint_parse(w4_json_string_raw(value), &ignored) ? NULL
+                                                                     : "64 lower-case hex digits";
+}
+
+const char *w4_check_fingerprint_or_all(w4_json value) {
+    if (w4_json_string_equal(value, "*")) {
+        return NULL;
+    }
+    return w4_check_fingerprint(value) ? "64 lower-case hex digits or *" : NULL;
+}
+
+static bool is_base64_of(w4_json value, size_t len) {
+    uint8_t ignored[FORM_BYTES_MAX];
+    return w4_base64_parse(w4_json_string_raw(value), ignored, len);
+}
+
+const char *w4_check_pubkey(w4_json value) {
+    return is_base64_of(value, W4_PUBKEY_LEN) ? NULL : "32 bytes in padded base64";
+}
+
+const char *w4_check_nonce(w4_json value) {
+    return is_base64_of(value, W4_SESSION_NONCE_LEN) ? NULL : "16 bytes in padded base64";
+}
+
+const char *w4_check_challenge(w4_json value) {
+    return is_base64_of(value, W4_CHALLENGE_LEN) ? NULL : "32 bytes in padded base64";
+}
+
+const char *w4_check_text_or_object(w4_json value) {
+    w4_json_kind kind = w4_json_kind_of(value);
+    return kind == W4_JSON_STRING || kind == W4_JSON_OBJECT ? NULL : "a string or an object";
+}
+
+const char *w4_check_params(w4_json value) {
+    w4_json_kind kind = w4_json_kind_of(value);
+    return kind == W4_JSON_OBJECT || kind == W4_JSON_ARRAY ? NULL : "an object or an array";
+}
+
+/* clang-format off */
+const w4_schema_row w4_item_name = {
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_label, .help = "a name"};
+const w4_schema_row w4_item_text = {
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = W4_TEXT_BYTES_MAX, .help = "a text"};
+const w4_schema_row w4_item_uuid = {
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_uuid, .help = "a msg_id"};
+const w4_schema_row w4_item_fingerprint = {
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_fingerprint, .help = "a fingerprint"};
+const w4_schema_row w4_item_text_or_object = {
+    .kind = W4_SCHEMA_ANY, .check = w4_check_text_or_object, .help = "in words, or structured"};
+const w4_schema_row w4_item_object = {
+    .kind = W4_SCHEMA_OBJECT, .help = "an object"};
+
+const char *const w4_names_presence[] = {"focused", "diffuse", "overloaded", "engaged", NULL};
+const char *const w4_names_affect[] = {"calm", "tense", "anxious", "energized", "neutral", NULL};
+const char *const w4_names_consent[] = {"granted", "limited", "revoked", NULL};
+const char *const w4_names_priority[] = {"low", "normal", "high", NULL};
+const char *const w4_names_severity[] = {"low", "medium", "high", NULL};
+const char *const w4_names_trust[] = {"unknown", "untrusted", "probing", "trusted", "blacklisted", NULL};
+/* clang-format on */

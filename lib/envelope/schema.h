@@ -1,0 +1,99 @@
+/* What the schema tables of the four families share: bounds, forms, kinds of rows. One file for
+ * each family (schema_cip.c ...) holds the payload tables, schema_envelope.c what lies around. */
+#pragma once
+
+#include "envelope/type.h"
+
+/* Bounds of members, in bytes of UTF-8 or in elements. The limits of the document (256 KiB, 32
+ * levels, 1,024 elements, 64 KiB a string) hold on top of them. */
+#define W4_NAME_BYTES_MAX 255         /* labels, topics, domains, capabilities */
+#define W4_TEXT_BYTES_MAX (16 * 1024) /* statements, notes, rationales */
+#define W4_URI_BYTES_MAX 2048
+#define W4_LIST_ITEMS_MAX 1024
+#define W4_CHAIN_ANCESTORS_MAX 16
+#define W4_CHAIN_DEPTH_MAX 1000000  /* of the form; the guard refuses far below */
+#define W4_CHAIN_BUDGET_MAX 1000000 /* the same */
+#define W4_HOPS_MAX 16
+#define W4_LRI_MAX 100
+#define W4_PERCENT_MAX 100
+#define W4_SESSION_NONCE_LEN 16
+#define W4_CHALLENGE_LEN 32
+
+/* Forms of strings: NULL when good, else what was expected. */
+const char *w4_check_label(w4_json value);    /* no control characters (C0, DEL, C1) */
+const char *w4_check_agent_id(w4_json value); /* a label, and not "*" */
+const char *w4_check_uuid(w4_json value);
+const char *w4_check_timestamp(w4_json value);
+const char *w4_check_fingerprint(w4_json value);
+const char *w4_check_fingerprint_or_all(w4_json value); /* or "*" */
+const char *w4_check_pubkey(w4_json value);
+const char *w4_check_nonce(w4_json value);
+const char *w4_check_challenge(w4_json value);
+const char *w4_check_text_or_object(w4_json value);
+const char *w4_check_params(w4_json value); /* an object or an array, as in JSON-RPC */
+
+/* Elements of lists. */
+extern const w4_schema_row w4_item_name;
+extern const w4_schema_row w4_item_text;
+extern const w4_schema_row w4_item_uuid;
+extern const w4_schema_row w4_item_fingerprint;
+extern const w4_schema_row w4_item_text_or_object;
+extern const w4_schema_row w4_item_object;
+
+/* Enumerations that more than one table uses. */
+extern const char *const w4_names_presence[];
+extern const char *const w4_names_affect[];
+extern const char *const w4_names_consent[];
+extern const char *const w4_names_priority[];
+extern const char *const w4_names_severity[];
+extern const char *const w4_names_trust[];
+
+/* Payload tables, by type. */
+extern const w4_schema w4_schema_cip_hello;
+extern const w4_schema w4_schema_cip_intent;
+extern const w4_schema w4_schema_cip_fact_propose;
+extern const w4_schema w4_schema_cip_fact_challenge;
+extern const w4_schema w4_schema_cip_fact_confirm;
+extern const w4_schema w4_schema_cip_fact_reject;
+extern const w4_schema w4_schema_cip_decision_share;
+extern const w4_schema w4_schema_cip_state_update;
+extern const w4_schema w4_schema_hcp_hello;
+extern const w4_schema w4_schema_hcp_intent;
+extern const w4_schema w4_schema_hcp_context;
+extern const w4_schema w4_schema_hcp_decision;
+extern const w4_schema w4_schema_hcp_feedback;
+extern const w4_schema w4_schema_hcp_state_update;
+extern const w4_schema w4_schema_lip_fetch;
+extern const w4_schema w4_schema_lip_evidence;
+extern const w4_schema w4_schema_lip_conflict;
+extern const w4_schema w4_schema_lip_accept;
+extern const w4_schema w4_schema_lip_reject;
+extern const w4_schema w4_schema_mesh_hello;
+extern const w4_schema w4_schema_mesh_service_invoke;
+extern const w4_schema w4_schema_mesh_service_result;
+
+/* Rows. MUST and MAY are the flags: a member that has to be there, and one that may be missing.
+ * A list that may be missing counts as an empty one. */
+#define W4_MUST W4_SCHEMA_REQUIRED
+#define W4_MAY 0
+
+/* clang-format off */
+#define W4_ROW_NAME(NAME, FLAGS, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_label, .help = HELP}
+#define W4_ROW_TEXT(NAME, FLAGS, MIN, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = MIN, .max = W4_TEXT_BYTES_MAX, .help = HELP}
+#define W4_ROW_FORM(NAME, FLAGS, CHECK, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = 1, .max = W4_NAME_BYTES_MAX, .check = CHECK, .help = HELP}
+#define W4_ROW_ENUM(NAME, FLAGS, NAMES, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_ENUM, .flags = FLAGS, .names = NAMES, .help = HELP}
+#define W4_ROW_INTEGER(NAME, FLAGS, MIN, MAX, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_INTEGER, .flags = FLAGS, .min = MIN, .max = MAX, .help = HELP}
+#define W4_ROW_CONFIDENCE(NAME, FLAGS, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_NUMBER, .flags = FLAGS, .min = 0, .max = 1, .help = HELP}
+#define W4_ROW_BOOL(NAME, FLAGS, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_BOOL, .flags = FLAGS, .help = HELP}
+#define W4_ROW_LIST(NAME, FLAGS, MIN, ITEM, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_ARRAY, .flags = FLAGS, .min = MIN, .max = W4_LIST_ITEMS_MAX, .items = ITEM, .help = HELP}
+#define W4_ROW_OBJECT(NAME, FLAGS, OBJECT, HELP) \
+    {.name = NAME, .kind = W4_SCHEMA_OBJECT, .flags = FLAGS, .object = OBJECT, .help = HELP}
+/* clang-format on */

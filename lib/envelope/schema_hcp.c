@@ -1,0 +1,71 @@
+#include "envelope/schema.h"
+
+/* HCP 1.0, between people through their agents (protocols.md 4). */
+
+static const char *const goals[] = {"align",  "request",          "clarify",
+                                    "decide", "resolve_conflict", NULL};
+
+/* clang-format off */
+
+static const w4_schema_row identity_rows[] = {
+    W4_ROW_NAME("name", W4_MUST, "the human's name"),
+    W4_ROW_NAME("role", W4_MAY, "the human's role"),
+    W4_SCHEMA_END,
+};
+static const w4_schema identity = {.rows = identity_rows};
+
+static const w4_schema_row hello_rows[] = {
+    W4_ROW_OBJECT("identity",    W4_MUST, &identity, "who is greeting"),
+    W4_ROW_LIST("consent_scope", W4_MAY, 0, &w4_item_name, "topics consented to, such as topic:work"),
+    W4_ROW_LIST("safety_flags",  W4_MAY, 0, &w4_item_name, "what the other side should mind"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row intent_rows[] = {
+    W4_ROW_ENUM("goal",     W4_MUST, goals, "what the human is after"),
+    W4_ROW_NAME("topic",    W4_MUST, "what it is about"),
+    W4_ROW_ENUM("priority", W4_MUST, w4_names_priority, "how urgent it is"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row context_rows[] = {
+    W4_ROW_TEXT("context",        W4_MUST, 1, "what the other human should know"),
+    W4_ROW_LIST("constraints",    W4_MAY, 0, &w4_item_text, "what binds the sender; check_in asks for an answer"),
+    W4_ROW_LIST("shared_history", W4_MAY, 0, &w4_item_text, "what both lived through"),
+    W4_SCHEMA_END,
+};
+
+/* A decision without rationale or alternatives has the form; the gate has a code of its own for
+ * it (missing_rationale). */
+static const w4_schema_row decision_rows[] = {
+    W4_ROW_TEXT("decision",     W4_MUST, 1, "what is decided"),
+    W4_ROW_TEXT("rationale",    W4_MAY, 0, "why; a decision without it is refused as missing_rationale"),
+    W4_ROW_LIST("alternatives", W4_MAY, 0, &w4_item_text, "what else could be done; none is refused as missing_rationale"),
+    W4_ROW_TEXT("follow_up",    W4_MAY, 0, "what comes next"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row feedback_rows[] = {
+    W4_ROW_TEXT("feedback",        W4_MUST, 1, "what the human says"),
+    W4_ROW_LIST("corrections",     W4_MAY, 0, &w4_item_text, "what was misunderstood"),
+    W4_ROW_INTEGER("satisfaction", W4_MUST, 0, W4_PERCENT_MAX, "from 0 to 100"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row state_update_rows[] = {
+    W4_ROW_ENUM("presence",    W4_MUST, w4_names_presence, "how present the human is"),
+    W4_ROW_ENUM("affect",      W4_MUST, w4_names_affect, "how the human feels"),
+    W4_ROW_INTEGER("clarity",  W4_MUST, 0, W4_PERCENT_MAX, "from 0 to 100"),
+    W4_ROW_INTEGER("pressure", W4_MUST, 0, W4_PERCENT_MAX, "from 0 to 100"),
+    W4_ROW_ENUM("consent",     W4_MUST, w4_names_consent, "what the human allows"),
+    W4_SCHEMA_END,
+};
+
+/* clang-format on */
+
+const w4_schema w4_schema_hcp_hello = {.rows = hello_rows};
+const w4_schema w4_schema_hcp_intent = {.rows = intent_rows};
+const w4_schema w4_schema_hcp_context = {.rows = context_rows};
+const w4_schema w4_schema_hcp_decision = {.rows = decision_rows};
+const w4_schema w4_schema_hcp_feedback = {.rows = feedback_rows};
+const w4_schema w4_schema_hcp_state_update = {.rows = state_update_rows};
