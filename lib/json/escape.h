@@ -22,6 +22,14 @@ static inline size_t w4_json_utf8_len(const uint8_t *at, const uint8_t *end) {
     return len;
 }
 
+/* The character of so many bytes (w4_json_utf8_len). */
+static inline uint32_t w4_json_code_point(const uint8_t *at, size_t len) {
+    uint32_t value = len == 1 ? at[0] : at[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++)
+        value = value << 6 | (at[i] & 0x3fu);
+    return value;
+}
+
 /* Appends the string with its quotes, escaped as RFC 8785 3.2.2.2 says. Each byte that begins no
  * valid UTF-8 becomes U+FFFD. 0, or -ENOMEM / -EMSGSIZE (then something may have been added). */
 int w4_json_escape(w4_buffer *out, w4_bytes utf8);

@@ -28,13 +28,6 @@ int w4_json_fault(w4_json_error *ret_error, int condition, w4_bytes text, size_t
     return condition;
 }
 
-static uint32_t code_point(const uint8_t *at, size_t len) {
-    uint32_t value = at[0] & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++)
-        value = value << 6 | (at[i] & 0x3fu);
-    return value;
-}
-
 const char *w4_json_found(w4_bytes text, size_t offset, char ret_text[static W4_JSON_FOUND_MAX]) {
     if (offset >= text.len) {
         snprintf(ret_text, W4_JSON_FOUND_MAX, "the end of the text");
@@ -49,6 +42,6 @@ const char *w4_json_found(w4_bytes text, size_t offset, char ret_text[static W4_
     else if (len == 0)
         snprintf(ret_text, W4_JSON_FOUND_MAX, "byte 0x%02X, which is not UTF-8", *at);
     else
-        snprintf(ret_text, W4_JSON_FOUND_MAX, "U+%04X", len == 1 ? *at : code_point(at, len));
+        snprintf(ret_text, W4_JSON_FOUND_MAX, "U+%04X", w4_json_code_point(at, len));
     return ret_text;
 }

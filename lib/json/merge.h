@@ -3,5 +3,6 @@
 
 #include "json/document.h"
 
-/* Appends the canonical form of base overlaid with over. 0 or -ENOMEM / -EMSGSIZE. */
+/* Appends the canonical form of base overlaid with over; null replaces like any other value. One
+ * of the two may be none. 0, or -ENOMEM / -EMSGSIZE with nothing added. */
 int w4_json_merge(w4_buffer *out, w4_json base, w4_json over);

@@ -4,6 +4,8 @@
 
 #include "json/document.h"
 
+#include <math.h> /* INFINITY: a row with one bound only */
+
 typedef enum w4_schema_kind {
     W4_SCHEMA_ANY,
     W4_SCHEMA_BOOL,

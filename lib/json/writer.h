@@ -44,5 +44,7 @@ void w4_json_member_bool(w4_json_writer *w, const char *name, bool value);
 #define W4_JSON_NUMBER_MAX 32
 size_t w4_json_number_format(double value, char ret_text[static W4_JSON_NUMBER_MAX]);
 
-/* Indented for people: two spaces a level, members in document order. */
+/* Indented for people: two spaces a level, members in document order; what a terminal would act
+ * on is escaped, so the text is still JSON of the same meaning. No newline at the end. 0, or
+ * -ENOMEM / -EMSGSIZE with nothing added. */
 int w4_json_pretty(w4_buffer *out, w4_json v);
