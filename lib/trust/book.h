@@ -20,7 +20,7 @@ typedef struct w4_trust_move {
     bool by_hand; /* set by an operator or an anchor; event is then without meaning */
     w4_trust_event event;
     uint64_t wall_us;
-    uint64_t cooldown_until_wall_us; /* 0: none */
+    uint64_t cooldown_until_wall_us;    /* 0: none */
     char actor[W4_TRUST_TEXT_MAX + 1];  /* "operator:uid 0", "anchor", "node", a fingerprint */
     char reason[W4_TRUST_TEXT_MAX + 1]; /* the row's, and what the caller added */
     char evidence[37];                  /* msg_id of the envelope that caused it, or "" */
@@ -31,6 +31,8 @@ w4_trust_book *w4_trust_book_free(w4_trust_book *book);
 
 w4_trust_state w4_trust_book_state(const w4_trust_book *book, w4_trust_kind kind,
                                    const w4_fingerprint *subject);
+/* A cooldown that ends further ahead than any row can set it was set before the wall clock was
+ * put back: it is over. */
 bool w4_trust_book_in_cooldown(const w4_trust_book *book, w4_trust_kind kind,
                                const w4_fingerprint *subject, uint64_t wall_us);
 
@@ -41,12 +43,17 @@ bool w4_trust_book_in_cooldown(const w4_trust_book *book, w4_trust_kind kind,
 int w4_trust_book_apply(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
                         w4_trust_event event, const char *actor, const char *note,
                         const char *evidence, uint64_t wall_us, w4_trust_move *ret_move);
-/* By hand: any state. Returns as above. */
+/* By hand: any state. Returns as above; putting a state on top of itself moves nothing, unless it
+ * ends a cooldown. */
 int w4_trust_book_set(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
-                      w4_trust_state state, const char *actor, const char *reason,
-                      uint64_t wall_us, w4_trust_move *ret_move);
-/* Puts a stored move back, without judging it. 0, -ENOMEM, or 1: from does not fit the state. */
+                      w4_trust_state state, const char *actor, const char *reason, uint64_t wall_us,
+                      w4_trust_move *ret_move);
+/* Puts a stored move back, without judging it. 0, or 1: put back, but its from is not the state
+ * the subject had (the history has a gap). Nothing is put back on -ENOMEM, -ENOSPC (full, as for
+ * apply) and -EINVAL (a number that is no kind or state). */
 int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move);
+
+size_t w4_trust_book_count(const w4_trust_book *book);
 
 typedef struct w4_trust_entry {
     w4_trust_kind kind;

@@ -19,20 +19,23 @@ typedef enum w4_trust_state {
     W4_TRUST_STATE_COUNT
 } w4_trust_state;
 
+/* "any" in the from column of a row: every state but the one it leads to. */
+#define W4_TRUST_ANY W4_TRUST_STATE_COUNT
+
 typedef enum w4_trust_event {
     W4_TRUST_EVENT_HANDSHAKE,          /* valid handshake (the owner checks cooldown) */
     W4_TRUST_EVENT_INTRODUCED,         /* by a trusted node */
     W4_TRUST_EVENT_KNOWLEDGE_VERIFIED, /* a fact of theirs was accepted by quorum */
     W4_TRUST_EVENT_VERIFIED_LOCALLY,   /* domain certificate or operator */
     W4_TRUST_EVENT_CONFLICT,
-    W4_TRUST_EVENT_UNVERIFIABLE,       /* third unverifiable fact */
-    W4_TRUST_EVENT_ANOMALY,            /* disputed fact, stale clock, flapping */
+    W4_TRUST_EVENT_UNVERIFIABLE, /* third unverifiable fact */
+    W4_TRUST_EVENT_ANOMALY,      /* disputed fact, stale clock, flapping */
     W4_TRUST_EVENT_SEVERE_CONFLICT,
     W4_TRUST_EVENT_MALICE,
-    W4_TRUST_EVENT_OVERRIDE,           /* an operator lifts a block */
-    W4_TRUST_EVENT_CONSENT_GIVEN,      /* HCP_HELLO with granted or limited; or granted again */
+    W4_TRUST_EVENT_OVERRIDE,      /* an operator lifts a block */
+    W4_TRUST_EVENT_CONSENT_GIVEN, /* HCP_HELLO with granted or limited; or granted again */
     W4_TRUST_EVENT_MUTUAL_VALIDATION,
-    W4_TRUST_EVENT_MISUNDERSTANDING,   /* second correction within the window */
+    W4_TRUST_EVENT_MISUNDERSTANDING, /* second correction within the window */
     W4_TRUST_EVENT_CONSENT_REVOKED,
     W4_TRUST_EVENT_COUNT
 } w4_trust_event;
@@ -46,7 +49,10 @@ typedef struct w4_trust_row {
     const char *reason;
 } w4_trust_row;
 
-/* The row that decides, or NULL: the event means nothing in that state. */
+#define W4_TRUST_COOLDOWN_MAX_S 300u /* the longest in the tables */
+
+/* The row that decides, or NULL: the event means nothing in that state. A row of "any" is found
+ * for each state except the one it leads to: malice of a blocked subject moves nothing. */
 const w4_trust_row *w4_trust_row_find(w4_trust_kind kind, w4_trust_state from,
                                       w4_trust_event event);
 const w4_trust_row *w4_trust_rows(w4_trust_kind kind, size_t *ret_count);
