@@ -176,6 +176,7 @@ START_TEST(params_that_are_bad) {
         {W4_METHOD_EVENTS_WATCH, "{\"types\":[1]}", "/types/0"},
         {W4_METHOD_EVENTS_WATCH, "{\"since\":-1}", "/since"},
         {W4_METHOD_AGENT_ATTACH, "{\"agent_id\":\"ada\"}", "/key"},
+        {W4_METHOD_AGENT_ATTACH, "{\"agent_id\":\"*\",\"key\":\"hosted\"}", "/agent_id"},
         {W4_METHOD_AGENT_ATTACH, "{\"agent_id\":\"ada\",\"key\":\"hostess\"}", "/key"},
         {W4_METHOD_AGENT_ATTACH,
          "{\"agent_id\":\"a\",\"key\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}", "/key"},
