@@ -79,6 +79,7 @@ static int half_open_add(w4_node *node, w4_link *link, const char *address, bool
         .timeout_ms = (uint32_t)(node->config.session.timeout_us / W4_US_PER_MS),
         .max_message = node->config.session.max_message,
         .pinned = pinned,
+        .lossy_link = !link->transport->backend->ordered,
     };
     w4_text_copy(config.node, sizeof config.node, w4_bytes_from_text(node->config.mesh.name));
     int r = w4_handshake_new(node->env, &config, dialled, now_us, &half->handshake);
