@@ -45,10 +45,12 @@ void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerp
 void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us); /* 0: left out */
 void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
                            const w4_fingerprint *subject);
-void w4d_write_trust_move(w4_json_writer *w, const w4_trust_move *move);
 void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info *info);
 void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprint *node,
                             const char *node_name, const w4_record_agent *agent);
+#define W4D_SESSION_ID_TEXT (2 * W4_SESSION_ID_LEN)
+void w4d_session_id_text(const w4_session *session,
+                         char ret_text[static W4D_SESSION_ID_TEXT + 1]);
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents);

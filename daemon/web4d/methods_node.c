@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -312,12 +313,9 @@ static int session_param(w4d_call *call, w4_node_session *ret_session) {
     uint32_t matches = 0;
     w4_node_session at;
     for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &at);) {
-        char id[33];
-        const uint8_t *bytes = w4_session_id(at.session);
-        for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {
-            (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-        }
-        if (len >= 4 && len <= 32 && strncmp(id, name, len) == 0) {
+        char id[W4D_SESSION_ID_TEXT + 1];
+        w4d_session_id_text(at.session, id);
+        if (len >= 4 && len <= W4D_SESSION_ID_TEXT && strncmp(id, name, len) == 0) {
             matches++;
             *ret_session = at;
         }
@@ -361,15 +359,13 @@ int w4d_sessions_close(w4d_call *call) {
         return r;
     }
     w4_fingerprint peer = session.peer;
-    char id[33];
-    const uint8_t *bytes = w4_session_id(session.session);
-    for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {
-        (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-    }
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session.session, id);
     (void)w4_node_session_close(call->app->node, &peer, W4_REFUSAL_NONE, "closed by an operator",
                                 call->now_us);
     w4_json_begin_object(call->result);
-    w4_json_member_string(call->result, "closed", id);
+    w4_json_member_string(call->result, "id", id);
+    w4d_write_fingerprint(call->result, "peer", &peer);
     w4_json_end_object(call->result);
     return 0;
 }

@@ -59,24 +59,6 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
     w4_json_end_object(w);
 }
 
-void w4d_write_trust_move(w4_json_writer *w, const w4_trust_move *move) {
-    w4_json_begin_object(w);
-    w4d_write_time(w, "at", move->wall_us);
-    w4_json_member_string(w, "from", w4_trust_state_name(move->kind, move->from));
-    w4_json_member_string(w, "to", w4_trust_state_name(move->kind, move->to));
-    w4_json_member_bool(w, "by_hand", move->by_hand);
-    if (!move->by_hand) {
-        w4_json_member_string(w, "event", w4_trust_event_name(move->event));
-    }
-    w4_json_member_string(w, "actor", move->actor);
-    w4_json_member_string(w, "reason", move->reason);
-    if (move->evidence[0] != '\0') {
-        w4_json_member_string(w, "evidence", move->evidence);
-    }
-    w4d_write_time(w, "cooldown_until", move->cooldown_until_wall_us);
-    w4_json_end_object(w);
-}
-
 static const char *agent_trust(const w4d_app *app, const w4_fingerprint *agent) {
     w4_trust_state state = w4_trust_book_state(w4_node_trust(app->node), W4_TRUST_AGENT, agent);
     return w4_trust_state_name(W4_TRUST_AGENT, state);
@@ -157,22 +139,23 @@ static void write_channel(w4_json_writer *w, const w4_session *session, w4_chann
     w4_json_end_object(w);
 }
 
-static void session_id_text(const w4_session *session, char ret_text[static 33]) {
+void w4d_session_id_text(const w4_session *session,
+                         char ret_text[static W4D_SESSION_ID_TEXT + 1]) {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *id = w4_session_id(session);
     for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {
         ret_text[2 * i] = digits[id[i] >> 4];
         ret_text[2 * i + 1] = digits[id[i] & 15];
     }
-    ret_text[32] = '\0';
+    ret_text[W4D_SESSION_ID_TEXT] = '\0';
 }
 
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session) {
     w4_session_stats stats;
     w4_session_stats_get(session->session, &stats);
     const w4_hello *hello = w4_session_peer(session->session);
-    char id[33];
-    session_id_text(session->session, id);
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session->session, id);
     w4_json_begin_object(w);
     w4_json_member_string(w, "id", id);
     w4d_write_fingerprint(w, "peer", &session->peer);
@@ -263,8 +246,8 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
     w4_json_member_bool(w, "connected", info->connected);
     w4_node_session session;
     if (session_of(app, &info->node, &session)) {
-        char id[33];
-        session_id_text(session.session, id);
+        char id[W4D_SESSION_ID_TEXT + 1];
+        w4d_session_id_text(session.session, id);
         w4_json_member_string(w, "session", id);
     }
     write_peer_addresses(w, info);
