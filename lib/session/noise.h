@@ -10,7 +10,8 @@
 
 typedef struct w4_noise {
     bool initiator;
-    uint8_t step; /* messages done: 0..3 */
+    uint8_t step;    /* messages done: 0..3 */
+    bool in_message; /* its tokens are done, its payload is not */
     bool failed;
     uint8_t ck[W4_HASH_LEN], h[W4_HASH_LEN];
     uint8_t key[W4_AEAD_KEY_LEN];

@@ -1,0 +1,71 @@
+#include "session/heartbeat.h"
+
+void w4_heartbeat_start(w4_heartbeat *h, uint64_t interval_us, uint64_t timeout_us,
+                        uint64_t now_us) {
+    *h = (w4_heartbeat){
+        .interval_us = interval_us,
+        .timeout_us = timeout_us,
+        .heard_us = now_us,
+        .ping_at_us = w4_later(now_us, interval_us),
+        .ping_due = true,
+    };
+}
+
+void w4_heartbeat_heard(w4_heartbeat *h, uint64_t now_us) {
+    h->heard_us = now_us;
+}
+
+bool w4_heartbeat_silent(const w4_heartbeat *h, uint64_t now_us) {
+    return now_us >= w4_later(h->heard_us, h->timeout_us);
+}
+
+void w4_heartbeat_recv_ping(w4_heartbeat *h, uint64_t token, uint64_t now_us) {
+    if (h->ponged_us == 0 || now_us >= w4_later(h->ponged_us, W4_PONG_GAP_US)) {
+        h->pong_due = true;
+        h->pong_token = token;
+    }
+}
+
+void w4_heartbeat_recv_pong(w4_heartbeat *h, uint64_t token, w4_rtt *rtt, uint64_t now_us) {
+    if (h->ping_waiting && token == h->ping_token) {
+        h->ping_waiting = false;
+        w4_rtt_add(rtt, now_us - h->ping_sent_us);
+    }
+}
+
+bool w4_heartbeat_take_ping(w4_heartbeat *h, const w4_env *env, uint64_t now_us,
+                            uint64_t *ret_token) {
+    if (!h->ping_due) {
+        return false;
+    }
+    /* Nobody can answer before having seen it. */
+    env->random(env->context, &h->ping_token, sizeof h->ping_token);
+    h->ping_due = false;
+    h->ping_waiting = true;
+    h->ping_sent_us = now_us;
+    *ret_token = h->ping_token;
+    return true;
+}
+
+bool w4_heartbeat_take_pong(w4_heartbeat *h, uint64_t now_us, uint64_t *ret_token) {
+    if (!h->pong_due) {
+        return false;
+    }
+    h->pong_due = false;
+    h->ponged_us = now_us > 0 ? now_us : 1;
+    *ret_token = h->pong_token;
+    return true;
+}
+
+uint64_t w4_heartbeat_deadline(const w4_heartbeat *h) {
+    return w4_earlier(h->ping_at_us, w4_later(h->heard_us, h->timeout_us));
+}
+
+bool w4_heartbeat_expire(w4_heartbeat *h, uint64_t now_us) {
+    if (now_us < h->ping_at_us) {
+        return false;
+    }
+    h->ping_due = true;
+    h->ping_at_us = w4_later(now_us, h->interval_us);
+    return true;
+}

@@ -1,0 +1,116 @@
+#include "session/inbox.h"
+
+#include "base/wire.h"
+
+#include <string.h>
+
+void w4_inbox_init(w4_inbox *in, const w4_channel_limits *limits, uint32_t max_message) {
+    memset(in, 0, sizeof *in);
+    in->limits = limits;
+    in->partial = W4_BUFFER_INIT(max_message);
+}
+
+void w4_inbox_deinit(w4_inbox *in) {
+    w4_buffer_deinit(&in->partial);
+}
+
+static uint64_t bound_of(const w4_inbox *in) {
+    uint32_t credit = in->limits->credit;
+    return in->messages + (credit > in->outstanding ? credit - in->outstanding : 0);
+}
+
+static void promise(w4_inbox *in) {
+    if (!in->held) {
+        in->promised = in->expected;
+        in->promised_messages = in->messages;
+    }
+}
+
+/* The whole message has come: either it is this one part, or the parts gathered before. */
+static void hand_over(w4_inbox *in, w4_bytes last, w4_bytes *ret_message, uint8_t **ret_owned) {
+    *ret_message = in->in_message ? w4_buffer_bytes(&in->partial) : last;
+    *ret_owned = in->in_message ? in->partial.data : NULL;
+    if (in->in_message) {
+        in->partial = W4_BUFFER_INIT(in->partial.max);
+    }
+    in->in_message = false;
+    in->messages++;
+    in->messages_total++;
+    in->outstanding++;
+}
+
+int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, uint8_t **ret_owned) {
+    in->ack_due = true;
+    if (frame->seq < in->expected) {
+        in->duplicates++;
+        return W4_INBOX_NOTHING;
+    }
+    if (frame->seq > in->expected) {
+        in->gap = true;
+        return W4_INBOX_NOTHING;
+    }
+    if (!in->in_message && in->outstanding >= in->limits->credit) {
+        return W4_INBOX_NO_CREDIT;
+    }
+    if (frame->payload.len > in->partial.max - in->partial.len) {
+        return W4_INBOX_TOO_LARGE;
+    }
+    bool last = (frame->flags & W4_FRAME_FIN) != 0;
+    if (in->in_message || !last) {
+        int r = w4_buffer_append(&in->partial, frame->payload);
+        if (r < 0) {
+            return r;
+        }
+        in->in_message = true;
+    }
+    in->bytes += frame->payload.len;
+    in->expected++;
+    if (last) {
+        hand_over(in, frame->payload, ret_message, ret_owned);
+    }
+    promise(in);
+    return last ? W4_INBOX_MESSAGE : W4_INBOX_NOTHING;
+}
+
+void w4_inbox_consumed(w4_inbox *in, uint32_t n) {
+    in->outstanding -= n < in->outstanding ? n : in->outstanding;
+    /* Worth an ACK of its own when the peer may stand still for want of it, or a good part more. */
+    uint64_t bound = bound_of(in);
+    if (bound > in->granted &&
+        (in->granted <= in->messages || bound - in->granted > in->limits->credit / 4)) {
+        in->ack_due = true;
+    }
+}
+
+void w4_inbox_hold(w4_inbox *in, bool hold) {
+    in->held = hold;
+    promise(in);
+}
+
+void w4_inbox_restart(w4_inbox *in) {
+    w4_buffer_deinit(&in->partial);
+    in->partial.len = 0;
+    in->in_message = false;
+    in->expected = 0;
+    in->messages = 0;
+    in->promised = 0;
+    in->promised_messages = 0;
+    in->granted = 0;
+    in->gap = false;
+}
+
+uint8_t *w4_inbox_put_ack(w4_inbox *in, w4_channel_kind kind, bool ask, uint8_t *at) {
+    uint8_t credit[W4_ACK_LEN];
+    in->granted = bound_of(in);
+    w4_put_u32(credit, (uint32_t)(in->granted - in->promised_messages));
+    w4_frame frame = {
+        .type = W4_FRAME_ACK,
+        .flags = (uint8_t)((in->gap ? W4_FRAME_GAP : 0) | (ask ? W4_FRAME_ASK : 0)),
+        .channel = W4_FRAME_CHANNEL(kind),
+        .seq = in->promised,
+        .payload = w4_bytes_of(credit, sizeof credit),
+    };
+    in->ack_due = false;
+    in->gap = false;
+    return w4_frame_put(at, &frame);
+}

@@ -1,0 +1,135 @@
+#include "session/record.h"
+
+#include "base/wire.h"
+
+#include <string.h>
+
+static bool bit_of(const w4_replay_window *w, uint64_t counter) {
+    return (w->words[counter / 64 % W4_REPLAY_WORDS] >> (counter % 64) & 1) != 0;
+}
+
+bool w4_replay_window_fresh(const w4_replay_window *window, uint64_t counter) {
+    if (counter >= window->next) {
+        return true;
+    }
+    return window->next - counter <= W4_REPLAY_WINDOW && !bit_of(window, counter);
+}
+
+void w4_replay_window_mark(w4_replay_window *window, uint64_t counter) {
+    if (counter >= window->next) {
+        /* The words between the old top and the new one hold counters of a lap ago. */
+        uint64_t top = window->next > 0 ? (window->next - 1) / 64 : 0;
+        uint64_t steps = counter / 64 - top;
+        if (steps > W4_REPLAY_WORDS) {
+            steps = W4_REPLAY_WORDS;
+        }
+        for (uint64_t i = 1; i <= steps; i++) {
+            window->words[(top + i) % W4_REPLAY_WORDS] = 0;
+        }
+        window->next = counter + 1;
+    }
+    window->words[counter / 64 % W4_REPLAY_WORDS] |= UINT64_C(1) << (counter % 64);
+}
+
+void w4_record_sender_init(w4_record_sender *s, const uint8_t key[static W4_AEAD_KEY_LEN],
+                           uint64_t now_us) {
+    memset(s, 0, sizeof *s);
+    memcpy(s->key, key, sizeof s->key);
+    s->since_us = now_us;
+}
+
+static bool is_spent(const w4_record_sender *s, const w4_record_limits *limits, uint64_t now_us) {
+    return s->rekey_wanted || s->counter >= limits->records || s->bytes >= limits->bytes ||
+           now_us >= w4_later(s->since_us, limits->us) || s->counter >= W4_RECORD_COUNTER_MAX;
+}
+
+void w4_record_seal(w4_record_sender *s, const w4_record_limits *limits, uint8_t *frame, size_t len,
+                    uint64_t now_us) {
+    if (s->rekey_wanted || (s->counter > 0 && is_spent(s, limits, now_us))) {
+        w4_aead_rekey(s->key);
+        s->epoch++;
+        s->rekey_wanted = false;
+        s->counter = 0;
+        s->bytes = 0;
+        s->since_us = now_us;
+        s->rekeys++;
+    }
+    w4_put_u64(frame, (uint64_t)s->epoch << 56 | s->counter);
+    uint8_t *plain = frame + W4_RECORD_HEADER;
+    w4_aead_seal(s->key, s->counter, w4_bytes_of(frame, W4_RECORD_HEADER),
+                 w4_bytes_of(plain, len - W4_RECORD_OVERHEAD), plain);
+    s->counter++;
+    s->bytes += len;
+}
+
+void w4_record_receiver_init(w4_record_receiver *r, const uint8_t key[static W4_AEAD_KEY_LEN]) {
+    memset(r, 0, sizeof *r);
+    memcpy(r->key, key, sizeof r->key);
+}
+
+static w4_record_verdict open_with(const uint8_t *key, w4_replay_window *window, uint64_t counter,
+                                   w4_bytes frame, uint8_t *ret_plain) {
+    if (!w4_replay_window_fresh(window, counter)) {
+        return W4_RECORD_REPLAY;
+    }
+    w4_bytes header = w4_bytes_of(frame.data, W4_RECORD_HEADER);
+    w4_bytes sealed = w4_bytes_of(frame.data + W4_RECORD_HEADER, frame.len - W4_RECORD_HEADER);
+    if (!w4_aead_open(key, counter, header, sealed, ret_plain)) {
+        return W4_RECORD_FORGED;
+    }
+    w4_replay_window_mark(window, counter);
+    return W4_RECORD_OPENED;
+}
+
+/* A record of the next epoch: only one that authenticates moves us on. */
+static w4_record_verdict open_next(w4_record_receiver *r, uint64_t counter, w4_bytes frame,
+                                   uint8_t *ret_plain, uint64_t now_us) {
+    uint8_t key[W4_AEAD_KEY_LEN];
+    w4_replay_window window = {0};
+    memcpy(key, r->key, sizeof key);
+    w4_aead_rekey(key);
+    w4_record_verdict verdict = open_with(key, &window, counter, frame, ret_plain);
+    if (verdict == W4_RECORD_OPENED) {
+        memcpy(r->old_key, r->key, sizeof r->old_key);
+        r->old_window = r->window;
+        r->old_until_us = w4_later(now_us, W4_RECORD_OLD_KEY_US);
+        memcpy(r->key, key, sizeof r->key);
+        r->window = window;
+        r->epoch++;
+    }
+    w4_wipe(key, sizeof key);
+    return verdict;
+}
+
+w4_record_verdict w4_record_open(w4_record_receiver *r, w4_bytes frame, uint8_t *ret_plain,
+                                 uint64_t now_us) {
+    if (frame.len < W4_RECORD_OVERHEAD || frame.len > W4_RECORD_MAX) {
+        return W4_RECORD_FORGED;
+    }
+    w4_record_receiver_expire(r, now_us);
+    uint8_t epoch = frame.data[0];
+    w4_reader reader;
+    w4_reader_init(&reader, frame);
+    uint64_t counter = w4_read_u64(&reader) & W4_RECORD_COUNTER_MAX;
+    if (epoch == r->epoch) {
+        return open_with(r->key, &r->window, counter, frame, ret_plain);
+    }
+    if (epoch == (uint8_t)(r->epoch + 1)) {
+        return open_next(r, counter, frame, ret_plain, now_us);
+    }
+    if (epoch == (uint8_t)(r->epoch - 1) && r->old_until_us != 0) {
+        return open_with(r->old_key, &r->old_window, counter, frame, ret_plain);
+    }
+    return W4_RECORD_FORGED;
+}
+
+uint64_t w4_record_receiver_deadline(const w4_record_receiver *r) {
+    return r->old_until_us != 0 ? r->old_until_us : W4_NEVER;
+}
+
+void w4_record_receiver_expire(w4_record_receiver *r, uint64_t now_us) {
+    if (r->old_until_us != 0 && now_us >= r->old_until_us) {
+        w4_wipe(r->old_key, sizeof r->old_key);
+        r->old_until_us = 0;
+    }
+}
