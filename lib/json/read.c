@@ -22,6 +22,8 @@
 #define MARK "\xef\xb7\x90" /* U+FDD0 */
 #define MARK_LEN 3
 
+#define NAME_SHOWN_MAX 40 /* bytes of a name in a message */
+
 typedef struct output {
     w4_buffer *out;
     size_t start;
@@ -209,37 +211,37 @@ static int write_value(output *o, const json_t *value) {
 
 /* ---- parsing */
 
-/* The string that ends at offset end, for a message: its raw text, cut. */
-static w4_bytes string_before(w4_bytes text, size_t end) {
-    size_t last = end > 0 && end <= text.len ? end - 1 : 0;
-    size_t start = last;
+/* Where the string begins that ends at offset end. */
+static size_t string_start(w4_bytes text, size_t end) {
+    size_t start = end > 0 ? end - 1 : 0;
     while (start > 0) {
-        start--;
+        if (text.data[--start] != '"')
+            continue;
         size_t escapes = 0;
         while (escapes < start && text.data[start - 1 - escapes] == '\\')
             escapes++;
-        if (text.data[start] == '"' && escapes % 2 == 0)
+        if (escapes % 2 == 0)
             break;
     }
-    size_t len = last > start ? last - start - 1 : 0;
-    return w4_bytes_of(text.data + start + 1, len < 40 ? len : 40);
+    return start;
+}
+
+static int refuse_duplicate(w4_bytes text, size_t end, w4_json_error *ret_error) {
+    size_t start = string_start(text, end);
+    size_t len = end - start < NAME_SHOWN_MAX ? end - start : NAME_SHOWN_MAX;
+    char shown[2 * NAME_SHOWN_MAX];
+    w4_text_escape_cut(shown, sizeof shown, w4_bytes_of(text.data + start, len));
+    return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, start,
+                         "a member name twice in one object: %s", shown);
 }
 
 static int parse_failed(w4_bytes text, const json_error_t *error, w4_json_error *ret_error) {
     size_t offset = error->position > 0 ? (size_t)error->position : 0;
     if (json_error_code(error) == json_error_out_of_memory)
         return -ENOMEM;
-    if (json_error_code(error) != json_error_duplicate_key)
-        return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, offset, "not valid JSON");
-    w4_bytes name = string_before(text, offset);
-    w4_buffer shown = W4_BUFFER_INIT(80);
-    bool whole = w4_text_escape(&shown, name) == 0;
-    int r = w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, offset,
-                          whole ? "a member name twice in one object: \"%.*s\""
-                                : "a member name twice in one object",
-                          (int)shown.len, (const char *)shown.data);
-    w4_buffer_deinit(&shown);
-    return r;
+    if (json_error_code(error) == json_error_duplicate_key && offset <= text.len)
+        return refuse_duplicate(text, offset, ret_error);
+    return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, offset, "not valid JSON");
 }
 
 /* A text that passed the scan, as a tree. */
