@@ -41,7 +41,13 @@ typedef struct w4_envelope_fault {
 } w4_envelope_fault;
 
 /* The first four stages: limits, parse, canonical check, schema of its type. The document is
- * (re)used and must outlive the view.
+ * (re)used and must outlive the view; so must the text given to _read.
+ * In this order: too_large, too_deep, bad_json, not_canonical; not exactly one family member:
+ * bad_envelope; another version: unsupported_version; a type that the family does not have:
+ * unknown_type; any other member: bad_envelope. A fingerprint that is no 64 lower-case hex digits
+ * and a sign that is missing, no object, or of another algo are bad_envelope; a signature that is
+ * not 64 bytes of strict base64 passes here (has_signature is false) and is the bad_signature of
+ * w4_envelope_verify, behind the check of the fingerprint.
  *   _read: from the wire; canonical form only, sign required.
  *   _read_any: any valid JSON (doc then holds the canonical form). sign_required false: sign may
  *   be missing (an envelope to be signed).
@@ -54,14 +60,17 @@ int w4_envelope_read_any(w4_json_document *doc, w4_bytes text, const w4_json_lim
 
 /* Fingerprint = SHA-256(pubkey), then the signature. known: the key learned earlier for that
  * fingerprint, or NULL; without it and without sender.pubkey the answer is unknown_sender.
- * Returns NONE, BAD_FINGERPRINT, BAD_SIGNATURE, UNKNOWN_SENDER, or INTERNAL (no memory). */
+ * Give the known key also where sender.pubkey is there: a key met for the first time is checked
+ * more thoroughly (w4_pubkey_valid), which costs a fifth of a verification more.
+ * Returns NONE, BAD_FINGERPRINT, BAD_SIGNATURE, UNKNOWN_SENDER, or INTERNAL (no memory; a known
+ * key that is not of this fingerprint). */
 w4_refusal w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known);
 
-/* Freshness of the time stamp only: STALE or NONE. */
+/* Freshness of the time stamp only: STALE or NONE. Exactly the window apart is fresh. */
 #define W4_FRESHNESS_WINDOW_US (UINT64_C(300) * 1000000u)
 w4_refusal w4_envelope_check_fresh(const w4_envelope *envelope, uint64_t wall_us);
 
-/* What to write; strings and JSON are borrowed. NULL / none members are left out. */
+/* What to write; strings and JSON are borrowed, not from out. NULL / none members are left out. */
 typedef struct w4_envelope_draft {
     w4_type type;
     const char *msg_id;
@@ -70,16 +79,18 @@ typedef struct w4_envelope_draft {
     const char *const *capabilities; /* NULL-terminated or NULL */
     const w4_party *receiver;        /* NULL: broadcast */
     bool with_pubkey;
-    w4_bytes payload; /* canonical JSON object */
+    w4_bytes payload; /* canonical JSON object; empty: {} */
     w4_bytes state;   /* canonical JSON object or empty */
     w4_bytes source;  /* canonical JSON object or empty */
     w4_bytes trust;   /* canonical JSON object or empty */
     w4_bytes chain;   /* canonical JSON object or empty */
 } w4_envelope_draft;
 
-/* Appends the signed canonical envelope. 0, -ENOMEM or -EMSGSIZE. Checks no schema. */
+/* Appends the signed canonical envelope. 0, -ENOMEM or -EMSGSIZE (out would pass its max, or the
+ * envelope W4_ENVELOPE_BYTES_MAX); then nothing was added. Checks no schema. */
 int w4_envelope_write(const w4_envelope_draft *draft, const w4_identity *identity, w4_buffer *out);
 
 /* Signs an envelope that was read without (or with another) signature: appends the whole. The
- * sender's fingerprint and pubkey must be the identity's: else returns 1. 0, 1, -ENOMEM. */
+ * sender's fingerprint and pubkey must be the identity's: else returns 1. 0, 1, -ENOMEM,
+ * -EMSGSIZE (as above). */
 int w4_envelope_sign(const w4_envelope *envelope, const w4_identity *identity, w4_buffer *out);
