@@ -1,0 +1,179 @@
+#include "store/memory.h"
+
+#include "store/gathered.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct memory {
+    w4_store store; /* first: what the caller holds */
+    w4_store_tree committed[W4_STORE_TABLE_COUNT];
+    w4_store_gathered gathered;
+    bool commits_fail;
+    const char *text;
+} memory;
+
+static memory *memory_of(w4_store *store) {
+    return (memory *)store;
+}
+
+static void memory_free(w4_store *store) {
+    memory *m = memory_of(store);
+    w4_store_gathered_clear(&m->gathered);
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        w4_store_tree_clear(&m->committed[table]);
+    }
+    free(m);
+}
+
+static int memory_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
+    return w4_store_gathered_put(&memory_of(store)->gathered, table, key, value);
+}
+
+static int memory_remove(w4_store *store, w4_store_table table, w4_bytes key) {
+    return w4_store_gathered_remove(&memory_of(store)->gathered, table, key);
+}
+
+static int damaged(memory *m) {
+    m->text = "a record does not match its checksum";
+    return W4_STORE_E_CORRUPT;
+}
+
+static int memory_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value) {
+    memory *m = memory_of(store);
+    const w4_store_node *node = w4_store_gathered_find(&m->gathered, table, key);
+    if (!node) {
+        node = w4_store_tree_find(&m->committed[table], key);
+    }
+    if (!node || node->removed) {
+        return W4_STORE_E_NOT_FOUND;
+    }
+    if (node->damaged) {
+        return damaged(m);
+    }
+    return w4_store_buffer_set(ret_value, w4_store_node_value(node));
+}
+
+static int memory_next(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
+                       bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value) {
+    memory *m = memory_of(store);
+    const w4_store_node *old = w4_store_tree_next(&m->committed[table], from, inclusive);
+    const w4_store_node *new = w4_store_gathered_next(&m->gathered, table, from, inclusive);
+    const w4_store_node *first = NULL;
+    while (!first && (old || new)) {
+        int order = !old   ? 1
+                    : !new ? -1
+                           : w4_bytes_compare(w4_store_node_key(old), w4_store_node_key(new));
+        if (order < 0) {
+            first = old;
+            break;
+        }
+        if (!new->removed) {
+            first = new;
+            break;
+        }
+        /* Gone: past it on both sides. */
+        w4_bytes gone = w4_store_node_key(new);
+        if (order == 0) {
+            old = w4_store_tree_next(&m->committed[table], gone, false);
+        }
+        new = w4_store_gathered_next(&m->gathered, table, gone, false);
+    }
+    if (!first || !w4_store_has_prefix(w4_store_node_key(first), prefix)) {
+        return W4_STORE_E_NOT_FOUND;
+    }
+    int r = w4_store_buffer_set(ret_key, w4_store_node_key(first));
+    if (r == 0) {
+        r = first->damaged ? damaged(m)
+                           : w4_store_buffer_set(ret_value, w4_store_node_value(first));
+    }
+    return r;
+}
+
+static int memory_commit(w4_store *store) {
+    memory *m = memory_of(store);
+    if (m->commits_fail && w4_store_gathered_count(&m->gathered) > 0) {
+        m->text = "told to fail";
+        return W4_STORE_E_FAILED;
+    }
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        w4_store_tree_absorb(&m->committed[table], &m->gathered.tables[table]);
+    }
+    w4_store_gathered_clear(&m->gathered);
+    return 0;
+}
+
+static bool memory_dirty(const w4_store *store) {
+    return w4_store_gathered_count(&((const memory *)store)->gathered) > 0;
+}
+
+static const char *memory_error(const w4_store *store) {
+    const char *text = ((const memory *)store)->text;
+    return text ? text : "";
+}
+
+static int memory_check(w4_store *store, w4_buffer *ret_report) {
+    memory *m = memory_of(store);
+    size_t records = 0, bad = 0;
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        const w4_store_node *node =
+            w4_store_tree_next(&m->committed[table], w4_bytes_of("", 0), true);
+        while (node) {
+            records++;
+            bad += node->damaged;
+            node = w4_store_tree_next(&m->committed[table], w4_store_node_key(node), false);
+        }
+    }
+    w4_buffer_clear(ret_report);
+    int r = w4_buffer_printf(ret_report, "%zu records, %zu damaged\n", records, bad);
+    if (r < 0) {
+        return r;
+    }
+    return bad > 0 ? damaged(m) : 0;
+}
+
+static const w4_store_ops memory_ops = {
+    .name = "memory",
+    .free = memory_free,
+    .put = memory_put,
+    .remove = memory_remove,
+    .get = memory_get,
+    .next = memory_next,
+    .commit = memory_commit,
+    .dirty = memory_dirty,
+    .error = memory_error,
+    .check = memory_check,
+};
+
+int w4_store_memory_new(w4_store **ret_store) {
+    memory *m = calloc(1, sizeof(*m));
+    if (!m) {
+        return -ENOMEM;
+    }
+    m->store.ops = &memory_ops;
+    *ret_store = &m->store;
+    return 0;
+}
+
+void w4_store_memory_crash(w4_store *store) {
+    memory *m = memory_of(store);
+    w4_store_gathered_clear(&m->gathered);
+    memset(m->store.next_sequence, 0, sizeof(m->store.next_sequence));
+}
+
+void w4_store_memory_fail(w4_store *store, bool commits) {
+    memory_of(store)->commits_fail = commits;
+}
+
+int w4_store_memory_damage(w4_store *store, w4_store_table table, w4_bytes key) {
+    w4_store_node *node = w4_store_tree_find(&memory_of(store)->committed[table], key);
+    if (!node) {
+        return W4_STORE_E_NOT_FOUND;
+    }
+    if (node->value_len > 0) {
+        node->bytes[node->key_len] ^= 1;
+    }
+    node->damaged = true;
+    return 0;
+}
