@@ -7,6 +7,7 @@
 typedef struct w4_timer {
     uint64_t at_us;
     size_t position; /* 1-based in the heap; 0: not in it */
+    uint32_t kind;   /* the caller's: which struct it lies in */
 } w4_timer;
 
 typedef struct w4_timers {

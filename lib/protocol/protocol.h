@@ -65,6 +65,8 @@ typedef struct w4_agent_info {
     uint32_t lri;
     w4_bytes capabilities; /* JSON array */
     uint64_t attached_wall_us;
+    bool paced;       /* knowledge waits for it */
+    uint32_t waiting; /* messages that wait */
 } w4_agent_info;
 
 typedef struct w4_agent_attach {

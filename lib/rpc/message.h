@@ -4,7 +4,8 @@
 #include "envelope/refusal.h"
 #include "json/writer.h"
 
-#define W4_RPC_LINE_MAX (1024u * 1024u)
+#define W4_RPC_LINE_MAX (1024u * 1024u) /* with its newline */
+#define W4_RPC_ID_MAX 256u              /* text of an id: it is echoed */
 
 /* Codes of the standard, and ours for everything a node refuses (name in error.data.code). */
 enum {
@@ -44,10 +45,13 @@ typedef struct w4_rpc_fault {
 int w4_rpc_parse(w4_json_document *doc, w4_bytes line, w4_rpc_message *ret_message,
                  w4_rpc_fault *ret_fault);
 
-/* Each appends one whole line with its newline. result / params: a whole JSON value, as text. */
+/* Each appends one whole line with its newline. result / params: a whole JSON value, as text
+ * without newlines; empty params are left out. 0, -ENOMEM, -EMSGSIZE (over W4_RPC_LINE_MAX or the
+ * buffer's max; nothing was added), -EINVAL (a newline). */
 int w4_rpc_write_request(w4_buffer *out, uint64_t id, const char *method, w4_bytes params);
 int w4_rpc_write_notification(w4_buffer *out, const char *method, w4_bytes params);
 int w4_rpc_write_result(w4_buffer *out, w4_bytes id, w4_bytes result);
-/* refusal NONE: no data.code. pointer: NULL or where in the params. id: JSON text, "null". */
+/* code is one of the above; text may be of outside: it is escaped. refusal NONE: no data.code.
+ * pointer: NULL or where in the params. id: JSON text, "null". */
 int w4_rpc_write_error(w4_buffer *out, w4_bytes id, int code, w4_refusal refusal,
                        const char *pointer, const char *text);

@@ -13,27 +13,26 @@ static const char *const subscriptions[] = {"agent.message", "agent.delivery", "
                                             "node.event", NULL};
 static const w4_schema_row subscription_item = {.kind = W4_SCHEMA_ENUM, .names = subscriptions};
 static const w4_schema_row signal_item = {
-    .kind = W4_SCHEMA_STRING, .min = 1, .max = 64, .check = w4_rpc_check_label};
-static const w4_schema_row fingerprint_item = {
-    .kind = W4_SCHEMA_STRING, .min = 64, .max = 64, .check = w4_rpc_check_fingerprint};
+    .kind = W4_SCHEMA_STRING, .min = 1, .max = 64, .check = w4_check_label};
 
 /* ---- agent.attach: this connection speaks for that agent from now on */
 static const w4_schema_row agent_attach_params[] = {
-    W4_ROW_LABEL("agent_id", R_, "its name, for people"),
-    W4_ROW_ARRAY("capabilities", O_, 256, &w4_rpc_label_item, "what it can do"),
+    {.name = "agent_id", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 1,
+     .max = W4_RPC_NAME_MAX, .check = w4_check_agent_id, .help = "its name, for people"},
+    RPC_ARRAY("capabilities", O_, 256, &w4_item_name, "what it can do"),
     {.name = "key", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 6, .max = 44,
      .check = w4_rpc_check_key,
      .help = "\"hosted\": the node holds the key and signs; a public key: the agent signs itself"},
-    W4_ROW_ARRAY("subscribe", O_, 16, &subscription_item,
+    RPC_ARRAY("subscribe", O_, 16, &subscription_item,
                  "notifications it wants; all but node.event when absent"),
     W4_SCHEMA_END};
 PARAMS(agent_attach);
 static const w4_schema_row agent_attach_result[] = {
-    W4_ROW_LABEL("agent_id", R_, "its name"),
-    W4_ROW_FINGERPRINT("fingerprint", R_, "its identity"),
-    W4_ROW_PUBKEY("pubkey", R_, "its public key"),
-    W4_ROW_FINGERPRINT("node", R_, "the node it is attached to"),
-    W4_ROW_COUNT("waiting", O_, "messages kept for it, which follow as agent.message"),
+    RPC_LABEL("agent_id", R_, "its name"),
+    RPC_FINGERPRINT("fingerprint", R_, "its identity"),
+    RPC_PUBKEY("pubkey", R_, "its public key"),
+    RPC_FINGERPRINT("node", R_, "the node it is attached to"),
+    RPC_COUNT("waiting", O_, "messages kept for it, which follow as agent.message"),
     W4_SCHEMA_END};
 RESULT(agent_attach);
 
@@ -41,34 +40,34 @@ RESULT(agent_attach);
 static const w4_schema_row agent_detach_params[] = {W4_SCHEMA_END};
 PARAMS(agent_detach);
 static const w4_schema_row agent_detach_result[] = {
-    W4_ROW_BOOL("detached", R_, "the connection stays and may attach again"),
+    RPC_BOOL("detached", R_, "the connection stays and may attach again"),
     W4_SCHEMA_END};
 RESULT(agent_detach);
 
 /* ---- agent.send: the node makes the envelope and signs it with the key it holds */
 static const w4_schema_row agent_send_params[] = {
-    W4_ROW_ENUM("protocol", O_, families, "cip when absent"),
+    RPC_ENUM("protocol", O_, families, "cip when absent"),
     {.name = "type", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = 64,
      .check = w4_rpc_check_printable, .help = "a type of that family"},
-    W4_ROW_LABEL("to", R_, "agent_id, fingerprint, unique prefix of one, or * for everybody"),
-    W4_ROW_OBJECT("payload", R_, NULL, "its members by type, see web4-protocols(7)"),
-    W4_ROW_OBJECT("state", O_, NULL, "cip: optional; hcp: required"),
-    W4_ROW_OBJECT("source", O_, NULL, "lip: required"),
-    W4_ROW_ENUM("channel", O_, w4_rpc_channels, "that of its type when absent"),
-    W4_ROW_UUID("caused_by", O_, "msg_id of the message this one answers"),
-    W4_ROW_INTEGER("deadline_ms", O_, 1, 604800000, "not delivered by then: timed_out"),
+    RPC_LABEL("to", R_, "agent_id, fingerprint, unique prefix of one, or * for everybody"),
+    RPC_OBJECT("payload", R_, NULL, "its members by type, see web4-protocols(7)"),
+    RPC_OBJECT("state", O_, NULL, "cip: optional; hcp: required"),
+    RPC_OBJECT("source", O_, NULL, "lip: required"),
+    RPC_ENUM("channel", O_, w4_rpc_channels, "that of its type when absent"),
+    RPC_UUID("caused_by", O_, "msg_id of the message this one answers"),
+    RPC_INTEGER("deadline_ms", O_, 1, 604800000, "not delivered by then: timed_out"),
     W4_SCHEMA_END};
 PARAMS(agent_send);
 #define SENT_ROWS \
-    W4_ROW_UUID("msg_id", R_, "of the envelope; agent.delivery names it"), \
-    W4_ROW_BOOL("stored", R_, "it outlives a crash of this node"), \
-    W4_ROW_COUNT("recipients", R_, "agents it is on its way to")
+    RPC_UUID("msg_id", R_, "of the envelope; agent.delivery names it"), \
+    RPC_BOOL("stored", R_, "it outlives a crash of this node"), \
+    RPC_COUNT("recipients", R_, "agents it is on its way to")
 static const w4_schema_row agent_send_result[] = {SENT_ROWS, W4_SCHEMA_END};
 RESULT(agent_send);
 
 /* ---- agent.submit: an envelope that the agent signed itself */
 static const w4_schema_row agent_submit_params[] = {
-    W4_ROW_OBJECT("envelope", R_, NULL, "signed, in any JSON form"),
+    RPC_OBJECT("envelope", R_, NULL, "signed, in any JSON form"),
     W4_SCHEMA_END};
 PARAMS(agent_submit);
 static const w4_schema_row agent_submit_result[] = {SENT_ROWS, W4_SCHEMA_END};
@@ -76,26 +75,26 @@ RESULT(agent_submit);
 
 /* ---- agent.state: what paces its deliveries */
 static const w4_schema_row agent_state_params[] = {
-    W4_ROW_ENUM("presence", R_, w4_rpc_presences, "overloaded: knowledge waits"),
-    W4_ROW_INTEGER("lri", R_, 0, 100, "load; 90 and more: knowledge waits"),
-    W4_ROW_ARRAY("kernel_signals", O_, 64, &signal_item,
+    RPC_ENUM("presence", R_, w4_names_presence, "overloaded: knowledge waits"),
+    RPC_INTEGER("lri", R_, 0, 100, "load; 90 and more: knowledge waits"),
+    RPC_ARRAY("kernel_signals", O_, 64, &signal_item,
                  "overload and degraded_memory: knowledge waits"),
-    W4_ROW_TEXT("intent", O_, 1024, "what it is about"),
+    RPC_TEXT("intent", O_, 1024, "what it is about"),
     W4_SCHEMA_END};
 PARAMS(agent_state);
 static const w4_schema_row agent_state_result[] = {
-    W4_ROW_BOOL("paced", R_, "deliveries of knowledge wait"),
-    W4_ROW_COUNT("waiting", R_, "messages that wait"),
+    RPC_BOOL("paced", R_, "deliveries of knowledge wait"),
+    RPC_COUNT("waiting", R_, "messages that wait"),
     W4_SCHEMA_END};
 RESULT(agent_state);
 
 /* ---- agent.ack */
 static const w4_schema_row agent_ack_params[] = {
-    W4_ROW_UUID("msg_id", R_, "of a message that was delivered and dealt with"),
+    RPC_UUID("msg_id", R_, "of a message that was delivered and dealt with"),
     W4_SCHEMA_END};
 PARAMS(agent_ack);
 static const w4_schema_row agent_ack_result[] = {
-    W4_ROW_BOOL("acknowledged", R_, "false: it was not waiting for that"),
+    RPC_BOOL("acknowledged", R_, "false: it was not waiting for that"),
     W4_SCHEMA_END};
 RESULT(agent_ack);
 
@@ -107,39 +106,39 @@ static const char *one_of_both(w4_json object, const char **ret_member) {
     return by_capability != by_agent ? NULL : "either capability or agent_id";
 }
 static const w4_schema_row peers_find_params[] = {
-    W4_ROW_LABEL("capability", O_, "agents that have it"),
-    W4_ROW_LABEL("agent_id", O_, "agents of that name"),
+    RPC_LABEL("capability", O_, "agents that have it"),
+    RPC_LABEL("agent_id", O_, "agents of that name"),
     W4_SCHEMA_END};
 const w4_schema w4_params_peers_find = {peers_find_params, true, one_of_both};
 static const w4_schema_row peers_find_result[] = {
-    W4_ROW_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item,
+    RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item,
                  "of this node and of its neighbours"),
     W4_SCHEMA_END};
 RESULT(peers_find);
 
 /* ---- notifications */
 static const w4_schema_row agent_message_rows[] = {
-    W4_ROW_OBJECT("envelope", R_, NULL, "signed, checked, canonical"),
-    W4_ROW_ENUM("trust", R_, w4_rpc_agent_states, "how far this node trusts the sender"),
-    W4_ROW_ARRAY("path", R_, 32, &fingerprint_item, "nodes it came through, the first one first"),
-    W4_ROW_TIME("received_at", R_, "when this node took it"),
-    W4_ROW_BOOL("redelivered", O_, "it may have been delivered before"),
+    RPC_OBJECT("envelope", R_, NULL, "signed, checked, canonical"),
+    RPC_ENUM("trust", R_, w4_rpc_agent_states, "how far this node trusts the sender"),
+    RPC_ARRAY("path", R_, 32, &w4_item_fingerprint, "nodes it came through, the first one first"),
+    RPC_TIME("received_at", R_, "when this node took it"),
+    RPC_BOOL("redelivered", O_, "it may have been delivered before"),
     W4_SCHEMA_END};
 static const w4_schema agent_message = {agent_message_rows, true, NULL};
 
 static const char *const outcomes[] = {"delivered", "dropped", "timed_out", "disconnected",
                                        "refused", NULL};
 static const w4_schema_row agent_delivery_rows[] = {
-    W4_ROW_UUID("msg_id", R_, "of the envelope"),
-    W4_ROW_FINGERPRINT("to", R_, "the agent it was for"),
-    W4_ROW_ENUM("outcome", R_, outcomes, "exactly one for each recipient"),
-    W4_ROW_LABEL("code", O_, "why not, as in web4-protocols(7)"),
-    W4_ROW_TEXT("text", O_, 255, "why not, for people"),
+    RPC_UUID("msg_id", R_, "of the envelope"),
+    RPC_FINGERPRINT("to", R_, "the agent it was for"),
+    RPC_ENUM("outcome", R_, outcomes, "exactly one for each recipient"),
+    RPC_LABEL("code", O_, "why not, as in web4-protocols(7)"),
+    RPC_TEXT("text", O_, 255, "why not, for people"),
     W4_SCHEMA_END};
 static const w4_schema agent_delivery = {agent_delivery_rows, true, NULL};
 
 static const w4_schema_row fact_updated_rows[] = {
-    W4_ROW_OBJECT("fact", R_, &w4_rpc_fact, "as it stands now"),
+    RPC_OBJECT("fact", R_, &w4_rpc_fact, "as it stands now"),
     W4_SCHEMA_END};
 static const w4_schema fact_updated = {fact_updated_rows, true, NULL};
 

@@ -18,277 +18,277 @@
 static const char *const node_states[] = {"starting", "running", "stopping", NULL};
 static const char *const store_states[] = {"ok", "full", "failed", NULL};
 static const w4_schema_row status_peers_rows[] = {
-    W4_ROW_COUNT("known", R_, "in the registry"),
-    W4_ROW_COUNT("connected", R_, "with a link now"),
+    RPC_COUNT("known", R_, "in the registry"),
+    RPC_COUNT("connected", R_, "with a link now"),
     W4_SCHEMA_END};
 static const w4_schema status_peers = {status_peers_rows, true, NULL};
 static const w4_schema_row status_facts_rows[] = {
-    W4_ROW_COUNT("pending", R_, "waiting for what acceptance asks"),
-    W4_ROW_COUNT("accepted", R_, "by the rule of acceptance"),
-    W4_ROW_COUNT("disputed", R_, "with an open challenge"),
-    W4_ROW_COUNT("rejected", R_, "by trusted agents"),
-    W4_ROW_COUNT("refuted", R_, "after they were accepted"),
+    RPC_COUNT("pending", R_, "waiting for what acceptance asks"),
+    RPC_COUNT("accepted", R_, "by the rule of acceptance"),
+    RPC_COUNT("disputed", R_, "with an open challenge"),
+    RPC_COUNT("rejected", R_, "by trusted agents"),
+    RPC_COUNT("refuted", R_, "after they were accepted"),
     W4_SCHEMA_END};
 static const w4_schema status_facts = {status_facts_rows, true, NULL};
 static const w4_schema_row status_store_rows[] = {
-    W4_ROW_ENUM("state", R_, store_states, "full and failed take no new durable work"),
-    W4_ROW_LABEL("kind", R_, "sqlite or memory"),
-    W4_ROW_TEXT("path", O_, 4096, "of its file"),
-    W4_ROW_COUNT("version", O_, "of its schema"),
-    W4_ROW_COUNT("bytes", O_, "of its file"),
-    W4_ROW_TEXT("error", O_, 255, "the last one"),
+    RPC_ENUM("state", R_, store_states, "full and failed take no new durable work"),
+    RPC_LABEL("kind", R_, "sqlite or memory"),
+    RPC_TEXT("path", O_, 4096, "of its file"),
+    RPC_COUNT("version", O_, "of its schema"),
+    RPC_COUNT("bytes", O_, "of its file"),
+    RPC_TEXT("error", O_, 255, "the last one"),
     W4_SCHEMA_END};
 static const w4_schema status_store = {status_store_rows, true, NULL};
 static const w4_schema_row status_clients_rows[] = {
-    W4_ROW_COUNT("control", R_, "connections to the control socket"),
-    W4_ROW_COUNT("agent", R_, "connections to the agent socket"),
+    RPC_COUNT("control", R_, "connections to the control socket"),
+    RPC_COUNT("agent", R_, "connections to the agent socket"),
     W4_SCHEMA_END};
 static const w4_schema status_clients = {status_clients_rows, true, NULL};
 
 NO_PARAMS(status_get);
 static const w4_schema_row status_get_result[] = {
-    W4_ROW_FINGERPRINT("node", R_, "its identity"),
-    W4_ROW_LABEL("name", R_, "its name, for people"),
-    W4_ROW_TEXT("version", R_, 64, "of the program"),
-    W4_ROW_COUNT("pid", R_, "of the process"),
-    W4_ROW_TIME("started_at", R_, "when it started"),
-    W4_ROW_COUNT("uptime_s", R_, "seconds since then"),
-    W4_ROW_ENUM("state", R_, node_states, "of the node"),
-    W4_ROW_ARRAY("addresses", R_, 64, &w4_rpc_address_item, "it listens on"),
-    W4_ROW_DIGEST("config_digest", R_, "SHA-256 of the configuration in force"),
-    W4_ROW_OBJECT("peers", R_, &status_peers, "other nodes"),
-    W4_ROW_COUNT("sessions", R_, "with other nodes"),
-    W4_ROW_COUNT("agents", R_, "attached to this node"),
-    W4_ROW_OBJECT("clients", O_, &status_clients, "connections to the local sockets"),
-    W4_ROW_OBJECT("facts", R_, &status_facts, "by state"),
-    W4_ROW_OBJECT("store", R_, &status_store, "where it keeps them"),
-    W4_ROW_MAP("refusals", R_, 256, &w4_rpc_count_item, "since the start, by code"),
-    W4_ROW_MAP("counters", O_, 1024, &w4_rpc_count_item, "since the start, by name"),
-    W4_ROW_COUNT("memory_bytes", O_, "resident"),
+    RPC_FINGERPRINT("node", R_, "its identity"),
+    RPC_LABEL("name", R_, "its name, for people"),
+    RPC_TEXT("version", R_, 64, "of the program"),
+    RPC_COUNT("pid", R_, "of the process"),
+    RPC_TIME("started_at", R_, "when it started"),
+    RPC_COUNT("uptime_s", R_, "seconds since then"),
+    RPC_ENUM("state", R_, node_states, "of the node"),
+    RPC_ARRAY("addresses", R_, 64, &w4_rpc_address_item, "it listens on"),
+    RPC_DIGEST("config_digest", R_, "SHA-256 of the configuration in force"),
+    RPC_OBJECT("peers", R_, &status_peers, "other nodes"),
+    RPC_COUNT("sessions", R_, "with other nodes"),
+    RPC_COUNT("agents", R_, "attached to this node"),
+    RPC_OBJECT("clients", O_, &status_clients, "connections to the local sockets"),
+    RPC_OBJECT("facts", R_, &status_facts, "by state"),
+    RPC_OBJECT("store", R_, &status_store, "where it keeps them"),
+    RPC_MAP("refusals", R_, 256, &w4_rpc_count_item, "since the start, by code"),
+    RPC_MAP("counters", O_, 1024, &w4_rpc_count_item, "since the start, by name"),
+    RPC_COUNT("memory_bytes", O_, "resident"),
     W4_SCHEMA_END};
 RESULT(status_get);
 
 /* ---- peers */
 static const w4_schema_row peer_param[] = {
-    W4_ROW_LABEL("peer", R_, PEER_HELP),
+    RPC_LABEL("peer", R_, PEER_HELP),
     W4_SCHEMA_END};
-static const w4_schema_row peer_item = W4_ITEM_OBJECT(&w4_rpc_peer);
+static const w4_schema_row peer_item = RPC_ITEM(&w4_rpc_peer);
 static const w4_schema_row dial_rows[] = {
-    W4_ROW_ADDRESS("address", R_, "nobody has proved an identity there yet"),
-    W4_ROW_LABEL("source", R_, "seed, beacon, record, operator, store"),
-    W4_ROW_COUNT("failures", R_, "dials that failed in a row"),
-    W4_ROW_TIME("next_dial", O_, "when it is dialled again"),
-    W4_ROW_TEXT("last_error", O_, 255, "why the last dial failed"),
+    RPC_ADDRESS("address", R_, "nobody has proved an identity there yet"),
+    RPC_LABEL("source", R_, "seed, beacon, record, operator, store"),
+    RPC_COUNT("failures", R_, "dials that failed in a row"),
+    RPC_TIME("next_dial", O_, "when it is dialled again"),
+    RPC_TEXT("last_error", O_, 255, "why the last dial failed"),
     W4_SCHEMA_END};
 static const w4_schema dial = {dial_rows, true, NULL};
-static const w4_schema_row dial_item = W4_ITEM_OBJECT(&dial);
+static const w4_schema_row dial_item = RPC_ITEM(&dial);
 
 NO_PARAMS(peers_list);
 static const w4_schema_row peers_list_result[] = {
-    W4_ROW_ARRAY("peers", R_, W4_RPC_LIST_MAX, &peer_item, "nodes that are known"),
-    W4_ROW_ARRAY("dialling", R_, W4_RPC_LIST_MAX, &dial_item, "addresses without a node yet"),
+    RPC_ARRAY("peers", R_, W4_RPC_LIST_MAX, &peer_item, "nodes that are known"),
+    RPC_ARRAY("dialling", R_, W4_RPC_LIST_MAX, &dial_item, "addresses without a node yet"),
     W4_SCHEMA_END};
 RESULT(peers_list);
 
 const w4_schema w4_params_peers_show = {peer_param, true, NULL};
 static const w4_schema_row peers_show_result[] = {
-    W4_ROW_OBJECT("peer", R_, &w4_rpc_peer, "with its agents"),
+    RPC_OBJECT("peer", R_, &w4_rpc_peer, "with its agents"),
     W4_SCHEMA_END};
 RESULT(peers_show);
 
 static const w4_schema_row peers_add_params[] = {
-    W4_ROW_ADDRESS("address", R_, "tcp:HOST:PORT or unix:/PATH"),
-    W4_ROW_FINGERPRINT("fingerprint", O_, "the only identity that is good there"),
+    RPC_ADDRESS("address", R_, "tcp:HOST:PORT or unix:/PATH"),
+    RPC_FINGERPRINT("fingerprint", O_, "the only identity that is good there"),
     W4_SCHEMA_END};
 PARAMS(peers_add);
 static const w4_schema_row peers_add_result[] = {
-    W4_ROW_ADDRESS("address", R_, "it is dialled from now on"),
-    W4_ROW_BOOL("added", R_, "false: it was known"),
+    RPC_ADDRESS("address", R_, "it is dialled from now on"),
+    RPC_BOOL("added", R_, "false: it was known"),
     W4_SCHEMA_END};
 RESULT(peers_add);
 
 const w4_schema w4_params_peers_remove = {peer_param, true, NULL};
 static const w4_schema_row peers_remove_result[] = {
-    W4_ROW_COUNT("removed", R_, "addresses that were forgotten"),
-    W4_ROW_COUNT("sessions_closed", R_, "that stood with it"),
+    RPC_COUNT("removed", R_, "addresses that were forgotten"),
+    RPC_COUNT("sessions_closed", R_, "that stood with it"),
     W4_SCHEMA_END};
 RESULT(peers_remove);
 
 static const w4_schema_row peers_block_params[] = {
-    W4_ROW_LABEL("peer", R_, PEER_HELP),
-    W4_ROW_TEXT("reason", O_, 127, "kept in its history"),
+    RPC_LABEL("peer", R_, PEER_HELP),
+    RPC_TEXT("reason", O_, 127, "kept in its history"),
     W4_SCHEMA_END};
 PARAMS(peers_block);
 static const w4_schema_row peers_block_result[] = {
-    W4_ROW_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
-    W4_ROW_BOOL("moved", R_, "false: it was blocked"),
-    W4_ROW_COUNT("sessions_closed", R_, "that stood with it"),
+    RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
+    RPC_BOOL("moved", R_, "false: it was blocked"),
+    RPC_COUNT("sessions_closed", R_, "that stood with it"),
     W4_SCHEMA_END};
 RESULT(peers_block);
 
 /* ---- sessions */
 static const w4_schema_row session_param[] = {
-    W4_ROW_LABEL("session", R_, "id, unique prefix of one, or as peer"),
+    RPC_LABEL("session", R_, "id, unique prefix of one, or as peer"),
     W4_SCHEMA_END};
-static const w4_schema_row session_item = W4_ITEM_OBJECT(&w4_rpc_session);
+static const w4_schema_row session_item = RPC_ITEM(&w4_rpc_session);
 
 NO_PARAMS(sessions_list);
 static const w4_schema_row sessions_list_result[] = {
-    W4_ROW_ARRAY("sessions", R_, W4_RPC_LIST_MAX, &session_item, "with other nodes"),
+    RPC_ARRAY("sessions", R_, W4_RPC_LIST_MAX, &session_item, "with other nodes"),
     W4_SCHEMA_END};
 RESULT(sessions_list);
 
 const w4_schema w4_params_sessions_show = {session_param, true, NULL};
 static const w4_schema_row sessions_show_result[] = {
-    W4_ROW_OBJECT("session", R_, &w4_rpc_session, "with its channels"),
+    RPC_OBJECT("session", R_, &w4_rpc_session, "with its channels"),
     W4_SCHEMA_END};
 RESULT(sessions_show);
 
 const w4_schema w4_params_sessions_close = {session_param, true, NULL};
 static const w4_schema_row sessions_close_result[] = {
-    W4_ROW_TEXT("id", R_, 64, "of the session that was closed"),
-    W4_ROW_FINGERPRINT("peer", R_, "at its other end"),
+    RPC_TEXT("id", R_, 64, "of the session that was closed"),
+    RPC_FINGERPRINT("peer", R_, "at its other end"),
     W4_SCHEMA_END};
 RESULT(sessions_close);
 
 /* ---- trust */
-static const w4_schema_row trust_item = W4_ITEM_OBJECT(&w4_rpc_trust_entry);
-static const w4_schema_row move_item = W4_ITEM_OBJECT(&w4_rpc_trust_move);
+static const w4_schema_row trust_item = RPC_ITEM(&w4_rpc_trust_entry);
+static const w4_schema_row move_item = RPC_ITEM(&w4_rpc_trust_move);
 static const w4_schema_row subject_param[] = {
-    W4_ROW_LABEL("subject", R_, SUBJECT_HELP),
-    W4_ROW_ENUM("kind", O_, w4_rpc_trust_kinds, "agent when absent"),
+    RPC_LABEL("subject", R_, SUBJECT_HELP),
+    RPC_ENUM("kind", O_, w4_rpc_trust_kinds, "agent when absent"),
     W4_SCHEMA_END};
 
 static const w4_schema_row trust_list_params[] = {
-    W4_ROW_ENUM("kind", O_, w4_rpc_trust_kinds, "all when absent"),
-    W4_ROW_ENUM("state", O_, w4_rpc_trust_states, "all when absent"),
+    RPC_ENUM("kind", O_, w4_rpc_trust_kinds, "all when absent"),
+    RPC_ENUM("state", O_, w4_rpc_trust_states, "all when absent"),
     W4_SCHEMA_END};
 PARAMS(trust_list);
 static const w4_schema_row trust_list_result[] = {
-    W4_ROW_ARRAY("entries", R_, W4_RPC_LIST_MAX, &trust_item, "whoever has moved"),
+    RPC_ARRAY("entries", R_, W4_RPC_LIST_MAX, &trust_item, "whoever has moved"),
     W4_SCHEMA_END};
 RESULT(trust_list);
 
 const w4_schema w4_params_trust_show = {subject_param, true, NULL};
 static const w4_schema_row trust_show_result[] = {
-    W4_ROW_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
+    RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
     W4_SCHEMA_END};
 RESULT(trust_show);
 
 static const w4_schema_row trust_set_params[] = {
-    W4_ROW_LABEL("subject", R_, SUBJECT_HELP),
-    W4_ROW_ENUM("kind", O_, w4_rpc_trust_kinds, "agent when absent"),
-    W4_ROW_ENUM("state", R_, w4_rpc_trust_states, "where it goes; the word of any kind"),
-    W4_ROW_TEXT("reason", O_, 127, "kept in its history"),
+    RPC_LABEL("subject", R_, SUBJECT_HELP),
+    RPC_ENUM("kind", O_, w4_rpc_trust_kinds, "agent when absent"),
+    RPC_ENUM("state", R_, w4_rpc_trust_states, "where it goes; the word of any kind"),
+    RPC_TEXT("reason", O_, 127, "kept in its history"),
     W4_SCHEMA_END};
 PARAMS(trust_set);
 static const w4_schema_row trust_set_result[] = {
-    W4_ROW_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
-    W4_ROW_BOOL("moved", R_, "false: it stood there"),
+    RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
+    RPC_BOOL("moved", R_, "false: it stood there"),
     W4_SCHEMA_END};
 RESULT(trust_set);
 
 const w4_schema w4_params_trust_why = {subject_param, true, NULL};
 static const w4_schema_row trust_why_result[] = {
-    W4_ROW_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
-    W4_ROW_ARRAY("history", R_, W4_RPC_LIST_MAX, &move_item, "each move, the oldest first"),
+    RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
+    RPC_ARRAY("history", R_, W4_RPC_LIST_MAX, &move_item, "each move, the oldest first"),
     W4_SCHEMA_END};
 RESULT(trust_why);
 
 /* ---- agents */
 static const w4_schema_row agents_list_params[] = {
-    W4_ROW_BOOL("local", O_, "true: only those of this node"),
+    RPC_BOOL("local", O_, "true: only those of this node"),
     W4_SCHEMA_END};
 PARAMS(agents_list);
 static const w4_schema_row agents_list_result[] = {
-    W4_ROW_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item,
+    RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item,
                  "of this node and of its neighbours"),
     W4_SCHEMA_END};
 RESULT(agents_list);
 
 /* ---- facts (the same on both sockets) */
 static const w4_schema_row facts_list_params[] = {
-    W4_ROW_ENUM("state", O_, w4_rpc_fact_states, "all when absent"),
-    W4_ROW_INTEGER("limit", O_, 1, W4_RPC_LIST_MAX, "1000 when absent"),
+    RPC_ENUM("state", O_, w4_rpc_fact_states, "all when absent"),
+    RPC_INTEGER("limit", O_, 1, W4_RPC_LIST_MAX, "1000 when absent"),
     W4_SCHEMA_END};
 PARAMS(facts_list);
 static const w4_schema_row facts_list_result[] = {
-    W4_ROW_ARRAY("facts", R_, W4_RPC_LIST_MAX, &w4_rpc_fact_item, "the last changed first"),
-    W4_ROW_COUNT("total", R_, "that there are of that state, also beyond the limit"),
+    RPC_ARRAY("facts", R_, W4_RPC_LIST_MAX, &w4_rpc_fact_item, "the last changed first"),
+    RPC_COUNT("total", R_, "that there are of that state, also beyond the limit"),
     W4_SCHEMA_END};
 RESULT(facts_list);
 
 static const w4_schema_row facts_show_params[] = {
-    W4_ROW_LABEL("fact", R_, FACT_HELP),
+    RPC_LABEL("fact", R_, FACT_HELP),
     W4_SCHEMA_END};
 PARAMS(facts_show);
 static const w4_schema_row facts_show_result[] = {
-    W4_ROW_OBJECT("fact", R_, &w4_rpc_fact, "with who confirmed, rejected and doubted"),
+    RPC_OBJECT("fact", R_, &w4_rpc_fact, "with who confirmed, rejected and doubted"),
     W4_SCHEMA_END};
 RESULT(facts_show);
 
 /* ---- graph.show */
 static const char *const relations[] = {"routes", "trusts", "invokes", NULL};
 static const w4_schema_row graph_node_rows[] = {
-    W4_ROW_FINGERPRINT("fingerprint", R_, "its identity"),
-    W4_ROW_LABEL("name", O_, "its name, for people"),
-    W4_ROW_BOOL("self", R_, "this node"),
-    W4_ROW_BOOL("connected", R_, "a session has a link now; true for this node"),
-    W4_ROW_ENUM("trust", R_, w4_rpc_node_states, "how far this node trusts it"),
-    W4_ROW_ARRAY("addresses", R_, 64, &w4_rpc_address_item, "of its record"),
-    W4_ROW_COUNT("seq", O_, "of its record"),
-    W4_ROW_TIME("issued_at", O_, "of its record"),
-    W4_ROW_TEXT("version", O_, 64, "of its program, as it told"),
+    RPC_FINGERPRINT("fingerprint", R_, "its identity"),
+    RPC_LABEL("name", O_, "its name, for people"),
+    RPC_BOOL("self", R_, "this node"),
+    RPC_BOOL("connected", R_, "a session has a link now; true for this node"),
+    RPC_ENUM("trust", R_, w4_rpc_node_states, "how far this node trusts it"),
+    RPC_ARRAY("addresses", R_, 64, &w4_rpc_address_item, "of its record"),
+    RPC_COUNT("seq", O_, "of its record"),
+    RPC_TIME("issued_at", O_, "of its record"),
+    RPC_TEXT("version", O_, 64, "of its program, as it told"),
     W4_SCHEMA_END};
 static const w4_schema graph_node = {graph_node_rows, true, NULL};
-static const w4_schema_row graph_node_item = W4_ITEM_OBJECT(&graph_node);
+static const w4_schema_row graph_node_item = RPC_ITEM(&graph_node);
 static const w4_schema_row graph_edge_rows[] = {
-    W4_ROW_FINGERPRINT("source", R_, "whose record claims it"),
-    W4_ROW_FINGERPRINT("target", R_, "where it goes"),
-    W4_ROW_ENUM("relation", R_, relations, "what it says"),
-    W4_ROW_BOOL("active", R_, "as its source says"),
-    W4_ROW_BOOL("mutual", R_, "both ends claim it"),
-    W4_ROW_NUMBER("latency_ms", O_, 0, 1e9, "as its source measured"),
+    RPC_FINGERPRINT("source", R_, "whose record claims it"),
+    RPC_FINGERPRINT("target", R_, "where it goes"),
+    RPC_ENUM("relation", R_, relations, "what it says"),
+    RPC_BOOL("active", R_, "as its source says"),
+    RPC_BOOL("mutual", R_, "both ends claim it"),
+    RPC_NUMBER("latency_ms", O_, 0, 1e9, "as its source measured"),
     W4_SCHEMA_END};
 static const w4_schema graph_edge = {graph_edge_rows, true, NULL};
-static const w4_schema_row graph_edge_item = W4_ITEM_OBJECT(&graph_edge);
+static const w4_schema_row graph_edge_item = RPC_ITEM(&graph_edge);
 
 NO_PARAMS(graph_show);
 static const w4_schema_row graph_show_result[] = {
-    W4_ROW_ARRAY("nodes", R_, W4_RPC_LIST_MAX, &graph_node_item, "this node first"),
-    W4_ROW_ARRAY("edges", R_, W4_RPC_LIST_MAX, &graph_edge_item, "between them"),
-    W4_ROW_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item, "attached to them"),
+    RPC_ARRAY("nodes", R_, W4_RPC_LIST_MAX, &graph_node_item, "this node first"),
+    RPC_ARRAY("edges", R_, W4_RPC_LIST_MAX, &graph_edge_item, "between them"),
+    RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &w4_rpc_agent_item, "attached to them"),
     W4_SCHEMA_END};
 RESULT(graph_show);
 
 /* ---- events.watch */
 static const w4_schema_row events_watch_params[] = {
-    W4_ROW_ARRAY("types", O_, 64, &w4_rpc_label_item, "names of events; all when absent"),
-    W4_ROW_COUNT("since", O_, "also those after this seq that are still at hand; 0: all of them"),
+    RPC_ARRAY("types", O_, 64, &w4_item_name, "names of events; all when absent"),
+    RPC_COUNT("since", O_, "also those after this seq that are still at hand; 0: all of them"),
     W4_SCHEMA_END};
 PARAMS(events_watch);
 static const w4_schema_row events_watch_result[] = {
-    W4_ROW_COUNT("seq", R_, "of the last event so far; later ones come as node.event"),
-    W4_ROW_COUNT("replayed", R_, "how many node.event of the past follow at once"),
-    W4_ROW_COUNT("lost", O_, "asked for by since and no longer at hand"),
+    RPC_COUNT("seq", R_, "of the last event so far; later ones come as node.event"),
+    RPC_COUNT("replayed", R_, "how many node.event of the past follow at once"),
+    RPC_COUNT("lost", O_, "asked for by since and no longer at hand"),
     W4_SCHEMA_END};
 RESULT(events_watch);
 
 /* ---- keys.show */
 static const w4_schema_row key_rows[] = {
-    W4_ROW_LABEL("agent_id", R_, "its name"),
-    W4_ROW_FINGERPRINT("fingerprint", R_, "its identity"),
-    W4_ROW_PUBKEY("pubkey", R_, "its public key"),
+    RPC_LABEL("agent_id", R_, "its name"),
+    RPC_FINGERPRINT("fingerprint", R_, "its identity"),
+    RPC_PUBKEY("pubkey", R_, "its public key"),
     W4_SCHEMA_END};
 static const w4_schema key = {key_rows, true, NULL};
-static const w4_schema_row key_item = W4_ITEM_OBJECT(&key);
+static const w4_schema_row key_item = RPC_ITEM(&key);
 NO_PARAMS(keys_show);
 static const w4_schema_row keys_show_result[] = {
-    W4_ROW_FINGERPRINT("node", R_, "identity of this node"),
-    W4_ROW_PUBKEY("pubkey", R_, "its public key"),
-    W4_ROW_LABEL("name", R_, "its name"),
-    W4_ROW_TEXT("path", O_, 4096, "of its key file"),
-    W4_ROW_ARRAY("agents", R_, W4_RPC_LIST_MAX, &key_item, "whose keys this node holds"),
+    RPC_FINGERPRINT("node", R_, "identity of this node"),
+    RPC_PUBKEY("pubkey", R_, "its public key"),
+    RPC_LABEL("name", R_, "its name"),
+    RPC_TEXT("path", O_, 4096, "of its key file"),
+    RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &key_item, "whose keys this node holds"),
     W4_SCHEMA_END};
 RESULT(keys_show);
 
@@ -297,24 +297,24 @@ static const w4_schema_row path_item = {.kind = W4_SCHEMA_STRING, .min = 1, .max
 static const w4_schema_row pointer_item = {.kind = W4_SCHEMA_STRING, .min = 0, .max = 255};
 NO_PARAMS(config_show);
 static const w4_schema_row config_show_result[] = {
-    W4_ROW_OBJECT("effective", R_, NULL, "the configuration in force, defaults filled in"),
-    W4_ROW_ARRAY("sources", R_, 1024, &path_item, "files it was made of, in their order"),
-    W4_ROW_DIGEST("digest", R_, "SHA-256 of its canonical form"),
+    RPC_OBJECT("effective", R_, NULL, "the configuration in force, defaults filled in"),
+    RPC_ARRAY("sources", R_, 1024, &path_item, "files it was made of, in their order"),
+    RPC_DIGEST("digest", R_, "SHA-256 of its canonical form"),
     W4_SCHEMA_END};
 RESULT(config_show);
 NO_PARAMS(config_reload);
 static const w4_schema_row config_reload_result[] = {
-    W4_ROW_ARRAY("changed", R_, 1024, &pointer_item, "JSON Pointers now in force"),
-    W4_ROW_ARRAY("needs_restart", R_, 1024, &pointer_item, "JSON Pointers that wait for a restart"),
-    W4_ROW_DIGEST("digest", R_, "of the configuration now in force"),
-    W4_ROW_DIGEST("previous", R_, "of the one before"),
+    RPC_ARRAY("changed", R_, 1024, &pointer_item, "JSON Pointers now in force"),
+    RPC_ARRAY("needs_restart", R_, 1024, &pointer_item, "JSON Pointers that wait for a restart"),
+    RPC_DIGEST("digest", R_, "of the configuration now in force"),
+    RPC_DIGEST("previous", R_, "of the one before"),
     W4_SCHEMA_END};
 RESULT(config_reload);
 
 /* ---- node.stop */
 NO_PARAMS(node_stop);
 static const w4_schema_row node_stop_result[] = {
-    W4_ROW_BOOL("stopping", R_, "it tells its sessions, then ends"),
+    RPC_BOOL("stopping", R_, "it tells its sessions, then ends"),
     W4_SCHEMA_END};
 RESULT(node_stop);
 /* clang-format on */

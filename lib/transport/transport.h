@@ -13,8 +13,9 @@
 
 #define W4_FRAME_MAX 65535u
 #define W4_ADDRESS_MAX 255u
-#define W4_LINK_QUEUE_BYTES_MAX (1024u * 1024u) /* frames written and not yet taken by the kernel  \
-                                                 */
+#define W4_LINK_QUEUE_BYTES_MAX                                                                    \
+    (1024u * 1024u) /* frames written and not yet taken by the kernel                              \
+                     */
 
 typedef struct w4_transport w4_transport; /* one open backend */
 typedef struct w4_link w4_link;           /* one connection */

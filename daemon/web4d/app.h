@@ -1,0 +1,94 @@
+/* The daemon's composition: the node core, and the loop, store, sockets and files around it. */
+#pragma once
+
+#include "io/lineserver.h"
+#include "io/loop.h"
+#include "io/service.h"
+#include "node/node.h"
+#include "platform/config.h"
+#include "rpc/message.h"
+#include "rpc/method.h"
+#include "web4d/files.h"
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#define W4D_REPLIES_BYTES_MAX (64u * 1024u * 1024u) /* answers that wait for the commit */
+#define W4D_UNACKED_MAX 256u /* delivered messages that an agent may still acknowledge */
+
+typedef struct w4d_app w4d_app;
+
+enum {
+    W4D_SUBSCRIBE_MESSAGE = 1u << W4_NOTIFY_AGENT_MESSAGE,
+    W4D_SUBSCRIBE_DELIVERY = 1u << W4_NOTIFY_AGENT_DELIVERY,
+    W4D_SUBSCRIBE_FACT = 1u << W4_NOTIFY_FACT_UPDATED,
+    W4D_SUBSCRIBE_EVENT = 1u << W4_NOTIFY_NODE_EVENT,
+};
+
+/* A connection to one of the local sockets. */
+typedef struct w4d_client {
+    LIST_ENTRY(w4d_client) next;
+    w4_line_client *line;
+    w4_surface surface;
+    uint64_t owner; /* names it towards the node; never used twice */
+    uid_t uid;
+    pid_t pid;
+    char agent_id[W4_AGENT_ID_MAX + 1]; /* attached as; "" none */
+    unsigned subscribed;
+    uint64_t event_cursor;               /* of events.watch */
+    uint8_t event_types[W4_EVENT_COUNT]; /* wanted; all when none is set */
+    bool event_filter;
+    uint32_t unacked_count, unacked_next;
+    char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
+    w4_buffer held; /* lines that go out when the turn's commit has been made */
+} w4d_client;
+
+LIST_HEAD(w4d_clients, w4d_client);
+
+struct w4d_app {
+    w4_env env;
+    w4_loop *loop;
+    w4d_files files;
+    w4_config *config;
+    w4_identity *identity;
+    w4_store *store;
+    w4_transport_registry registry;
+    w4_node *node;
+    w4_service *service;
+    w4_line_server *servers[W4_SURFACE_COUNT];
+    struct w4d_clients clients;
+    uint32_t client_count[W4_SURFACE_COUNT];
+    uint64_t next_owner;
+    w4_loop_task work, turn, flush;
+    w4_loop_timer *node_timer, *drain_timer;
+    w4_loop_signal *on_term, *on_int, *on_hup;
+    uint64_t started_us;
+    uint64_t event_cursor; /* of the log */
+    w4_log_limit log_limit;
+    bool stopping;
+    int fatal; /* why the loop was ended; 0: in order */
+};
+
+/* app.c */
+int w4d_app_start(w4d_app *app);
+void w4d_app_stop(w4d_app *app, const char *reason); /* drains, then the loop ends */
+void w4d_app_deinit(w4d_app *app);
+void w4d_app_wake(void *context); /* a turn is wanted */
+void w4d_node_config(const w4_config *config, w4_node_config *ret_config);
+
+/* reload.c: 0 or 1 with the reason; *changes is filled on success. */
+typedef struct w4d_reload {
+    w4_config_changes changes;
+    char previous[65];
+    char text[512]; /* what was wrong */
+} w4d_reload;
+int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload);
+/* Puts the anchors of the config into the trust book (those that never moved). 0 or -ENOMEM. */
+int w4d_apply_anchors(w4d_app *app);
+
+/* clients.c */
+void w4d_clients_work(w4d_app *app);   /* lines that have arrived */
+void w4d_clients_notify(w4d_app *app); /* what the node has for them */
+void w4d_clients_flush(w4d_app *app);  /* after the commit */
+void w4d_clients_close(w4d_app *app);
+int w4d_client_notify(w4d_client *client, w4_notification notification, w4_bytes params);

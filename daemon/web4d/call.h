@@ -1,0 +1,87 @@
+/* One request on a local socket, from its line to its answer. */
+#pragma once
+
+#include "web4d/app.h"
+
+typedef struct w4d_call {
+    w4d_app *app;
+    w4d_client *client;
+    const w4_method_row *row;
+    w4_json params;        /* an object, checked against the row; none when it was left out */
+    w4_json_writer *result; /* the function writes one whole value */
+    w4_refused refused;
+    uint64_t now_us;
+} w4d_call;
+
+/* 0: result written. 1: refused, as written in call->refused. Negative: fatal. */
+typedef int (*w4d_function)(w4d_call *call);
+
+/* calls.c: what is bound to each method. */
+w4d_function w4d_function_of(w4_method method);
+/* Works off one line of a client; the answer goes into client->held. 0 or fatal. */
+int w4d_call_line(w4d_app *app, w4d_client *client, w4_bytes line);
+
+/* Sets the refusal; always 1. pointer: into params, or "". */
+int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int w4d_refuse_with(w4d_call *call, const w4_refused *refused);
+/* "operator:uid N" of the caller. */
+void w4d_actor(const w4d_call *call, char *ret_text, size_t size);
+/* A member of params as terminated text: false when absent. */
+bool w4d_param_text(const w4d_call *call, const char *name, char *ret_text, size_t size);
+
+/* resolve.c: names as people type them. 0, or 1 refused (not_found; says when it is ambiguous). */
+int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent);
+int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node);
+/* kind W4_TRUST_KIND_COUNT: whichever it is; *ret_kind tells. */
+int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
+                        w4_fingerprint *ret_subject, w4_trust_kind *ret_kind);
+/* The name people know it by, or "". */
+void w4d_name_of(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject, char *ret_name,
+                 size_t size);
+
+/* objects.c: the objects that several methods write (rpc/shapes.c). */
+void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f);
+void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us); /* 0: left out */
+void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
+                           const w4_fingerprint *subject);
+void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info *info);
+void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprint *node,
+                            const char *node_name, const w4_record_agent *agent);
+#define W4D_SESSION_ID_TEXT (2 * W4_SESSION_ID_LEN)
+void w4d_session_id_text(const w4_session *session,
+                         char ret_text[static W4D_SESSION_ID_TEXT + 1]);
+void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session);
+void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
+                    bool with_agents);
+
+/* One function for each row of rpc/method.c. */
+int w4d_status_get(w4d_call *call);
+int w4d_peers_list(w4d_call *call);
+int w4d_peers_show(w4d_call *call);
+int w4d_peers_add(w4d_call *call);
+int w4d_peers_remove(w4d_call *call);
+int w4d_peers_block(w4d_call *call);
+int w4d_sessions_list(w4d_call *call);
+int w4d_sessions_show(w4d_call *call);
+int w4d_sessions_close(w4d_call *call);
+int w4d_trust_list(w4d_call *call);
+int w4d_trust_show(w4d_call *call);
+int w4d_trust_set(w4d_call *call);
+int w4d_trust_why(w4d_call *call);
+int w4d_agents_list(w4d_call *call);
+int w4d_facts_list(w4d_call *call);
+int w4d_facts_show(w4d_call *call);
+int w4d_graph_show(w4d_call *call);
+int w4d_events_watch(w4d_call *call);
+int w4d_keys_show(w4d_call *call);
+int w4d_config_show(w4d_call *call);
+int w4d_config_reload(w4d_call *call);
+int w4d_node_stop(w4d_call *call);
+int w4d_agent_attach(w4d_call *call);
+int w4d_agent_detach(w4d_call *call);
+int w4d_agent_send(w4d_call *call);
+int w4d_agent_submit(w4d_call *call);
+int w4d_agent_state(w4d_call *call);
+int w4d_agent_ack(w4d_call *call);
+int w4d_peers_find(w4d_call *call);

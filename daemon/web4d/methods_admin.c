@@ -1,0 +1,141 @@
+/* events, keys, config, stop: the running of the daemon itself. */
+#include "web4d/call.h"
+
+#include "crypto/primitives.h"
+
+#include <errno.h>
+#include <string.h>
+
+int w4d_events_watch(w4d_call *call) {
+    w4d_client *client = call->client;
+    const w4_events *events = w4_node_events(call->app->node);
+    memset(client->event_types, 0, sizeof client->event_types);
+    client->event_filter = false;
+    w4_json types = w4_json_get(call->params, "types");
+    for (w4_json_iterator i = w4_json_first(types); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        w4_event event;
+        char name[64] = "";
+        if (!w4_json_string_copy(i.value, name, sizeof name) ||
+            !w4_event_from_name(w4_bytes_from_text(name), &event)) {
+            return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/types",
+                              "no such event; web4-rpc(7) lists them");
+        }
+        client->event_types[event] = 1;
+        client->event_filter = true;
+    }
+    uint64_t last = w4_events_last(events);
+    int64_t since = (int64_t)last;
+    (void)w4_json_integer(w4_json_get(call->params, "since"), &since);
+    client->event_cursor = (uint64_t)since > last ? last : (uint64_t)since;
+    client->subscribed |= W4D_SUBSCRIBE_EVENT;
+
+    uint64_t replayed = 0;
+    uint64_t cursor = client->event_cursor;
+    uint64_t first = 0;
+    w4_event_view view;
+    while (w4_events_next(events, &cursor, &view)) {
+        first = first == 0 ? view.seq : first;
+        replayed += !client->event_filter || client->event_types[view.event] != 0;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_member_unsigned(call->result, "seq", last);
+    w4_json_member_unsigned(call->result, "replayed", replayed);
+    w4_json_member_unsigned(call->result, "lost",
+                            first == 0 ? 0 : first - client->event_cursor - 1);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+static int write_pubkey(w4_json_writer *w, const w4_pubkey *pubkey) {
+    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN) + 1);
+    int r = w4_base64_append(&text, w4_bytes_of(pubkey->bytes, sizeof pubkey->bytes));
+    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+int w4d_keys_show(w4d_call *call) {
+    w4d_app *app = call->app;
+    w4_json_writer *w = call->result;
+    w4_json_begin_object(w);
+    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    int r = write_pubkey(w, w4_identity_pubkey(app->identity));
+    w4_json_member_string(w, "name", app->config->node.name);
+    w4_json_member_string(w, "path", app->config->node.identity);
+    w4_json_name(w, "agents");
+    w4_json_begin_array(w);
+    w4_agent_info info;
+    for (size_t cursor = 0;
+         r == 0 && w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &info);) {
+        if (!info.hosted) {
+            continue;
+        }
+        w4_json_begin_object(w);
+        w4_json_member_string(w, "agent_id", info.agent_id);
+        w4d_write_fingerprint(w, "fingerprint", &info.fingerprint);
+        r = write_pubkey(w, &info.pubkey);
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    w4_json_end_object(w);
+    return r;
+}
+
+int w4d_config_show(w4d_call *call) {
+    w4d_app *app = call->app;
+    w4_json_writer *w = call->result;
+    w4_json_begin_object(w);
+    w4_json_name(w, "effective");
+    w4_json_value(w, w4_config_effective(app->config));
+    w4_json_name(w, "sources");
+    w4_json_begin_array(w);
+    for (size_t i = 0; i < app->files.count; i++) {
+        w4_json_string_text(w, app->files.texts[i].name);
+    }
+    w4_json_end_array(w);
+    w4_json_member_string(w, "digest", w4_config_digest(app->config));
+    w4_json_end_object(w);
+    return 0;
+}
+
+static void write_changes(w4_json_writer *w, const char *name, const w4_config_changes *changes,
+                          bool restart) {
+    w4_json_name(w, name);
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < changes->count && i < W4_CONFIG_CHANGES_MAX; i++) {
+        if (changes->items[i].restart == restart) {
+            w4_json_string_text(w, changes->items[i].pointer);
+        }
+    }
+    w4_json_end_array(w);
+}
+
+int w4d_config_reload(w4d_call *call) {
+    w4d_reload reload;
+    int r = w4d_reload_config(call->app, &reload);
+    if (r > 0) {
+        return w4d_refuse(call, W4_REFUSAL_POLICY_DENIED, "", "%s", reload.text);
+    }
+    if (r < 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    write_changes(call->result, "changed", &reload.changes, false);
+    write_changes(call->result, "needs_restart", &reload.changes, true);
+    w4_json_member_string(call->result, "digest", w4_config_digest(call->app->config));
+    w4_json_member_string(call->result, "previous", reload.previous);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_node_stop(w4d_call *call) {
+    char actor[64];
+    w4d_actor(call, actor, sizeof actor);
+    w4_log(&call->app->env, W4_LOG_INFO, "stop ordered by %s", actor);
+    w4d_app_stop(call->app, "ordered by an operator");
+    w4_json_begin_object(call->result);
+    w4_json_member_bool(call->result, "stopping", true);
+    w4_json_end_object(call->result);
+    return 0;
+}

@@ -1,0 +1,251 @@
+/* What an agent does on its socket: attach, send, tell its state. */
+#include "web4d/call.h"
+
+#include "base/text.h"
+#include "crypto/primitives.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUBSCRIBE_DEFAULT                                                                          \
+    (W4D_SUBSCRIBE_MESSAGE | W4D_SUBSCRIBE_DELIVERY | W4D_SUBSCRIBE_FACT)
+
+static int must_be_attached(w4d_call *call) {
+    if (call->client->agent_id[0] != '\0') {
+        return 0;
+    }
+    return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "",
+                      "this connection speaks for no agent yet: call agent.attach first");
+}
+
+static void subscribe(w4d_call *call) {
+    w4_json wanted = w4_json_get(call->params, "subscribe");
+    if (!w4_json_exists(wanted)) {
+        call->client->subscribed = SUBSCRIBE_DEFAULT;
+        return;
+    }
+    call->client->subscribed = 0;
+    for (w4_json_iterator i = w4_json_first(wanted); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        for (int n = 0; n < W4_NOTIFICATION_COUNT; n++) {
+            if (w4_json_string_equal(i.value,
+                                     w4_notification_row_of((w4_notification)n)->name)) {
+                call->client->subscribed |= 1u << n;
+            }
+        }
+    }
+    if ((call->client->subscribed & W4D_SUBSCRIBE_EVENT) != 0) {
+        call->client->event_cursor = w4_events_last(w4_node_events(call->app->node));
+    }
+}
+
+/* The key the node holds for that agent; made at its first attach. */
+static int hosted_key(w4d_call *call, const char *agent_id, w4_identity **ret_identity) {
+    char error[256] = "";
+    int r = w4d_files_agent_key(&call->app->files, call->app->config, agent_id, ret_identity,
+                                error, sizeof error);
+    return r <= 0 ? r : w4d_refuse(call, W4_REFUSAL_INTERNAL, "/agent_id", "%s", error);
+}
+
+static int attach(w4d_call *call, const char *agent_id) {
+    w4_agent_attach request = {.agent_id = agent_id, .owner = call->client->owner};
+    w4_pubkey pubkey;
+    int r = 0;
+    if (w4_json_string_equal(w4_json_get(call->params, "key"), "hosted")) {
+        r = hosted_key(call, agent_id, &request.identity);
+    } else {
+        w4_json key = w4_json_get(call->params, "key");
+        if (!w4_base64_parse(w4_json_string_raw(key), pubkey.bytes, sizeof pubkey.bytes) ||
+            !w4_pubkey_valid(&pubkey)) {
+            r = w4d_refuse(call, W4_REFUSAL_BAD_FINGERPRINT, "/key",
+                           "that is not a usable Ed25519 public key");
+        }
+        request.pubkey = &pubkey;
+    }
+    if (r != 0) {
+        return r;
+    }
+    w4_json capabilities = w4_json_get(call->params, "capabilities");
+    if (w4_json_exists(capabilities)) {
+        request.capabilities = w4_json_text(capabilities);
+    }
+    r = w4_protocol_agent_attach(w4_node_protocol(call->app->node), &request, call->now_us,
+                                 &call->refused);
+    if (r != 0) {
+        w4_identity_free(request.identity);
+    }
+    return r;
+}
+
+int w4d_agent_attach(w4d_call *call) {
+    w4d_client *client = call->client;
+    if (client->agent_id[0] != '\0') {
+        return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "",
+                          "this connection speaks for an agent already: agent.detach first");
+    }
+    char agent_id[W4_AGENT_ID_MAX + 1];
+    if (!w4d_param_text(call, "agent_id", agent_id, sizeof agent_id)) {
+        return w4d_refuse(call, W4_REFUSAL_BAD_ENVELOPE, "/agent_id", "1 to 255 bytes of text");
+    }
+    if (client->unacked == NULL) {
+        client->unacked = (char (*)[W4_UUID_LEN + 1])calloc(W4D_UNACKED_MAX,
+                                                            sizeof *client->unacked);
+        if (client->unacked == NULL) {
+            return -ENOMEM;
+        }
+    }
+    int r = attach(call, agent_id);
+    if (r != 0) {
+        return r;
+    }
+    memcpy(client->agent_id, agent_id, sizeof agent_id);
+    subscribe(call);
+    w4_mesh_agents_changed(w4_node_mesh(call->app->node), call->now_us);
+    w4_agent_info info;
+    if (!w4_protocol_agent_find(w4_node_protocol(call->app->node), client->owner, agent_id,
+                                &info)) {
+        return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the agent is not there after attaching");
+    }
+    w4_json_writer *w = call->result;
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "agent_id", agent_id);
+    w4d_write_fingerprint(w, "fingerprint", &info.fingerprint);
+    char base64[W4_BASE64_LEN(W4_PUBKEY_LEN) + 1];
+    w4_buffer text = W4_BUFFER_INIT(sizeof base64);
+    r = w4_base64_append(&text, w4_bytes_of(info.pubkey.bytes, sizeof info.pubkey.bytes));
+    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
+    w4_buffer_deinit(&text);
+    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(call->app->identity));
+    w4_json_end_object(w);
+    return r;
+}
+
+int w4d_agent_detach(w4d_call *call) {
+    w4d_client *client = call->client;
+    int r = must_be_attached(call);
+    if (r != 0) {
+        return r;
+    }
+    w4_protocol_agent_detach(w4_node_protocol(call->app->node), client->owner, client->agent_id,
+                             call->now_us);
+    w4_mesh_agents_changed(w4_node_mesh(call->app->node), call->now_us);
+    client->agent_id[0] = '\0';
+    client->subscribed = 0;
+    client->unacked_count = 0;
+    w4_json_begin_object(call->result);
+    w4_json_member_bool(call->result, "detached", true);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {
+    w4_json_begin_object(call->result);
+    w4_json_member_string(call->result, "msg_id", receipt->msg_id);
+    w4_json_member_bool(call->result, "stored", receipt->stored);
+    w4_json_member_unsigned(call->result, "recipients", receipt->recipients);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+/* Nothing that must outlive a crash is taken while the store does not keep it. */
+static int must_be_durable(w4d_call *call) {
+    if (w4_node_durable(call->app->node)) {
+        return 0;
+    }
+    return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the store cannot keep anything now: %s",
+                      w4_store_error(call->app->store));
+}
+
+int w4d_agent_send(w4d_call *call) {
+    int r = must_be_attached(call);
+    r = r != 0 ? r : must_be_durable(call);
+    if (r != 0) {
+        return r;
+    }
+    w4_buffer to = W4_BUFFER_INIT(4096);
+    w4_buffer type = W4_BUFFER_INIT(4096);
+    w4_send_request request = {
+        .owner = call->client->owner,
+        .agent_id = call->client->agent_id,
+        .family = W4_FAMILY_CIP,
+        .payload = w4_json_get(call->params, "payload"),
+        .state = w4_json_get(call->params, "state"),
+        .source = w4_json_get(call->params, "source"),
+        .channel = w4_json_get(call->params, "channel"),
+    };
+    w4_json family = w4_json_get(call->params, "protocol");
+    if (w4_json_exists(family)) {
+        (void)w4_family_from_name(w4_json_string_raw(family), &request.family);
+    }
+    int64_t deadline_ms = 0;
+    if (w4_json_integer(w4_json_get(call->params, "deadline_ms"), &deadline_ms)) {
+        request.deadline_us = w4_later(call->now_us, (uint64_t)deadline_ms * W4_US_PER_MS);
+    }
+    r = w4_json_string_decode(w4_json_get(call->params, "to"), &to);
+    r = r != 0 ? r : w4_json_string_decode(w4_json_get(call->params, "type"), &type);
+    request.to = w4_buffer_bytes(&to);
+    request.type = w4_buffer_bytes(&type);
+    w4_send_receipt receipt;
+    r = r != 0 ? r
+               : w4_protocol_send(w4_node_protocol(call->app->node), &request, call->now_us,
+                                  &receipt, &call->refused);
+    w4_buffer_deinit(&to);
+    w4_buffer_deinit(&type);
+    return r != 0 ? r : write_receipt(call, &receipt);
+}
+
+int w4d_agent_submit(w4d_call *call) {
+    int r = must_be_attached(call);
+    r = r != 0 ? r : must_be_durable(call);
+    if (r != 0) {
+        return r;
+    }
+    w4_send_receipt receipt;
+    r = w4_protocol_submit(w4_node_protocol(call->app->node), call->client->owner,
+                           w4_json_text(w4_json_get(call->params, "envelope")), call->now_us,
+                           &receipt, &call->refused);
+    return r != 0 ? r : write_receipt(call, &receipt);
+}
+
+int w4d_agent_state(w4d_call *call) {
+    int r = must_be_attached(call);
+    if (r != 0) {
+        return r;
+    }
+    w4_protocol *protocol = w4_node_protocol(call->app->node);
+    r = w4_protocol_agent_state(protocol, call->client->owner, call->client->agent_id,
+                                call->params, call->now_us, &call->refused);
+    if (r != 0) {
+        return r;
+    }
+    w4_agent_info info;
+    bool known = w4_protocol_agent_find(protocol, call->client->owner, call->client->agent_id,
+                                        &info);
+    w4_json_begin_object(call->result);
+    w4_json_member_bool(call->result, "paced", known && info.paced);
+    w4_json_member_unsigned(call->result, "waiting", known ? info.waiting : 0);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_agent_ack(w4d_call *call) {
+    int r = must_be_attached(call);
+    if (r != 0) {
+        return r;
+    }
+    w4d_client *client = call->client;
+    char msg_id[W4_UUID_LEN + 1] = "";
+    (void)w4d_param_text(call, "msg_id", msg_id, sizeof msg_id);
+    bool waiting = false;
+    for (uint32_t i = 0; i < client->unacked_count; i++) {
+        if (strcmp(client->unacked[i], msg_id) == 0) {
+            client->unacked[i][0] = '\0';
+            waiting = true;
+        }
+    }
+    w4_json_begin_object(call->result);
+    w4_json_member_bool(call->result, "acknowledged", waiting);
+    w4_json_end_object(call->result);
+    return 0;
+}

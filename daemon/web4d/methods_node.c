@@ -1,0 +1,371 @@
+/* status, peers, sessions, graph: what a node is and whom it knows. */
+#include "web4d/call.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Resident bytes of this process; 0 where the system does not say. */
+static uint64_t resident_bytes(void) {
+    unsigned long total = 0;
+    unsigned long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    int got = fscanf(file, "%lu %lu", &total, &resident);
+    (void)fclose(file);
+    return got == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void write_peer_counts(w4d_app *app, w4_json_writer *w) {
+    uint64_t known = 0;
+    uint64_t connected = 0;
+    w4_mesh_peer_info info;
+    for (size_t cursor = 0; w4_mesh_peer_next(w4_node_mesh(app->node), &cursor, &info);) {
+        known += !w4_fingerprint_is_zero(&info.node);
+        connected += info.connected;
+    }
+    w4_json_name(w, "peers");
+    w4_json_begin_object(w);
+    w4_json_member_unsigned(w, "known", known);
+    w4_json_member_unsigned(w, "connected", connected);
+    w4_json_end_object(w);
+}
+
+static void write_counts(w4d_app *app, w4_json_writer *w) {
+    uint64_t sessions = 0;
+    w4_node_session session;
+    for (size_t cursor = 0; w4_node_session_next(app->node, &cursor, &session);) {
+        sessions++;
+    }
+    uint64_t agents = 0;
+    w4_agent_info agent;
+    for (size_t cursor = 0; w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &agent);) {
+        agents += agent.attached;
+    }
+    w4_json_member_unsigned(w, "sessions", sessions);
+    w4_json_member_unsigned(w, "agents", agents);
+    w4_json_name(w, "clients");
+    w4_json_begin_object(w);
+    w4_json_member_unsigned(w, "control", app->client_count[W4_SURFACE_CONTROL]);
+    w4_json_member_unsigned(w, "agent", app->client_count[W4_SURFACE_AGENT]);
+    w4_json_end_object(w);
+    w4_json_name(w, "facts");
+    w4_json_begin_object(w);
+    for (int state = 0; state < W4_FACT_STATE_COUNT; state++) {
+        w4_json_member_unsigned(
+            w, w4_fact_state_name((w4_fact_state)state),
+            w4_protocol_fact_count(w4_node_protocol(app->node), (w4_fact_state)state));
+    }
+    w4_json_end_object(w);
+}
+
+static void write_store(w4d_app *app, w4_json_writer *w) {
+    bool durable = w4_node_durable(app->node);
+    w4_json_name(w, "store");
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "state", durable ? "ok" : "failed");
+    w4_json_member_string(w, "kind", app->store->ops->name);
+    w4_json_member_string(w, "path", app->config->paths.store);
+    if (!durable) {
+        char error[256];
+        w4_text_copy(error, sizeof error, w4_bytes_from_text(w4_store_error(app->store)));
+        w4_json_member_string(w, "error", error);
+    }
+    w4_json_end_object(w);
+}
+
+static void write_counters(w4d_app *app, w4_json_writer *w) {
+    w4_json_name(w, "refusals");
+    w4_json_begin_object(w);
+    for (int code = 1; code < W4_REFUSAL_COUNT; code++) {
+        uint64_t count = w4_node_refusals(app->node, (w4_refusal)code);
+        if (count > 0) {
+            w4_json_member_unsigned(w, w4_refusal_name((w4_refusal)code), count);
+        }
+    }
+    w4_json_end_object(w);
+    w4_json_name(w, "counters");
+    w4_json_begin_object(w);
+    for (int event = 0; event < W4_EVENT_COUNT; event++) {
+        w4_json_member_unsigned(w, w4_event_name((w4_event)event),
+                                w4_events_count(w4_node_events(app->node), (w4_event)event));
+    }
+    w4_json_end_object(w);
+}
+
+int w4d_status_get(w4d_call *call) {
+    w4d_app *app = call->app;
+    w4_json_writer *w = call->result;
+    w4_json_begin_object(w);
+    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    w4_json_member_string(w, "name", app->config->node.name);
+    w4_json_member_string(w, "version", W4_VERSION);
+    w4_json_member_integer(w, "pid", getpid());
+    w4d_write_time(w, "started_at", w4_env_wall_us(&app->env, app->started_us));
+    w4_json_member_unsigned(w, "uptime_s", (call->now_us - app->started_us) / W4_US_PER_S);
+    w4_json_member_string(w, "state", app->stopping ? "stopping" : "running");
+    const char *addresses[W4_NODE_LISTEN_MAX];
+    size_t count = w4_node_addresses(app->node, addresses);
+    w4_json_name(w, "addresses");
+    w4_json_begin_array(w);
+    for (size_t i = 0; i < count; i++) {
+        w4_json_string_text(w, addresses[i]);
+    }
+    w4_json_end_array(w);
+    w4_json_member_string(w, "config_digest", w4_config_digest(app->config));
+    write_peer_counts(app, w);
+    write_counts(app, w);
+    write_store(app, w);
+    write_counters(app, w);
+    w4_json_member_unsigned(w, "memory_bytes", resident_bytes());
+    w4_json_end_object(w);
+    return 0;
+}
+
+/* ---- peers */
+
+int w4d_peers_list(w4d_call *call) {
+    w4_mesh *mesh = w4_node_mesh(call->app->node);
+    w4_json_writer *w = call->result;
+    w4_mesh_peer_info info;
+    w4_json_begin_object(w);
+    w4_json_name(w, "peers");
+    w4_json_begin_array(w);
+    for (size_t cursor = 0; w4_mesh_peer_next(mesh, &cursor, &info);) {
+        if (!w4_fingerprint_is_zero(&info.node)) {
+            w4d_write_peer(call->app, w, &info, false);
+        }
+    }
+    w4_json_end_array(w);
+    w4_json_name(w, "dialling");
+    w4_json_begin_array(w);
+    for (size_t cursor = 0; w4_mesh_peer_next(mesh, &cursor, &info);) {
+        for (uint32_t i = 0; w4_fingerprint_is_zero(&info.node) && i < info.address_count; i++) {
+            const w4_mesh_address_info *address = &info.addresses[i];
+            w4_json_begin_object(w);
+            w4_json_member_string(w, "address", address->address);
+            w4_json_member_string(w, "source", w4_address_source_name(address->source));
+            w4_json_member_unsigned(w, "failures", address->failures);
+            if (address->last_error[0] != '\0') {
+                w4_json_member_string(w, "last_error", address->last_error);
+            }
+            w4_json_end_object(w);
+        }
+    }
+    w4_json_end_array(w);
+    w4_json_end_object(w);
+    return 0;
+}
+
+static bool find_peer(w4d_app *app, const w4_fingerprint *node, w4_mesh_peer_info *ret_info) {
+    for (size_t cursor = 0; w4_mesh_peer_next(w4_node_mesh(app->node), &cursor, ret_info);) {
+        if (w4_fingerprint_equal(&ret_info->node, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The peer that the member `peer` names. */
+static int peer_param(w4d_call *call, w4_fingerprint *ret_node) {
+    char name[W4_RPC_NAME_MAX + 1];
+    if (!w4d_param_text(call, "peer", name, sizeof name)) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/peer", "no such node");
+    }
+    return w4d_resolve_node(call, name, ret_node);
+}
+
+int w4d_peers_show(w4d_call *call) {
+    w4_fingerprint node;
+    int r = peer_param(call, &node);
+    if (r != 0) {
+        return r;
+    }
+    w4_mesh_peer_info info;
+    if (!find_peer(call->app, &node, &info)) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/peer", "that node is not among the peers");
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "peer");
+    w4d_write_peer(call->app, call->result, &info, true);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+static bool address_known(w4d_app *app, const char *address) {
+    w4_mesh_peer_info info;
+    for (size_t cursor = 0; w4_mesh_peer_next(w4_node_mesh(app->node), &cursor, &info);) {
+        for (uint32_t i = 0; i < info.address_count; i++) {
+            if (strcmp(info.addresses[i].address, address) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int w4d_peers_add(w4d_call *call) {
+    char address[W4_ADDRESS_MAX + 1];
+    if (!w4d_param_text(call, "address", address, sizeof address) ||
+        w4_transport_registry_for_address(&call->app->registry, address) == NULL) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/address",
+                          "no transport here takes such an address; tcp:HOST:PORT and unix:/PATH are");
+    }
+    w4_fingerprint pinned;
+    w4_json member = w4_json_get(call->params, "fingerprint");
+    bool has_pin = w4_json_exists(member) &&
+                   w4_fingerprint_parse(w4_json_string_raw(member), &pinned);
+    bool known = address_known(call->app, address);
+    int r = w4_mesh_add_address(w4_node_mesh(call->app->node), address, W4_ADDRESS_OPERATOR,
+                                has_pin ? &pinned : NULL, call->now_us);
+    if (r < 0 && r != -ENOSPC) {
+        return r;
+    }
+    if (r != 0) {
+        return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/address", "the table of peers is full");
+    }
+    w4_json_begin_object(call->result);
+    w4_json_member_string(call->result, "address", address);
+    w4_json_member_bool(call->result, "added", !known);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_peers_remove(w4d_call *call) {
+    w4_fingerprint node;
+    int r = peer_param(call, &node);
+    if (r != 0) {
+        return r;
+    }
+    w4_mesh_peer_info info;
+    uint32_t addresses = find_peer(call->app, &node, &info) ? info.address_count : 0;
+    bool closed = w4_node_session_close(call->app->node, &node, W4_REFUSAL_NONE,
+                                        "removed by an operator", call->now_us);
+    if (!w4_mesh_forget(w4_node_mesh(call->app->node), &node, call->now_us)) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/peer", "that node is not among the peers");
+    }
+    w4_json_begin_object(call->result);
+    w4_json_member_unsigned(call->result, "removed", addresses);
+    w4_json_member_integer(call->result, "sessions_closed", closed);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_peers_block(w4d_call *call) {
+    w4_fingerprint node;
+    int r = peer_param(call, &node);
+    if (r != 0) {
+        return r;
+    }
+    if (w4_fingerprint_equal(&node, w4_identity_fingerprint(call->app->identity))) {
+        return w4d_refuse(call, W4_REFUSAL_SELF, "/peer", "that is this node itself");
+    }
+    w4_node *core = call->app->node;
+    bool moved = w4_trust_book_state(w4_node_trust(core), W4_TRUST_NODE, &node) != W4_TRUST_BLOCKED;
+    w4_node_session session;
+    bool had_session = false;
+    for (size_t cursor = 0; w4_node_session_next(core, &cursor, &session);) {
+        had_session = had_session || w4_fingerprint_equal(&session.peer, &node);
+    }
+    char actor[64];
+    char reason[128] = "blocked by an operator";
+    w4d_actor(call, actor, sizeof actor);
+    (void)w4d_param_text(call, "reason", reason, sizeof reason);
+    r = w4_node_trust_set(core, W4_TRUST_NODE, &node, W4_TRUST_BLOCKED, actor, reason,
+                          call->now_us);
+    if (r < 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entry");
+    w4d_write_trust_entry(call->app, call->result, W4_TRUST_NODE, &node);
+    w4_json_member_bool(call->result, "moved", moved);
+    w4_json_member_integer(call->result, "sessions_closed", had_session);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+/* ---- sessions */
+
+int w4d_sessions_list(w4d_call *call) {
+    w4_node_session session;
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "sessions");
+    w4_json_begin_array(call->result);
+    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &session);) {
+        w4d_write_session(call->app, call->result, &session);
+    }
+    w4_json_end_array(call->result);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+/* By id or a prefix of it, else by whom it is with. */
+static int session_param(w4d_call *call, w4_node_session *ret_session) {
+    char name[W4_RPC_NAME_MAX + 1] = "";
+    (void)w4d_param_text(call, "session", name, sizeof name);
+    size_t len = strlen(name);
+    uint32_t matches = 0;
+    w4_node_session at;
+    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &at);) {
+        char id[W4D_SESSION_ID_TEXT + 1];
+        w4d_session_id_text(at.session, id);
+        if (len >= 4 && len <= W4D_SESSION_ID_TEXT && strncmp(id, name, len) == 0) {
+            matches++;
+            *ret_session = at;
+        }
+    }
+    if (matches == 1) {
+        return 0;
+    }
+    w4_fingerprint node;
+    int r = w4d_resolve_node(call, name, &node);
+    if (r != 0) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/session",
+                          matches > 1 ? "that means several sessions: give more of the id"
+                                      : "no such session, and no such peer");
+    }
+    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &at);) {
+        if (w4_fingerprint_equal(&at.peer, &node)) {
+            *ret_session = at;
+            return 0;
+        }
+    }
+    return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/session", "there is no session with that node");
+}
+
+int w4d_sessions_show(w4d_call *call) {
+    w4_node_session session;
+    int r = session_param(call, &session);
+    if (r != 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "session");
+    w4d_write_session(call->app, call->result, &session);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_sessions_close(w4d_call *call) {
+    w4_node_session session;
+    int r = session_param(call, &session);
+    if (r != 0) {
+        return r;
+    }
+    w4_fingerprint peer = session.peer;
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session.session, id);
+    (void)w4_node_session_close(call->app->node, &peer, W4_REFUSAL_NONE, "closed by an operator",
+                                call->now_us);
+    w4_json_begin_object(call->result);
+    w4_json_member_string(call->result, "id", id);
+    w4d_write_fingerprint(call->result, "peer", &peer);
+    w4_json_end_object(call->result);
+    return 0;
+}

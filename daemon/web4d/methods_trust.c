@@ -1,0 +1,118 @@
+/* trust: what the operator sees and orders. */
+#include "web4d/call.h"
+
+#include "protocol/trust_history.h"
+
+#include <errno.h>
+
+/* kind as given, or fallback when it is absent. */
+static w4_trust_kind kind_param(const w4d_call *call, w4_trust_kind fallback) {
+    w4_trust_kind kind = fallback;
+    w4_json member = w4_json_get(call->params, "kind");
+    if (w4_json_exists(member)) {
+        (void)w4_trust_kind_from_name(w4_json_string_raw(member), &kind);
+    }
+    return kind;
+}
+
+static int subject_param(w4d_call *call, w4_fingerprint *ret_subject, w4_trust_kind *ret_kind) {
+    char name[W4_RPC_NAME_MAX + 1] = "";
+    (void)w4d_param_text(call, "subject", name, sizeof name);
+    return w4d_resolve_subject(call, name, kind_param(call, W4_TRUST_AGENT), ret_subject,
+                               ret_kind);
+}
+
+int w4d_trust_list(w4d_call *call) {
+    const w4_trust_book *book = w4_node_trust(call->app->node);
+    w4_trust_kind kind = kind_param(call, W4_TRUST_KIND_COUNT);
+    w4_json wanted = w4_json_get(call->params, "state");
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entries");
+    w4_json_begin_array(call->result);
+    w4_trust_entry entry;
+    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+        w4_trust_state state = entry.state;
+        if (w4_json_exists(wanted) &&
+            !w4_trust_state_from_name(entry.kind, w4_json_string_raw(wanted), &state)) {
+            continue;
+        }
+        if ((kind == W4_TRUST_KIND_COUNT || kind == entry.kind) && state == entry.state) {
+            w4d_write_trust_entry(call->app, call->result, entry.kind, &entry.subject);
+        }
+    }
+    w4_json_end_array(call->result);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_trust_show(w4d_call *call) {
+    w4_fingerprint subject;
+    w4_trust_kind kind;
+    int r = subject_param(call, &subject, &kind);
+    if (r != 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entry");
+    w4d_write_trust_entry(call->app, call->result, kind, &subject);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_trust_set(w4d_call *call) {
+    w4_fingerprint subject;
+    w4_trust_kind kind;
+    int r = subject_param(call, &subject, &kind);
+    if (r != 0) {
+        return r;
+    }
+    w4_trust_state state;
+    if (!w4_trust_state_from_name(kind, w4_json_string_raw(w4_json_get(call->params, "state")),
+                                  &state)) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/state", "no such state for that kind");
+    }
+    char actor[64];
+    char reason[W4_TRUST_TEXT_MAX + 1] = "set by an operator";
+    w4d_actor(call, actor, sizeof actor);
+    (void)w4d_param_text(call, "reason", reason, sizeof reason);
+    bool moved = w4_trust_book_state(w4_node_trust(call->app->node), kind, &subject) != state;
+    r = w4_node_trust_set(call->app->node, kind, &subject, state, actor, reason, call->now_us);
+    if (r == -ENOSPC) {
+        return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/subject", "the trust table is full");
+    }
+    if (r < 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entry");
+    w4d_write_trust_entry(call->app, call->result, kind, &subject);
+    w4_json_member_bool(call->result, "moved", moved);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_trust_why(w4d_call *call) {
+    w4_fingerprint subject;
+    w4_trust_kind kind;
+    int r = subject_param(call, &subject, &kind);
+    if (r != 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entry");
+    w4d_write_trust_entry(call->app, call->result, kind, &subject);
+    w4_json_name(call->result, "history");
+    w4_json_begin_array(call->result);
+    w4_trust_move move;
+    uint64_t cursor = 0;
+    while ((r = w4_trust_history_find(call->app->store, kind, &subject, &cursor, &move)) == 0) {
+        w4_trust_move_write(&move, false, call->result);
+    }
+    w4_json_end_array(call->result);
+    w4_json_end_object(call->result);
+    if (r > 0 && r != W4_STORE_E_NOT_FOUND) {
+        return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the store does not give the history: %s",
+                          w4_store_error(call->app->store));
+    }
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,268 @@
+/* Objects that several methods write; their members are those of rpc/shapes.c. */
+#include "web4d/call.h"
+
+#include "crypto/primitives.h"
+
+#include <string.h>
+
+void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(f, text);
+    w4_json_member_string(w, name, text);
+}
+
+void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
+    if (wall_us != 0) {
+        char text[W4_TIMESTAMP_LEN + 1];
+        w4_timestamp_format(wall_us, text);
+        w4_json_member_string(w, name, text);
+    }
+}
+
+static bool is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject) {
+    for (uint32_t i = 0; i < app->config->trust.anchors_count; i++) {
+        const w4_config_anchor *anchor = &app->config->trust.anchors[i];
+        bool same_kind = (anchor->kind == W4_CONFIG_ANCHOR_AGENT) == (kind == W4_TRUST_AGENT);
+        if (same_kind && w4_fingerprint_equal(&anchor->fingerprint, subject)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
+                           const w4_fingerprint *subject) {
+    const w4_trust_book *book = w4_node_trust(app->node);
+    w4_trust_entry entry = {.kind = kind, .subject = *subject};
+    w4_trust_entry at;
+    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &at);) {
+        if (at.kind == kind && w4_fingerprint_equal(&at.subject, subject)) {
+            entry = at;
+            break;
+        }
+    }
+    char name[W4_AGENT_ID_MAX + 1];
+    w4d_name_of(app, kind, subject, name, sizeof name);
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "kind", w4_trust_kind_name(kind));
+    w4d_write_fingerprint(w, "subject", subject);
+    if (name[0] != '\0') {
+        w4_json_member_string(w, "name", name);
+    }
+    w4_json_member_string(w, "state",
+                          w4_trust_state_name(kind, w4_trust_book_state(book, kind, subject)));
+    w4d_write_time(w, "since", entry.since_wall_us);
+    w4d_write_time(w, "cooldown_until", entry.cooldown_until_wall_us);
+    if (is_anchor(app, kind, subject)) {
+        w4_json_member_bool(w, "anchor", true);
+    }
+    w4_json_end_object(w);
+}
+
+static const char *agent_trust(const w4d_app *app, const w4_fingerprint *agent) {
+    w4_trust_state state = w4_trust_book_state(w4_node_trust(app->node), W4_TRUST_AGENT, agent);
+    return w4_trust_state_name(W4_TRUST_AGENT, state);
+}
+
+void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info *info) {
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "agent_id", info->agent_id);
+    w4d_write_fingerprint(w, "fingerprint", &info->fingerprint);
+    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    w4_json_member_string(w, "node_name", app->config->node.name);
+    w4_json_member_bool(w, "local", true);
+    w4_json_member_bool(w, "attached", info->attached);
+    w4_json_member_bool(w, "hosted", info->hosted);
+    w4_json_name(w, "capabilities");
+    w4_json_raw(w, info->capabilities.len == 0 ? w4_bytes_from_text("[]") : info->capabilities);
+    w4_json_member_string(w, "trust", agent_trust(app, &info->fingerprint));
+    if (info->presence[0] != '\0') {
+        w4_json_member_string(w, "presence", info->presence);
+        w4_json_member_unsigned(w, "lri", info->lri);
+    }
+    w4d_write_time(w, "attached_at", info->attached_wall_us);
+    w4_json_end_object(w);
+}
+
+void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprint *node,
+                            const char *node_name, const w4_record_agent *agent) {
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "agent_id", agent->agent_id);
+    w4d_write_fingerprint(w, "fingerprint", &agent->fingerprint);
+    w4d_write_fingerprint(w, "node", node);
+    if (node_name[0] != '\0') {
+        w4_json_member_string(w, "node_name", node_name);
+    }
+    w4_json_member_bool(w, "local", false);
+    w4_json_member_bool(w, "attached", true);
+    w4_json_name(w, "capabilities");
+    if (w4_json_exists(agent->capabilities)) {
+        w4_json_value(w, agent->capabilities);
+    } else {
+        w4_json_raw(w, w4_bytes_from_text("[]"));
+    }
+    w4_json_member_string(w, "trust", agent_trust(app, &agent->fingerprint));
+    w4_json_end_object(w);
+}
+
+static void write_channel(w4_json_writer *w, const w4_session *session, w4_channel_kind kind) {
+    const w4_channel_stats *s = w4_session_channel_stats(session, kind);
+    w4_histogram latency;
+    w4_session_latency(session, kind, &latency);
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "channel", w4_channel_kind_name(kind));
+    w4_json_member_unsigned(w, "attempted", s->attempted);
+    w4_json_member_unsigned(w, "enqueued", s->enqueued);
+    w4_json_member_unsigned(w, "delivered", s->delivered);
+    w4_json_member_unsigned(w, "dropped_oldest", s->dropped_oldest);
+    w4_json_member_unsigned(w, "dropped_newest", s->dropped_newest);
+    w4_json_member_unsigned(w, "dropped", s->dropped_oldest + s->dropped_newest);
+    w4_json_member_unsigned(w, "blocked", s->blocked);
+    w4_json_member_unsigned(w, "errors", s->errors);
+    w4_json_member_unsigned(w, "overflow_events", s->overflow_events);
+    w4_json_member_unsigned(w, "failed", s->failed);
+    w4_json_member_unsigned(w, "queued", s->queued);
+    w4_json_member_unsigned(w, "in_flight", s->in_flight);
+    w4_json_member_unsigned(w, "queued_bytes", s->queued_bytes);
+    w4_json_member_unsigned(w, "max_queue_len", s->max_queue_len);
+    w4_json_member_unsigned(w, "retransmitted", s->retransmitted);
+    w4_json_member_unsigned(w, "duplicates", s->duplicates);
+    w4_json_member_unsigned(w, "messages_in", s->messages_in);
+    w4_json_member_unsigned(w, "bytes_out", s->bytes_out);
+    w4_json_member_unsigned(w, "bytes_in", s->bytes_in);
+    if (latency.count > 0) {
+        w4_json_member_unsigned(w, "latency_p50_us", w4_histogram_percentile(&latency, 50));
+        w4_json_member_unsigned(w, "latency_p95_us", w4_histogram_percentile(&latency, 95));
+        w4_json_member_unsigned(w, "latency_p99_us", w4_histogram_percentile(&latency, 99));
+        w4_json_member_unsigned(w, "latency_max_us", latency.max);
+    }
+    w4_json_end_object(w);
+}
+
+void w4d_session_id_text(const w4_session *session,
+                         char ret_text[static W4D_SESSION_ID_TEXT + 1]) {
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *id = w4_session_id(session);
+    for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {
+        ret_text[2 * i] = digits[id[i] >> 4];
+        ret_text[2 * i + 1] = digits[id[i] & 15];
+    }
+    ret_text[W4D_SESSION_ID_TEXT] = '\0';
+}
+
+void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session) {
+    w4_session_stats stats;
+    w4_session_stats_get(session->session, &stats);
+    const w4_hello *hello = w4_session_peer(session->session);
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session->session, id);
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "id", id);
+    w4d_write_fingerprint(w, "peer", &session->peer);
+    if (hello != NULL && hello->node[0] != '\0') {
+        w4_json_member_string(w, "name", hello->node);
+    }
+    w4_json_member_string(w, "state", stats.attached ? "open" : "waiting");
+    w4_json_member_string(w, "role", session->initiator ? "initiator" : "responder");
+    w4_json_member_string(w, "transport",
+                          session->transport[0] == '\0' ? "none" : session->transport);
+    if (session->address[0] != '\0') {
+        w4_json_member_string(w, "address", session->address);
+    }
+    w4d_write_time(w, "opened_at", w4_env_wall_us(&app->env, stats.opened_us));
+    w4d_write_time(w, "last_heard", w4_env_wall_us(&app->env, stats.last_heard_us));
+    w4_json_member_unsigned(w, "reconnects", stats.reconnects);
+    if (stats.rtt_us != 0) {
+        w4_json_member_unsigned(w, "rtt_us", stats.rtt_us);
+    }
+    w4_json_member_unsigned(w, "records_out", stats.records_out);
+    w4_json_member_unsigned(w, "records_in", stats.records_in);
+    w4_json_member_unsigned(w, "bytes_out", stats.bytes_out);
+    w4_json_member_unsigned(w, "bytes_in", stats.bytes_in);
+    w4_json_member_unsigned(w, "verification_failures", stats.verification_failures);
+    w4_json_member_unsigned(w, "replays", stats.replays);
+    w4_json_member_unsigned(w, "rekeys", stats.rekeys);
+    w4_json_member_unsigned(w, "memory_bytes", w4_session_memory(session->session));
+    w4_json_name(w, "channels");
+    w4_json_begin_array(w);
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        write_channel(w, session->session, (w4_channel_kind)kind);
+    }
+    w4_json_end_array(w);
+    w4_json_end_object(w);
+}
+
+static void write_peer_addresses(w4_json_writer *w, const w4_mesh_peer_info *info) {
+    bool sources[W4_ADDRESS_SOURCE_COUNT] = {false};
+    uint32_t failures = 0;
+    const char *error = "";
+    w4_json_name(w, "addresses");
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < info->address_count; i++) {
+        w4_json_string_text(w, info->addresses[i].address);
+        sources[info->addresses[i].source] = true;
+        if (i == 0) {
+            failures = info->addresses[i].failures;
+            error = info->addresses[i].last_error;
+        }
+    }
+    w4_json_end_array(w);
+    w4_json_name(w, "sources");
+    w4_json_begin_array(w);
+    for (int i = 0; i < W4_ADDRESS_SOURCE_COUNT; i++) {
+        if (sources[i]) {
+            w4_json_string_text(w, w4_address_source_name((w4_address_source)i));
+        }
+    }
+    if (info->address_count == 0) {
+        w4_json_string_text(w, "incoming");
+    }
+    w4_json_end_array(w);
+    w4_json_member_unsigned(w, "failures", failures);
+    if (error[0] != '\0') {
+        w4_json_member_string(w, "last_error", error);
+    }
+}
+
+static bool session_of(w4d_app *app, const w4_fingerprint *peer, w4_node_session *ret_session) {
+    for (size_t cursor = 0; w4_node_session_next(app->node, &cursor, ret_session);) {
+        if (w4_fingerprint_equal(&ret_session->peer, peer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
+                    bool with_agents) {
+    w4_trust_state trust =
+        w4_trust_book_state(w4_node_trust(app->node), W4_TRUST_NODE, &info->node);
+    w4_json_begin_object(w);
+    w4d_write_fingerprint(w, "fingerprint", &info->node);
+    if (info->name[0] != '\0') {
+        w4_json_member_string(w, "name", info->name);
+    }
+    w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_NODE, trust));
+    w4_json_member_bool(w, "connected", info->connected);
+    w4_node_session session;
+    if (session_of(app, &info->node, &session)) {
+        char id[W4D_SESSION_ID_TEXT + 1];
+        w4d_session_id_text(session.session, id);
+        w4_json_member_string(w, "session", id);
+    }
+    write_peer_addresses(w, info);
+    w4d_write_time(w, "last_seen", info->seen_wall_us);
+    const w4_record *record = w4_graph_find(w4_node_graph(app->node), &info->node);
+    if (record != NULL && record->version[0] != '\0') {
+        w4_json_member_string(w, "version", record->version);
+    }
+    if (with_agents) {
+        w4_json_name(w, "agents");
+        w4_json_begin_array(w);
+        for (uint32_t i = 0; record != NULL && i < record->agent_count; i++) {
+            w4d_write_remote_agent(app, w, &record->id, record->name, &record->agents[i]);
+        }
+        w4_json_end_array(w);
+    }
+    w4_json_end_object(w);
+}

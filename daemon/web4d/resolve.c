@@ -1,0 +1,204 @@
+#include "web4d/call.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define PREFIX_MIN 4u
+
+/* What has been found so far for a name: nothing, one, or several different ones. */
+typedef struct match {
+    uint32_t count;
+    w4_fingerprint fingerprint;
+    w4_trust_kind kind;
+} match;
+
+static void found(match *m, const w4_fingerprint *fingerprint, w4_trust_kind kind) {
+    if (m->count > 0 && w4_fingerprint_equal(&m->fingerprint, fingerprint)) {
+        return;
+    }
+    m->count++;
+    m->fingerprint = *fingerprint;
+    m->kind = kind;
+}
+
+static bool is_prefix(const char *name) {
+    size_t len = strlen(name);
+    if (len < PREFIX_MIN || len > W4_FINGERPRINT_TEXT_LEN) {
+        return false;
+    }
+    return strspn(name, "0123456789abcdef") == len;
+}
+
+static bool has_prefix(const w4_fingerprint *fingerprint, const char *prefix) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(fingerprint, text);
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static void consider(match *m, const char *name, const char *known_as,
+                     const w4_fingerprint *fingerprint, w4_trust_kind kind) {
+    if (strcmp(name, known_as) == 0 || (is_prefix(name) && has_prefix(fingerprint, name))) {
+        found(m, fingerprint, kind);
+    }
+}
+
+static void consider_agents(w4d_call *call, match *m, const char *name) {
+    w4_protocol *protocol = w4_node_protocol(call->app->node);
+    w4_agent_info info;
+    for (size_t cursor = 0; w4_protocol_agent_next(protocol, &cursor, &info);) {
+        consider(m, name, info.agent_id, &info.fingerprint, W4_TRUST_AGENT);
+    }
+    w4_graph *graph = w4_node_graph(call->app->node);
+    const w4_record *record = NULL;
+    for (size_t cursor = 0; (record = w4_graph_next(graph, &cursor)) != NULL;) {
+        for (uint32_t i = 0; i < record->agent_count; i++) {
+            consider(m, name, record->agents[i].agent_id, &record->agents[i].fingerprint,
+                     W4_TRUST_AGENT);
+        }
+    }
+}
+
+static void consider_nodes(w4d_call *call, match *m, const char *name) {
+    const w4_fingerprint *self = w4_identity_fingerprint(call->app->identity);
+    consider(m, name, call->app->config->node.name, self, W4_TRUST_NODE);
+    w4_mesh *mesh = w4_node_mesh(call->app->node);
+    w4_mesh_peer_info info;
+    for (size_t cursor = 0; w4_mesh_peer_next(mesh, &cursor, &info);) {
+        if (w4_fingerprint_is_zero(&info.node)) {
+            continue;
+        }
+        consider(m, name, info.name, &info.node, W4_TRUST_NODE);
+        for (uint32_t i = 0; i < info.address_count; i++) {
+            if (strcmp(name, info.addresses[i].address) == 0) {
+                found(m, &info.node, W4_TRUST_NODE);
+            }
+        }
+    }
+}
+
+static void consider_trusted(w4d_call *call, match *m, const char *name, w4_trust_kind kind) {
+    if (!is_prefix(name)) {
+        return;
+    }
+    const w4_trust_book *book = w4_node_trust(call->app->node);
+    w4_trust_entry entry;
+    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+        if ((kind == W4_TRUST_KIND_COUNT || kind == entry.kind) &&
+            has_prefix(&entry.subject, name)) {
+            found(m, &entry.subject, entry.kind);
+        }
+    }
+}
+
+static int decide(w4d_call *call, const match *m, const char *pointer, const char *name,
+                  const char *what) {
+    if (m->count == 1) {
+        return 0;
+    }
+    w4_buffer shown = W4_BUFFER_INIT(2048);
+    const char *text = w4_text_escape(&shown, w4_bytes_from_text(name)) == 0
+                           ? w4_buffer_text(&shown)
+                           : NULL;
+    if (m->count == 0) {
+        w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer, "no %s is known as %.100s", what,
+                   text == NULL ? "that" : text);
+    } else {
+        w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer,
+                   "%.100s means %u different ones: give the fingerprint, or more of it",
+                   text == NULL ? "that" : text, m->count);
+    }
+    w4_buffer_deinit(&shown);
+    return 1;
+}
+
+int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent) {
+    match m = {0};
+    consider_agents(call, &m, name);
+    consider_trusted(call, &m, name, W4_TRUST_AGENT);
+    if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_agent)) {
+        return 0;
+    }
+    int r = decide(call, &m, "/subject", name, "agent");
+    if (r == 0) {
+        *ret_agent = m.fingerprint;
+    }
+    return r;
+}
+
+int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node) {
+    match m = {0};
+    consider_nodes(call, &m, name);
+    consider_trusted(call, &m, name, W4_TRUST_NODE);
+    if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_node)) {
+        return 0;
+    }
+    int r = decide(call, &m, "/peer", name, "node");
+    if (r == 0) {
+        *ret_node = m.fingerprint;
+    }
+    return r;
+}
+
+int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
+                        w4_fingerprint *ret_subject, w4_trust_kind *ret_kind) {
+    match m = {0};
+    if (kind != W4_TRUST_NODE) {
+        consider_agents(call, &m, name);
+    }
+    if (kind == W4_TRUST_NODE || kind == W4_TRUST_KIND_COUNT) {
+        consider_nodes(call, &m, name);
+    }
+    consider_trusted(call, &m, name, kind);
+    w4_fingerprint whole;
+    if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), &whole)) {
+        m = (match){1, whole, kind == W4_TRUST_KIND_COUNT ? W4_TRUST_AGENT : kind};
+    }
+    int r = decide(call, &m, "/subject", name, kind == W4_TRUST_NODE ? "node" : "agent");
+    if (r == 0) {
+        *ret_subject = m.fingerprint;
+        *ret_kind = kind == W4_TRUST_KIND_COUNT ? m.kind : kind;
+    }
+    return r;
+}
+
+static bool agent_name(w4d_app *app, const w4_fingerprint *subject, char *ret_name, size_t size) {
+    w4_agent_info info;
+    for (size_t cursor = 0; w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &info);) {
+        if (w4_fingerprint_equal(&info.fingerprint, subject)) {
+            w4_text_copy(ret_name, size, w4_bytes_from_text(info.agent_id));
+            return true;
+        }
+    }
+    w4_fingerprint node;
+    const w4_record_agent *agent =
+        w4_graph_find_agent(w4_node_graph(app->node), subject, &node);
+    if (agent != NULL) {
+        w4_text_copy(ret_name, size, w4_bytes_from_text(agent->agent_id));
+    }
+    return agent != NULL;
+}
+
+void w4d_name_of(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject, char *ret_name,
+                 size_t size) {
+    ret_name[0] = '\0';
+    if (kind != W4_TRUST_NODE) {
+        (void)agent_name(app, subject, ret_name, size);
+    } else if (w4_fingerprint_equal(subject, w4_identity_fingerprint(app->identity))) {
+        w4_text_copy(ret_name, size, w4_bytes_from_text(app->config->node.name));
+    } else {
+        w4_mesh_peer_info info;
+        for (size_t cursor = 0; w4_mesh_peer_next(w4_node_mesh(app->node), &cursor, &info);) {
+            if (w4_fingerprint_equal(&info.node, subject)) {
+                w4_text_copy(ret_name, size, w4_bytes_from_text(info.name));
+                return;
+            }
+        }
+    }
+    for (uint32_t i = 0; ret_name[0] == '\0' && i < app->config->trust.anchors_count; i++) {
+        const w4_config_anchor *anchor = &app->config->trust.anchors[i];
+        if (w4_fingerprint_equal(&anchor->fingerprint, subject)) {
+            w4_text_copy(ret_name, size, w4_bytes_from_text(anchor->name));
+        }
+    }
+}

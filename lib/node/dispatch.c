@@ -1,0 +1,267 @@
+/* Moves what the protocol router and the mesh want done: sends, dials, deliveries, events. */
+#include "node/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
+                 w4_bytes message, uint64_t token, uint64_t now_us) {
+    w4_refusal code = W4_REFUSAL_NONE;
+    w4_node_peer *peer = w4_node_peer_find(node, to);
+    if (peer == NULL) {
+        code = W4_REFUSAL_NO_ROUTE;
+    } else {
+        int r = w4_session_send(peer->session, channel, message, token, now_us);
+        if (r < 0) {
+            return r;
+        }
+        w4_node_peer_activate(node, peer);
+        if (r == W4_SESSION_E_FULL || r == W4_SESSION_E_DROPPED) {
+            code = W4_REFUSAL_BACKPRESSURE;
+        } else if (r == W4_SESSION_E_TOO_LARGE) {
+            code = W4_REFUSAL_TOO_LARGE;
+        } else if (r == W4_SESSION_E_CLOSED) {
+            code = W4_REFUSAL_DISCONNECTED;
+        }
+    }
+    if (code == W4_REFUSAL_NONE) {
+        return 0;
+    }
+    node->refusals[code]++;
+    if (code == W4_REFUSAL_BACKPRESSURE) {
+        w4_event_about about = {.event = W4_EVENT_OVERFLOW,
+                                .severity = W4_LOG_WARNING,
+                                .peer = to,
+                                .channel = w4_channel_kind_name(channel)};
+        w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+        w4_json_member_string(w, "code", w4_refusal_name(code));
+        w4_events_end(node->events);
+    }
+    if ((token & W4_TOKEN_MESH) != 0) {
+        return 0;
+    }
+    return w4_protocol_transmitted(node->protocol, token, code, now_us);
+}
+
+void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
+                      const char *msg_id, const w4_fingerprint *sender, uint64_t now_us) {
+    node->refusals[code]++;
+    bool local = peer == NULL || w4_fingerprint_is_zero(peer);
+    w4_event_about about = {.event = W4_EVENT_ENVELOPE_REJECTED,
+                            .severity = W4_LOG_WARNING,
+                            .peer = local ? NULL : peer};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "code", w4_refusal_name(code));
+    w4_json_member_string(w, "text", text[0] != '\0' ? text : w4_refusal_help(code));
+    w4_json_member_string(w, "msg_id", msg_id);
+    char hex[W4_FINGERPRINT_TEXT_LEN + 1] = "";
+    if (sender != NULL && !w4_fingerprint_is_zero(sender)) {
+        w4_fingerprint_format(sender, hex);
+    }
+    w4_json_member_string(w, "sender", hex);
+    w4_events_end(node->events);
+}
+
+void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
+    char subject[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&move->subject, subject);
+    w4_event_about about = {.event = W4_EVENT_TRUST_UPDATED, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "kind", w4_trust_kind_name(move->kind));
+    w4_json_member_string(w, "subject", subject);
+    w4_json_member_string(w, "from", w4_trust_state_name(move->kind, move->from));
+    w4_json_member_string(w, "to", w4_trust_state_name(move->kind, move->to));
+    w4_json_member_string(w, "reason", move->reason);
+    w4_json_member_string(w, "actor", move->actor);
+    w4_json_member_string(w, "evidence", move->evidence);
+    w4_events_end(node->events);
+}
+
+/* Queues something for a local agent or the LAN. What does not fit is counted, not kept. */
+static int out_push(w4_node *node, const w4_node_event *event) {
+    if (node->out_count >= W4_NODE_EVENTS_MAX) {
+        node->out_lost++;
+        return 0;
+    }
+    w4_node_out *out = (w4_node_out *)malloc(sizeof *out + event->bytes.len);
+    if (out == NULL) {
+        return -ENOMEM;
+    }
+    out->event = *event;
+    if (event->bytes.len > 0) {
+        memcpy(out->bytes, event->bytes.data, event->bytes.len);
+    }
+    out->event.bytes = w4_bytes_of(out->bytes, event->bytes.len);
+    STAILQ_INSERT_TAIL(&node->out, out, next);
+    node->out_count++;
+    return 0;
+}
+
+static int push_delivery(w4_node *node, const w4_protocol_event *event) {
+    w4_node_event out = {
+        .kind = W4_NODE_EVENT_DELIVERY, .owner = event->owner, .code = event->code};
+    memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
+    memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
+    memcpy(out.to, event->to, sizeof out.to);
+    return out_push(node, &out);
+}
+
+static int push_message(w4_node *node, const w4_protocol_event *event) {
+    w4_node_event out = {.kind = W4_NODE_EVENT_MESSAGE,
+                         .owner = event->owner,
+                         .trust = event->trust,
+                         .node = event->node,
+                         .wall_us = event->wall_us,
+                         .bytes = event->envelope};
+    memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
+    memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
+    return out_push(node, &out);
+}
+
+static int on_fact(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
+    w4_json_writer fact;
+    w4_json_writer_init(&fact, &text);
+    bool known = w4_protocol_fact_write(node->protocol, event->msg_id, &fact);
+    int r = fact.error;
+    if (known && r == 0) {
+        w4_json_document doc = {0};
+        if (w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL) == 0) {
+            w4_event_about about = {.event = W4_EVENT_FACT_UPDATED, .severity = W4_LOG_INFO};
+            w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+            w4_json_member_string(w, "id", event->msg_id);
+            w4_json_name(w, "state");
+            w4_json_value(w, w4_json_get(w4_json_root(&doc), "state"));
+            w4_events_end(node->events);
+        }
+        w4_json_document_deinit(&doc);
+        w4_node_event out = {.kind = W4_NODE_EVENT_FACT, .bytes = w4_buffer_bytes(&text)};
+        memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
+        r = out_push(node, &out);
+    }
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    char sender[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&event->sender, sender);
+    bool local = w4_fingerprint_is_zero(&event->node);
+    w4_event_about about = {.event = W4_EVENT_ENVELOPE_ROUTED,
+                            .severity = W4_LOG_DEBUG,
+                            .peer = local ? NULL : &event->node};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "msg_id", event->msg_id);
+    w4_json_member_string(w, "family", w4_family_name(event->family));
+    w4_json_member_string(
+        w, "type",
+        event->type < W4_TYPE_COUNT ? w4_type_row_of(event->type)->name : "unknown");
+    w4_json_member_string(w, "sender", sender);
+    w4_events_end(node->events);
+}
+
+static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    switch (event->kind) {
+    case W4_PROTOCOL_EVENT_TRANSMIT:
+        return w4_node_send(node, &event->node, event->channel, event->envelope, event->ticket,
+                            now_us);
+    case W4_PROTOCOL_EVENT_DELIVER:
+        return push_message(node, event);
+    case W4_PROTOCOL_EVENT_DELIVERY:
+        return push_delivery(node, event);
+    case W4_PROTOCOL_EVENT_MESH:
+        return w4_mesh_receive(node->mesh, &event->node, event->envelope, now_us);
+    case W4_PROTOCOL_EVENT_REJECTED:
+        w4_node_rejected(node, event->code, &event->node, event->text, event->msg_id,
+                         &event->sender, now_us);
+        return 0;
+    case W4_PROTOCOL_EVENT_TRUST:
+        w4_node_trust_event(node, &event->move, now_us);
+        return 0;
+    case W4_PROTOCOL_EVENT_FACT:
+        return on_fact(node, event, now_us);
+    case W4_PROTOCOL_EVENT_ROUTED:
+        on_routed(node, event, now_us);
+        return 0;
+    case W4_PROTOCOL_EVENT_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any) {
+    w4_protocol_event event;
+    while (w4_protocol_pop_event(node->protocol, &event)) {
+        *ret_any = true;
+        int r = on_protocol_event(node, &event, now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void peer_event(w4_node *node, w4_event name, const w4_mesh_event *event,
+                       const char *member, const char *value, uint64_t now_us) {
+    w4_event_about about = {.event = name, .severity = W4_LOG_INFO, .peer = &event->node};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, member, value);
+    w4_events_end(node->events);
+}
+
+static void on_record(w4_node *node, const w4_mesh_event *event, uint64_t now_us) {
+    char author[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&event->node, author);
+    w4_event_about about = {.event = W4_EVENT_GRAPH_UPDATED, .severity = W4_LOG_DEBUG};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "author", author);
+    w4_events_end(node->events);
+    w4_protocol_peer_changed(node->protocol, &event->node, now_us);
+}
+
+static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now_us) {
+    switch (event->kind) {
+    case W4_MESH_EVENT_DIAL:
+        return w4_node_link_dial(node, event->address,
+                                 w4_fingerprint_is_zero(&event->node) ? NULL : &event->node,
+                                 now_us);
+    case W4_MESH_EVENT_TRANSMIT:
+        return w4_node_send(node, &event->node, W4_CHANNEL_CONTROL, event->bytes, W4_TOKEN_MESH,
+                            now_us);
+    case W4_MESH_EVENT_RECORD:
+        on_record(node, event, now_us);
+        return 0;
+    case W4_MESH_EVENT_DISCOVERED:
+        peer_event(node, W4_EVENT_PEER_DISCOVERED, event, "name", event->text, now_us);
+        return 0;
+    case W4_MESH_EVENT_LOST:
+        peer_event(node, W4_EVENT_PEER_LOST, event, "reason", event->text, now_us);
+        return 0;
+    case W4_MESH_EVENT_REJECTED:
+        w4_node_rejected(node, event->code, &event->node, event->text, "", NULL, now_us);
+        return 0;
+    case W4_MESH_EVENT_TRUST:
+        w4_node_trust_event(node, &event->move, now_us);
+        return 0;
+    case W4_MESH_EVENT_BEACON: {
+        w4_node_event out = {.kind = W4_NODE_EVENT_BEACON, .bytes = event->bytes};
+        return out_push(node, &out);
+    }
+    case W4_MESH_EVENT_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any) {
+    w4_mesh_event event;
+    while (w4_mesh_pop_event(node->mesh, &event)) {
+        *ret_any = true;
+        int r = on_mesh_event(node, &event, now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,318 @@
+#include "node/state.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *transport_name(const w4_node_link *link) {
+    return link->link == NULL ? NULL : link->link->transport->backend->name;
+}
+
+w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link) {
+    if (link == NULL) {
+        return NULL;
+    }
+    if (link->half_open) {
+        TAILQ_REMOVE(&node->half_open, link, next);
+        node->half_open_count--;
+    }
+    w4_timers_remove(&node->timers, &link->timer);
+    w4_handshake_free(link->handshake);
+    w4_buffer_deinit(&link->pending);
+    if (link->link != NULL) {
+        link->link->owner = NULL;
+        w4_link_close(link->link);
+    }
+    free(link);
+    return NULL;
+}
+
+static void event_error(w4_node *node, const w4_node_link *link, const char *code,
+                        const char *text, uint64_t now_us) {
+    w4_event_about about = {.event = W4_EVENT_TRANSPORT_ERROR,
+                            .severity = W4_LOG_WARNING,
+                            .transport = transport_name(link)};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "code", code);
+    w4_json_member_string(w, "text", text);
+    w4_events_end(node->events);
+}
+
+static void event_connect(w4_node *node, const w4_node_link *link, uint64_t now_us) {
+    w4_event_about about = {.event = W4_EVENT_TRANSPORT_CONNECT,
+                            .severity = W4_LOG_DEBUG,
+                            .transport = transport_name(link)};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "address", link->address);
+    w4_json_member_bool(w, "dialled", link->dialled);
+    w4_events_end(node->events);
+}
+
+/* The link ends before it carries a session. */
+static void half_open_failed(w4_node *node, w4_node_link *link, w4_refusal code, const char *text,
+                             uint64_t now_us) {
+    if (code != W4_REFUSAL_NONE) {
+        node->refusals[code]++;
+    }
+    event_error(node, link, code == W4_REFUSAL_NONE ? "disconnected" : w4_refusal_name(code), text,
+                now_us);
+    if (link->dialled) {
+        w4_mesh_dial_failed(node->mesh, link->address, text, now_us);
+    }
+    w4_node_link_free(node, link);
+}
+
+static int half_open_add(w4_node *node, w4_link *link, const char *address, bool dialled,
+                         const w4_fingerprint *pinned, uint64_t now_us, w4_node_link **ret_link) {
+    w4_node_link *half = (w4_node_link *)calloc(1, sizeof *half);
+    if (half == NULL) {
+        return -ENOMEM;
+    }
+    w4_handshake_config config = {
+        .identity = node->identity,
+        .static_secret = node->static_secret,
+        .heartbeat_ms = (uint32_t)(node->config.session.heartbeat_us / W4_US_PER_MS),
+        .timeout_ms = (uint32_t)(node->config.session.timeout_us / W4_US_PER_MS),
+        .max_message = node->config.session.max_message,
+        .pinned = pinned,
+        .lossy_link = !link->transport->backend->ordered,
+    };
+    w4_text_copy(config.node, sizeof config.node, w4_bytes_from_text(node->config.mesh.name));
+    int r = w4_handshake_new(node->env, &config, dialled, now_us, &half->handshake);
+    if (r == 0) {
+        r = w4_timers_set(&node->timers, &half->timer, w4_handshake_deadline(half->handshake));
+    }
+    if (r < 0) {
+        w4_handshake_free(half->handshake);
+        free(half);
+        return r;
+    }
+    half->link = link;
+    half->dialled = dialled;
+    half->since_us = now_us;
+    half->timer.kind = W4_NODE_TIMER_LINK;
+    half->pending = W4_BUFFER_INIT(W4_FRAME_MAX);
+    w4_text_copy(half->address, sizeof half->address, w4_bytes_from_text(address));
+    TAILQ_INSERT_TAIL(&node->half_open, half, next);
+    half->half_open = true;
+    node->half_open_count++;
+    link->owner = half;
+    *ret_link = half;
+    return 0;
+}
+
+/* Too many handshakes under way: the oldest that came from outside goes first. */
+static void half_open_make_room(w4_node *node, uint64_t now_us) {
+    if (node->half_open_count < node->config.half_open_max) {
+        return;
+    }
+    w4_node_link *oldest = NULL;
+    TAILQ_FOREACH(oldest, &node->half_open, next) {
+        if (!oldest->dialled) {
+            half_open_failed(node, oldest, W4_REFUSAL_OVERLOADED, "too many handshakes under way",
+                             now_us);
+            return;
+        }
+    }
+}
+
+/* Sends what the handshake has to say; ends the link when it failed. */
+static int handshake_advance(w4_node *node, w4_node_link *link, uint64_t now_us) {
+    for (;;) {
+        w4_buffer_clear(&node->frame);
+        int r = w4_handshake_emit(link->handshake, &node->frame, now_us);
+        if (r < 0) {
+            return r;
+        }
+        if (r == 0) {
+            break;
+        }
+        r = w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
+        if (r < 0) {
+            return r;
+        }
+        if (r > 0) {
+            half_open_failed(node, link, W4_REFUSAL_NONE, w4_transport_error_name(r), now_us);
+            return 0;
+        }
+    }
+    w4_refusal failure = w4_handshake_failure(link->handshake);
+    if (failure != W4_REFUSAL_NONE) {
+        half_open_failed(node, link, failure, w4_refusal_help(failure), now_us);
+        return 0;
+    }
+    if (!w4_handshake_done(link->handshake)) {
+        return w4_timers_set(&node->timers, &link->timer, w4_handshake_deadline(link->handshake));
+    }
+    w4_handshake_result result;
+    if (w4_handshake_take(link->handshake, &result) != 0) {
+        half_open_failed(node, link, W4_REFUSAL_INTERNAL, "the handshake gave no keys", now_us);
+        return 0;
+    }
+    link->handshake = w4_handshake_free(link->handshake);
+    w4_timers_remove(&node->timers, &link->timer);
+    TAILQ_REMOVE(&node->half_open, link, next);
+    link->half_open = false;
+    node->half_open_count--;
+    memcpy(link->peer_static, result.peer_static, sizeof link->peer_static);
+    int r = w4_node_peer_attach(node, link, &result, now_us);
+    w4_wipe(&result, sizeof result);
+    return r;
+}
+
+/* Message 2 names the peer: the session that we have with it is offered in message 3. */
+static void handshake_offer_resume(w4_node *node, w4_node_link *link) {
+    const w4_hello *hello = w4_handshake_peer(link->handshake);
+    if (!link->dialled || hello == NULL) {
+        return;
+    }
+    const w4_node_peer *peer = w4_node_peer_find(node, &hello->fingerprint);
+    w4_resume_point point;
+    if (peer != NULL && w4_session_resume_point(peer->session, &point)) {
+        w4_handshake_set_resume(link->handshake, &point);
+    }
+}
+
+static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
+    if (link->handshake != NULL) {
+        int r = w4_handshake_recv(link->handshake, frame, now_us);
+        if (r < 0) {
+            return r;
+        }
+        handshake_offer_resume(node, link);
+        return handshake_advance(node, link, now_us);
+    }
+    w4_node_peer *peer = link->peer;
+    int r = w4_session_recv(peer->session, frame, now_us);
+    if (r < 0) {
+        return r;
+    }
+    /* Events are worked off at once: they borrow what the next frame would overwrite. */
+    w4_node_peer_activate(node, peer);
+    return w4_node_peer_events(node, peer, now_us);
+}
+
+static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
+    if (node->draining ||
+        !w4_source_limit_allow_address(node->sources, link->remote, now_us)) {
+        node->refusals[W4_REFUSAL_RATE_LIMITED]++;
+        w4_link_close(link);
+        return 0;
+    }
+    half_open_make_room(node, now_us);
+    w4_node_link *half = NULL;
+    int r = half_open_add(node, link, link->remote, false, NULL, now_us, &half);
+    if (r < 0) {
+        w4_link_close(link);
+        return r;
+    }
+    half->up = true;
+    event_connect(node, half, now_us);
+    return 0;
+}
+
+static void on_gone(w4_node *node, w4_node_link *link, const w4_transport_event *event,
+                    uint64_t now_us) {
+    char reason[160];
+    (void)snprintf(reason, sizeof reason, "%s%s%s", event->reason == NULL ? "gone" : event->reason,
+                   event->error != 0 ? ": " : "", event->error != 0 ? strerror(event->error) : "");
+    if (link->handshake != NULL) {
+        half_open_failed(node, link, W4_REFUSAL_NONE, reason, now_us);
+    } else {
+        w4_node_peer_link_lost(node, link->peer, reason, now_us);
+    }
+}
+
+static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now_us) {
+    w4_node_link *link = (w4_node_link *)event->link->owner;
+    if (event->kind == W4_TRANSPORT_EVENT_ACCEPTED) {
+        return on_accepted(node, event->link, now_us);
+    }
+    if (link == NULL) { /* given up by us already */
+        if (event->kind == W4_TRANSPORT_EVENT_GONE) {
+            w4_link_close(event->link);
+        }
+        return 0;
+    }
+    switch (event->kind) {
+    case W4_TRANSPORT_EVENT_UP:
+        link->up = true;
+        event_connect(node, link, now_us);
+        return link->handshake == NULL ? 0 : handshake_advance(node, link, now_us);
+    case W4_TRANSPORT_EVENT_FRAME:
+        return on_frame(node, link, event->frame, now_us);
+    case W4_TRANSPORT_EVENT_WRITABLE:
+        link->blocked = false;
+        if (link->peer != NULL) {
+            w4_node_peer_activate(node, link->peer);
+        }
+        return 0;
+    case W4_TRANSPORT_EVENT_GONE:
+        on_gone(node, link, event, now_us);
+        return 0;
+    case W4_TRANSPORT_EVENT_ACCEPTED:
+    case W4_TRANSPORT_EVENT_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
+    w4_transport_event event;
+    for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
+        if (!w4_transport_pop(transport, now_us, &event)) {
+            return 0;
+        }
+        int r = on_event(node, &event, now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    node->again = true;
+    return 0;
+}
+
+int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *pinned,
+                      uint64_t now_us) {
+    const w4_transport_backend *backend =
+        w4_transport_registry_for_address(node->registry, address);
+    w4_transport *transport = NULL;
+    if (node->draining) {
+        return 0;
+    }
+    for (uint32_t i = 0; backend != NULL && i < node->transport_count; i++) {
+        if (node->transports[i]->backend == backend) {
+            transport = node->transports[i];
+        }
+    }
+    if (transport == NULL) {
+        w4_mesh_dial_failed(node->mesh, address, "no such transport here", now_us);
+        return 0;
+    }
+    w4_link *link = NULL;
+    int error = 0;
+    int r = w4_transport_dial(transport, address, now_us, &link, &error);
+    if (r < 0) {
+        return r;
+    }
+    if (r > 0) {
+        w4_mesh_dial_failed(node->mesh, address,
+                            error != 0 ? strerror(error) : w4_transport_error_name(r), now_us);
+        return 0;
+    }
+    w4_node_link *half = NULL;
+    r = half_open_add(node, link, address, true, pinned, now_us, &half);
+    if (r < 0) {
+        w4_link_close(link);
+    }
+    return r;
+}
+
+int w4_node_link_expire(w4_node *node, w4_node_link *link, uint64_t now_us) {
+    w4_handshake_expire(link->handshake, now_us);
+    return handshake_advance(node, link, now_us);
+}

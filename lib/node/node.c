@@ -1,0 +1,438 @@
+#include "node/node.h"
+
+#include "node/state.h"
+#include "protocol/trust_history.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+const w4_node_config W4_NODE_CONFIG_DEFAULT = {
+    .sessions_max = 512,
+    .half_open_max = 256,
+    .handshakes_per_s = 20,
+};
+
+static int open_parts(w4_node *node, uint64_t now_us) {
+    int r = w4_trust_book_new(&node->trust);
+    if (r == 0) {
+        r = w4_trust_history_load(node->store, node->trust);
+    }
+    if (r == 0) {
+        r = w4_graph_new(&node->graph);
+    }
+    if (r == 0) {
+        r = w4_events_new(node->env, w4_identity_fingerprint(node->identity), &node->events);
+    }
+    if (r != 0) {
+        return r;
+    }
+    w4_protocol_context protocol = {
+        .env = node->env,
+        .store = node->store,
+        .trust = node->trust,
+        .graph = node->graph,
+        .node = node->identity,
+    };
+    r = w4_protocol_new(&protocol, &node->config.protocol, now_us, &node->protocol);
+    if (r != 0) {
+        return r;
+    }
+    w4_mesh_context mesh = {
+        .env = node->env,
+        .store = node->store,
+        .trust = node->trust,
+        .graph = node->graph,
+        .protocol = node->protocol,
+        .node = node->identity,
+    };
+    return w4_mesh_new(&mesh, &node->config.mesh, now_us, &node->mesh);
+}
+
+int w4_node_new(const w4_node_context *context, const w4_node_config *config, uint64_t now_us,
+                w4_node **ret_node) {
+    w4_node *node = (w4_node *)calloc(1, sizeof *node);
+    if (node == NULL) {
+        return -ENOMEM;
+    }
+    node->env = context->env;
+    node->store = context->store;
+    node->identity = context->identity;
+    node->registry = context->registry;
+    node->config = *config;
+    node->durable = true;
+    node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
+    TAILQ_INIT(&node->half_open);
+    TAILQ_INIT(&node->active);
+    STAILQ_INIT(&node->out);
+    node->env->random(node->env->context, node->static_secret, sizeof node->static_secret);
+    node->sources = (w4_source_limit *)calloc(1, sizeof *node->sources);
+    int r = -ENOMEM;
+    if (node->sources != NULL) {
+        w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
+        r = open_parts(node, now_us);
+    }
+    if (r != 0) {
+        w4_node_free(node);
+        return r;
+    }
+    w4_event_about about = {.event = W4_EVENT_NODE_STARTED, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "name", config->mesh.name);
+    w4_json_member_string(w, "version", config->mesh.version);
+    w4_events_end(node->events);
+    *ret_node = node;
+    return 0;
+}
+
+w4_node *w4_node_free(w4_node *node) {
+    if (node == NULL) {
+        return NULL;
+    }
+    w4_node_peer *peer = NULL;
+    w4_node_peer *next = NULL;
+    HASH_ITER(hh, node->peers, peer, next) {
+        w4_node_peer_free(node, peer);
+    }
+    while (!TAILQ_EMPTY(&node->half_open)) {
+        w4_node_link_free(node, TAILQ_FIRST(&node->half_open));
+    }
+    for (uint32_t i = 0; i < node->transport_count; i++) {
+        w4_transport_free(node->transports[i]);
+    }
+    w4_mesh_free(node->mesh);
+    w4_protocol_free(node->protocol);
+    w4_events_free(node->events);
+    w4_graph_free(node->graph);
+    w4_trust_book_free(node->trust);
+    while (!STAILQ_EMPTY(&node->out)) {
+        w4_node_out *out = STAILQ_FIRST(&node->out);
+        STAILQ_REMOVE_HEAD(&node->out, next);
+        free(out);
+    }
+    free(node->popped);
+    free(node->sources);
+    w4_timers_deinit(&node->timers);
+    w4_buffer_deinit(&node->frame);
+    w4_wipe(node->static_secret, sizeof node->static_secret);
+    free(node);
+    return NULL;
+}
+
+int w4_node_transport_open(w4_node *node, const w4_transport_backend *backend, void *loop,
+                           void (*wake)(void *context), void *wake_context) {
+    if (node->transport_count == W4_NODE_TRANSPORTS_MAX) {
+        return -ENOSPC;
+    }
+    w4_transport_host host = {.env = node->env,
+                              .loop = loop,
+                              .wake = wake,
+                              .wake_context = wake_context};
+    w4_transport *transport = NULL;
+    int r = w4_transport_open(backend, &host, &transport);
+    if (r == 0) {
+        node->transports[node->transport_count++] = transport;
+    }
+    return r;
+}
+
+int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_ADDRESS_MAX + 1],
+                   int *ret_errno) {
+    const w4_transport_backend *backend =
+        w4_transport_registry_for_address(node->registry, address);
+    if (node->address_count == W4_NODE_LISTEN_MAX) {
+        return -ENOSPC;
+    }
+    for (uint32_t i = 0; backend != NULL && i < node->transport_count; i++) {
+        if (node->transports[i]->backend == backend) {
+            int r = w4_transport_listen(node->transports[i], address, ret_bound, ret_errno);
+            if (r == 0) {
+                memcpy(node->addresses[node->address_count++], ret_bound, W4_ADDRESS_MAX + 1);
+            }
+            return r;
+        }
+    }
+    return W4_TRANSPORT_E_UNKNOWN;
+}
+
+void w4_node_configure(w4_node *node, const w4_node_config *config) {
+    node->config = *config;
+    w4_protocol_configure(node->protocol, &node->config.protocol);
+}
+
+/* ---- a turn */
+
+static int expire_peer(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    int r = w4_session_expire(peer->session, now_us);
+    if (r < 0) {
+        return r;
+    }
+    w4_node_peer_activate(node, peer);
+    return w4_node_peer_events(node, peer, now_us);
+}
+
+static int expire_timers(w4_node *node, uint64_t now_us) {
+    w4_timer *timer = NULL;
+    while ((timer = w4_timers_pop(&node->timers, now_us)) != NULL) {
+        char *at = (char *)timer;
+        int r = timer->kind == W4_NODE_TIMER_LINK
+                    ? w4_node_link_expire(
+                          node, (w4_node_link *)(void *)(at - offsetof(w4_node_link, timer)), now_us)
+                    : expire_peer(node,
+                                  (w4_node_peer *)(void *)(at - offsetof(w4_node_peer, timer)),
+                                  now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = w4_mesh_expire(node->mesh, now_us);
+    return r < 0 ? r : w4_protocol_expire(node->protocol, now_us);
+}
+
+static int dispatch_until_quiet(w4_node *node, uint64_t now_us) {
+    for (uint32_t round = 0; round < W4_NODE_ROUNDS_MAX; round++) {
+        bool any = false;
+        int r = w4_node_dispatch_protocol(node, now_us, &any);
+        if (r == 0) {
+            r = w4_node_dispatch_mesh(node, now_us, &any);
+        }
+        if (r < 0) {
+            return r;
+        }
+        if (!any) {
+            return 0;
+        }
+    }
+    node->again = true;
+    return 0;
+}
+
+static void store_event(w4_node *node, w4_event event, const char *text, uint64_t now_us) {
+    w4_event_about about = {.event = event,
+                            .severity = event == W4_EVENT_STORE_FAILED ? W4_LOG_ERROR : W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "text", text);
+    w4_events_end(node->events);
+}
+
+static int commit(w4_node *node, uint64_t now_us) {
+    int r = w4_store_dirty(node->store) ? w4_store_commit(node->store) : 0;
+    if (r < 0) {
+        return r;
+    }
+    bool durable = r == 0;
+    if (durable != node->durable) {
+        store_event(node, durable ? W4_EVENT_STORE_RECOVERED : W4_EVENT_STORE_FAILED,
+                    durable ? "writes are durable again" : w4_store_error(node->store), now_us);
+        node->durable = durable;
+        w4_node_peer *peer = NULL;
+        w4_node_peer *next = NULL;
+        HASH_ITER(hh, node->peers, peer, next) {
+            w4_session_hold_acks(peer->session, !durable);
+            w4_node_peer_activate(node, peer);
+        }
+    }
+    return 0;
+}
+
+static int emit_active(w4_node *node, uint64_t now_us) {
+    while (!TAILQ_EMPTY(&node->active)) {
+        w4_node_peer *peer = TAILQ_FIRST(&node->active);
+        TAILQ_REMOVE(&node->active, peer, active_next);
+        peer->active = false;
+        w4_session_hold_acks(peer->session, !node->durable);
+        int r = w4_node_peer_emit(node, peer, now_us);
+        if (r == 0) {
+            r = w4_node_peer_events(node, peer, now_us);
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+int w4_node_process(w4_node *node, uint64_t now_us) {
+    node->again = false;
+    for (uint32_t i = 0; i < node->transport_count; i++) {
+        w4_transport_expire(node->transports[i], now_us);
+        int r = w4_node_links_drain(node, node->transports[i], now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = expire_timers(node, now_us);
+    if (r == 0) {
+        r = dispatch_until_quiet(node, now_us);
+    }
+    if (r == 0) {
+        r = commit(node, now_us);
+    }
+    if (r == 0) {
+        r = emit_active(node, now_us);
+    }
+    return r;
+}
+
+uint64_t w4_node_deadline(const w4_node *node) {
+    if (node->again || !TAILQ_EMPTY(&node->active)) {
+        return 0;
+    }
+    uint64_t deadline = w4_timers_next(&node->timers);
+    deadline = w4_earlier(deadline, w4_protocol_deadline(node->protocol));
+    deadline = w4_earlier(deadline, w4_mesh_deadline(node->mesh));
+    for (uint32_t i = 0; i < node->transport_count; i++) {
+        deadline = w4_earlier(deadline, w4_transport_deadline(node->transports[i]));
+    }
+    return deadline;
+}
+
+bool w4_node_durable(const w4_node *node) {
+    return node->durable;
+}
+
+void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us) {
+    if (node->draining) {
+        return;
+    }
+    node->draining = true;
+    w4_event_about about = {.event = W4_EVENT_NODE_STOPPING, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "reason", reason);
+    w4_events_end(node->events);
+    for (uint32_t i = 0; i < node->transport_count; i++) {
+        w4_transport_unlisten(node->transports[i]);
+    }
+    while (!TAILQ_EMPTY(&node->half_open)) {
+        w4_node_link_free(node, TAILQ_FIRST(&node->half_open));
+    }
+    w4_node_peer *peer = NULL;
+    w4_node_peer *next = NULL;
+    HASH_ITER(hh, node->peers, peer, next) {
+        w4_session_close(peer->session, W4_REFUSAL_NONE, "the node is stopping", now_us);
+        w4_node_peer_activate(node, peer);
+    }
+}
+
+bool w4_node_drained(const w4_node *node) {
+    return node->draining && node->peers == NULL && !w4_store_dirty(node->store);
+}
+
+int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
+                      w4_trust_state state, const char *actor, const char *reason,
+                      uint64_t now_us) {
+    w4_trust_move move;
+    int r = w4_trust_book_set(node->trust, kind, subject, state, actor, reason,
+                              w4_env_wall_us(node->env, now_us), &move);
+    if (r <= 0) {
+        return r;
+    }
+    r = w4_trust_history_append(node->store, &move);
+    if (r != 0) {
+        return r < 0 ? r : -EIO;
+    }
+    w4_node_trust_event(node, &move, now_us);
+    if (kind == W4_TRUST_NODE && state == W4_TRUST_BLOCKED) {
+        (void)w4_node_session_close(node, subject, W4_REFUSAL_PEER_BLOCKED, "blocked here", now_us);
+    }
+    return kind == W4_TRUST_AGENT ? w4_protocol_trust_changed(node->protocol, subject, now_us) : 0;
+}
+
+/* ---- what comes out */
+
+bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event) {
+    free(node->popped);
+    node->popped = STAILQ_FIRST(&node->out);
+    if (node->popped == NULL) {
+        return false;
+    }
+    STAILQ_REMOVE_HEAD(&node->out, next);
+    node->out_count--;
+    *ret_event = node->popped->event;
+    return true;
+}
+
+w4_protocol *w4_node_protocol(w4_node *node) {
+    return node->protocol;
+}
+
+w4_mesh *w4_node_mesh(w4_node *node) {
+    return node->mesh;
+}
+
+w4_trust_book *w4_node_trust(w4_node *node) {
+    return node->trust;
+}
+
+w4_graph *w4_node_graph(w4_node *node) {
+    return node->graph;
+}
+
+w4_events *w4_node_events(w4_node *node) {
+    return node->events;
+}
+
+w4_store *w4_node_store(w4_node *node) {
+    return node->store;
+}
+
+const w4_identity *w4_node_identity(const w4_node *node) {
+    return node->identity;
+}
+
+const w4_env *w4_node_env(const w4_node *node) {
+    return node->env;
+}
+
+uint64_t w4_node_refusals(const w4_node *node, w4_refusal code) {
+    return code < W4_REFUSAL_COUNT ? node->refusals[code] : 0;
+}
+
+size_t w4_node_addresses(const w4_node *node, const char *ret_addresses[static W4_NODE_LISTEN_MAX]) {
+    for (uint32_t i = 0; i < node->address_count; i++) {
+        ret_addresses[i] = node->addresses[i];
+    }
+    return node->address_count;
+}
+
+bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *ret_session) {
+    size_t position = 0;
+    for (const w4_node_peer *peer = node->peers; peer != NULL;
+         peer = (const w4_node_peer *)peer->hh.next) {
+        if (position++ < *cursor) {
+            continue;
+        }
+        const w4_node_link *link = peer->link;
+        *ret_session = (w4_node_session){
+            .peer = peer->node,
+            .session = peer->session,
+            .address = link == NULL ? "" : link->address,
+            .transport = link == NULL ? "" : link->link->transport->backend->name,
+            .initiator = link != NULL && link->dialled,
+        };
+        *cursor = position;
+        return true;
+    }
+    return false;
+}
+
+bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refusal code,
+                           const char *text, uint64_t now_us) {
+    w4_node_peer *peer = w4_node_peer_find(node, peer_id);
+    if (peer == NULL) {
+        return false;
+    }
+    w4_session_close(peer->session, code, text, now_us);
+    w4_node_peer_activate(node, peer);
+    return true;
+}
+
+size_t w4_node_memory(const w4_node *node) {
+    size_t total = 0;
+    for (const w4_node_peer *peer = node->peers; peer != NULL;
+         peer = (const w4_node_peer *)peer->hh.next) {
+        total += w4_session_memory(peer->session);
+    }
+    return total;
+}

@@ -1,0 +1,353 @@
+#include "node/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+w4_node_peer *w4_node_peer_find(const w4_node *node, const w4_fingerprint *fingerprint) {
+    w4_node_peer *peer = NULL;
+    HASH_FIND(hh, node->peers, fingerprint, sizeof *fingerprint, peer);
+    return peer;
+}
+
+static const char *link_transport(const w4_node_link *link) {
+    return link == NULL || link->link == NULL ? NULL : link->link->transport->backend->name;
+}
+
+void w4_node_peer_activate(w4_node *node, w4_node_peer *peer) {
+    if (!peer->active) {
+        TAILQ_INSERT_TAIL(&node->active, peer, active_next);
+        peer->active = true;
+    }
+}
+
+int w4_node_peer_timer(w4_node *node, w4_node_peer *peer) {
+    return w4_timers_set(&node->timers, &peer->timer, w4_session_deadline(peer->session));
+}
+
+w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer) {
+    if (peer == NULL) {
+        return NULL;
+    }
+    if (peer->active) {
+        TAILQ_REMOVE(&node->active, peer, active_next);
+    }
+    w4_timers_remove(&node->timers, &peer->timer);
+    if (peer->link != NULL) {
+        peer->link->peer = NULL;
+        w4_node_link_free(node, peer->link);
+    }
+    HASH_DEL(node->peers, peer);
+    w4_session_free(peer->session);
+    free(peer);
+    return NULL;
+}
+
+static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t now_us,
+                    w4_node_peer **ret_peer) {
+    w4_node_peer *peer = (w4_node_peer *)calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        return -ENOMEM;
+    }
+    int r = w4_session_new(node->env, &node->config.session, now_us, &peer->session);
+    if (r < 0) {
+        free(peer);
+        return r;
+    }
+    peer->node = *fingerprint;
+    peer->timer.kind = W4_NODE_TIMER_PEER;
+    HASH_ADD(hh, node->peers, node, sizeof peer->node, peer);
+    *ret_peer = peer;
+    return 0;
+}
+
+/* The peer is authenticated and still not wanted: one CLOSE under the new keys, then the end. */
+static int refuse(w4_node *node, w4_node_link *link, w4_handshake_result *result, w4_refusal code,
+                  uint64_t now_us) {
+    node->refusals[code]++;
+    w4_event_about about = {.event = W4_EVENT_TRANSPORT_ERROR,
+                            .severity = W4_LOG_WARNING,
+                            .transport = link_transport(link),
+                            .peer = &result->peer.fingerprint};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "code", w4_refusal_name(code));
+    w4_json_member_string(w, "text", w4_refusal_help(code));
+    w4_events_end(node->events);
+    if (link->dialled) {
+        w4_mesh_dial_failed(node->mesh, link->address, w4_refusal_name(code), now_us);
+    }
+    w4_buffer_clear(&node->frame);
+    int r = w4_session_refuse(result, code, w4_refusal_help(code), &node->frame);
+    if (r < 0) {
+        w4_node_link_free(node, link);
+        return r;
+    }
+    (void)w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
+    /* Close flushes what send took: nothing more is to be waited for. */
+    w4_node_link_free(node, link);
+    return 0;
+}
+
+/* Two links with one process of a peer: does the new one stay? The session whose initiator has
+ * the lower fingerprint does, when both were made at about the same time. */
+static bool new_link_wins(const w4_node *node, const w4_node_peer *peer, const w4_node_link *link,
+                          uint64_t now_us) {
+    const w4_node_link *old = peer->link;
+    if (old == NULL || memcmp(old->peer_static, link->peer_static, W4_DH_LEN) != 0 ||
+        old->dialled == link->dialled || now_us - old->since_us > W4_NODE_DUPLICATE_AGE_US) {
+        return true;
+    }
+    bool we_are_lower =
+        w4_fingerprint_compare(w4_identity_fingerprint(node->identity), &peer->node) < 0;
+    return link->dialled == we_are_lower;
+}
+
+static w4_refusal admission(const w4_node *node, const w4_fingerprint *peer) {
+    if (w4_fingerprint_equal(peer, w4_identity_fingerprint(node->identity))) {
+        return W4_REFUSAL_SELF;
+    }
+    if (w4_trust_book_state(node->trust, W4_TRUST_NODE, peer) == W4_TRUST_BLOCKED) {
+        return W4_REFUSAL_PEER_BLOCKED;
+    }
+    if (node->draining) {
+        return W4_REFUSAL_OVERLOADED;
+    }
+    if (w4_node_peer_find(node, peer) == NULL &&
+        HASH_COUNT(node->peers) >= node->config.sessions_max) {
+        return W4_REFUSAL_OVERLOADED;
+    }
+    return W4_REFUSAL_NONE;
+}
+
+int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,
+                        uint64_t now_us) {
+    const w4_fingerprint fingerprint = result->peer.fingerprint;
+    w4_refusal code = admission(node, &fingerprint);
+    if (code != W4_REFUSAL_NONE) {
+        return refuse(node, link, result, code, now_us);
+    }
+    w4_node_peer *peer = w4_node_peer_find(node, &fingerprint);
+    if (peer == NULL) {
+        int r = peer_new(node, &fingerprint, now_us, &peer);
+        if (r < 0) {
+            w4_node_link_free(node, link);
+            return r;
+        }
+    } else if (!new_link_wins(node, peer, link, now_us)) {
+        if (link->dialled) { /* the address is good, and whose it is known now */
+            int r = w4_mesh_session_up(node->mesh, &fingerprint, &result->peer.pubkey,
+                                       result->peer.node, link->address, now_us);
+            if (r < 0) {
+                w4_node_link_free(node, link);
+                return r;
+            }
+        }
+        w4_node_link_free(node, link);
+        return 0;
+    }
+    if (peer->link != NULL) {
+        peer->link->peer = NULL;
+        w4_node_link_free(node, peer->link);
+        peer->link = NULL;
+    }
+    link->since_us = now_us;
+    link->peer = peer;
+    peer->link = link;
+    int r = w4_session_attach(peer->session, result, link->link->transport->backend->ordered,
+                              now_us);
+    if (r < 0) {
+        return r;
+    }
+    w4_node_peer_activate(node, peer);
+    return w4_node_peer_events(node, peer, now_us);
+}
+
+void w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason,
+                            uint64_t now_us) {
+    w4_node_link *link = peer->link;
+    if (link == NULL) {
+        return;
+    }
+    w4_event_about about = {.event = W4_EVENT_TRANSPORT_DISCONNECT,
+                            .severity = W4_LOG_INFO,
+                            .transport = link_transport(link),
+                            .peer = &peer->node};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "reason", reason);
+    w4_events_end(node->events);
+    peer->link = NULL;
+    link->peer = NULL;
+    w4_node_link_free(node, link);
+    w4_session_detach(peer->session, now_us);
+    w4_mesh_session_lost(node->mesh, &peer->node, now_us);
+    w4_node_peer_activate(node, peer);
+}
+
+static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us) {
+    const w4_hello *hello = w4_session_peer(peer->session);
+    w4_session_stats stats;
+    w4_session_stats_get(peer->session, &stats);
+    const char *address = peer->link == NULL ? "" : peer->link->address;
+    w4_event_about about = {.event = resumed ? W4_EVENT_SESSION_RESUMED : W4_EVENT_SESSION_OPEN,
+                            .severity = W4_LOG_INFO,
+                            .transport = link_transport(peer->link),
+                            .peer = &peer->node,
+                            .session = w4_session_id(peer->session)};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "name", hello->node);
+    w4_json_member_string(w, "address", address);
+    w4_json_member_unsigned(w, "reconnects", stats.reconnects);
+    w4_events_end(node->events);
+
+    bool dialled = peer->link != NULL && peer->link->dialled;
+    int r = w4_mesh_session_up(node->mesh, &peer->node, &hello->pubkey, hello->node,
+                               dialled ? address : "", now_us);
+    if (r < 0) {
+        return r;
+    }
+    if (!resumed || !peer->announced) {
+        peer->announced = true;
+        w4_protocol_peer_up(node->protocol, &peer->node, now_us);
+    }
+    return 0;
+}
+
+static int on_message(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                      uint64_t now_us) {
+    int r = w4_protocol_receive(node->protocol, &peer->node, event->message, now_us);
+    w4_session_consumed(peer->session, event->channel, 1);
+    return r;
+}
+
+static int on_outcome(w4_node *node, uint64_t token, w4_refusal code, uint64_t now_us) {
+    if ((token & W4_TOKEN_MESH) != 0) {
+        return 0; /* records are sent anew with each session */
+    }
+    return w4_protocol_transmitted(node->protocol, token, code, now_us);
+}
+
+static void on_heartbeat_timeout(w4_node *node, const w4_node_peer *peer, uint64_t now_us) {
+    w4_session_stats stats;
+    w4_session_stats_get(peer->session, &stats);
+    w4_event_about about = {.event = W4_EVENT_HEARTBEAT_TIMEOUT,
+                            .severity = W4_LOG_WARNING,
+                            .transport = link_transport(peer->link),
+                            .peer = &peer->node,
+                            .session = w4_session_id(peer->session)};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_unsigned(
+        w, "silent_ms",
+        now_us > stats.last_heard_us ? (now_us - stats.last_heard_us) / W4_US_PER_MS : 0);
+    w4_events_end(node->events);
+}
+
+static void on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                      uint64_t now_us) {
+    if (event->code != W4_REFUSAL_NONE) {
+        node->refusals[event->code]++;
+    }
+    w4_event_about about = {.event = W4_EVENT_SESSION_CLOSE,
+                            .severity = W4_LOG_INFO,
+                            .transport = link_transport(peer->link),
+                            .peer = &peer->node,
+                            .session = w4_session_id(peer->session)};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "code",
+                          event->code == W4_REFUSAL_NONE ? "manual" : w4_refusal_name(event->code));
+    w4_json_member_string(w, "text", event->text);
+    w4_json_member_bool(w, "by_peer", event->by_peer);
+    w4_events_end(node->events);
+    if (peer->announced) {
+        w4_protocol_peer_down(node->protocol, &peer->node, now_us);
+    }
+    w4_mesh_session_lost(node->mesh, &peer->node, now_us);
+    w4_node_peer_free(node, peer);
+}
+
+/* Works off the session's events. The peer may be gone afterwards. */
+int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    w4_session_event event;
+    while (w4_session_pop_event(peer->session, &event)) {
+        int r = 0;
+        switch (event.kind) {
+        case W4_SESSION_EVENT_OPEN:
+            r = on_open(node, peer, event.resumed, now_us);
+            break;
+        case W4_SESSION_EVENT_MESSAGE:
+            r = on_message(node, peer, &event, now_us);
+            break;
+        case W4_SESSION_EVENT_DELIVERED:
+            r = on_outcome(node, event.token, W4_REFUSAL_NONE, now_us);
+            break;
+        case W4_SESSION_EVENT_FAILED:
+            r = on_outcome(node, event.token,
+                           event.code == W4_REFUSAL_NONE ? W4_REFUSAL_DISCONNECTED : event.code,
+                           now_us);
+            break;
+        case W4_SESSION_EVENT_WRITABLE:
+            break;
+        case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
+            on_heartbeat_timeout(node, peer, now_us);
+            break;
+        case W4_SESSION_EVENT_LINK_LOST:
+            w4_node_peer_link_lost(node, peer, "given up by the session", now_us);
+            break;
+        case W4_SESSION_EVENT_CLOSED:
+            /* Its CLOSE frame, when there is one, goes out first. */
+            r = w4_node_peer_emit(node, peer, now_us);
+            on_closed(node, peer, &event, now_us);
+            return r;
+        case W4_SESSION_EVENT_KIND_COUNT:
+            break;
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    return w4_node_peer_timer(node, peer);
+}
+
+/* Hands the link what it did not take before. 0: nothing waits any more, 1: still full. */
+static int send_pending(w4_node_link *link, uint64_t now_us) {
+    if (link->pending.len == 0) {
+        return 0;
+    }
+    int r = w4_link_send(link->link, w4_buffer_bytes(&link->pending), now_us);
+    if (r == W4_TRANSPORT_E_FULL) {
+        link->blocked = true;
+        return 1;
+    }
+    /* Gone or failed: the link says so itself, and the session sends the frame again. */
+    w4_buffer_clear(&link->pending);
+    return r < 0 ? r : 0;
+}
+
+int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    while (peer->link != NULL && peer->link->up && !peer->link->blocked) {
+        int r = send_pending(peer->link, now_us);
+        if (r != 0) {
+            return r < 0 ? r : 0;
+        }
+        w4_buffer_clear(&node->frame);
+        r = w4_session_emit(peer->session, &node->frame, now_us);
+        if (r <= 0) {
+            return r;
+        }
+        r = w4_link_send(peer->link->link, w4_buffer_bytes(&node->frame), now_us);
+        if (r < 0) {
+            return r;
+        }
+        if (r == W4_TRANSPORT_E_FULL) {
+            peer->link->blocked = true;
+            r = w4_buffer_append(&peer->link->pending, w4_buffer_bytes(&node->frame));
+            if (r < 0) {
+                return r;
+            }
+        } else if (r > 0) {
+            w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), now_us);
+        }
+    }
+    return 0;
+}

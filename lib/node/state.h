@@ -1,0 +1,136 @@
+/* The inside of a node, shared by the files of this folder only. */
+#pragma once
+
+#include "node/node.h"
+#include "node/timers.h"
+#include "transport/source_limit.h"
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+/* When both ends dialled at once, links this close in age are compared by the fixed rule of
+ * wire.md 2; an older link has been given up by the other side. */
+#define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
+#define W4_NODE_EVENTS_MAX 8192u
+#define W4_NODE_ROUNDS_MAX 64u    /* of passing events between the parts, in one turn */
+#define W4_NODE_FRAMES_PER_TURN 512u /* taken from one transport before others have a turn */
+#define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
+
+typedef struct w4_node_peer w4_node_peer;
+
+/* What a w4_timer lies in. */
+enum { W4_NODE_TIMER_LINK, W4_NODE_TIMER_PEER };
+
+/* One connection: first a handshake, then it carries a peer's session. */
+typedef struct w4_node_link {
+    TAILQ_ENTRY(w4_node_link) next; /* in half_open while there is a handshake */
+    w4_timer timer;                 /* of the handshake */
+    w4_link *link;
+    w4_handshake *handshake;
+    w4_node_peer *peer;
+    char address[W4_ADDRESS_MAX + 1]; /* as dialled, or the remote's */
+    bool dialled;
+    bool half_open;   /* is in the list */
+    bool blocked;     /* its queue is full: pending waits for WRITABLE */
+    w4_buffer pending;
+    bool up;
+    uint64_t since_us;
+    uint8_t peer_static[W4_DH_LEN];
+} w4_node_link;
+
+TAILQ_HEAD(w4_node_links, w4_node_link);
+
+/* One authenticated peer and its session. */
+struct w4_node_peer {
+    UT_hash_handle hh;
+    TAILQ_ENTRY(w4_node_peer) active_next;
+    w4_timer timer;
+    w4_fingerprint node;
+    w4_session *session;
+    w4_node_link *link; /* NULL: waiting for another */
+    bool active;        /* is in the list: has something to pop or emit */
+    bool announced;     /* mesh and protocol know it is up */
+};
+
+TAILQ_HEAD(w4_node_peers, w4_node_peer);
+
+typedef struct w4_node_out {
+    STAILQ_ENTRY(w4_node_out) next;
+    w4_node_event event;
+    uint8_t bytes[];
+} w4_node_out;
+
+STAILQ_HEAD(w4_node_outs, w4_node_out);
+
+typedef struct w4_node_transport {
+    w4_node *node;
+    w4_transport *transport;
+} w4_node_transport;
+
+struct w4_node {
+    w4_env *env;
+    w4_store *store;
+    const w4_identity *identity;
+    const w4_transport_registry *registry;
+    w4_node_config config;
+    uint8_t static_secret[W4_DH_LEN];
+
+    w4_trust_book *trust;
+    w4_graph *graph;
+    w4_protocol *protocol;
+    w4_mesh *mesh;
+    w4_events *events;
+
+    w4_transport *transports[W4_NODE_TRANSPORTS_MAX];
+    uint32_t transport_count;
+    char addresses[W4_NODE_LISTEN_MAX][W4_ADDRESS_MAX + 1];
+    uint32_t address_count;
+
+    w4_timers timers;
+    struct w4_node_links half_open;
+    uint32_t half_open_count;
+    w4_source_limit *sources;
+
+    w4_node_peer *peers; /* by fingerprint */
+    struct w4_node_peers active;
+    w4_buffer frame; /* the one being emitted */
+
+    struct w4_node_outs out;
+    w4_node_out *popped;
+    uint32_t out_count;
+    uint64_t out_lost;
+
+    uint64_t refusals[W4_REFUSAL_COUNT];
+    bool durable;
+    bool draining;
+    bool again; /* a transport has more than one turn takes */
+};
+
+/* links.c */
+int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
+int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *pinned,
+                      uint64_t now_us);
+int w4_node_link_expire(w4_node *node, w4_node_link *link, uint64_t now_us);
+/* Ends a link and frees it; tells nobody. */
+w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link);
+
+/* peers.c */
+w4_node_peer *w4_node_peer_find(const w4_node *node, const w4_fingerprint *fingerprint);
+/* A handshake is done: session, tie-break, or refusal. Takes the link over in every case. */
+int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,
+                        uint64_t now_us);
+void w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us);
+void w4_node_peer_activate(w4_node *node, w4_node_peer *peer);
+int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+int w4_node_peer_timer(w4_node *node, w4_node_peer *peer);
+w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer);
+
+/* dispatch.c */
+int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any);
+int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any);
+int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
+                 w4_bytes message, uint64_t token, uint64_t now_us);
+void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
+                      const char *msg_id, const w4_fingerprint *sender, uint64_t now_us);
+void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_us);
