@@ -10,18 +10,18 @@
 #include "base/bytes.h"
 
 typedef enum w4_store_table {
-    W4_STORE_META,       /* name -> value */
-    W4_STORE_PEER,       /* node fingerprint -> JSON: addresses, name, when last worked */
-    W4_STORE_RECORD,     /* node fingerprint -> its newest signed node record */
-    W4_STORE_TRUST,      /* sequence u64 -> JSON of a trust move (history, append only) */
-    W4_STORE_FACT,       /* msg_id -> JSON: state and votes of a fact */
-    W4_STORE_ENVELOPE,   /* msg_id -> the signed envelope, as received */
-    W4_STORE_DECISION,   /* msg_id -> JSON */
-    W4_STORE_SEEN,       /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
-    W4_STORE_OUTBOX,     /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
-    W4_STORE_CONSENT,    /* agent fingerprint -> JSON: latest human state */
-    W4_STORE_CLAIM,      /* msg_id -> JSON */
-    W4_STORE_AUDIT,      /* sequence u64 -> JSON: who ordered what */
+    W4_STORE_META,     /* name -> value */
+    W4_STORE_PEER,     /* node fingerprint -> JSON: addresses, name, when last worked */
+    W4_STORE_RECORD,   /* node fingerprint -> its newest signed node record */
+    W4_STORE_TRUST,    /* sequence u64 -> JSON of a trust move (history, append only) */
+    W4_STORE_FACT,     /* msg_id -> JSON: state and votes of a fact */
+    W4_STORE_ENVELOPE, /* msg_id -> the signed envelope, as received */
+    W4_STORE_DECISION, /* msg_id -> JSON */
+    W4_STORE_SEEN,     /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
+    W4_STORE_OUTBOX,   /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
+    W4_STORE_CONSENT,  /* agent fingerprint -> JSON: latest human state */
+    W4_STORE_CLAIM,    /* msg_id -> JSON */
+    W4_STORE_AUDIT,    /* sequence u64 -> JSON: who ordered what */
     W4_STORE_TABLE_COUNT
 } w4_store_table;
 
@@ -51,19 +51,26 @@ typedef struct w4_store_ops {
     int (*put)(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value);
     int (*remove)(w4_store *store, w4_store_table table, w4_bytes key);
     int (*get)(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value);
-    /* The first entry with a key >= from (inclusive) or > from, that starts with prefix. */
+    /* The first entry with a key >= from (inclusive) or > from, that starts with prefix. from
+     * does not lie in *ret_key. W4_STORE_E_CORRUPT: *ret_key is the key of the bad entry, or
+     * empty when there is none to go on from. */
     int (*next)(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
                 bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value);
     int (*commit)(w4_store *store);
-    const char *(*error)(const w4_store *store); /* why the last call failed, for people */
+    bool (*dirty)(const w4_store *store);
+    const char *(*error)(const w4_store *store);          /* why the last call failed, for people */
     int (*check)(w4_store *store, w4_buffer *ret_report); /* 0 sound, or W4_STORE_E_CORRUPT */
 } w4_store_ops;
 
 struct w4_store {
     const w4_store_ops *ops;
+    uint64_t next_sequence[W4_STORE_TABLE_COUNT]; /* of append; 0: not looked up yet */
 };
 
-/* 0, -ENOMEM, or a condition. ret buffers are replaced, not appended to. */
+/* 0, -ENOMEM, or a condition; -EMSGSIZE for an empty key and for what passes the maxima above or
+ * that of a ret buffer. ret buffers are replaced, not appended to. What was gathered stays as it
+ * is when a call fails. Reads of what is not gathered can return W4_STORE_E_CORRUPT, and
+ * W4_STORE_E_FAILED while the file cannot be had. */
 w4_store *w4_store_free(w4_store *store);
 int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value);
 int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key); /* absent: 0 */
@@ -75,15 +82,18 @@ int w4_store_check(w4_store *store, w4_buffer *ret_report);
 
 /* Walks a table in key order, also while it is changed:
  *   w4_store_cursor_init(&c, table, prefix); while ((r = w4_store_next(store, &c)) == 0) ...
- * r: 0 with c.key and c.value, W4_STORE_E_NOT_FOUND at the end, or another failure. */
+ * r: 0 with c.key and c.value, W4_STORE_E_NOT_FOUND at the end, or another failure. After
+ * W4_STORE_E_CORRUPT the walk may go on: the next call is for what lies behind the bad entry
+ * (c.key), and the end where nothing behind it can be reached (c.key empty). */
 typedef struct w4_store_cursor {
     w4_store_table table;
     w4_buffer prefix, key, value;
-    bool started;
+    bool started, ended;
 } w4_store_cursor;
 int w4_store_cursor_init(w4_store_cursor *cursor, w4_store_table table, w4_bytes prefix);
 int w4_store_next(w4_store *store, w4_store_cursor *cursor);
 void w4_store_cursor_deinit(w4_store_cursor *cursor);
 
-/* Appends under the next sequence number of an append-only table. */
+/* Appends under the next sequence number of an append-only table: one more than the largest that
+ * was ever there since it was opened, from 1. W4_STORE_E_FULL also when the numbers are used up. */
 int w4_store_append(w4_store *store, w4_store_table table, w4_bytes value, uint64_t *ret_sequence);
