@@ -40,7 +40,7 @@ typedef struct w4d_client {
     bool event_filter;
     uint32_t unacked_count, unacked_next;
     char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
-    w4_buffer held; /* lines that go out when the turn's commit has been made */
+    w4_buffer held;                   /* lines that go out when the turn's commit has been made */
 } w4d_client;
 
 LIST_HEAD(w4d_clients, w4d_client);

@@ -7,7 +7,7 @@ typedef struct w4d_call {
     w4d_app *app;
     w4d_client *client;
     const w4_method_row *row;
-    w4_json params;        /* an object, checked against the row; none when it was left out */
+    w4_json params;         /* an object, checked against the row; none when it was left out */
     w4_json_writer *result; /* the function writes one whole value */
     w4_refused refused;
     uint64_t now_us;
@@ -49,8 +49,7 @@ void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info 
 void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprint *node,
                             const char *node_name, const w4_record_agent *agent);
 #define W4D_SESSION_ID_TEXT (2 * W4_SESSION_ID_LEN)
-void w4d_session_id_text(const w4_session *session,
-                         char ret_text[static W4D_SESSION_ID_TEXT + 1]);
+void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SESSION_ID_TEXT + 1]);
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents);

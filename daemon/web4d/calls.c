@@ -8,36 +8,21 @@
 #include <string.h>
 
 static const w4d_function functions[W4_METHOD_COUNT] = {
-    [W4_METHOD_STATUS_GET] = w4d_status_get,
-    [W4_METHOD_PEERS_LIST] = w4d_peers_list,
-    [W4_METHOD_PEERS_SHOW] = w4d_peers_show,
-    [W4_METHOD_PEERS_ADD] = w4d_peers_add,
-    [W4_METHOD_PEERS_REMOVE] = w4d_peers_remove,
-    [W4_METHOD_PEERS_BLOCK] = w4d_peers_block,
-    [W4_METHOD_SESSIONS_LIST] = w4d_sessions_list,
-    [W4_METHOD_SESSIONS_SHOW] = w4d_sessions_show,
-    [W4_METHOD_SESSIONS_CLOSE] = w4d_sessions_close,
-    [W4_METHOD_TRUST_LIST] = w4d_trust_list,
-    [W4_METHOD_TRUST_SHOW] = w4d_trust_show,
-    [W4_METHOD_TRUST_SET] = w4d_trust_set,
-    [W4_METHOD_TRUST_WHY] = w4d_trust_why,
-    [W4_METHOD_AGENTS_LIST] = w4d_agents_list,
-    [W4_METHOD_FACTS_LIST] = w4d_facts_list,
-    [W4_METHOD_FACTS_SHOW] = w4d_facts_show,
-    [W4_METHOD_GRAPH_SHOW] = w4d_graph_show,
-    [W4_METHOD_EVENTS_WATCH] = w4d_events_watch,
-    [W4_METHOD_KEYS_SHOW] = w4d_keys_show,
-    [W4_METHOD_CONFIG_SHOW] = w4d_config_show,
-    [W4_METHOD_CONFIG_RELOAD] = w4d_config_reload,
-    [W4_METHOD_NODE_STOP] = w4d_node_stop,
-    [W4_METHOD_AGENT_ATTACH] = w4d_agent_attach,
-    [W4_METHOD_AGENT_DETACH] = w4d_agent_detach,
-    [W4_METHOD_AGENT_SEND] = w4d_agent_send,
-    [W4_METHOD_AGENT_SUBMIT] = w4d_agent_submit,
-    [W4_METHOD_AGENT_STATE] = w4d_agent_state,
-    [W4_METHOD_AGENT_ACK] = w4d_agent_ack,
-    [W4_METHOD_AGENT_FACTS_LIST] = w4d_facts_list,
-    [W4_METHOD_AGENT_FACTS_SHOW] = w4d_facts_show,
+    [W4_METHOD_STATUS_GET] = w4d_status_get,         [W4_METHOD_PEERS_LIST] = w4d_peers_list,
+    [W4_METHOD_PEERS_SHOW] = w4d_peers_show,         [W4_METHOD_PEERS_ADD] = w4d_peers_add,
+    [W4_METHOD_PEERS_REMOVE] = w4d_peers_remove,     [W4_METHOD_PEERS_BLOCK] = w4d_peers_block,
+    [W4_METHOD_SESSIONS_LIST] = w4d_sessions_list,   [W4_METHOD_SESSIONS_SHOW] = w4d_sessions_show,
+    [W4_METHOD_SESSIONS_CLOSE] = w4d_sessions_close, [W4_METHOD_TRUST_LIST] = w4d_trust_list,
+    [W4_METHOD_TRUST_SHOW] = w4d_trust_show,         [W4_METHOD_TRUST_SET] = w4d_trust_set,
+    [W4_METHOD_TRUST_WHY] = w4d_trust_why,           [W4_METHOD_AGENTS_LIST] = w4d_agents_list,
+    [W4_METHOD_FACTS_LIST] = w4d_facts_list,         [W4_METHOD_FACTS_SHOW] = w4d_facts_show,
+    [W4_METHOD_GRAPH_SHOW] = w4d_graph_show,         [W4_METHOD_EVENTS_WATCH] = w4d_events_watch,
+    [W4_METHOD_KEYS_SHOW] = w4d_keys_show,           [W4_METHOD_CONFIG_SHOW] = w4d_config_show,
+    [W4_METHOD_CONFIG_RELOAD] = w4d_config_reload,   [W4_METHOD_NODE_STOP] = w4d_node_stop,
+    [W4_METHOD_AGENT_ATTACH] = w4d_agent_attach,     [W4_METHOD_AGENT_DETACH] = w4d_agent_detach,
+    [W4_METHOD_AGENT_SEND] = w4d_agent_send,         [W4_METHOD_AGENT_SUBMIT] = w4d_agent_submit,
+    [W4_METHOD_AGENT_STATE] = w4d_agent_state,       [W4_METHOD_AGENT_ACK] = w4d_agent_ack,
+    [W4_METHOD_AGENT_FACTS_LIST] = w4d_facts_list,   [W4_METHOD_AGENT_FACTS_SHOW] = w4d_facts_show,
     [W4_METHOD_PEERS_FIND] = w4d_peers_find,
 };
 
@@ -49,8 +34,7 @@ int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char 
     va_list args;
     va_start(args, format);
     call->refused.code = code;
-    w4_text_copy(call->refused.pointer, sizeof call->refused.pointer,
-                 w4_bytes_from_text(pointer));
+    w4_text_copy(call->refused.pointer, sizeof call->refused.pointer, w4_bytes_from_text(pointer));
     (void)vsnprintf(call->refused.text, sizeof call->refused.text, format, args);
     va_end(args);
     return 1;
@@ -107,8 +91,8 @@ static int audit(w4d_call *call, bool done) {
     w4_json_end_object(&w);
     uint64_t sequence = 0;
     int r = w.error != 0 ? w.error
-                         : w4_store_append(call->app->store, W4_STORE_AUDIT,
-                                           w4_buffer_bytes(&text), &sequence);
+                         : w4_store_append(call->app->store, W4_STORE_AUDIT, w4_buffer_bytes(&text),
+                                           &sequence);
     w4_buffer_deinit(&text);
     return r < 0 ? r : 0; /* a store that takes nothing is reported by the node */
 }
@@ -185,11 +169,10 @@ int w4d_call_line(w4d_app *app, w4d_client *client, w4_bytes line) {
     if (r > 0) {
         w4_bytes id =
             w4_json_exists(fault.id) ? w4_json_text(fault.id) : w4_bytes_from_text("null");
-        r = answer(client, w4_rpc_write_error(&client->held, id, fault.code, W4_REFUSAL_NONE,
-                                              NULL, fault.text));
+        r = answer(client, w4_rpc_write_error(&client->held, id, fault.code, W4_REFUSAL_NONE, NULL,
+                                              fault.text));
     } else if (r == 0 && message.kind == W4_RPC_REQUEST) {
-        w4d_call call = {
-            .app = app, .client = client, .now_us = w4_loop_now_us(app->loop)};
+        w4d_call call = {.app = app, .client = client, .now_us = w4_loop_now_us(app->loop)};
         r = answer_request(&call, &message);
     }
     /* Notifications and answers from a client mean nothing to the node. */

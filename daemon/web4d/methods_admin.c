@@ -12,8 +12,7 @@ int w4d_events_watch(w4d_call *call) {
     memset(client->event_types, 0, sizeof client->event_types);
     client->event_filter = false;
     w4_json types = w4_json_get(call->params, "types");
-    for (w4_json_iterator i = w4_json_first(types); w4_json_exists(i.value);
-         i = w4_json_next(i)) {
+    for (w4_json_iterator i = w4_json_first(types); w4_json_exists(i.value); i = w4_json_next(i)) {
         w4_event event;
         char name[64] = "";
         if (!w4_json_string_copy(i.value, name, sizeof name) ||

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSCRIBE_DEFAULT                                                                          \
-    (W4D_SUBSCRIBE_MESSAGE | W4D_SUBSCRIBE_DELIVERY | W4D_SUBSCRIBE_FACT)
+#define SUBSCRIBE_DEFAULT (W4D_SUBSCRIBE_MESSAGE | W4D_SUBSCRIBE_DELIVERY | W4D_SUBSCRIBE_FACT)
 
 static int must_be_attached(w4d_call *call) {
     if (call->client->agent_id[0] != '\0') {
@@ -26,11 +25,9 @@ static void subscribe(w4d_call *call) {
         return;
     }
     call->client->subscribed = 0;
-    for (w4_json_iterator i = w4_json_first(wanted); w4_json_exists(i.value);
-         i = w4_json_next(i)) {
+    for (w4_json_iterator i = w4_json_first(wanted); w4_json_exists(i.value); i = w4_json_next(i)) {
         for (int n = 0; n < W4_NOTIFICATION_COUNT; n++) {
-            if (w4_json_string_equal(i.value,
-                                     w4_notification_row_of((w4_notification)n)->name)) {
+            if (w4_json_string_equal(i.value, w4_notification_row_of((w4_notification)n)->name)) {
                 call->client->subscribed |= 1u << n;
             }
         }
@@ -43,8 +40,8 @@ static void subscribe(w4d_call *call) {
 /* The key the node holds for that agent; made at its first attach. */
 static int hosted_key(w4d_call *call, const char *agent_id, w4_identity **ret_identity) {
     char error[256] = "";
-    int r = w4d_files_agent_key(&call->app->files, call->app->config, agent_id, ret_identity,
-                                error, sizeof error);
+    int r = w4d_files_agent_key(&call->app->files, call->app->config, agent_id, ret_identity, error,
+                                sizeof error);
     return r <= 0 ? r : w4d_refuse(call, W4_REFUSAL_INTERNAL, "/agent_id", "%s", error);
 }
 
@@ -89,8 +86,8 @@ int w4d_agent_attach(w4d_call *call) {
         return w4d_refuse(call, W4_REFUSAL_BAD_ENVELOPE, "/agent_id", "1 to 255 bytes of text");
     }
     if (client->unacked == NULL) {
-        client->unacked = (char (*)[W4_UUID_LEN + 1])calloc(W4D_UNACKED_MAX,
-                                                            sizeof *client->unacked);
+        client->unacked =
+            (char(*)[W4_UUID_LEN + 1]) calloc(W4D_UNACKED_MAX, sizeof *client->unacked);
         if (client->unacked == NULL) {
             return -ENOMEM;
         }
@@ -214,14 +211,14 @@ int w4d_agent_state(w4d_call *call) {
         return r;
     }
     w4_protocol *protocol = w4_node_protocol(call->app->node);
-    r = w4_protocol_agent_state(protocol, call->client->owner, call->client->agent_id,
-                                call->params, call->now_us, &call->refused);
+    r = w4_protocol_agent_state(protocol, call->client->owner, call->client->agent_id, call->params,
+                                call->now_us, &call->refused);
     if (r != 0) {
         return r;
     }
     w4_agent_info info;
-    bool known = w4_protocol_agent_find(protocol, call->client->owner, call->client->agent_id,
-                                        &info);
+    bool known =
+        w4_protocol_agent_find(protocol, call->client->owner, call->client->agent_id, &info);
     w4_json_begin_object(call->result);
     w4_json_member_bool(call->result, "paced", known && info.paced);
     w4_json_member_unsigned(call->result, "waiting", known ? info.waiting : 0);

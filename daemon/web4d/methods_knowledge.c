@@ -94,8 +94,8 @@ int w4d_facts_list(w4d_call *call) {
     w4_json_name(call->result, "facts");
     w4_json_begin_array(call->result);
     char id[W4_UUID_LEN + 1];
-    for (size_t cursor = 0;
-         limit > 0 && w4_protocol_fact_next(protocol, state, &cursor, id); limit--) {
+    for (size_t cursor = 0; limit > 0 && w4_protocol_fact_next(protocol, state, &cursor, id);
+         limit--) {
         (void)w4_protocol_fact_write(protocol, id, call->result);
     }
     w4_json_end_array(call->result);

@@ -213,13 +213,14 @@ int w4d_peers_add(w4d_call *call) {
     char address[W4_ADDRESS_MAX + 1];
     if (!w4d_param_text(call, "address", address, sizeof address) ||
         w4_transport_registry_for_address(&call->app->registry, address) == NULL) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/address",
-                          "no transport here takes such an address; tcp:HOST:PORT and unix:/PATH are");
+        return w4d_refuse(
+            call, W4_REFUSAL_NOT_FOUND, "/address",
+            "no transport here takes such an address; tcp:HOST:PORT and unix:/PATH are");
     }
     w4_fingerprint pinned;
     w4_json member = w4_json_get(call->params, "fingerprint");
-    bool has_pin = w4_json_exists(member) &&
-                   w4_fingerprint_parse(w4_json_string_raw(member), &pinned);
+    bool has_pin =
+        w4_json_exists(member) && w4_fingerprint_parse(w4_json_string_raw(member), &pinned);
     bool known = address_known(call->app, address);
     int r = w4_mesh_add_address(w4_node_mesh(call->app->node), address, W4_ADDRESS_OPERATOR,
                                 has_pin ? &pinned : NULL, call->now_us);

@@ -18,8 +18,7 @@ static w4_trust_kind kind_param(const w4d_call *call, w4_trust_kind fallback) {
 static int subject_param(w4d_call *call, w4_fingerprint *ret_subject, w4_trust_kind *ret_kind) {
     char name[W4_RPC_NAME_MAX + 1] = "";
     (void)w4d_param_text(call, "subject", name, sizeof name);
-    return w4d_resolve_subject(call, name, kind_param(call, W4_TRUST_AGENT), ret_subject,
-                               ret_kind);
+    return w4d_resolve_subject(call, name, kind_param(call, W4_TRUST_AGENT), ret_subject, ret_kind);
 }
 
 int w4d_trust_list(w4d_call *call) {

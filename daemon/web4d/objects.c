@@ -139,8 +139,7 @@ static void write_channel(w4_json_writer *w, const w4_session *session, w4_chann
     w4_json_end_object(w);
 }
 
-void w4d_session_id_text(const w4_session *session,
-                         char ret_text[static W4D_SESSION_ID_TEXT + 1]) {
+void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SESSION_ID_TEXT + 1]) {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *id = w4_session_id(session);
     for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {

@@ -97,9 +97,8 @@ static int decide(w4d_call *call, const match *m, const char *pointer, const cha
         return 0;
     }
     w4_buffer shown = W4_BUFFER_INIT(2048);
-    const char *text = w4_text_escape(&shown, w4_bytes_from_text(name)) == 0
-                           ? w4_buffer_text(&shown)
-                           : NULL;
+    const char *text =
+        w4_text_escape(&shown, w4_bytes_from_text(name)) == 0 ? w4_buffer_text(&shown) : NULL;
     if (m->count == 0) {
         w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer, "no %s is known as %.100s", what,
                    text == NULL ? "that" : text);
@@ -171,8 +170,7 @@ static bool agent_name(w4d_app *app, const w4_fingerprint *subject, char *ret_na
         }
     }
     w4_fingerprint node;
-    const w4_record_agent *agent =
-        w4_graph_find_agent(w4_node_graph(app->node), subject, &node);
+    const w4_record_agent *agent = w4_graph_find_agent(w4_node_graph(app->node), subject, &node);
     if (agent != NULL) {
         w4_text_copy(ret_name, size, w4_bytes_from_text(agent->agent_id));
     }

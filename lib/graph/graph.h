@@ -35,14 +35,14 @@ bool w4_graph_remove(w4_graph *graph, const w4_fingerprint *author);
 /* Borrowed until the next put, expire or remove. */
 const w4_record *w4_graph_find(const w4_graph *graph, const w4_fingerprint *author);
 w4_bytes w4_graph_text(const w4_graph *graph, const w4_fingerprint *author); /* the signed record */
-const w4_record *w4_graph_next(const w4_graph *graph, size_t *cursor); /* cursor from 0 */
+const w4_record *w4_graph_next(const w4_graph *graph, size_t *cursor);       /* cursor from 0 */
 
 /* The directory. An agent on several nodes: the newest record wins. */
 const w4_record_agent *w4_graph_find_agent(const w4_graph *graph, const w4_fingerprint *agent,
                                            w4_fingerprint *ret_node);
 /* How many agents carry that agent_id; *ret_agent is the one when it is 1. */
-uint32_t w4_graph_find_agent_id(const w4_graph *graph, w4_bytes agent_id,
-                                w4_fingerprint *ret_agent, w4_fingerprint *ret_node);
+uint32_t w4_graph_find_agent_id(const w4_graph *graph, w4_bytes agent_id, w4_fingerprint *ret_agent,
+                                w4_fingerprint *ret_node);
 /* A routes edge counts only when both ends claim it as active. */
 bool w4_graph_linked(const w4_graph *graph, const w4_fingerprint *a, const w4_fingerprint *b);
 

@@ -11,7 +11,12 @@
 #define W4_RECORD_EDGES_MAX 64u
 #define W4_RECORD_TTL_S 3600u
 
-typedef enum w4_relation { W4_RELATION_ROUTES, W4_RELATION_TRUSTS, W4_RELATION_INVOKES, W4_RELATION_COUNT } w4_relation;
+typedef enum w4_relation {
+    W4_RELATION_ROUTES,
+    W4_RELATION_TRUSTS,
+    W4_RELATION_INVOKES,
+    W4_RELATION_COUNT
+} w4_relation;
 const char *w4_relation_name(w4_relation relation);
 
 typedef struct w4_record_agent {

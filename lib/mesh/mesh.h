@@ -13,8 +13,8 @@
 
 #define W4_MESH_PEERS_MAX 4096u
 #define W4_MESH_PEER_ADDRESSES_MAX 8u
-#define W4_MESH_DIALS_MAX 16u            /* under way at once */
-#define W4_MESH_FULL_SIZE 8u             /* up to so many nodes everybody dials everybody */
+#define W4_MESH_DIALS_MAX 16u /* under way at once */
+#define W4_MESH_FULL_SIZE 8u  /* up to so many nodes everybody dials everybody */
 #define W4_BEACON_MAX 512u
 
 typedef struct w4_mesh w4_mesh;
@@ -32,9 +32,9 @@ typedef enum w4_address_source {
 const char *w4_address_source_name(w4_address_source source);
 
 typedef struct w4_mesh_config {
-    char name[64];            /* of this node */
+    char name[64]; /* of this node */
     char version[32];
-    uint32_t peers_max;       /* sessions wanted at most (inbound ones above are refused by the node) */
+    uint32_t peers_max; /* sessions wanted at most (inbound ones above are refused by the node) */
     uint64_t record_interval_us; /* own record at most this often; 1 s */
     uint64_t beacon_interval_us; /* 0: no beacons */
 } w4_mesh_config;
@@ -56,7 +56,8 @@ int w4_mesh_new(const w4_mesh_context *context, const w4_mesh_config *config, ui
                 w4_mesh **ret_mesh);
 w4_mesh *w4_mesh_free(w4_mesh *mesh);
 
-/* Where others reach this node (as bound, or as config advertises). Replaces; goes into the record. */
+/* Where others reach this node (as bound, or as config advertises). Replaces; goes into the record.
+ */
 int w4_mesh_set_addresses(w4_mesh *mesh, const char *const *addresses, size_t count,
                           uint64_t now_us);
 /* An address to try. node: whom to expect there (pinned), or NULL. 0, -ENOMEM, -ENOSPC. */
@@ -75,7 +76,8 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
 void w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
 void w4_mesh_latency(w4_mesh *mesh, const w4_fingerprint *node, uint64_t rtt_us);
 
-/* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM. */
+/* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM.
+ */
 int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope, uint64_t now_us);
 int w4_mesh_beacon_recv(w4_mesh *mesh, w4_bytes datagram, uint64_t now_us);
 void w4_mesh_agents_changed(w4_mesh *mesh, uint64_t now_us); /* attach, detach: record again */
@@ -84,14 +86,14 @@ uint64_t w4_mesh_deadline(const w4_mesh *mesh);
 int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us);
 
 typedef enum w4_mesh_event_kind {
-    W4_MESH_EVENT_DIAL,      /* dial address, expect node unless zero */
-    W4_MESH_EVENT_TRANSMIT,  /* a MESH_HELLO for a neighbour, on control */
-    W4_MESH_EVENT_RECORD,    /* the record of node changed: tell the protocol */
-    W4_MESH_EVENT_DISCOVERED,/* peer_discovered */
-    W4_MESH_EVENT_LOST,      /* peer_lost: no session and no record any more */
-    W4_MESH_EVENT_REJECTED,  /* what a neighbour sent was not good: text */
-    W4_MESH_EVENT_TRUST,     /* a move of the node machine; stored already */
-    W4_MESH_EVENT_BEACON,    /* a datagram for the LAN */
+    W4_MESH_EVENT_DIAL,       /* dial address, expect node unless zero */
+    W4_MESH_EVENT_TRANSMIT,   /* a MESH_HELLO for a neighbour, on control */
+    W4_MESH_EVENT_RECORD,     /* the record of node changed: tell the protocol */
+    W4_MESH_EVENT_DISCOVERED, /* peer_discovered */
+    W4_MESH_EVENT_LOST,       /* peer_lost: no session and no record any more */
+    W4_MESH_EVENT_REJECTED,   /* what a neighbour sent was not good: text */
+    W4_MESH_EVENT_TRUST,      /* a move of the node machine; stored already */
+    W4_MESH_EVENT_BEACON,     /* a datagram for the LAN */
     W4_MESH_EVENT_KIND_COUNT
 } w4_mesh_event_kind;
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
-                 w4_bytes message, uint64_t token, uint64_t now_us) {
+int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
+                 uint64_t token, uint64_t now_us) {
     w4_refusal code = W4_REFUSAL_NONE;
     w4_node_peer *peer = w4_node_peer_find(node, to);
     if (peer == NULL) {
@@ -155,8 +155,7 @@ static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t no
     w4_json_member_string(w, "msg_id", event->msg_id);
     w4_json_member_string(w, "family", w4_family_name(event->family));
     w4_json_member_string(
-        w, "type",
-        event->type < W4_TYPE_COUNT ? w4_type_row_of(event->type)->name : "unknown");
+        w, "type", event->type < W4_TYPE_COUNT ? w4_type_row_of(event->type)->name : "unknown");
     w4_json_member_string(w, "sender", sender);
     w4_events_end(node->events);
 }
@@ -202,8 +201,8 @@ int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any) {
     return 0;
 }
 
-static void peer_event(w4_node *node, w4_event name, const w4_mesh_event *event,
-                       const char *member, const char *value, uint64_t now_us) {
+static void peer_event(w4_node *node, w4_event name, const w4_mesh_event *event, const char *member,
+                       const char *value, uint64_t now_us) {
     w4_event_about about = {.event = name, .severity = W4_LOG_INFO, .peer = &event->node};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, member, value);

@@ -175,8 +175,8 @@ bool w4_events_next(const w4_events *events, uint64_t *cursor, w4_event_view *re
         const event_slot *slot = slot_of(events, seq);
         if (slot->seq == seq) {
             *cursor = seq;
-            *ret_view = (w4_event_view){seq, slot->event, slot->severity,
-                                        w4_buffer_bytes(&slot->json)};
+            *ret_view =
+                (w4_event_view){seq, slot->event, slot->severity, w4_buffer_bytes(&slot->json)};
             return true;
         }
     }

@@ -30,8 +30,8 @@ w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link) {
     return NULL;
 }
 
-static void event_error(w4_node *node, const w4_node_link *link, const char *code,
-                        const char *text, uint64_t now_us) {
+static void event_error(w4_node *node, const w4_node_link *link, const char *code, const char *text,
+                        uint64_t now_us) {
     w4_event_about about = {.event = W4_EVENT_TRANSPORT_ERROR,
                             .severity = W4_LOG_WARNING,
                             .transport = transport_name(link)};
@@ -111,7 +111,7 @@ static void half_open_make_room(w4_node *node, uint64_t now_us) {
         return;
     }
     w4_node_link *oldest = NULL;
-    TAILQ_FOREACH(oldest, &node->half_open, next) {
+    TAILQ_FOREACH (oldest, &node->half_open, next) {
         if (!oldest->dialled) {
             half_open_failed(node, oldest, W4_REFUSAL_OVERLOADED, "too many handshakes under way",
                              now_us);
@@ -197,8 +197,7 @@ static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t 
 }
 
 static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
-    if (node->draining ||
-        !w4_source_limit_allow_address(node->sources, link->remote, now_us)) {
+    if (node->draining || !w4_source_limit_allow_address(node->sources, link->remote, now_us)) {
         node->refusals[W4_REFUSAL_RATE_LIMITED]++;
         w4_link_close(link);
         return 0;

@@ -92,7 +92,7 @@ w4_node *w4_node_free(w4_node *node) {
     }
     w4_node_peer *peer = NULL;
     w4_node_peer *next = NULL;
-    HASH_ITER(hh, node->peers, peer, next) {
+    HASH_ITER (hh, node->peers, peer, next) {
         w4_node_peer_free(node, peer);
     }
     while (!TAILQ_EMPTY(&node->half_open)) {
@@ -125,10 +125,8 @@ int w4_node_transport_open(w4_node *node, const w4_transport_backend *backend, v
     if (node->transport_count == W4_NODE_TRANSPORTS_MAX) {
         return -ENOSPC;
     }
-    w4_transport_host host = {.env = node->env,
-                              .loop = loop,
-                              .wake = wake,
-                              .wake_context = wake_context};
+    w4_transport_host host = {
+        .env = node->env, .loop = loop, .wake = wake, .wake_context = wake_context};
     w4_transport *transport = NULL;
     int r = w4_transport_open(backend, &host, &transport);
     if (r == 0) {
@@ -176,12 +174,12 @@ static int expire_timers(w4_node *node, uint64_t now_us) {
     w4_timer *timer = NULL;
     while ((timer = w4_timers_pop(&node->timers, now_us)) != NULL) {
         char *at = (char *)timer;
-        int r = timer->kind == W4_NODE_TIMER_LINK
-                    ? w4_node_link_expire(
-                          node, (w4_node_link *)(void *)(at - offsetof(w4_node_link, timer)), now_us)
-                    : expire_peer(node,
-                                  (w4_node_peer *)(void *)(at - offsetof(w4_node_peer, timer)),
-                                  now_us);
+        int r =
+            timer->kind == W4_NODE_TIMER_LINK
+                ? w4_node_link_expire(
+                      node, (w4_node_link *)(void *)(at - offsetof(w4_node_link, timer)), now_us)
+                : expire_peer(node, (w4_node_peer *)(void *)(at - offsetof(w4_node_peer, timer)),
+                              now_us);
         if (r < 0) {
             return r;
         }
@@ -209,8 +207,8 @@ static int dispatch_until_quiet(w4_node *node, uint64_t now_us) {
 }
 
 static void store_event(w4_node *node, w4_event event, const char *text, uint64_t now_us) {
-    w4_event_about about = {.event = event,
-                            .severity = event == W4_EVENT_STORE_FAILED ? W4_LOG_ERROR : W4_LOG_INFO};
+    w4_event_about about = {
+        .event = event, .severity = event == W4_EVENT_STORE_FAILED ? W4_LOG_ERROR : W4_LOG_INFO};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "text", text);
     w4_events_end(node->events);
@@ -228,7 +226,7 @@ static int commit(w4_node *node, uint64_t now_us) {
         node->durable = durable;
         w4_node_peer *peer = NULL;
         w4_node_peer *next = NULL;
-        HASH_ITER(hh, node->peers, peer, next) {
+        HASH_ITER (hh, node->peers, peer, next) {
             w4_session_hold_acks(peer->session, !durable);
             w4_node_peer_activate(node, peer);
         }
@@ -309,7 +307,7 @@ void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us) {
     }
     w4_node_peer *peer = NULL;
     w4_node_peer *next = NULL;
-    HASH_ITER(hh, node->peers, peer, next) {
+    HASH_ITER (hh, node->peers, peer, next) {
         w4_session_close(peer->session, W4_REFUSAL_NONE, "the node is stopping", now_us);
         w4_node_peer_activate(node, peer);
     }
@@ -389,7 +387,8 @@ uint64_t w4_node_refusals(const w4_node *node, w4_refusal code) {
     return code < W4_REFUSAL_COUNT ? node->refusals[code] : 0;
 }
 
-size_t w4_node_addresses(const w4_node *node, const char *ret_addresses[static W4_NODE_LISTEN_MAX]) {
+size_t w4_node_addresses(const w4_node *node,
+                         const char *ret_addresses[static W4_NODE_LISTEN_MAX]) {
     for (uint32_t i = 0; i < node->address_count; i++) {
         ret_addresses[i] = node->addresses[i];
     }

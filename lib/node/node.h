@@ -21,16 +21,16 @@ typedef struct w4_node_config {
     w4_mesh_config mesh;
     w4_session_config session;
     uint32_t sessions_max;
-    uint32_t half_open_max;       /* handshakes under way; the oldest goes first */
-    uint32_t handshakes_per_s;    /* from one source address */
+    uint32_t half_open_max;    /* handshakes under way; the oldest goes first */
+    uint32_t handshakes_per_s; /* from one source address */
 } w4_node_config;
 
 extern const w4_node_config W4_NODE_CONFIG_DEFAULT;
 
 typedef struct w4_node_context {
     w4_env *env;
-    w4_store *store;                 /* borrowed */
-    const w4_identity *identity;     /* borrowed */
+    w4_store *store;                       /* borrowed */
+    const w4_identity *identity;           /* borrowed */
     const w4_transport_registry *registry; /* borrowed */
 } w4_node_context;
 
@@ -39,7 +39,8 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
                 w4_node **ret_node);
 w4_node *w4_node_free(w4_node *node); /* abrupt: no goodbye */
 
-/* Opens a backend of the registry; loop as the backend wants it; wake: call w4_node_process soon. */
+/* Opens a backend of the registry; loop as the backend wants it; wake: call w4_node_process soon.
+ */
 int w4_node_transport_open(w4_node *node, const w4_transport_backend *backend, void *loop,
                            void (*wake)(void *context), void *wake_context);
 /* 0, -ENOMEM or W4_TRANSPORT_E_*. */

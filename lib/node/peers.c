@@ -154,8 +154,8 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     link->since_us = now_us;
     link->peer = peer;
     peer->link = link;
-    int r = w4_session_attach(peer->session, result, link->link->transport->backend->ordered,
-                              now_us);
+    int r =
+        w4_session_attach(peer->session, result, link->link->transport->backend->ordered, now_us);
     if (r < 0) {
         return r;
     }

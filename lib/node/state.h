@@ -12,8 +12,8 @@
  * wire.md 2; an older link has been given up by the other side. */
 #define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
 #define W4_NODE_EVENTS_MAX 8192u
-#define W4_NODE_ROUNDS_MAX 64u    /* of passing events between the parts, in one turn */
-#define W4_NODE_FRAMES_PER_TURN 512u /* taken from one transport before others have a turn */
+#define W4_NODE_ROUNDS_MAX 64u            /* of passing events between the parts, in one turn */
+#define W4_NODE_FRAMES_PER_TURN 512u      /* taken from one transport before others have a turn */
 #define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
 
 typedef struct w4_node_peer w4_node_peer;
@@ -30,8 +30,8 @@ typedef struct w4_node_link {
     w4_node_peer *peer;
     char address[W4_ADDRESS_MAX + 1]; /* as dialled, or the remote's */
     bool dialled;
-    bool half_open;   /* is in the list */
-    bool blocked;     /* its queue is full: pending waits for WRITABLE */
+    bool half_open; /* is in the list */
+    bool blocked;   /* its queue is full: pending waits for WRITABLE */
     w4_buffer pending;
     bool up;
     uint64_t since_us;
@@ -129,8 +129,8 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer);
 /* dispatch.c */
 int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any);
 int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any);
-int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
-                 w4_bytes message, uint64_t token, uint64_t now_us);
+int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
+                 uint64_t token, uint64_t now_us);
 void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
                       const char *msg_id, const w4_fingerprint *sender, uint64_t now_us);
 void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_us);

@@ -19,5 +19,5 @@ void w4_timers_deinit(w4_timers *timers);
 /* Adds, moves, or (W4_NEVER) removes. 0 or -ENOMEM. */
 int w4_timers_set(w4_timers *timers, w4_timer *timer, uint64_t at_us);
 void w4_timers_remove(w4_timers *timers, w4_timer *timer);
-uint64_t w4_timers_next(const w4_timers *timers);              /* W4_NEVER when empty */
-w4_timer *w4_timers_pop(w4_timers *timers, uint64_t now_us);   /* one that is due, or NULL */
+uint64_t w4_timers_next(const w4_timers *timers);            /* W4_NEVER when empty */
+w4_timer *w4_timers_pop(w4_timers *timers, uint64_t now_us); /* one that is due, or NULL */
