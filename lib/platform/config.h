@@ -6,10 +6,11 @@
 #include "crypto/fingerprint.h"
 #include "json/schema.h"
 
-#define W4_CONFIG_TEXTS_MAX 256u /* the main file and its fragments */
-#define W4_CONFIG_LISTEN_MAX 16u
+#define W4_CONFIG_TEXTS_MAX 256u            /* the main file and its fragments */
+#define W4_CONFIG_BYTES_MAX (1024u * 1024u) /* of one text */
+#define W4_CONFIG_LISTEN_MAX 8u
 #define W4_CONFIG_SEEDS_MAX 256u
-#define W4_CONFIG_ANCHORS_MAX 4096u
+#define W4_CONFIG_ANCHORS_MAX 1024u
 #define W4_CONFIG_INTERFACES_MAX 16u
 #define W4_CONFIG_CHANGES_MAX 128u
 #define W4_CONFIG_PATH_MAX 4096u
@@ -79,12 +80,11 @@ typedef struct w4_config {
         } beacons;
     } mesh;
     struct {
-        uint32_t heartbeat_ms, timeout_ms, handshake_timeout_ms, resume_window_ms;
+        uint32_t heartbeat_ms, timeout_ms, resume_window_ms;
         uint32_t queue_messages, credit, max_message;
         uint64_t queue_bytes;
         uint64_t rekey_records, rekey_bytes;
         uint32_t rekey_ms;
-        uint32_t reconnect_min_ms, reconnect_max_ms;
     } session;
     struct {
         const w4_config_anchor *anchors;
@@ -125,13 +125,15 @@ typedef struct w4_config_faults {
     w4_config_fault items[W4_FAULTS_MAX];
 } w4_config_faults;
 
-/* Parses each text, checks each against the table, merges them in their order over the defaults,
- * checks what spans members. 0 with *ret_config (w4_config_free), -ENOMEM, or 1 with every fault in
- * *ret_faults. No texts: the defaults. */
+/* place may be NULL when the texts say all that depends on it. Parses each text, checks each
+ * against the table, merges them in their order over the defaults, checks what spans members. 0
+ * with *ret_config (w4_config_free), -ENOMEM, or 1 with every fault in *ret_faults. No texts: the
+ * defaults. */
 int w4_config_load(const w4_config_text *texts, size_t count, const w4_config_place *place,
                    w4_config **ret_config, w4_config_faults *ret_faults);
 w4_config *w4_config_free(w4_config *config);
-/* One printable line: `FILE:LINE:COLUMN: POINTER: expected ...`, as far as each is known. */
+/* Appends one printable line without newline: `FILE:LINE:COLUMN: POINTER: expected ...`, as far as
+ * each is known. 0, -ENOMEM, -EMSGSIZE. */
 int w4_config_fault_format(const w4_config_fault *fault, w4_buffer *out);
 
 w4_json w4_config_effective(const w4_config *config);  /* every member, canonical */
@@ -149,9 +151,10 @@ typedef struct w4_config_changes {
     w4_config_change items[W4_CONFIG_CHANGES_MAX];
 } w4_config_changes;
 
+/* Both must come from w4_config_load. */
 void w4_config_compare(const w4_config *from, const w4_config *to, w4_config_changes *ret_changes);
 /* What a running node can have at once: `to`, but with the members of `from` that need a restart.
- * 0, -ENOMEM, or 1: both together are not valid (the node must restart for any of it). */
+ * 0, -ENOMEM, or 1: both together are not valid (nothing of it without a restart). */
 int w4_config_carry(const w4_config *from, const w4_config *to, w4_config **ret_config);
 
 /* ---- for people */

@@ -1,0 +1,128 @@
+/* From the document to the struct. Every member is there and good when this runs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/config_table.h"
+#include "platform/config_whole.h"
+
+/* Hands out pieces of one block that is as large as the document: no string is longer decoded,
+ * with its NUL, than in the document, with its quotes. */
+typedef struct arena {
+    char *next;
+    size_t left;
+} arena;
+
+static const char *take(arena *a, w4_json string) {
+    char *text = a->next;
+    if (!w4_json_string_copy(string, text, a->left)) {
+        return "";
+    }
+    size_t len = strlen(text) + 1;
+    a->next += len;
+    a->left -= len;
+    return text;
+}
+
+static void fill_list(arena *a, const w4_config_binding *binding, w4_json array, char *base) {
+    const char **list = (const char **)(void *)(base + binding->offset);
+    uint32_t count = 0;
+    for (w4_json_iterator i = w4_json_first(array);
+         w4_json_exists(i.value) && count < binding->list_max; i = w4_json_next(i)) {
+        list[count++] = take(a, i.value);
+    }
+    memcpy(base + binding->count_offset, &count, sizeof count);
+}
+
+static void fill_member(arena *a, const w4_config_binding *binding, w4_json value, char *base) {
+    int64_t integer = 0;
+    char *at = base + binding->offset;
+    switch (binding->kind) {
+    case W4_CONFIG_U32: {
+        (void)w4_json_integer(value, &integer);
+        uint32_t number = (uint32_t)integer;
+        memcpy(at, &number, sizeof number);
+        break;
+    }
+    case W4_CONFIG_U64: {
+        (void)w4_json_integer(value, &integer);
+        uint64_t number = (uint64_t)integer;
+        memcpy(at, &number, sizeof number);
+        break;
+    }
+    case W4_CONFIG_BOOL: {
+        bool truth = w4_json_is_true(value);
+        memcpy(at, &truth, sizeof truth);
+        break;
+    }
+    case W4_CONFIG_TEXT: {
+        const char *text = take(a, value);
+        memcpy(at, &text, sizeof text);
+        break;
+    }
+    case W4_CONFIG_LIST:
+        fill_list(a, binding, value, base);
+        break;
+    case W4_CONFIG_KIND_COUNT:
+        break;
+    }
+}
+
+static int fill_seeds(w4_config_whole *whole, arena *a, w4_json seeds, w4_json pins) {
+    uint32_t count = 0;
+    whole->seeds = calloc((size_t)w4_json_count(seeds) + 1, sizeof *whole->seeds);
+    if (whole->seeds == NULL) {
+        return -ENOMEM;
+    }
+    for (w4_json_iterator i = w4_json_first(seeds); w4_json_exists(i.value); i = w4_json_next(i)) {
+        w4_config_seed *seed = &whole->seeds[count++];
+        seed->address = take(a, i.value);
+        w4_json pin = w4_json_get(pins, seed->address);
+        seed->pinned = w4_fingerprint_parse(w4_json_string_raw(pin), &seed->fingerprint);
+    }
+    whole->config.seeds = whole->seeds;
+    whole->config.seeds_count = count;
+    return 0;
+}
+
+static int fill_anchors(w4_config_whole *whole, arena *a, w4_json anchors) {
+    uint32_t count = 0;
+    whole->anchors = calloc((size_t)w4_json_count(anchors) + 1, sizeof *whole->anchors);
+    if (whole->anchors == NULL) {
+        return -ENOMEM;
+    }
+    for (w4_json_iterator i = w4_json_first(anchors); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        w4_config_anchor *anchor = &whole->anchors[count++];
+        bool is_node = w4_json_string_equal(w4_json_get(i.value, "kind"), "node");
+        w4_json name = w4_json_get(i.value, "name");
+        anchor->kind = is_node ? W4_CONFIG_ANCHOR_NODE : W4_CONFIG_ANCHOR_AGENT;
+        anchor->name = w4_json_exists(name) ? take(a, name) : "";
+        (void)w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "fingerprint")),
+                                   &anchor->fingerprint);
+    }
+    whole->config.trust.anchors = whole->anchors;
+    whole->config.trust.anchors_count = count;
+    return 0;
+}
+
+static w4_json at(w4_json root, const char *pointer) {
+    return w4_json_at_pointer(root, w4_bytes_from_text(pointer));
+}
+
+int w4_config_fill(w4_config_whole *whole) {
+    w4_json root = w4_json_root(&whole->effective);
+    size_t size = w4_json_text(root).len + 1;
+    whole->texts = malloc(size);
+    if (whole->texts == NULL) {
+        return -ENOMEM;
+    }
+    arena a = {whole->texts, size};
+    for (const w4_config_binding *b = w4_config_bindings; b->pointer != NULL; b++) {
+        fill_member(&a, b, at(root, b->pointer), (char *)&whole->config);
+    }
+    w4_bytes level = w4_json_string_raw(at(root, "/log/level"));
+    (void)w4_log_level_from_name(level, &whole->config.log.level);
+    int r = fill_seeds(whole, &a, at(root, "/seeds"), at(root, "/mesh/pins"));
+    return r < 0 ? r : fill_anchors(whole, &a, at(root, "/trust/anchors"));
+}

@@ -1,0 +1,47 @@
+/* The table of the configuration and what it is bound to. Private to this folder. */
+#pragma once
+
+#include "platform/config.h"
+
+#define W4_CONFIG_DEPTH_MAX 8
+
+/* Where a default comes from that is no constant. */
+typedef enum w4_config_base {
+    W4_CONFIG_BASE_NAME,    /* the host's */
+    W4_CONFIG_BASE_STATE,   /* paths.state_dir */
+    W4_CONFIG_BASE_RUNTIME, /* paths.runtime_dir */
+    W4_CONFIG_BASE_GROUP,   /* a system group; nobody's for a plain user */
+    W4_CONFIG_BASE_COUNT
+} w4_config_base;
+
+typedef struct w4_config_derived {
+    const char *object, *member;
+    w4_config_base base;
+    const char *suffix;
+} w4_config_derived;
+
+/* Sorted by object and member; ends with a NULL object. */
+extern const w4_config_derived w4_config_derived_rows[];
+
+typedef enum w4_config_kind {
+    W4_CONFIG_U32,
+    W4_CONFIG_U64,
+    W4_CONFIG_BOOL,
+    W4_CONFIG_TEXT, /* const char * */
+    W4_CONFIG_LIST, /* array of const char *, and its uint32_t count right at count_offset */
+    W4_CONFIG_KIND_COUNT
+} w4_config_kind;
+
+/* Where a member goes in w4_config. */
+typedef struct w4_config_binding {
+    const char *pointer;
+    w4_config_kind kind;
+    size_t offset, count_offset;
+    uint32_t list_max;
+} w4_config_binding;
+
+extern const w4_config_binding w4_config_bindings[]; /* ends with a NULL pointer */
+extern const w4_schema w4_config_table;
+
+/* What spans members: adds every fault of a document that the table found good. */
+void w4_config_check_whole(w4_json effective, w4_faults *faults);
