@@ -370,6 +370,13 @@ void w4_outbox_link_up(w4_outbox *o, bool ordered_link) {
 }
 
 void w4_outbox_link_down(w4_outbox *o) {
+    w4_message *m;
+    STAILQ_FOREACH (m, &o->messages, entry) {
+        if (!m->started) {
+            break;
+        }
+        m->repeated = true; /* the time between links says nothing about the next one */
+    }
     go_back(o);
     o->recover = 0;
     o->repeats = 0;

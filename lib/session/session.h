@@ -111,7 +111,8 @@ w4_session *w4_session_free(w4_session *session);
 
 /* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
  * and it has one; else it begins afresh: a session id from the handshake hash, and what was
- * unacknowledged ends as FAILED(disconnected). result->keys are wiped. 0 or -ENOMEM. */
+ * unacknowledged ends as FAILED(disconnected). result->keys are wiped. 0, -ENOMEM (nothing has
+ * changed), or W4_SESSION_E_CLOSED. A link it still has is dropped for the new one. */
 int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ordered_link,
                       uint64_t now_us);
 void w4_session_detach(w4_session *session, uint64_t now_us); /* the link is gone */

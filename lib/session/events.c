@@ -1,0 +1,105 @@
+#include "session/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An owner that does not drain loses the oldest notices, never the last word (CLOSED is not one of
+ * them). */
+void w4_session_tell(w4_session *s, w4_notice notice) {
+    if (s->notice_count == W4_NOTICES_MAX) {
+        s->notice_first = (s->notice_first + 1) % W4_NOTICES_MAX;
+        s->notice_count--;
+    }
+    s->notices[(s->notice_first + s->notice_count) % W4_NOTICES_MAX] = notice;
+    s->notice_count++;
+}
+
+void w4_session_take_back_lent(w4_session *s) {
+    free(s->lent);
+    s->lent = NULL;
+}
+
+void w4_session_free_incoming(w4_session *s) {
+    for (size_t i = s->incoming_first; i < s->incoming_count; i++) {
+        free(s->incoming[i].owned);
+    }
+    free(s->incoming);
+    s->incoming = NULL;
+    s->incoming_first = s->incoming_count = s->incoming_cap = 0;
+    free(s->plain);
+    s->plain = NULL;
+    s->plain_cap = 0;
+}
+
+static bool pop_notice(w4_session *s, w4_session_event *ret_event) {
+    if (s->notice_count == 0) {
+        return false;
+    }
+    w4_notice n = s->notices[s->notice_first];
+    s->notice_first = (s->notice_first + 1) % W4_NOTICES_MAX;
+    s->notice_count--;
+    *ret_event = (w4_session_event){
+        .kind = n.kind, .code = n.code, .resumed = n.resumed, .by_peer = n.by_peer};
+    if (n.kind == W4_SESSION_EVENT_LINK_LOST) {
+        memcpy(ret_event->text, s->end_text, sizeof ret_event->text);
+    }
+    return true;
+}
+
+static bool pop_ended(w4_session *s, w4_session_event *ret_event) {
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        uint64_t token;
+        w4_refusal outcome;
+        if (w4_outbox_pop_ended(&s->channels[k].out, &token, &outcome)) {
+            *ret_event = (w4_session_event){
+                .kind = outcome == W4_REFUSAL_NONE ? W4_SESSION_EVENT_DELIVERED
+                                                   : W4_SESSION_EVENT_FAILED,
+                .channel = (w4_channel_kind)k,
+                .token = token,
+                .code = outcome,
+            };
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool pop_incoming(w4_session *s, w4_session_event *ret_event) {
+    if (s->incoming_first == s->incoming_count) {
+        return false;
+    }
+    const w4_incoming *item = &s->incoming[s->incoming_first++];
+    *ret_event = (w4_session_event){
+        .kind = W4_SESSION_EVENT_MESSAGE, .channel = item->kind, .message = item->message};
+    s->lent = item->owned;
+    return true;
+}
+
+static bool pop_writable(w4_session *s, w4_session_event *ret_event) {
+    for (unsigned k = 0; k < W4_KINDS && s->phase != W4_PHASE_CLOSED; k++) {
+        if (w4_outbox_pop_writable(&s->channels[k].out)) {
+            *ret_event = (w4_session_event){.kind = W4_SESSION_EVENT_WRITABLE,
+                                            .channel = (w4_channel_kind)k};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool pop_end(w4_session *s, w4_session_event *ret_event) {
+    if (s->phase != W4_PHASE_CLOSED || s->end_told) {
+        return false;
+    }
+    s->end_told = true;
+    *ret_event = (w4_session_event){
+        .kind = W4_SESSION_EVENT_CLOSED, .code = s->end_code, .by_peer = s->end_by_peer};
+    memcpy(ret_event->text, s->end_text, sizeof ret_event->text);
+    return true;
+}
+
+bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event) {
+    w4_session_take_back_lent(session);
+    return pop_notice(session, ret_event) || pop_ended(session, ret_event) ||
+           pop_incoming(session, ret_event) || pop_writable(session, ret_event) ||
+           pop_end(session, ret_event);
+}

@@ -1,0 +1,238 @@
+#include "session/state.h"
+
+#include "base/wire.h"
+#include "session/close.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORGED_IN_A_ROW_MAX 3
+#define INCOMING_FIRST 16u
+
+static void recv_open(w4_session *s, w4_bytes id, uint64_t now_us) {
+    if (!s->initiator) {
+        if (memcmp(id.data, s->id, sizeof s->id) != 0) {
+            w4_session_close_with(s, W4_REFUSAL_AUTH_FAILURE, "OPEN names another session", now_us);
+        } else {
+            w4_session_stop_repeating(s);
+        }
+        return;
+    }
+    if (s->phase == W4_PHASE_OPENING) {
+        bool resumed = s->may_resume && memcmp(id.data, s->id, sizeof s->id) == 0;
+        if (!resumed && memcmp(id.data, s->fresh_id, sizeof s->fresh_id) != 0) {
+            w4_session_close_with(s, W4_REFUSAL_AUTH_FAILURE, "OPEN names another session", now_us);
+            return;
+        }
+        if (!resumed) {
+            w4_session_begin_afresh(s);
+        }
+        w4_session_stop_repeating(s);
+        w4_session_open_channels(s, resumed, now_us);
+    }
+    s->open_due = true; /* the answer, also to one that is repeated */
+}
+
+static void recv_close(w4_session *s, w4_bytes payload, uint64_t now_us) {
+    w4_refusal code;
+    char text[W4_END_TEXT_MAX];
+    if (!w4_close_parse(payload, &code, text, sizeof text)) {
+        w4_session_close_with(s, W4_REFUSAL_UNSUPPORTED_VERSION, "malformed CLOSE", now_us);
+        return;
+    }
+    s->end_code = code;
+    s->end_by_peer = true;
+    memcpy(s->end_text, text, sizeof text);
+    bool for_the_moment = code == W4_REFUSAL_OVERLOADED || code == W4_REFUSAL_RATE_LIMITED;
+    if (s->phase == W4_PHASE_OPENING && for_the_moment) {
+        w4_session_lose_link(s, code, true, now_us);
+    } else {
+        w4_session_finish(s, now_us);
+    }
+}
+
+static int add_incoming(w4_session *s, w4_incoming item) {
+    if (s->incoming_count == s->incoming_cap) {
+        size_t cap = s->incoming_cap > 0 ? s->incoming_cap * 2 : INCOMING_FIRST;
+        w4_incoming *grown = realloc(s->incoming, cap * sizeof *grown);
+        if (!grown) {
+            return -ENOMEM;
+        }
+        s->incoming = grown;
+        s->incoming_cap = cap;
+    }
+    s->incoming[s->incoming_count++] = item;
+    return 0;
+}
+
+static int recv_data(w4_session *s, w4_channel_kind kind, const w4_frame *frame, uint64_t now_us) {
+    w4_incoming item = {.kind = kind};
+    /* The place first, so that a message that is taken is never lost for want of it. */
+    int r = add_incoming(s, item);
+    if (r < 0) {
+        return r;
+    }
+    s->moved = true;
+    r = w4_inbox_take(&s->channels[kind].in, frame, &item.message, &item.owned);
+    if (r == W4_INBOX_MESSAGE) {
+        s->incoming[s->incoming_count - 1] = item;
+        return 0;
+    }
+    s->incoming_count--;
+    if (r == W4_INBOX_NO_CREDIT) {
+        w4_session_close_with(s, W4_REFUSAL_BACKPRESSURE, "message beyond the credit granted",
+                              now_us);
+    } else if (r == W4_INBOX_TOO_LARGE) {
+        w4_session_close_with(s, W4_REFUSAL_TOO_LARGE, "message over max_message", now_us);
+    }
+    return r < 0 ? r : 0;
+}
+
+static void recv_ack(w4_session *s, w4_channel_kind kind, const w4_frame *frame, uint64_t now_us) {
+    w4_channel *c = &s->channels[kind];
+    w4_reader r;
+    w4_reader_init(&r, frame->payload);
+    uint32_t credit = w4_read_u32(&r);
+    if (!w4_outbox_acknowledge(&c->out, frame->seq, (frame->flags & W4_FRAME_GAP) != 0, &s->rtt,
+                               now_us)) {
+        w4_session_close_with(s, W4_REFUSAL_UNSUPPORTED_VERSION, "ACK of what was never sent",
+                              now_us);
+        return;
+    }
+    w4_outbox_grant(&c->out, frame->seq, credit);
+    w4_outbox_arm(&c->out, &s->rtt, now_us);
+    if (frame->flags & W4_FRAME_ASK) {
+        c->in.ack_due = true;
+    }
+}
+
+static int recv_frame(w4_session *s, const w4_frame *frame, uint64_t now_us) {
+    w4_channel_kind kind = (w4_channel_kind)(frame->channel - W4_FRAME_CHANNEL(0));
+    switch (frame->type) {
+    case W4_FRAME_DATA:
+        return s->phase == W4_PHASE_OPEN ? recv_data(s, kind, frame, now_us) : 0;
+    case W4_FRAME_ACK:
+        if (s->phase == W4_PHASE_OPEN) {
+            recv_ack(s, kind, frame, now_us);
+        }
+        return 0;
+    case W4_FRAME_OPEN:
+        recv_open(s, frame->payload, now_us);
+        return 0;
+    case W4_FRAME_PING:
+        w4_heartbeat_recv_ping(&s->heartbeat, frame->seq, now_us);
+        return 0;
+    case W4_FRAME_PONG:
+        w4_heartbeat_recv_pong(&s->heartbeat, frame->seq, &s->rtt, now_us);
+        return 0;
+    case W4_FRAME_CLOSE:
+        recv_close(s, frame->payload, now_us);
+        return 0;
+    }
+    return 0;
+}
+
+static w4_refusal refusal_of(w4_frame_verdict verdict) {
+    switch (verdict) {
+    case W4_FRAME_TOO_LONG:
+        return W4_REFUSAL_TOO_LARGE;
+    case W4_FRAME_NO_CHANNEL:
+        return W4_REFUSAL_NOT_FOUND;
+    case W4_FRAME_GOOD:
+    case W4_FRAME_END:
+    case W4_FRAME_SKIPPED:
+    case W4_FRAME_UNKNOWN:
+    case W4_FRAME_MALFORMED:
+    case W4_FRAME_VERDICT_COUNT:
+        break;
+    }
+    return W4_REFUSAL_UNSUPPORTED_VERSION;
+}
+
+static void copy_counters(w4_session *s) {
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        const w4_inbox *in = &s->channels[k].in;
+        w4_channel_stats *stats = &s->channels[k].out.stats;
+        stats->duplicates = in->duplicates;
+        stats->bytes_in = in->bytes;
+        stats->messages_in = in->messages_total;
+    }
+}
+
+static int recv_plain(w4_session *s, w4_bytes plain, uint64_t now_us) {
+    w4_frame_verdict verdict = w4_frame_check(plain);
+    if (verdict != W4_FRAME_GOOD) {
+        w4_session_close_with(s, refusal_of(verdict), w4_frame_verdict_name(verdict), now_us);
+        return 0;
+    }
+    int r = 0;
+    w4_frame frame;
+    while (r == 0 && (s->phase == W4_PHASE_OPENING || s->phase == W4_PHASE_OPEN) &&
+           (verdict = w4_frame_next(&plain, &frame)) != W4_FRAME_END) {
+        if (verdict == W4_FRAME_GOOD) {
+            r = recv_frame(s, &frame, now_us);
+        }
+    }
+    copy_counters(s);
+    return r;
+}
+
+static void count_forged(w4_session *s, uint64_t now_us) {
+    s->stats.verification_failures++;
+    if (++s->forged_in_a_row >= FORGED_IN_A_ROW_MAX && s->ordered) {
+        w4_session_set_end(s, W4_REFUSAL_AUTH_FAILURE, "records that do not authenticate", false);
+        w4_session_lose_link(s, W4_REFUSAL_AUTH_FAILURE, false, now_us);
+    }
+}
+
+static int make_plain(w4_session *s, size_t len) {
+    if (s->plain_cap < len) {
+        uint8_t *plain = malloc(len);
+        if (!plain) {
+            return -ENOMEM;
+        }
+        free(s->plain);
+        s->plain = plain;
+        s->plain_cap = len;
+    }
+    return 0;
+}
+
+int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us) {
+    w4_session *s = session;
+    w4_session_take_back_lent(s);
+    if (s->phase != W4_PHASE_OPENING && s->phase != W4_PHASE_OPEN) {
+        return 0;
+    }
+    if (s->incoming_first < s->incoming_count) {
+        s->stats.undrained++;
+        return 0;
+    }
+    if (frame.len > W4_RECORD_MAX) {
+        count_forged(s, now_us);
+        return 0;
+    }
+    int r = make_plain(s, frame.len);
+    if (r < 0) {
+        return r;
+    }
+    switch (w4_record_open(&s->receiver, frame, s->plain, now_us)) {
+    case W4_RECORD_REPLAY:
+        s->stats.replays++;
+        return 0;
+    case W4_RECORD_FORGED:
+    case W4_RECORD_VERDICT_COUNT:
+        count_forged(s, now_us);
+        return 0;
+    case W4_RECORD_OPENED:
+        break;
+    }
+    s->forged_in_a_row = 0;
+    s->incoming_first = s->incoming_count = 0;
+    s->stats.records_in++;
+    s->stats.bytes_in += frame.len;
+    s->stats.last_heard_us = now_us;
+    w4_heartbeat_heard(&s->heartbeat, now_us);
+    return recv_plain(s, w4_bytes_of(s->plain, frame.len - W4_RECORD_OVERHEAD), now_us);
+}
