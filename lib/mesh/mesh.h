@@ -68,13 +68,11 @@ bool w4_mesh_forget(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
 
 /* What became of a DIAL event: no link, or no handshake. */
 void w4_mesh_dial_failed(w4_mesh *mesh, const char *address, const char *why, uint64_t now_us);
-/* A session with node is up. address: the one dialled, or "" (they dialled us). resumed: it never
- * went down for the protocol layer. */
+/* A session with node is up. address: the one dialled, or "" (they dialled us). */
 int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubkey *pubkey,
                        const char *name, const char *address, uint64_t now_us);
 /* Its link is gone: dial again. */
 void w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
-void w4_mesh_latency(w4_mesh *mesh, const w4_fingerprint *node, uint64_t rtt_us);
 
 /* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM.
  */

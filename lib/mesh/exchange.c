@@ -1,0 +1,316 @@
+/* The own record, and the records that neighbours tell each other in MESH_HELLO. */
+#include "base/text.h"
+#include "mesh/state.h"
+#include "json/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- MESH_HELLO out */
+
+/* records: the members of the array, with commas between them. */
+static int send_hello(w4_mesh *mesh, const w4_mesh_peer *peer, const w4_buffer *records,
+                      uint64_t now_us) {
+    w4_buffer payload = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    w4_buffer envelope = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    int r = w4_buffer_append_text(&payload, "{\"records\":[");
+    r = r != 0 ? r : w4_buffer_append(&payload, w4_buffer_bytes(records));
+    r = r != 0 ? r : w4_buffer_append_text(&payload, "]}");
+    char msg_id[W4_UUID_LEN + 1];
+    w4_uuid_v4(mesh->context.env, msg_id);
+    w4_party receiver = {.fingerprint = peer->node};
+    w4_text_copy(receiver.agent_id, sizeof receiver.agent_id,
+                 w4_bytes_from_text(peer->name[0] == '\0' ? "node" : peer->name));
+    w4_envelope_draft draft = {
+        .type = W4_TYPE_MESH_HELLO,
+        .msg_id = msg_id,
+        .timestamp_us = w4_env_wall_us(mesh->context.env, now_us),
+        .sender_id = mesh->config.name,
+        .receiver = &receiver,
+        .with_pubkey = true,
+        .payload = w4_buffer_bytes(&payload),
+    };
+    r = r != 0 ? r : w4_envelope_write(&draft, mesh->context.node, &envelope);
+    if (r == 0) {
+        w4_mesh_event event = {.kind = W4_MESH_EVENT_TRANSMIT,
+                               .node = peer->node,
+                               .bytes = w4_buffer_bytes(&envelope)};
+        r = w4_mesh_push(mesh, &event);
+    }
+    w4_buffer_deinit(&payload);
+    w4_buffer_deinit(&envelope);
+    return r;
+}
+
+static int add_record(w4_buffer *records, w4_bytes record) {
+    int r = records->len > 0 ? w4_buffer_append_text(records, ",") : 0;
+    return r != 0 ? r : w4_buffer_append(records, record);
+}
+
+static int send_record(w4_mesh *mesh, const w4_mesh_peer *peer, w4_bytes record, uint64_t now_us) {
+    w4_buffer records = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    int r = add_record(&records, record);
+    r = r != 0 ? r : send_hello(mesh, peer, &records, now_us);
+    w4_buffer_deinit(&records);
+    return r;
+}
+
+/* The own record first, then those of the other neighbours: so neighbours find each other. */
+int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
+    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
+    w4_buffer records = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    w4_bytes own = w4_graph_text(mesh->context.graph, self);
+    int r = own.len > 0 ? add_record(&records, own) : 0;
+    for (const w4_mesh_peer *other = mesh->registry.peers; r == 0 && other != NULL;
+         other = other->next) {
+        w4_bytes record = w4_graph_text(mesh->context.graph, &other->node);
+        if (other == peer || !other->connected || record.len == 0) {
+            continue;
+        }
+        if (records.len + record.len + 1 > W4_MESH_HELLO_BYTES_MAX) {
+            r = send_hello(mesh, peer, &records, now_us);
+            w4_buffer_clear(&records);
+        }
+        r = r != 0 ? r : add_record(&records, record);
+    }
+    if (r == 0 && records.len > 0) {
+        r = send_hello(mesh, peer, &records, now_us);
+    }
+    w4_buffer_deinit(&records);
+    return r;
+}
+
+/* ---- the own record */
+
+void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us) {
+    uint64_t earliest = mesh->record_made_us == 0
+                            ? now_us
+                            : w4_later(mesh->record_made_us, mesh->config.record_interval_us);
+    mesh->record_due_us = w4_earlier(mesh->record_due_us, earliest > now_us ? earliest : now_us);
+}
+
+static uint32_t collect_edges(const w4_mesh *mesh, w4_record_edge *edges) {
+    uint32_t count = 0;
+    for (const w4_mesh_peer *peer = mesh->registry.peers;
+         peer != NULL && count < W4_RECORD_EDGES_MAX; peer = peer->next) {
+        if (peer->connected) {
+            edges[count++] = (w4_record_edge){
+                .target = peer->node, .relation = W4_RELATION_ROUTES, .weight = 1, .active = true};
+        }
+    }
+    return count;
+}
+
+/* The attached agents; their capabilities are read into docs, which the caller frees. */
+static uint32_t collect_agents(const w4_mesh *mesh, w4_record_agent *agents,
+                               w4_json_document *docs) {
+    uint32_t count = 0;
+    w4_agent_info info;
+    size_t cursor = 0;
+    while (count < W4_RECORD_AGENTS_MAX &&
+           w4_protocol_agent_next(mesh->context.protocol, &cursor, &info)) {
+        if (!info.attached) {
+            continue;
+        }
+        w4_record_agent *agent = &agents[count];
+        *agent = (w4_record_agent){.fingerprint = info.fingerprint, .pubkey = info.pubkey};
+        w4_text_copy(agent->agent_id, sizeof agent->agent_id, w4_bytes_from_text(info.agent_id));
+        if (info.capabilities.len > 0 &&
+            w4_json_read(&docs[count], info.capabilities, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0) {
+            agent->capabilities = w4_json_root(&docs[count]);
+        }
+        count++;
+    }
+    return count;
+}
+
+static int write_own(w4_mesh *mesh, w4_record_agent *agents, w4_json_document *docs,
+                     uint64_t wall_us, w4_buffer *out) {
+    w4_record_edge edges[W4_RECORD_EDGES_MAX];
+    /* Higher than any that was told before, also when the store was lost. */
+    uint64_t by_clock = wall_us / W4_US_PER_MS;
+    mesh->record_seq = mesh->record_seq >= by_clock ? mesh->record_seq + 1 : by_clock;
+    w4_record record = {
+        .seq = mesh->record_seq,
+        .issued_wall_us = wall_us,
+        .ttl_s = W4_RECORD_TTL_S,
+        .edges = edges,
+        .edge_count = collect_edges(mesh, edges),
+        .agents = agents,
+        .agent_count = collect_agents(mesh, agents, docs),
+        .address_count = mesh->address_count,
+    };
+    w4_text_copy(record.name, sizeof record.name, w4_bytes_from_text(mesh->config.name));
+    w4_text_copy(record.version, sizeof record.version, w4_bytes_from_text(mesh->config.version));
+    memcpy(record.addresses, mesh->addresses, sizeof record.addresses);
+    int r = w4_record_write(&record, mesh->context.node, out);
+    /* Too much to tell at once: fewer agents are still better than no record. */
+    while (r == -EMSGSIZE && record.agent_count > 0) {
+        record.agent_count /= 2;
+        w4_buffer_clear(out);
+        r = w4_record_write(&record, mesh->context.node, out);
+    }
+    return r;
+}
+
+static int make_own(w4_mesh *mesh, uint64_t wall_us, w4_buffer *out) {
+    w4_record_agent *agents = (w4_record_agent *)calloc(W4_RECORD_AGENTS_MAX, sizeof *agents);
+    w4_json_document *docs = (w4_json_document *)calloc(W4_RECORD_AGENTS_MAX, sizeof *docs);
+    int r = agents == NULL || docs == NULL ? -ENOMEM : write_own(mesh, agents, docs, wall_us, out);
+    for (uint32_t i = 0; docs != NULL && i < W4_RECORD_AGENTS_MAX; i++) {
+        w4_json_document_deinit(&docs[i]);
+    }
+    free(docs);
+    free(agents);
+    return r;
+}
+
+static int keep_record(w4_mesh *mesh, const w4_fingerprint *author, w4_bytes record) {
+    int r = w4_store_put(mesh->context.store, W4_STORE_RECORD,
+                         w4_bytes_of(author->bytes, sizeof author->bytes), record);
+    return r < 0 ? r : 0; /* a store that takes nothing is reported by the node */
+}
+
+int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us) {
+    uint64_t wall_us = w4_env_wall_us(mesh->context.env, now_us);
+    w4_buffer record = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
+    w4_graph_change change = W4_GRAPH_UNCHANGED;
+    w4_fingerprint author = {{0}};
+    w4_record_fault fault;
+    int r = make_own(mesh, wall_us, &record);
+    r = r != 0 ? r
+               : w4_graph_put(mesh->context.graph, w4_buffer_bytes(&record), wall_us, &change,
+                              &author, &fault);
+    if (r == 0 && change == W4_GRAPH_INVALID) {
+        w4_log(mesh->context.env, W4_LOG_ERROR, "own record is not valid: %s: expected %s",
+               fault.pointer, fault.expected);
+    } else if (r == 0) {
+        r = keep_record(mesh, &author, w4_buffer_bytes(&record));
+    }
+    for (const w4_mesh_peer *peer = mesh->registry.peers;
+         r == 0 && change != W4_GRAPH_INVALID && peer != NULL; peer = peer->next) {
+        if (peer->connected) {
+            r = send_record(mesh, peer, w4_buffer_bytes(&record), now_us);
+        }
+    }
+    w4_buffer_deinit(&record);
+    mesh->record_made_us = now_us;
+    mesh->record_due_us = w4_later(now_us, (uint64_t)W4_RECORD_TTL_S / 3 * W4_US_PER_S);
+    if (r == 0) {
+        w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD,
+                               .node = *w4_identity_fingerprint(mesh->context.node)};
+        r = w4_mesh_push(mesh, &event);
+    }
+    return r;
+}
+
+/* ---- MESH_HELLO in */
+
+static int reject(w4_mesh *mesh, const w4_fingerprint *from, w4_refusal code, const char *what,
+                  const char *a, const char *b) {
+    w4_mesh_event event = {.kind = W4_MESH_EVENT_REJECTED, .node = *from, .code = code};
+    (void)snprintf(event.text, sizeof event.text, "%.20s%.100s: %.120s", what, a, b);
+    return w4_mesh_push(mesh, &event);
+}
+
+/* A neighbour's newest record goes to the other neighbours, once: they may not have met yet. */
+static int pass_on(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record, uint64_t now_us) {
+    for (const w4_mesh_peer *peer = mesh->registry.peers; peer != NULL; peer = peer->next) {
+        if (!peer->connected || w4_fingerprint_equal(&peer->node, from)) {
+            continue;
+        }
+        int r = send_record(mesh, peer, record, now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int learn_addresses(w4_mesh *mesh, const w4_fingerprint *author, uint64_t now_us) {
+    const w4_record *record = w4_graph_find(mesh->context.graph, author);
+    if (record == NULL) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < record->address_count; i++) {
+        int r = w4_mesh_add_address(mesh, record->addresses[i], W4_ADDRESS_RECORD, author, now_us);
+        if (r == -ENOMEM) {
+            return r;
+        }
+    }
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
+    if (peer != NULL && peer->name[0] == '\0') {
+        w4_text_copy(peer->name, sizeof peer->name, w4_bytes_from_text(record->name));
+    }
+    return peer == NULL ? 0 : w4_mesh_remember(mesh, peer);
+}
+
+static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
+                          w4_bytes record, uint64_t now_us) {
+    int r = keep_record(mesh, author, record);
+    r = r != 0 ? r : learn_addresses(mesh, author, now_us);
+    if (r == 0 && w4_fingerprint_equal(author, from)) {
+        r = pass_on(mesh, from, record, now_us);
+    }
+    w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD, .node = *author};
+    return r != 0 ? r : w4_mesh_push(mesh, &event);
+}
+
+static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record,
+                          uint64_t now_us) {
+    w4_graph_change change = W4_GRAPH_UNCHANGED;
+    w4_fingerprint author = {{0}};
+    w4_record_fault fault;
+    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
+    int r = w4_graph_put(mesh->context.graph, record, w4_env_wall_us(mesh->context.env, now_us),
+                         &change, &author, &fault);
+    if (r < 0) {
+        return r;
+    }
+    bool own = w4_fingerprint_equal(&author, self);
+    switch (change) {
+    case W4_GRAPH_ADDED:
+    case W4_GRAPH_UPDATED:
+        if (own) { /* told in an earlier life: the next one must be newer */
+            const w4_record *mine = w4_graph_find(mesh->context.graph, self);
+            mesh->record_seq = mine->seq > mesh->record_seq ? mine->seq : mesh->record_seq;
+            w4_mesh_publish_soon(mesh, now_us);
+            return 0;
+        }
+        return record_changed(mesh, from, &author, record, now_us);
+    case W4_GRAPH_WITHDRAWN:
+        return record_changed(mesh, from, &author, record, now_us);
+    case W4_GRAPH_INVALID:
+        return reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record ", fault.pointer,
+                      fault.expected);
+    case W4_GRAPH_EQUIVOCATION:
+        r = own ? 0
+                : w4_mesh_trust(mesh, &author, W4_TRUST_EVENT_MALICE,
+                                "two records under one number", now_us);
+        return r != 0 ? r
+                      : reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record", " /seq",
+                               "its author signed another record under the same number");
+    case W4_GRAPH_UNCHANGED:
+    case W4_GRAPH_EXPIRED:
+    case W4_GRAPH_FULL:
+    case W4_GRAPH_CHANGE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope, uint64_t now_us) {
+    w4_json_document doc = {0};
+    int r = w4_json_read_canonical(&doc, envelope, &W4_JSON_LIMITS_ENVELOPE, NULL);
+    if (r == 0) {
+        w4_json records = w4_json_get(w4_json_get(w4_json_root(&doc), "payload"), "records");
+        for (w4_json_iterator i = w4_json_first(records); r == 0 && w4_json_exists(i.value);
+             i = w4_json_next(i)) {
+            r = receive_record(mesh, from, w4_json_text(i.value), now_us);
+        }
+    }
+    w4_json_document_deinit(&doc);
+    return r < 0 ? r : 0;
+}

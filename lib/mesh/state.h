@@ -1,0 +1,54 @@
+/* The inside of the mesh, shared by the files of this folder only. */
+#pragma once
+
+#include "mesh/mesh.h"
+#include "mesh/registry.h"
+
+#include <sys/queue.h>
+
+#define W4_MESH_EVENTS_MAX 4096u
+#define W4_MESH_HELLO_BYTES_MAX (192u * 1024u)        /* of records in one MESH_HELLO */
+#define W4_MESH_STEADY_US (UINT64_C(5) * W4_US_PER_S) /* a session that lived so long was good */
+#define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
+#define W4_MESH_BEACONS_PER_S 50u
+
+typedef struct w4_mesh_item {
+    STAILQ_ENTRY(w4_mesh_item) next;
+    w4_mesh_event event;
+    uint8_t bytes[];
+} w4_mesh_item;
+
+STAILQ_HEAD(w4_mesh_items, w4_mesh_item);
+
+struct w4_mesh {
+    w4_mesh_context context;
+    w4_mesh_config config;
+    w4_mesh_registry registry;
+    char addresses[W4_RECORD_ADDRESSES_MAX][256];
+    uint32_t address_count;
+    uint64_t record_seq;
+    uint64_t record_due_us;  /* when the own record is to be made again */
+    uint64_t record_made_us; /* 0: none in this run yet */
+    uint64_t sweep_due_us;
+    uint64_t beacon_due_us;
+    uint64_t dial_due_us;
+    w4_log_limit beacon_limit;
+    w4_json_document doc; /* scratch */
+    struct w4_mesh_items items;
+    w4_mesh_item *popped;
+    uint32_t item_count;
+};
+
+/* mesh.c */
+int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event);
+int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event event, const char *note,
+                  uint64_t now_us);
+
+/* exchange.c: own record, MESH_HELLO out and in */
+int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us); /* makes the own record and tells everybody */
+void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us);
+int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* all records */
+
+/* memory.c: what the store remembers */
+int w4_mesh_load(w4_mesh *mesh, uint64_t now_us);
+int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer);
