@@ -99,13 +99,13 @@ static void try_numbers(const walk *w, const w4_schema_row *row, const char *poi
 static char *repeated(const char *piece, size_t count, const char *before, const char *between,
                       const char *behind) {
     w4_buffer out = W4_BUFFER_INIT(SIZE_MAX);
-    ck_assert_int_eq(w4_buffer_append_text(&out, before), 0);
+    MUST(w4_buffer_append_text(&out, before) == 0);
     for (size_t i = 0; i < count; i++) {
-        ck_assert_int_eq(w4_buffer_append_text(&out, i > 0 ? between : ""), 0);
-        ck_assert_int_eq(w4_buffer_append_text(&out, piece), 0);
+        MUST(w4_buffer_append_text(&out, i > 0 ? between : "") == 0);
+        MUST(w4_buffer_append_text(&out, piece) == 0);
     }
-    ck_assert_int_eq(w4_buffer_append_text(&out, behind), 0);
-    ck_assert_ptr_nonnull(w4_buffer_text(&out));
+    MUST(w4_buffer_append_text(&out, behind) == 0);
+    MUST(w4_buffer_text(&out));
     return (char *)out.data; /* the caller frees */
 }
 
@@ -182,7 +182,7 @@ static const form *form_of(const w4_schema_row *row) {
 
 static void try_strings(const walk *w, const w4_schema_row *row, const char *pointer) {
     size_t min = (size_t)row->min, max = (size_t)row->max;
-    ck_assert_uint_gt(max, 0); /* every string has a bound */
+    MUST(max > 0); /* every string has a bound */
     if (min > 0) {
         try_length(w, pointer, "", 0, false);
     } else {
@@ -240,11 +240,11 @@ static void try_elements(walk *w, const w4_schema_row *row, w4_json value, const
     ck_assert_msg(w4_json_exists(first), "%s: the sample has no element", pointer);
     w4_bytes element = w4_json_text(first);
     char piece[256];
-    ck_assert_uint_lt(element.len, sizeof piece);
+    MUST(element.len < sizeof piece);
     memcpy(piece, element.data, element.len);
     piece[element.len] = 0;
     size_t min = (size_t)row->min, max = (size_t)row->max;
-    ck_assert_uint_gt(max, 0); /* every list has a bound */
+    MUST(max > 0); /* every list has a bound */
     char *full = repeated(piece, max, "[", ",", "]");
     char *over = repeated(piece, max + 1, "[", ",", "]");
     expect_good(w, pointer, full);
