@@ -177,8 +177,18 @@ int w4_hex_append(w4_buffer *out, w4_bytes bytes) {
     return append_coded(out, bytes, 2 * bytes.len, hex_piece);
 }
 
+/* libsodium reads characters as signed and then takes some above 0x7f for digits. Looks at all of
+ * them whatever they are: the text may be a secret. */
+static bool is_ascii(w4_bytes text) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        any |= text.data[i];
+    }
+    return any < 0x80;
+}
+
 bool w4_base64_parse(w4_bytes text, uint8_t *ret_bytes, size_t len) {
-    if (len > CODE_LEN_MAX || text.len != W4_BASE64_LEN(len)) {
+    if (len > CODE_LEN_MAX || text.len != W4_BASE64_LEN(len) || !is_ascii(text)) {
         return false;
     }
     /* Nothing is written before all of it is known to be good: a text of more than one piece is
