@@ -1,0 +1,25 @@
+/* What a service manager wants to hear and has to give: sd_notify, the watchdog, inherited sockets.
+ * Without one, all of it does nothing. */
+#pragma once
+
+#include "io/loop.h"
+
+typedef struct w4_service w4_service;
+
+/* Reads the environment (NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS) and clears it. 0, -ENOMEM or a
+ * negative errno. With a watchdog it pings at half its time, from the loop. */
+int w4_service_new(w4_loop *loop, w4_service **ret_service);
+w4_service *w4_service_free(w4_service *service);
+
+void w4_service_ready(w4_service *service);     /* READY=1 */
+void w4_service_reloading(w4_service *service); /* RELOADING=1 with MONOTONIC_USEC; then ready */
+void w4_service_stopping(w4_service *service);  /* STOPPING=1 */
+void w4_service_status(w4_service *service, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* STATUS=; sent only when it changed */
+
+/* A listening unix stream socket of that name handed over, or -1. Each is given out once; wrong
+ * ones are closed and logged when the service is made. */
+int w4_service_socket(w4_service *service, const char *name);
+/* The path of a credential (LoadCredential=), or NULL: $CREDENTIALS_DIRECTORY/name. */
+const char *w4_service_credential(w4_service *service, const char *name, char *ret_path,
+                                  size_t size);
