@@ -143,16 +143,15 @@ static bool integer_kept(w4_bytes literal, double value) {
     return (size_t)exact == literal.len && memcmp(text, literal.data, literal.len) == 0;
 }
 
-w4_json_number_fault w4_json_number_check(w4_bytes literal, bool integer) {
+w4_json_number_fault w4_json_number_check(w4_bytes literal, bool integer, double *ret_value) {
     if (literal.len > W4_JSON_LITERAL_MAX)
         return W4_JSON_NUMBER_LONG;
-    if (integer && literal.len <= DIGITS_SAFE)
-        return W4_JSON_NUMBER_GOOD;
     double value = w4_json_number_parse(literal);
     if (!isfinite(value))
         return W4_JSON_NUMBER_BEYOND;
     if (integer && fabs(value) >= 0x1p53 && !integer_kept(literal, value))
         return W4_JSON_NUMBER_INEXACT;
+    *ret_value = value;
     return W4_JSON_NUMBER_GOOD;
 }
 

@@ -22,8 +22,8 @@ typedef enum w4_json_number_fault {
     W4_JSON_NUMBER_INEXACT, /* an integer that a double would change */
 } w4_json_number_fault;
 
-/* Whether a literal may enter a document. */
-w4_json_number_fault w4_json_number_check(w4_bytes literal, bool integer);
+/* Whether a literal may enter a document, and as what. */
+w4_json_number_fault w4_json_number_check(w4_bytes literal, bool integer, double *ret_value);
 
 /* The length of the number at the front when it is spelled as canonical form spells it, else 0.
  * Looks no further than one byte behind the number. */

@@ -28,6 +28,7 @@ typedef struct output {
     w4_buffer *out;
     size_t start;
     size_t bytes_max;
+    w4_json_sums sums; /* of what was written */
     bool marked;
 } output;
 
@@ -96,6 +97,7 @@ static int append_byte(output *o, char byte) {
 
 static int write_string(output *o, w4_bytes utf8) {
     int r = w4_json_escape(o->out, utf8);
+    o->sums.strings += utf8.len;
     if (r == 0 && o->out->len - o->start > o->bytes_max)
         return W4_JSON_E_TOO_LARGE;
     return r;
@@ -116,6 +118,7 @@ static int write_string_value(output *o, const json_t *string) {
 static int write_number(output *o, double value) {
     char text[W4_JSON_NUMBER_MAX];
     size_t len = w4_json_number_format(value, text);
+    w4_json_sums_add_number(&o->sums, value);
     return append(o, w4_bytes_of(text, len));
 }
 
@@ -235,13 +238,13 @@ static int refuse_duplicate(w4_bytes text, size_t end, w4_json_error *ret_error)
                          "a member name twice in one object: %s", shown);
 }
 
+/* Behind the scan, a text that jansson does not take has a name twice; or there was no memory,
+ * which jansson reports in many ways. */
 static int parse_failed(w4_bytes text, const json_error_t *error, w4_json_error *ret_error) {
-    size_t offset = error->position > 0 ? (size_t)error->position : 0;
-    if (json_error_code(error) == json_error_out_of_memory)
-        return -ENOMEM;
-    if (json_error_code(error) == json_error_duplicate_key && offset <= text.len)
-        return refuse_duplicate(text, offset, ret_error);
-    return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, offset, "not valid JSON");
+    size_t end = error->position > 0 ? (size_t)error->position : 0;
+    if (json_error_code(error) == json_error_duplicate_key && end <= text.len)
+        return refuse_duplicate(text, end, ret_error);
+    return -ENOMEM;
 }
 
 /* A text that passed the scan, as a tree. */
@@ -277,6 +280,9 @@ int w4_json_canonical(w4_buffer *out, w4_bytes text, const w4_json_limits *limit
         .out = out, .start = out->len, .bytes_max = limits->bytes, .marked = scan.nul_in_name};
     r = write_value(&o, root);
     json_decref(root);
+    /* Without memory for a longer token, jansson leaves bytes out and goes on. */
+    if (r == 0 && (o.sums.strings != scan.sums.strings || o.sums.numbers != scan.sums.numbers))
+        r = -ENOMEM;
     if (r != 0)
         out->len = o.start;
     if (r == W4_JSON_E_TOO_LARGE)

@@ -127,8 +127,16 @@ static int scan_string(scanner *s, bool name) {
                                  (size_t)(start - s->text.data), "a string of more than %u bytes",
                                  s->limits->string);
     }
+    s->result.sums.strings += decoded;
     s->at++;
     return 0;
+}
+
+void w4_json_sums_add_number(w4_json_sums *sums, double value) {
+    uint64_t bits = 0; /* of -0 as well */
+    if (value != 0)
+        memcpy(&bits, &value, sizeof bits);
+    sums->numbers += bits;
 }
 
 static int refuse_number(scanner *s, w4_bytes literal, w4_json_number_fault fault) {
@@ -156,9 +164,11 @@ static int scan_number(scanner *s) {
                     : expected(s, "a digit");
     }
     w4_bytes literal = w4_bytes_of(s->at, len);
-    w4_json_number_fault fault = w4_json_number_check(literal, integer);
+    double value = 0;
+    w4_json_number_fault fault = w4_json_number_check(literal, integer, &value);
     if (fault != W4_JSON_NUMBER_GOOD)
         return refuse_number(s, literal, fault);
+    w4_json_sums_add_number(&s->result.sums, value);
     s->at += len;
     return 0;
 }

@@ -5,8 +5,17 @@
 
 #include "json/document.h"
 
+/* What a text holds, whatever its form: whoever parses it must come to the same. */
+typedef struct w4_json_sums {
+    uint64_t strings; /* bytes of all strings and names, decoded */
+    uint64_t numbers; /* the bits of all doubles, added up */
+} w4_json_sums;
+
+void w4_json_sums_add_number(w4_json_sums *sums, double value);
+
 typedef struct w4_json_scan_result {
     bool nul_in_name; /* a member name with U+0000 */
+    w4_json_sums sums;
 } w4_json_scan_result;
 
 /* 0 or W4_JSON_E_*. */

@@ -246,6 +246,8 @@ static inline const char *differential(w4_json_document *strict, w4_json_documen
     w4_json_error error;
     int s = w4_json_read(strict, text, limits, &error);
     int c = w4_json_read_canonical(canonical, text, limits, &error);
+    if (s < 0 || c < 0)
+        return "no memory, or the parser behind sees another document";
     bool same = s == 0 && w4_bytes_equal(strict->text, text);
     if ((c == 0) != same)
         return c == 0 ? "only the canonical reader takes it" : "the canonical reader refuses it";

@@ -76,7 +76,7 @@ END_TEST
 /* Shortest and back: every double returns from its text, and no text of fewer digits does. */
 START_TEST(test_random_doubles) {
     random_source r = {8785};
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 30000; i++) {
         uint64_t bits = random_next(&r);
         if (i % 4 == 0) /* powers of two and their neighbours */
             bits = (bits & 0xfff0000000000000) + (i % 8 == 0 ? 0 : 1);
@@ -170,8 +170,10 @@ START_TEST(test_literals) {
         size_t len =
             w4_json_number_grammar(literal.data, literal.data + literal.len, &integer, &fault);
         ck_assert_uint_eq(len, literal.len);
-        bool good = w4_json_number_check(literal, integer) == W4_JSON_NUMBER_GOOD;
+        double value = 77;
+        bool good = w4_json_number_check(literal, integer, &value) == W4_JSON_NUMBER_GOOD;
         ck_assert_msg(good == (rows[i].canonical != NULL), "%s", rows[i].text);
+        ck_assert(good ? value == w4_json_number_parse(literal) : value == 77);
         if (!rows[i].canonical)
             continue;
         char text[W4_JSON_NUMBER_MAX];
@@ -212,11 +214,13 @@ START_TEST(test_long_literals) {
     memset(text, '0', sizeof text);
     memcpy(text, "0.", 2);
     text[W4_JSON_LITERAL_MAX - 1] = '1';
-    ck_assert_int_eq(w4_json_number_check(w4_bytes_of(text, W4_JSON_LITERAL_MAX), false),
+    double value = 77;
+    ck_assert_int_eq(w4_json_number_check(w4_bytes_of(text, W4_JSON_LITERAL_MAX), false, &value),
                      W4_JSON_NUMBER_GOOD);
     ck_assert(w4_json_number_parse(w4_bytes_of(text, W4_JSON_LITERAL_MAX)) == 0);
-    ck_assert_int_eq(w4_json_number_check(w4_bytes_of(text, W4_JSON_LITERAL_MAX + 1), false),
-                     W4_JSON_NUMBER_LONG);
+    ck_assert_int_eq(
+        w4_json_number_check(w4_bytes_of(text, W4_JSON_LITERAL_MAX + 1), false, &value),
+        W4_JSON_NUMBER_LONG);
     /* All digits count: half way between two doubles, and one digit far behind decides. */
     snprintf(text, sizeof text, "9007199254740993.%0*d1", 1000, 0);
     ck_assert(w4_json_number_parse(w4_bytes_from_text(text)) == 9007199254740994.0);
