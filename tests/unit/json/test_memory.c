@@ -19,7 +19,7 @@ static const char text[] =
     "{\"a name that is longer than the sixteen bytes a token begins with\":[1,2.5,-1e-300,"
     "0.1234567890123456789012345678901234567890],\"b\":{\"c\":[[],{}],\"\\u0000\":null},"
     "\"a string\":\"that grows a few times while it is read, and has a \\u0000 in its middle\","
-    "\"words\":[true,false,1234567890123456000000000]}";
+    "\"words\":[true,false,1234567890123456.75e6]}";
 
 /* Fails the n-th allocation, alone or with all behind it, until n is past the last. */
 static void fail_each(bool once) {
