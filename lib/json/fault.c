@@ -40,7 +40,7 @@ const char *w4_json_found(w4_bytes text, size_t offset, char ret_text[static W4_
     else if (*at == ' ')
         snprintf(ret_text, W4_JSON_FOUND_MAX, "a space");
     else if (len == 0)
-        snprintf(ret_text, W4_JSON_FOUND_MAX, "byte 0x%02X, which is not UTF-8", *at);
+        snprintf(ret_text, W4_JSON_FOUND_MAX, "byte 0x%02X (not UTF-8)", *at);
     else
         snprintf(ret_text, W4_JSON_FOUND_MAX, "U+%04X", w4_json_code_point(at, len));
     return ret_text;

@@ -28,9 +28,13 @@ static int fail_at(scanner *s, int condition, const uint8_t *at, const char *wha
     return w4_json_fault(s->ret_error, condition, s->text, (size_t)(at - s->text.data), "%s", what);
 }
 
+static size_t offset_of(const scanner *s) {
+    return (size_t)(s->at - s->text.data);
+}
+
 static int expected(scanner *s, const char *what) {
     char found[W4_JSON_FOUND_MAX];
-    size_t offset = (size_t)(s->at - s->text.data);
+    size_t offset = offset_of(s);
     return w4_json_fault(s->ret_error, W4_JSON_E_SYNTAX, s->text, offset, "expected %s, found %s",
                          what, w4_json_found(s->text, offset, found));
 }
@@ -118,7 +122,8 @@ static int scan_string(scanner *s, bool name) {
         } else {
             len = w4_json_utf8_len(s->at, s->end);
             if (len == 0)
-                return expected(s, "UTF-8");
+                return w4_json_fault(s->ret_error, W4_JSON_E_SYNTAX, s->text, offset_of(s),
+                                     "byte 0x%02X is not UTF-8 here", *s->at);
             s->at += len;
         }
         decoded += len;
@@ -143,7 +148,7 @@ static int refuse_number(scanner *s, w4_bytes literal, w4_json_number_fault faul
     int shown = literal.len > 40 ? 40 : (int)literal.len;
     const char *dots = literal.len > 40 ? "..." : "";
     const char *why = fault == W4_JSON_NUMBER_INEXACT
-                          ? "is an integer that a double cannot hold exactly; write it as a string"
+                          ? "is an integer that no double holds; write it as a string"
                           : "is beyond the range of a double";
     size_t offset = (size_t)(literal.data - s->text.data);
     if (fault == W4_JSON_NUMBER_LONG)
@@ -198,9 +203,8 @@ static int scan_name(scanner *s) {
 /* Enters an array or object unless it is empty. */
 static int scan_open(scanner *s, bool object, bool *ret_complete) {
     if (s->depth >= s->depth_max)
-        return w4_json_fault(s->ret_error, W4_JSON_E_TOO_DEEP, s->text,
-                             (size_t)(s->at - s->text.data), "nested deeper than %u levels",
-                             s->depth_max);
+        return w4_json_fault(s->ret_error, W4_JSON_E_TOO_DEEP, s->text, offset_of(s),
+                             "nested deeper than %u levels", s->depth_max);
     s->at++;
     skip_space(s);
     if (next_is(s, object ? '}' : ']')) {
@@ -238,8 +242,8 @@ static int scan_value(scanner *s, bool *ret_complete) {
 static int scan_behind(scanner *s, bool *ret_complete) {
     level *top = &s->levels[s->depth - 1];
     if (++top->count > s->limits->items)
-        return w4_json_fault(s->ret_error, W4_JSON_E_TOO_LARGE, s->text,
-                             (size_t)(s->at - s->text.data), "more than %u %s", s->limits->items,
+        return w4_json_fault(s->ret_error, W4_JSON_E_TOO_LARGE, s->text, offset_of(s),
+                             "more than %u %s", s->limits->items,
                              top->object ? "members in one object" : "elements in one array");
     skip_space(s);
     if (next_is(s, ',')) {
