@@ -224,7 +224,7 @@ w4_refusal w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *know
         /* A key that was learned for another fingerprint is our own fault, not the sender's. */
         return envelope->has_pubkey ? W4_REFUSAL_BAD_FINGERPRINT : W4_REFUSAL_INTERNAL;
     }
-    if (!envelope->has_signature || (!known && !w4_pubkey_valid(key))) {
+    if (!envelope->has_signature) {
         return W4_REFUSAL_BAD_SIGNATURE;
     }
     int r = w4_sign_verify_joined(key, envelope->signed_head, envelope->signed_tail,

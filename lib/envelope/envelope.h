@@ -60,8 +60,6 @@ int w4_envelope_read_any(w4_json_document *doc, w4_bytes text, const w4_json_lim
 
 /* Fingerprint = SHA-256(pubkey), then the signature. known: the key learned earlier for that
  * fingerprint, or NULL; without it and without sender.pubkey the answer is unknown_sender.
- * Give the known key also where sender.pubkey is there: a key met for the first time is checked
- * more thoroughly (w4_pubkey_valid), which costs a fifth of a verification more.
  * Returns NONE, BAD_FINGERPRINT, BAD_SIGNATURE, UNKNOWN_SENDER, or INTERNAL (no memory; a known
  * key that is not of this fingerprint). */
 w4_refusal w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known);

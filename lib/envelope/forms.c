@@ -6,9 +6,6 @@
 #include "crypto/fingerprint.h"
 #include "crypto/primitives.h"
 
-/* What a signature key, a challenge and a fingerprint come from at most. */
-#define FORM_BYTES_MAX 32
-
 /* The values come in canonical form: a control of C0 is there as an escape, and an escape that
  * is neither of a quote nor of a backslash stands for a control. DEL and C1 (U+0080 to U+009F:
  * C2 80 to C2 9F) stand as they are. */
@@ -49,10 +46,16 @@ const char *w4_check_timestamp(w4_json value) {
                : "a time as RFC 3339 in UTC, such as 2026-01-31T12:00:00.000Z";
 }
 
+/* The forms of fingerprints and of base64 are only looked at here, not decoded: most of these
+ * values nobody decodes, and what is decoded is checked again. */
 const char *w4_check_fingerprint(w4_json value) {
-    w4_fingerprint ignored;
-    return w4_fingerprint_parse(w4_json_string_raw(value), &ignored) ? NULL
-                                                                     : "64 lower-case hex digits";
+    w4_bytes raw = w4_json_string_raw(value);
+    bool good = raw.len == W4_FINGERPRINT_TEXT_LEN;
+    for (size_t i = 0; good && i < raw.len; i++) {
+        uint8_t c = raw.data[i];
+        good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    }
+    return good ? NULL : "64 lower-case hex digits";
 }
 
 const char *w4_check_fingerprint_or_all(w4_json value) {
@@ -62,9 +65,40 @@ const char *w4_check_fingerprint_or_all(w4_json value) {
     return w4_check_fingerprint(value) ? "64 lower-case hex digits or *" : NULL;
 }
 
+/* The value of a digit of base64, 64 when it is none. */
+static unsigned base64_value(uint8_t c) {
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26u;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52u;
+    }
+    return c == '+' ? 62 : c == '/' ? 63 : 64;
+}
+
+/* Exactly len bytes, padded, no bit set that means nothing. */
 static bool is_base64_of(w4_json value, size_t len) {
-    uint8_t ignored[FORM_BYTES_MAX];
-    return w4_base64_parse(w4_json_string_raw(value), ignored, len);
+    w4_bytes raw = w4_json_string_raw(value);
+    size_t padding = (3 - len % 3) % 3;
+    if (raw.len != W4_BASE64_LEN(len)) {
+        return false;
+    }
+    unsigned last = 0;
+    for (size_t i = 0; i < raw.len - padding; i++) {
+        last = base64_value(raw.data[i]);
+        if (last == 64) {
+            return false;
+        }
+    }
+    for (size_t i = raw.len - padding; i < raw.len; i++) {
+        if (raw.data[i] != '=') {
+            return false;
+        }
+    }
+    return (last & ((1u << (2 * padding)) - 1)) == 0;
 }
 
 const char *w4_check_pubkey(w4_json value) {

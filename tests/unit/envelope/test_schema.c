@@ -2,6 +2,7 @@
  * each wrong kind, and pushed to and over its bounds. */
 #include "envelope/schema.h"
 
+#include "crypto/primitives.h"
 #include "envelope/envelope.h"
 #include "runner.h"
 #include "samples.h"
@@ -412,6 +413,47 @@ START_TEST(results) {
 }
 END_TEST
 
+/* The look at a form and the decoder agree on every byte at every place. */
+START_TEST(forms_against_decoders) {
+    static const struct {
+        const char *(*check)(w4_json value);
+        const char *text;
+        size_t len; /* decoded; base64 */
+    } samples[] = {
+        {w4_check_nonce, SAMPLE_NONCE, W4_SESSION_NONCE_LEN},
+        {w4_check_challenge, SAMPLE_CHALLENGE, W4_CHALLENGE_LEN},
+        {w4_check_pubkey, SAMPLE_CHALLENGE, W4_PUBKEY_LEN},
+        {w4_check_fingerprint, SAMPLE_FP, 0},
+    };
+    w4_json_document doc = {0};
+    for (size_t k = 0; k < sizeof samples / sizeof samples[0]; k++) {
+        size_t good = 0;
+        for (size_t i = 0; samples[k].text[i]; i++) {
+            for (unsigned c = 0x20; c < 0x80; c++) {
+                char text[128];
+                uint8_t bytes[64];
+                w4_fingerprint fingerprint;
+                if (c == '"' || c == '\\') {
+                    continue;
+                }
+                snprintf(text, sizeof text, "\"%s\"", samples[k].text);
+                text[i + 1] = (char)c;
+                MUST(w4_json_read_canonical(&doc, text_of(text), &W4_JSON_LIMITS_ENVELOPE, NULL) ==
+                     0);
+                w4_json value = w4_json_root(&doc);
+                w4_bytes raw = w4_json_string_raw(value);
+                bool decodes = samples[k].len > 0 ? w4_base64_parse(raw, bytes, samples[k].len)
+                                                  : w4_fingerprint_parse(raw, &fingerprint);
+                MUST((samples[k].check(value) == NULL) == decodes);
+                good += decodes;
+            }
+        }
+        ck_assert_uint_gt(good, strlen(samples[k].text) * 15);
+    }
+    w4_json_document_deinit(&doc);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("envelope-schema");
     TCase *tcase = tcase_create("schema");
@@ -421,6 +463,7 @@ int main(void) {
     tcase_add_test(tcase, receivers);
     tcase_add_test(tcase, routed_or_not);
     tcase_add_test(tcase, results);
+    tcase_add_test(tcase, forms_against_decoders);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
