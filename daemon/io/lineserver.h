@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#define W4_LINE_MAX (1024u * 1024u)          /* without the newline */
+#define W4_LINE_MAX (1024u * 1024u) /* without the newline */
 #define W4_LINE_CLIENTS_DEFAULT 64u
 #define W4_LINE_QUEUE_DEFAULT (8u * 1024u * 1024u)
 #define W4_LINE_SLOW_US (UINT64_C(10) * W4_US_PER_S) /* a client that reads nothing is cut */
@@ -17,13 +17,13 @@ typedef struct w4_line_server w4_line_server;
 typedef struct w4_line_client w4_line_client;
 
 typedef struct w4_line_server_config {
-    const char *name;       /* for logs: "control", "agent" */
-    const char *path;       /* of the socket; under 108 bytes */
-    mode_t mode;            /* 0660 */
-    gid_t group;            /* (gid_t)-1: leave */
-    int inherited_fd;       /* a listening socket handed over by the service manager, or -1 */
-    uint32_t clients_max;   /* 0: the default */
-    size_t queue_bytes_max; /* kept for one client; 0: the default */
+    const char *name;            /* for logs: "control", "agent" */
+    const char *path;            /* of the socket; under 108 bytes */
+    mode_t mode;                 /* 0660 */
+    gid_t group;                 /* (gid_t)-1: leave */
+    int inherited_fd;            /* a listening socket handed over by the service manager, or -1 */
+    uint32_t clients_max;        /* 0: the default */
+    size_t queue_bytes_max;      /* kept for one client; 0: the default */
     void (*wake)(void *context); /* there is something to pop; only schedules */
     void *wake_context;
 } w4_line_server_config;

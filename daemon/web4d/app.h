@@ -1,6 +1,7 @@
 /* The daemon's composition: the node core, and the loop, store, sockets and files around it. */
 #pragma once
 
+#include "base/text.h"
 #include "io/lineserver.h"
 #include "io/loop.h"
 #include "io/service.h"
@@ -8,6 +9,7 @@
 #include "platform/config.h"
 #include "rpc/message.h"
 #include "rpc/method.h"
+#include "rpc/shapes.h"
 #include "web4d/files.h"
 
 #include <sys/queue.h>
@@ -30,7 +32,9 @@ typedef struct w4d_client {
     LIST_ENTRY(w4d_client) next;
     w4_line_client *line;
     w4_surface surface;
-    uint64_t owner; /* names it towards the node; never used twice */
+    uint64_t owner;     /* never used twice */
+    uint64_t speaks_as; /* what its agent is attached under: its own owner, or that of another
+                         * connection of the same user for the same agent */
     uid_t uid;
     pid_t pid;
     char agent_id[W4_AGENT_ID_MAX + 1]; /* attached as; "" none */
@@ -41,6 +45,7 @@ typedef struct w4d_client {
     uint32_t unacked_count, unacked_next;
     char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
     w4_buffer held;                   /* lines that go out when the turn's commit has been made */
+    bool promised; /* one of them says that something is stored */
 } w4d_client;
 
 LIST_HEAD(w4d_clients, w4d_client);
@@ -65,6 +70,9 @@ struct w4d_app {
     uint64_t started_us;
     uint64_t event_cursor; /* of the log */
     w4_log_limit log_limit;
+    w4_log_level log_level;
+    bool to_journal; /* stderr is the journal: lines carry their priority */
+    struct w4d_beacons *beacons;
     bool stopping;
     int fatal; /* why the loop was ended; 0: in order */
 };
@@ -86,9 +94,16 @@ int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload);
 /* Puts the anchors of the config into the trust book (those that never moved). 0 or -ENOMEM. */
 int w4d_apply_anchors(w4d_app *app);
 
+/* beacons.c: LAN beacons on the interfaces of the config; none by default. */
+int w4d_beacons_start(w4d_app *app);
+void w4d_beacons_send(w4d_app *app, w4_bytes datagram);
+void w4d_beacons_stop(w4d_app *app);
+
 /* clients.c */
 void w4d_clients_work(w4d_app *app);   /* lines that have arrived */
 void w4d_clients_notify(w4d_app *app); /* what the node has for them */
 void w4d_clients_flush(w4d_app *app);  /* after the commit */
 void w4d_clients_close(w4d_app *app);
+/* Speaks for nobody any more; the last connection of an agent detaches it. */
+void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us);
 int w4d_client_notify(w4d_client *client, w4_notification notification, w4_bytes params);

@@ -113,6 +113,7 @@ static int run(w4d_call *call, w4_bytes id) {
         r = kept < 0 ? kept : r;
     }
     w4_buffer *held = &call->client->held;
+    call->client->promised = call->client->promised || call->row->changes;
     if (r == 0) {
         r = answer(call->client, w4_rpc_write_result(held, id, w4_buffer_bytes(&value)));
     } else if (r > 0) {

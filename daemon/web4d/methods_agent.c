@@ -46,7 +46,7 @@ static int hosted_key(w4d_call *call, const char *agent_id, w4_identity **ret_id
 }
 
 static int attach(w4d_call *call, const char *agent_id) {
-    w4_agent_attach request = {.agent_id = agent_id, .owner = call->client->owner};
+    w4_agent_attach request = {.agent_id = agent_id, .owner = call->client->speaks_as};
     w4_pubkey pubkey;
     int r = 0;
     if (w4_json_string_equal(w4_json_get(call->params, "key"), "hosted")) {
@@ -75,6 +75,43 @@ static int attach(w4d_call *call, const char *agent_id) {
     return r;
 }
 
+/* Another connection of the same user that holds this agent by its hosted key. The agent is shared
+ * when one of both does not want its messages: `send` beside `listen`. */
+static w4d_client *shared_holder(w4d_call *call, const char *agent_id, unsigned wanted) {
+    w4d_client *other = NULL;
+    LIST_FOREACH (other, &call->app->clients, next) {
+        w4_agent_info info;
+        if (strcmp(other->agent_id, agent_id) != 0 || other->uid != call->client->uid ||
+            (other->subscribed & wanted & W4D_SUBSCRIBE_MESSAGE) != 0) {
+            continue;
+        }
+        if (w4_protocol_agent_find(w4_node_protocol(call->app->node), other->speaks_as, agent_id,
+                                   &info) &&
+            info.hosted) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static int attach_or_share(w4d_call *call, const char *agent_id) {
+    bool hosted = w4_json_string_equal(w4_json_get(call->params, "key"), "hosted");
+    subscribe(call);
+    const w4d_client *holder =
+        hosted ? shared_holder(call, agent_id, call->client->subscribed) : NULL;
+    if (holder != NULL) {
+        call->client->speaks_as = holder->speaks_as;
+        return 0;
+    }
+    int r = attach(call, agent_id);
+    if (r != 0) {
+        call->client->subscribed = 0;
+        return r;
+    }
+    w4_mesh_agents_changed(w4_node_mesh(call->app->node), call->now_us);
+    return 0;
+}
+
 int w4d_agent_attach(w4d_call *call) {
     w4d_client *client = call->client;
     if (client->agent_id[0] != '\0') {
@@ -92,15 +129,13 @@ int w4d_agent_attach(w4d_call *call) {
             return -ENOMEM;
         }
     }
-    int r = attach(call, agent_id);
+    int r = attach_or_share(call, agent_id);
     if (r != 0) {
         return r;
     }
     memcpy(client->agent_id, agent_id, sizeof agent_id);
-    subscribe(call);
-    w4_mesh_agents_changed(w4_node_mesh(call->app->node), call->now_us);
     w4_agent_info info;
-    if (!w4_protocol_agent_find(w4_node_protocol(call->app->node), client->owner, agent_id,
+    if (!w4_protocol_agent_find(w4_node_protocol(call->app->node), client->speaks_as, agent_id,
                                 &info)) {
         return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the agent is not there after attaching");
     }
@@ -124,12 +159,7 @@ int w4d_agent_detach(w4d_call *call) {
     if (r != 0) {
         return r;
     }
-    w4_protocol_agent_detach(w4_node_protocol(call->app->node), client->owner, client->agent_id,
-                             call->now_us);
-    w4_mesh_agents_changed(w4_node_mesh(call->app->node), call->now_us);
-    client->agent_id[0] = '\0';
-    client->subscribed = 0;
-    client->unacked_count = 0;
+    w4d_client_leave_agent(call->app, client, call->now_us);
     w4_json_begin_object(call->result);
     w4_json_member_bool(call->result, "detached", true);
     w4_json_end_object(call->result);
@@ -137,6 +167,7 @@ int w4d_agent_detach(w4d_call *call) {
 }
 
 static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {
+    call->client->promised = call->client->promised || receipt->stored;
     w4_json_begin_object(call->result);
     w4_json_member_string(call->result, "msg_id", receipt->msg_id);
     w4_json_member_bool(call->result, "stored", receipt->stored);
@@ -163,7 +194,7 @@ int w4d_agent_send(w4d_call *call) {
     w4_buffer to = W4_BUFFER_INIT(4096);
     w4_buffer type = W4_BUFFER_INIT(4096);
     w4_send_request request = {
-        .owner = call->client->owner,
+        .owner = call->client->speaks_as,
         .agent_id = call->client->agent_id,
         .family = W4_FAMILY_CIP,
         .payload = w4_json_get(call->params, "payload"),
@@ -199,7 +230,7 @@ int w4d_agent_submit(w4d_call *call) {
         return r;
     }
     w4_send_receipt receipt;
-    r = w4_protocol_submit(w4_node_protocol(call->app->node), call->client->owner,
+    r = w4_protocol_submit(w4_node_protocol(call->app->node), call->client->speaks_as,
                            w4_json_text(w4_json_get(call->params, "envelope")), call->now_us,
                            &receipt, &call->refused);
     return r != 0 ? r : write_receipt(call, &receipt);
@@ -211,14 +242,14 @@ int w4d_agent_state(w4d_call *call) {
         return r;
     }
     w4_protocol *protocol = w4_node_protocol(call->app->node);
-    r = w4_protocol_agent_state(protocol, call->client->owner, call->client->agent_id, call->params,
-                                call->now_us, &call->refused);
+    r = w4_protocol_agent_state(protocol, call->client->speaks_as, call->client->agent_id,
+                                call->params, call->now_us, &call->refused);
     if (r != 0) {
         return r;
     }
     w4_agent_info info;
     bool known =
-        w4_protocol_agent_find(protocol, call->client->owner, call->client->agent_id, &info);
+        w4_protocol_agent_find(protocol, call->client->speaks_as, call->client->agent_id, &info);
     w4_json_begin_object(call->result);
     w4_json_member_bool(call->result, "paced", known && info.paced);
     w4_json_member_unsigned(call->result, "waiting", known ? info.waiting : 0);

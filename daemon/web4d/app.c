@@ -1,0 +1,347 @@
+#include "web4d/app.h"
+
+#include "crypto/primitives.h"
+#include "io/sqlite.h"
+#include "io/tcp.h"
+#include "io/unix.h"
+#include "web4d/log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DRAIN_US (UINT64_C(10) * W4_US_PER_S)
+
+static void fatal(w4d_app *app, int r, const char *what) {
+    app->fatal = r;
+    w4_log(&app->env, W4_LOG_ERROR, "%s: %s", what, strerror(-r));
+    w4_loop_stop(app->loop);
+}
+
+/* ---- one turn: lines of clients, then the node, then what it says to the clients */
+
+void w4d_app_wake(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    w4_loop_defer(app->loop, &app->work);
+    w4_loop_defer(app->loop, &app->turn);
+    w4_loop_defer(app->loop, &app->flush);
+}
+
+static void run_work(void *context) {
+    w4d_clients_work((w4d_app *)context);
+}
+
+static void update_status(w4d_app *app) {
+    size_t sessions = 0;
+    w4_node_session session;
+    for (size_t cursor = 0; w4_node_session_next(app->node, &cursor, &session);) {
+        sessions += w4_session_attached(session.session);
+    }
+    size_t agents = 0;
+    w4_agent_info agent;
+    for (size_t cursor = 0; w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &agent);) {
+        agents += agent.attached;
+    }
+    w4_service_status(app->service, "%zu sessions, %zu agents, %u facts accepted%s", sessions,
+                      agents, w4_protocol_fact_count(w4_node_protocol(app->node), W4_FACT_ACCEPTED),
+                      w4_node_durable(app->node) ? "" : "; the store fails");
+}
+
+static void run_turn(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
+    if (r < 0) {
+        fatal(app, r, "the node cannot go on");
+        return;
+    }
+    w4d_clients_notify(app);
+    w4d_log_events(app);
+    w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
+    update_status(app);
+    if (app->stopping && w4_node_drained(app->node)) {
+        w4_loop_stop(app->loop);
+    }
+}
+
+static void run_flush(void *context) {
+    w4d_clients_flush((w4d_app *)context);
+}
+
+static void on_drain_over(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    w4_log(&app->env, W4_LOG_WARNING, "sessions did not end in time");
+    w4_loop_stop(app->loop);
+}
+
+void w4d_app_stop(w4d_app *app, const char *reason) {
+    if (app->stopping) {
+        return;
+    }
+    app->stopping = true;
+    w4_service_stopping(app->service);
+    for (int surface = 0; surface < W4_SURFACE_COUNT; surface++) {
+        w4_line_server_stop(app->servers[surface]);
+    }
+    w4_node_drain(app->node, reason, w4_loop_now_us(app->loop));
+    w4_loop_timer_set(app->drain_timer, w4_later(w4_loop_now_us(app->loop), DRAIN_US));
+    w4d_app_wake(app);
+}
+
+static void on_term(void *context) {
+    w4d_app_stop((w4d_app *)context, "signal");
+}
+
+static void on_hup(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    w4d_reload reload;
+    int r = w4d_reload_config(app, &reload);
+    if (r < 0) {
+        fatal(app, r, "reload");
+    } else if (r > 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "the configuration is refused, the old one stays: %s",
+               reload.text);
+    } else {
+        w4_log(&app->env, W4_LOG_INFO, "configuration reloaded: %u changes, %u need a restart",
+               reload.changes.count, reload.changes.restart_count);
+    }
+    w4d_app_wake(app);
+}
+
+/* ---- start */
+
+void w4d_node_config(const w4_config *config, w4_node_config *ret_config) {
+    w4_node_config c = W4_NODE_CONFIG_DEFAULT;
+    c.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
+    c.protocol.quorum = config->cip.quorum;
+    c.protocol.distinct_nodes = config->cip.distinct_nodes;
+    c.protocol.handshake_timeout_us = (uint64_t)config->cip.handshake_timeout_ms * W4_US_PER_MS;
+    c.protocol.limits = (w4_json_limits){config->limits.envelope_bytes, config->limits.depth,
+                                         config->limits.array_items, config->limits.string_bytes};
+    c.protocol.agents_max = config->limits.agents_max;
+    c.protocol.facts_max = config->limits.facts_max;
+    c.mesh = W4_MESH_CONFIG_DEFAULT;
+    (void)snprintf(c.mesh.name, sizeof c.mesh.name, "%s", config->node.name);
+    (void)snprintf(c.mesh.version, sizeof c.mesh.version, "%s", W4_VERSION);
+    c.mesh.peers_max = config->mesh.max_peers;
+    c.mesh.beacon_interval_us = config->mesh.beacons.interfaces_count == 0
+                                    ? 0
+                                    : (uint64_t)config->mesh.beacons.interval_ms * W4_US_PER_MS;
+    c.session = W4_SESSION_CONFIG_DEFAULT;
+    c.session.heartbeat_us = (uint64_t)config->session.heartbeat_ms * W4_US_PER_MS;
+    c.session.timeout_us = (uint64_t)config->session.timeout_ms * W4_US_PER_MS;
+    c.session.resume_window_us = (uint64_t)config->session.resume_window_ms * W4_US_PER_MS;
+    c.session.max_message = config->session.max_message;
+    c.session.rekey_records = config->session.rekey_records;
+    c.session.rekey_bytes = config->session.rekey_bytes;
+    c.session.rekey_us = (uint64_t)config->session.rekey_ms * W4_US_PER_MS;
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        c.session.channels[kind].messages_max = config->session.queue_messages;
+        c.session.channels[kind].bytes_max = (size_t)config->session.queue_bytes;
+        c.session.channels[kind].credit = config->session.credit;
+    }
+    c.sessions_max = config->limits.sessions_max;
+    c.half_open_max = config->limits.half_open_max;
+    c.handshakes_per_s = config->limits.accepts_per_s;
+    *ret_config = c;
+}
+
+static void random_bytes(void *context, void *ret_bytes, size_t len) {
+    (void)context;
+    w4_random(ret_bytes, len);
+}
+
+static int start_loop(w4d_app *app) {
+    app->env = (w4_env){.context = app, .random = random_bytes, .log = w4d_log_line};
+    int r = w4_loop_new(&app->env, &app->loop);
+    if (r != 0) {
+        (void)fprintf(stderr, "web4d: no event loop: %s\n", strerror(-r));
+        return r;
+    }
+    w4_loop_task_init(&app->work, W4_LOOP_WORK, run_work, app);
+    w4_loop_task_init(&app->turn, W4_LOOP_COMMIT, run_turn, app);
+    w4_loop_task_init(&app->flush, W4_LOOP_FLUSH, run_flush, app);
+    app->started_us = w4_loop_now_us(app->loop);
+    r = w4_loop_timer_new(app->loop, "node", w4d_app_wake, app, &app->node_timer);
+    r = r != 0 ? r : w4_loop_timer_new(app->loop, "drain", on_drain_over, app, &app->drain_timer);
+    r = r != 0 ? r : w4_loop_signal_new(app->loop, SIGTERM, on_term, app, &app->on_term);
+    r = r != 0 ? r : w4_loop_signal_new(app->loop, SIGINT, on_term, app, &app->on_int);
+    r = r != 0 ? r : w4_loop_signal_new(app->loop, SIGHUP, on_hup, app, &app->on_hup);
+    return r != 0 ? r : w4_service_new(app->loop, &app->service);
+}
+
+static int start_store(w4d_app *app) {
+    char text[512] = "";
+    int r = w4_store_sqlite_open(app->config->paths.store, &app->store, text, sizeof text);
+    if (r != 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "the store %s is refused: %s", app->config->paths.store,
+               r < 0 ? strerror(-r) : text);
+    }
+    return r;
+}
+
+static int start_identity(w4d_app *app) {
+    char text[512] = "";
+    char path[4096];
+    const char *credential = w4_service_credential(app->service, "identity", path, sizeof path);
+    int r = w4d_files_identity(app->config, credential, &app->identity, text, sizeof text);
+    if (r != 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "%s", r < 0 ? strerror(-r) : text);
+    }
+    return r;
+}
+
+static int start_node(w4d_app *app) {
+    w4_node_context context = {.env = &app->env,
+                               .store = app->store,
+                               .identity = app->identity,
+                               .registry = &app->registry};
+    w4_node_config config;
+    w4d_node_config(app->config, &config);
+    int r = w4_transport_registry_add(&app->registry, &w4_transport_tcp);
+    r = r != 0 ? r : w4_transport_registry_add(&app->registry, &w4_transport_unix);
+    r = r != 0 ? r : w4_node_new(&context, &config, w4_loop_now_us(app->loop), &app->node);
+    for (uint32_t i = 0; r == 0 && i < app->registry.count; i++) {
+        r = w4_node_transport_open(app->node, app->registry.backends[i], app->loop, w4d_app_wake,
+                                   app);
+    }
+    if (r != 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "the node cannot start: %s",
+               r < 0 ? strerror(-r) : w4_store_error(app->store));
+    }
+    return r;
+}
+
+/* "tcp:0.0.0.0:7474" is where it listens, not where anybody can dial it. */
+static bool is_wildcard(const char *address) {
+    return strncmp(address, "tcp:0.0.0.0:", 12) == 0 || strncmp(address, "tcp:[::]:", 9) == 0;
+}
+
+static int start_listening(w4d_app *app) {
+    const char *addresses[W4_CONFIG_LISTEN_MAX];
+    char bound[W4_CONFIG_LISTEN_MAX][W4_ADDRESS_MAX + 1];
+    size_t count = 0;
+    for (uint32_t i = 0; i < app->config->listen_count; i++) {
+        int error = 0;
+        int r = w4_node_listen(app->node, app->config->listen[i], bound[i], &error);
+        if (r != 0) {
+            w4_log(&app->env, W4_LOG_ERROR, "cannot listen on %s: %s", app->config->listen[i],
+                   r < 0        ? strerror(-r)
+                   : error != 0 ? strerror(error)
+                                : w4_transport_error_name(r));
+            return r;
+        }
+        w4_log(&app->env, W4_LOG_INFO, "listening on %s", bound[i]);
+        if (!is_wildcard(bound[i])) {
+            addresses[count++] = bound[i];
+        }
+    }
+    if (app->config->advertise_count > 0) {
+        count = app->config->advertise_count;
+        for (size_t i = 0; i < count; i++) {
+            addresses[i] = app->config->advertise[i];
+        }
+    }
+    return w4_mesh_set_addresses(w4_node_mesh(app->node), addresses, count,
+                                 w4_loop_now_us(app->loop));
+}
+
+static int start_server(w4d_app *app, w4_surface surface, const char *name, const char *path,
+                        const char *group_name) {
+    const struct group *group = group_name[0] == '\0' ? NULL : getgrnam(group_name);
+    w4_line_server_config config = {
+        .name = name,
+        .path = path,
+        .mode = 0660,
+        /* Only root, or a member of the group, can give the socket to it. */
+        .group = group == NULL ? (gid_t)-1 : group->gr_gid,
+        .inherited_fd = w4_service_socket(app->service, name),
+        .clients_max = app->config->limits.clients_max,
+        .queue_bytes_max = app->config->limits.client_queue_bytes,
+        .wake = w4d_app_wake,
+        .wake_context = app,
+    };
+    char text[512] = "";
+    int r = w4_line_server_open(app->loop, &config, &app->servers[surface], text, sizeof text);
+    if (r != 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "the %s socket %s: %s", name, path,
+               r < 0 ? strerror(-r) : text);
+    }
+    return r;
+}
+
+static int start_mesh(w4d_app *app) {
+    w4_mesh *mesh = w4_node_mesh(app->node);
+    for (uint32_t i = 0; i < app->config->seeds_count; i++) {
+        const w4_config_seed *seed = &app->config->seeds[i];
+        int r = w4_mesh_add_address(mesh, seed->address, W4_ADDRESS_SEED,
+                                    seed->pinned ? &seed->fingerprint : NULL,
+                                    w4_loop_now_us(app->loop));
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = w4d_apply_anchors(app);
+    return r != 0 ? r : w4d_beacons_start(app);
+}
+
+int w4d_app_start(w4d_app *app) {
+    LIST_INIT(&app->clients);
+    app->log_level = app->config->log.level;
+    app->to_journal = getenv("JOURNAL_STREAM") != NULL;
+    int r = start_loop(app);
+    if (r != 0) {
+        return r;
+    }
+    char text[512] = "";
+    if (w4d_files_make_folders(app->config, text, sizeof text) != 0) {
+        w4_log(&app->env, W4_LOG_ERROR, "%s", text);
+        return 1;
+    }
+    r = start_identity(app);
+    r = r != 0 ? r : start_store(app);
+    r = r != 0 ? r : start_node(app);
+    r = r != 0 ? r
+               : start_server(app, W4_SURFACE_CONTROL, "control", app->config->paths.control_socket,
+                              app->config->access.control_group);
+    r = r != 0 ? r
+               : start_server(app, W4_SURFACE_AGENT, "agent", app->config->paths.agent_socket,
+                              app->config->access.agent_group);
+    r = r != 0 ? r : start_listening(app);
+    r = r != 0 ? r : start_mesh(app);
+    if (r != 0) {
+        return r;
+    }
+    w4_service_ready(app->service);
+    w4d_app_wake(app);
+    return 0;
+}
+
+void w4d_app_deinit(w4d_app *app) {
+    if (app->loop == NULL) {
+        return;
+    }
+    if (app->node != NULL) {
+        w4d_clients_close(app);
+        w4d_beacons_stop(app);
+    }
+    for (int surface = 0; surface < W4_SURFACE_COUNT; surface++) {
+        app->servers[surface] = w4_line_server_free(app->servers[surface]);
+    }
+    app->node = w4_node_free(app->node);
+    app->store = w4_store_free(app->store);
+    app->identity = w4_identity_free(app->identity);
+    app->service = w4_service_free(app->service);
+    w4_loop_cancel(app->loop, &app->work);
+    w4_loop_cancel(app->loop, &app->turn);
+    w4_loop_cancel(app->loop, &app->flush);
+    app->node_timer = w4_loop_timer_free(app->node_timer);
+    app->drain_timer = w4_loop_timer_free(app->drain_timer);
+    app->on_term = w4_loop_signal_free(app->on_term);
+    app->on_int = w4_loop_signal_free(app->on_int);
+    app->on_hup = w4_loop_signal_free(app->on_hup);
+    app->loop = w4_loop_free(app->loop);
+}

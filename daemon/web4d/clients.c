@@ -1,0 +1,353 @@
+/* Connections to the local sockets: who they are, what they ask, what they are told. */
+#include "web4d/app.h"
+
+#include "web4d/call.h"
+#include "json/writer.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINES_PER_TURN 256u
+
+/* ---- coming and going */
+
+static bool in_group(const w4_line_credentials *who, const char *name) {
+    if (name[0] == '\0') {
+        return false;
+    }
+    const struct group *group = getgrnam(name);
+    if (group == NULL) {
+        return false;
+    }
+    if (who->gid == group->gr_gid) {
+        return true;
+    }
+    for (uint32_t i = 0; i < who->group_count; i++) {
+        if (who->groups[i] == group->gr_gid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The kernel says who is at the other end; the message never does. */
+static bool admitted(const w4d_app *app, w4_surface surface, const w4_line_credentials *who) {
+    if (who->uid == 0 || who->uid == geteuid()) {
+        return true;
+    }
+    return in_group(who, surface == W4_SURFACE_CONTROL ? app->config->access.control_group
+                                                       : app->config->access.agent_group);
+}
+
+static int client_new(w4d_app *app, w4_surface surface, w4_line_client *line) {
+    const w4_line_credentials *who = w4_line_client_credentials(line);
+    if (!admitted(app, surface, who)) {
+        w4_buffer text = W4_BUFFER_INIT(1024);
+        int r = w4_rpc_write_error(&text, w4_bytes_from_text("null"), W4_RPC_REFUSED,
+                                   W4_REFUSAL_UNAUTHORIZED, NULL,
+                                   "your user and groups are not admitted to this socket");
+        if (r == 0) {
+            (void)w4_line_client_send(line, w4_buffer_bytes(&text));
+        }
+        w4_buffer_deinit(&text);
+        w4_log(&app->env, W4_LOG_WARNING, "refused uid %lu on the %s socket",
+               (unsigned long)who->uid, surface == W4_SURFACE_CONTROL ? "control" : "agent");
+        w4_line_client_close(line);
+        return r < 0 ? r : 0;
+    }
+    w4d_client *client = (w4d_client *)calloc(1, sizeof *client);
+    if (client == NULL) {
+        w4_line_client_close(line);
+        return -ENOMEM;
+    }
+    client->line = line;
+    client->surface = surface;
+    client->owner = ++app->next_owner;
+    client->speaks_as = client->owner;
+    client->uid = who->uid;
+    client->pid = who->pid;
+    client->held = W4_BUFFER_INIT(W4D_REPLIES_BYTES_MAX);
+    w4_line_client_set_owner(line, client);
+    LIST_INSERT_HEAD(&app->clients, client, next);
+    app->client_count[surface]++;
+    return 0;
+}
+
+/* Does another connection speak for the same agent? */
+static bool shared(const w4d_app *app, const w4d_client *client) {
+    const w4d_client *other = NULL;
+    LIST_FOREACH (other, &app->clients, next) {
+        if (other != client && other->agent_id[0] != '\0' &&
+            other->speaks_as == client->speaks_as) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
+    if (client->agent_id[0] != '\0' && !shared(app, client)) {
+        w4_protocol_agent_detach(w4_node_protocol(app->node), client->speaks_as, NULL, now_us);
+        w4_mesh_agents_changed(w4_node_mesh(app->node), now_us);
+    }
+    client->agent_id[0] = '\0';
+    client->subscribed = 0;
+    client->unacked_count = 0;
+    /* Owners name what an agent is attached under, and another client may still stand under ours:
+     * so the next attach of this one is under a new one. */
+    client->owner = ++app->next_owner;
+    client->speaks_as = client->owner;
+}
+
+static void client_gone(w4d_app *app, w4d_client *client) {
+    w4d_client_leave_agent(app, client, w4_loop_now_us(app->loop));
+    LIST_REMOVE(client, next);
+    app->client_count[client->surface]--;
+    w4_line_client_close(client->line);
+    w4_buffer_deinit(&client->held);
+    free(client->unacked);
+    free(client);
+}
+
+void w4d_clients_close(w4d_app *app) {
+    while (!LIST_EMPTY(&app->clients)) {
+        client_gone(app, LIST_FIRST(&app->clients));
+    }
+}
+
+static int work_server(w4d_app *app, w4_surface surface) {
+    w4_line_event event;
+    for (uint32_t i = 0; i < LINES_PER_TURN; i++) {
+        if (app->servers[surface] == NULL || !w4_line_server_pop(app->servers[surface], &event)) {
+            return 0;
+        }
+        w4d_client *client = (w4d_client *)w4_line_client_owner(event.client);
+        int r = 0;
+        switch (event.kind) {
+        case W4_LINE_EVENT_NEW:
+            r = client_new(app, surface, event.client);
+            break;
+        case W4_LINE_EVENT_LINE:
+            r = client == NULL ? 0 : w4d_call_line(app, client, event.line);
+            break;
+        case W4_LINE_EVENT_GONE:
+            if (client != NULL) {
+                client_gone(app, client);
+            } else {
+                w4_line_client_close(event.client);
+            }
+            break;
+        case W4_LINE_EVENT_KIND_COUNT:
+            break;
+        }
+        if (r < 0) {
+            return r;
+        }
+    }
+    w4d_app_wake(app); /* the rest in the next turn: nobody else waits long */
+    return 0;
+}
+
+void w4d_clients_work(w4d_app *app) {
+    for (int surface = 0; surface < W4_SURFACE_COUNT; surface++) {
+        int r = work_server(app, (w4_surface)surface);
+        if (r < 0) {
+            app->fatal = r;
+            w4_loop_stop(app->loop);
+            return;
+        }
+    }
+}
+
+/* ---- notifications */
+
+int w4d_client_notify(w4d_client *client, w4_notification notification, w4_bytes params) {
+    int r = w4_rpc_write_notification(&client->held, w4_notification_row_of(notification)->name,
+                                      params);
+    if (r == -EMSGSIZE) {
+        client->held.max = 0; /* it is cut off at the flush: it would miss something */
+        return 0;
+    }
+    return r;
+}
+
+/* What the agent has been given, so that agent.ack can say whether it waited for that. */
+static void remember_unacked(w4d_client *client, const char *msg_id) {
+    if (client->unacked == NULL) {
+        return;
+    }
+    memcpy(client->unacked[client->unacked_next], msg_id, W4_UUID_LEN + 1);
+    client->unacked_next = (client->unacked_next + 1) % W4D_UNACKED_MAX;
+    if (client->unacked_count < W4D_UNACKED_MAX) {
+        client->unacked_count++;
+    }
+}
+
+static void write_message(w4d_app *app, w4_json_writer *w, const w4_node_event *event) {
+    w4_json_begin_object(w);
+    w4_json_name(w, "envelope");
+    w4_json_raw(w, event->bytes);
+    w4_json_name(w, "path");
+    w4_json_begin_array(w);
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(w4_fingerprint_is_zero(&event->node)
+                              ? w4_identity_fingerprint(app->identity)
+                              : &event->node,
+                          text);
+    w4_json_string_text(w, text);
+    w4_json_end_array(w);
+    w4d_write_time(w, "received_at", event->wall_us);
+    w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, event->trust));
+    w4_json_end_object(w);
+}
+
+typedef struct outcome_row {
+    w4_refusal code;
+    const char *outcome;
+} outcome_row;
+
+/* The word of agent.delivery for a code; everything that is not here is "refused". */
+static const char *outcome_of(w4_refusal code) {
+    static const outcome_row rows[] = {
+        {W4_REFUSAL_NONE, "delivered"},        {W4_REFUSAL_TIMEOUT, "timed_out"},
+        {W4_REFUSAL_STALE, "timed_out"},       {W4_REFUSAL_DISCONNECTED, "disconnected"},
+        {W4_REFUSAL_NO_ROUTE, "disconnected"}, {W4_REFUSAL_BACKPRESSURE, "dropped"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].code == code) {
+            return rows[i].outcome;
+        }
+    }
+    return "refused";
+}
+
+static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
+    w4_json_begin_object(w);
+    if (event->code != W4_REFUSAL_NONE) {
+        w4_json_member_string(w, "code", w4_refusal_name(event->code));
+    }
+    w4_json_member_string(w, "msg_id", event->msg_id);
+    w4_json_member_string(w, "outcome", outcome_of(event->code));
+    if (event->code != W4_REFUSAL_NONE) {
+        w4_json_member_string(w, "text", w4_refusal_help(event->code));
+    }
+    w4_json_member_string(w, "to", event->to);
+    w4_json_end_object(w);
+}
+
+static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification notification,
+                      w4_bytes params) {
+    w4d_client *client = NULL;
+    LIST_FOREACH (client, &app->clients, next) {
+        bool theirs = event->kind == W4_NODE_EVENT_FACT || client->speaks_as == event->owner;
+        if (!theirs || (client->subscribed & (1u << notification)) == 0) {
+            continue;
+        }
+        if (event->kind == W4_NODE_EVENT_MESSAGE) {
+            remember_unacked(client, event->msg_id);
+        }
+        int r = w4d_client_notify(client, notification, params);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int notify_event(w4d_app *app, const w4_node_event *event) {
+    w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &params);
+    w4_notification notification = W4_NOTIFY_AGENT_MESSAGE;
+    switch (event->kind) {
+    case W4_NODE_EVENT_MESSAGE:
+        write_message(app, &w, event);
+        break;
+    case W4_NODE_EVENT_DELIVERY:
+        notification = W4_NOTIFY_AGENT_DELIVERY;
+        write_delivery(&w, event);
+        break;
+    case W4_NODE_EVENT_FACT:
+        notification = W4_NOTIFY_FACT_UPDATED;
+        w4_json_begin_object(&w);
+        w4_json_name(&w, "fact");
+        w4_json_raw(&w, event->bytes);
+        w4_json_end_object(&w);
+        break;
+    case W4_NODE_EVENT_BEACON:
+        w4d_beacons_send(app, event->bytes);
+        break;
+    case W4_NODE_EVENT_KIND_COUNT:
+        break;
+    }
+    int r = w.error;
+    if (r == 0 && event->kind != W4_NODE_EVENT_BEACON) {
+        r = notify_one(app, event, notification, w4_buffer_bytes(&params));
+    }
+    w4_buffer_deinit(&params);
+    return r;
+}
+
+static int notify_watchers(w4d_app *app) {
+    const w4_events *events = w4_node_events(app->node);
+    w4d_client *client = NULL;
+    LIST_FOREACH (client, &app->clients, next) {
+        w4_event_view view;
+        while ((client->subscribed & W4D_SUBSCRIBE_EVENT) != 0 &&
+               w4_events_next(events, &client->event_cursor, &view)) {
+            if (client->event_filter && client->event_types[view.event] == 0) {
+                continue;
+            }
+            int r = w4d_client_notify(client, W4_NOTIFY_NODE_EVENT, view.json);
+            if (r < 0) {
+                return r;
+            }
+        }
+    }
+    return 0;
+}
+
+void w4d_clients_notify(w4d_app *app) {
+    w4_node_event event;
+    int r = 0;
+    while (r == 0 && w4_node_pop_event(app->node, &event)) {
+        r = notify_event(app, &event);
+    }
+    r = r != 0 ? r : notify_watchers(app);
+    if (r < 0 && r != -EMSGSIZE) {
+        app->fatal = r;
+        w4_loop_stop(app->loop);
+    }
+}
+
+/* ---- after the commit */
+
+void w4d_clients_flush(w4d_app *app) {
+    w4d_client *client = NULL;
+    w4d_client *next = NULL;
+    for (client = LIST_FIRST(&app->clients); client != NULL; client = next) {
+        next = LIST_NEXT(client, next);
+        if (client->promised && !w4_node_durable(app->node)) {
+            continue; /* what was promised is not on disk: the answer waits */
+        }
+        client->promised = false;
+        int r = client->held.len == 0
+                    ? 0
+                    : w4_line_client_send(client->line, w4_buffer_bytes(&client->held));
+        if (client->held.max == 0 || r == 1) {
+            w4_log(&app->env, W4_LOG_WARNING,
+                   "cut a client off that does not read (uid %lu, pid %ld)",
+                   (unsigned long)client->uid, (long)client->pid);
+            client_gone(app, client);
+            continue;
+        }
+        w4_buffer_deinit(&client->held);
+        if (r < 0) {
+            app->fatal = r;
+            w4_loop_stop(app->loop);
+        }
+    }
+}

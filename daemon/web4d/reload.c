@@ -1,0 +1,104 @@
+#include "web4d/app.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int w4d_apply_anchors(w4d_app *app) {
+    w4_trust_book *book = w4_node_trust(app->node);
+    for (uint32_t i = 0; i < app->config->trust.anchors_count; i++) {
+        const w4_config_anchor *anchor = &app->config->trust.anchors[i];
+        w4_trust_kind kind =
+            anchor->kind == W4_CONFIG_ANCHOR_AGENT ? W4_TRUST_AGENT : W4_TRUST_NODE;
+        /* What has moved since stands: an anchor is where trust starts, not where it stays. */
+        bool moved = false;
+        w4_trust_entry entry;
+        for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+            moved = moved || (entry.kind == kind &&
+                              w4_fingerprint_equal(&entry.subject, &anchor->fingerprint));
+        }
+        if (moved) {
+            continue;
+        }
+        int r = w4_node_trust_set(app->node, kind, &anchor->fingerprint, W4_TRUST_TRUSTED, "anchor",
+                                  "named in the configuration", w4_loop_now_us(app->loop));
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void event_reloaded(w4d_app *app, bool ok, const w4d_reload *reload) {
+    w4_event_about about = {.event = W4_EVENT_CONFIG_RELOADED,
+                            .severity = ok ? W4_LOG_INFO : W4_LOG_ERROR};
+    w4_json_writer *w =
+        w4_events_begin(w4_node_events(app->node), &about, w4_loop_now_us(app->loop));
+    w4_json_member_bool(w, "ok", ok);
+    w4_json_member_string(w, "digest", w4_config_digest(app->config));
+    w4_json_member_string(w, "previous", reload->previous);
+    w4_json_member_string(w, "text", reload->text);
+    w4_events_end(w4_node_events(app->node));
+}
+
+static int add_seeds(w4d_app *app) {
+    for (uint32_t i = 0; i < app->config->seeds_count; i++) {
+        const w4_config_seed *seed = &app->config->seeds[i];
+        int r = w4_mesh_add_address(w4_node_mesh(app->node), seed->address, W4_ADDRESS_SEED,
+                                    seed->pinned ? &seed->fingerprint : NULL,
+                                    w4_loop_now_us(app->loop));
+        if (r == -ENOMEM) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int swap(w4d_app *app, w4_config *next) {
+    w4_config_free(app->config);
+    app->config = next;
+    app->log_level = next->log.level;
+    w4_node_config config;
+    w4d_node_config(next, &config);
+    w4_node_configure(app->node, &config);
+    int r = add_seeds(app);
+    return r != 0 ? r : w4d_apply_anchors(app);
+}
+
+static int load_next(w4d_app *app, w4_config **ret_next, w4d_reload *reload) {
+    w4_buffer report = W4_BUFFER_INIT(64u * 1024u);
+    w4_config *loaded = NULL;
+    int r = w4d_files_load(&app->files, &loaded, &report);
+    if (r > 0) {
+        const char *text = w4_buffer_text(&report);
+        w4_text_copy(reload->text, sizeof reload->text,
+                     w4_bytes_from_text(text == NULL ? "out of memory" : text));
+    }
+    w4_buffer_deinit(&report);
+    if (r != 0) {
+        return r;
+    }
+    w4_config_compare(app->config, loaded, &reload->changes);
+    r = w4_config_carry(app->config, loaded, ret_next);
+    if (r > 0) {
+        (void)snprintf(reload->text, sizeof reload->text,
+                       "valid, but nothing of it can change without a restart");
+    }
+    w4_config_free(loaded);
+    return r;
+}
+
+int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload) {
+    memset(ret_reload, 0, sizeof *ret_reload);
+    (void)snprintf(ret_reload->previous, sizeof ret_reload->previous, "%s",
+                   w4_config_digest(app->config));
+    w4_service_reloading(app->service);
+    w4_config *next = NULL;
+    int r = load_next(app, &next, ret_reload);
+    r = r != 0 ? r : swap(app, next);
+    event_reloaded(app, r == 0, ret_reload);
+    w4_service_ready(app->service);
+    return r;
+}
