@@ -1,0 +1,419 @@
+#include "io/sqlite.h"
+
+#include "base/wire.h"
+#include "io/sqlite_file.h"
+#include "store/checksum.h"
+#include "store/gathered.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECKSUM_LEN 8
+#define REPORT_LINES_MAX 100
+
+typedef struct sqlite_store {
+    w4_store store; /* first: what the caller holds */
+    w4_store_gathered gathered;
+    w4_sqlite_file file;
+} sqlite_store;
+
+static sqlite_store *store_of(w4_store *store) {
+    return (sqlite_store *)store;
+}
+
+static int failed(int r) {
+    return r < 0 ? r : W4_STORE_E_FAILED;
+}
+
+/* ---- reading */
+
+static int fail_reading(sqlite_store *s) {
+    int r = w4_sqlite_file_fail_sqlite(&s->file, "reading");
+    return r == W4_STORE_E_CORRUPT ? r : failed(r);
+}
+
+static w4_bytes column(sqlite3_stmt *stmt, int index) {
+    /* The length after the pointer: that is the order SQLite promises something for. */
+    const void *data = sqlite3_column_blob(stmt, index);
+    return w4_bytes_of(data, (size_t)sqlite3_column_bytes(stmt, index));
+}
+
+static int bind(sqlite3_stmt *stmt, int index, w4_bytes bytes) {
+    return bytes.len == 0
+               ? sqlite3_bind_zeroblob(stmt, index, 0)
+               : sqlite3_bind_blob(stmt, index, bytes.data, (int)bytes.len, SQLITE_STATIC);
+}
+
+/* The value of a row (columns value, checksum), or W4_STORE_E_CORRUPT. */
+static int verified(sqlite_store *s, w4_store_table table, w4_bytes key, sqlite3_stmt *stmt,
+                    w4_bytes *ret_value) {
+    w4_bytes value = column(stmt, 0), checksum = column(stmt, 1);
+    uint8_t should[CHECKSUM_LEN];
+    if (!value.data && value.len == 0 && sqlite3_errcode(s->file.db) == SQLITE_NOMEM) {
+        return -ENOMEM;
+    }
+    w4_put_u64(should, w4_store_checksum(table, key, value));
+    if (!w4_bytes_equal(checksum, w4_bytes_of(should, sizeof(should)))) {
+        return w4_sqlite_file_fail(
+            &s->file, W4_STORE_E_CORRUPT,
+            "a record of table %s does not match its checksum; `web4ctl store check` lists "
+            "all of them",
+            w4_store_table_name(table));
+    }
+    *ret_value = value;
+    return 0;
+}
+
+static int sqlite_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value) {
+    sqlite_store *s = store_of(store);
+    const w4_store_node *node = w4_store_gathered_find(&s->gathered, table, key);
+    if (node) {
+        return node->removed ? W4_STORE_E_NOT_FOUND
+                             : w4_store_buffer_set(ret_value, w4_store_node_value(node));
+    }
+    int r = w4_sqlite_file_readable(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    sqlite3_stmt *stmt;
+    if (w4_sqlite_file_statement(&s->file, table, W4_SQLITE_GET, &stmt) != SQLITE_OK) {
+        return fail_reading(s);
+    }
+    int rc = bind(stmt, 1, key);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+    }
+    w4_bytes value;
+    if (rc == SQLITE_ROW) {
+        r = verified(s, table, key, stmt, &value);
+        if (r == 0) {
+            r = w4_store_buffer_set(ret_value, value);
+        }
+    } else {
+        r = rc == SQLITE_DONE ? W4_STORE_E_NOT_FOUND : fail_reading(s);
+    }
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+/* Steps to the first stored row behind from. Its key stays good until the statement is reset.
+ * 0, W4_STORE_E_NOT_FOUND, or a failure. */
+static int step_next(sqlite_store *s, sqlite3_stmt *stmt, w4_bytes from, bool inclusive,
+                     w4_bytes *ret_key) {
+    /* The next key behind K is K with a zero byte. */
+    uint8_t place[W4_STORE_KEY_MAX + 1];
+    if (from.len > 0) {
+        memcpy(place, from.data, from.len);
+    }
+    place[from.len] = 0;
+    (void)sqlite3_reset(stmt);
+    int rc = sqlite3_bind_blob(stmt, 1, place, (int)(from.len + !inclusive), SQLITE_TRANSIENT);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+    }
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? W4_STORE_E_NOT_FOUND : fail_reading(s);
+    }
+    w4_bytes key = column(stmt, 2);
+    int order = w4_bytes_compare(key, from);
+    if (key.len == 0 || key.len > W4_STORE_KEY_MAX || order < 0 || (order == 0 && !inclusive)) {
+        return w4_sqlite_file_fail(&s->file, W4_STORE_E_CORRUPT,
+                                   "a key is damaged or out of order");
+    }
+    *ret_key = key;
+    return 0;
+}
+
+static int give_gathered(const w4_store_node *node, w4_buffer *ret_key, w4_buffer *ret_value) {
+    int r = w4_store_buffer_set(ret_key, w4_store_node_key(node));
+    return r == 0 ? w4_store_buffer_set(ret_value, w4_store_node_value(node)) : r;
+}
+
+static int give_stored(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt, w4_bytes key,
+                       w4_buffer *ret_key, w4_buffer *ret_value) {
+    w4_bytes value;
+    int verdict = verified(s, table, key, stmt, &value);
+    if (verdict < 0) {
+        return verdict;
+    }
+    int r = w4_store_buffer_set(ret_key, key);
+    if (r != 0 || verdict != 0) {
+        return r != 0 ? r : verdict;
+    }
+    return w4_store_buffer_set(ret_value, value);
+}
+
+/* Merges the stored rows with what is gathered: the smaller key first, of equal ones the gathered
+ * one, which may say that the key is gone. */
+static int merge_next(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt, w4_bytes prefix,
+                      w4_bytes from, bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value) {
+    const w4_store_node *node = w4_store_gathered_next(&s->gathered, table, from, inclusive);
+    w4_bytes key;
+    int r = step_next(s, stmt, from, inclusive, &key);
+    for (;;) {
+        if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+            if (r == W4_STORE_E_CORRUPT) {
+                w4_buffer_clear(ret_key);
+            }
+            return r;
+        }
+        if (!node && r != 0) {
+            return W4_STORE_E_NOT_FOUND;
+        }
+        int order = !node ? -1 : r != 0 ? 1 : w4_bytes_compare(key, w4_store_node_key(node));
+        w4_bytes first = order < 0 ? key : w4_store_node_key(node);
+        if (!w4_store_has_prefix(first, prefix)) {
+            return W4_STORE_E_NOT_FOUND;
+        }
+        if (order < 0) {
+            return give_stored(s, table, stmt, key, ret_key, ret_value);
+        }
+        if (!node->removed) {
+            return give_gathered(node, ret_key, ret_value);
+        }
+        if (order == 0) {
+            r = step_next(s, stmt, first, false, &key);
+        }
+        node = w4_store_gathered_next(&s->gathered, table, first, false);
+    }
+}
+
+static int sqlite_next(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
+                       bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value) {
+    sqlite_store *s = store_of(store);
+    int r = w4_sqlite_file_readable(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    sqlite3_stmt *stmt;
+    if (w4_sqlite_file_statement(&s->file, table, W4_SQLITE_NEXT, &stmt) != SQLITE_OK) {
+        r = fail_reading(s);
+        if (r == W4_STORE_E_CORRUPT) {
+            w4_buffer_clear(ret_key);
+        }
+        return r;
+    }
+    r = merge_next(s, table, stmt, prefix, from, inclusive, ret_key, ret_value);
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+/* ---- writing */
+
+static int sqlite_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
+    return w4_store_gathered_put(&store_of(store)->gathered, table, key, value);
+}
+
+static int sqlite_remove(w4_store *store, w4_store_table table, w4_bytes key) {
+    return w4_store_gathered_remove(&store_of(store)->gathered, table, key);
+}
+
+static int write_one(sqlite_store *s, w4_store_table table, const w4_store_node *node) {
+    sqlite3_stmt *stmt;
+    w4_bytes key = w4_store_node_key(node), value = w4_store_node_value(node);
+    uint8_t checksum[CHECKSUM_LEN];
+    int rc = w4_sqlite_file_statement(&s->file, table,
+                                      node->removed ? W4_SQLITE_REMOVE : W4_SQLITE_PUT, &stmt);
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    rc = bind(stmt, 1, key);
+    if (rc == SQLITE_OK && !node->removed) {
+        w4_put_u64(checksum, w4_store_checksum(table, key, value));
+        rc = bind(stmt, 2, value);
+        if (rc == SQLITE_OK) {
+            rc = bind(stmt, 3, w4_bytes_of(checksum, sizeof(checksum)));
+        }
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+    }
+    int reset_rc = sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc == SQLITE_OK ? reset_rc : rc;
+}
+
+static int write_gathered(sqlite_store *s) {
+    int rc = w4_sqlite_file_run(&s->file, "BEGIN IMMEDIATE");
+    for (size_t table = 0; rc == SQLITE_OK && table < W4_STORE_TABLE_COUNT; table++) {
+        const w4_store_node *node =
+            w4_store_gathered_next(&s->gathered, (w4_store_table)table, w4_bytes_of(NULL, 0), true);
+        while (node && rc == SQLITE_OK) {
+            rc = write_one(s, (w4_store_table)table, node);
+            node = w4_store_gathered_next(&s->gathered, (w4_store_table)table,
+                                          w4_store_node_key(node), false);
+        }
+    }
+    return rc == SQLITE_OK ? w4_sqlite_file_run(&s->file, "COMMIT") : rc;
+}
+
+static int sqlite_commit(w4_store *store) {
+    sqlite_store *s = store_of(store);
+    if (w4_store_gathered_count(&s->gathered) == 0) {
+        return 0;
+    }
+    int r = w4_sqlite_file_writable(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    int rc = write_gathered(s);
+    if (rc != SQLITE_OK) {
+        r = failed(w4_sqlite_file_fail_sqlite(&s->file, "writing"));
+        if (!sqlite3_get_autocommit(s->file.db) &&
+            w4_sqlite_file_run(&s->file, "ROLLBACK") != SQLITE_OK) {
+            s->file.doubtful = true;
+        }
+        if ((rc & 0xff) != SQLITE_FULL && (rc & 0xff) != SQLITE_NOMEM) {
+            s->file.doubtful = true;
+        }
+        return r;
+    }
+    /* A file that lost its name in the meantime has kept nothing. */
+    r = w4_sqlite_file_in_place(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    w4_store_gathered_clear(&s->gathered);
+    w4_sqlite_file_carry_over(&s->file);
+    return 0;
+}
+
+static bool sqlite_dirty(const w4_store *store) {
+    return w4_store_gathered_count(&((const sqlite_store *)store)->gathered) > 0;
+}
+
+static const char *sqlite_error(const w4_store *store) {
+    return ((const sqlite_store *)store)->file.text;
+}
+
+/* ---- checking */
+
+typedef struct report {
+    w4_buffer *text;
+    size_t lines, records;
+    int error; /* -ENOMEM */
+} report;
+
+__attribute__((format(printf, 2, 3))) static void tell(report *out, const char *format, ...) {
+    out->lines++;
+    if (out->lines > REPORT_LINES_MAX || out->error != 0) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    int r = w4_buffer_vprintf(out->text, format, args);
+    va_end(args);
+    if (r == 0) {
+        r = w4_buffer_append_byte(out->text, '\n');
+    }
+    out->error = r == -EMSGSIZE ? 0 : r; /* a full report stays as it is */
+}
+
+static void check_structure(sqlite_store *s, report *out) {
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(s->file.db, "PRAGMA integrity_check", -1, &stmt, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW) {
+            const char *line = (const char *)sqlite3_column_text(stmt, 0);
+            if (line && strcmp(line, "ok") != 0) {
+                tell(out, "%s", line);
+            }
+        }
+    }
+    if (rc != SQLITE_DONE) {
+        tell(out, "integrity check: %s", sqlite3_errmsg(s->file.db));
+    }
+    sqlite3_finalize(stmt);
+}
+
+static void check_records(sqlite_store *s, w4_store_table table, report *out) {
+    char sql[128];
+    sqlite3_stmt *stmt = NULL;
+    (void)snprintf(sql, sizeof(sql), "SELECT value, checksum, key FROM %s",
+                   w4_store_table_name(table));
+    int rc = sqlite3_prepare_v2(s->file.db, sql, -1, &stmt, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(stmt);
+        w4_bytes value;
+        if (rc == SQLITE_ROW) {
+            w4_bytes key = column(stmt, 2);
+            out->records++;
+            if (verified(s, table, key, stmt, &value) != 0) {
+                char hex[2 * W4_STORE_KEY_MAX + 1] = "";
+                for (size_t i = 0; i < key.len && i < W4_STORE_KEY_MAX; i++) {
+                    (void)snprintf(hex + 2 * i, 3, "%02x", key.data[i]);
+                }
+                tell(out, "table %s, key %s: does not match its checksum",
+                     w4_store_table_name(table), hex);
+            }
+        }
+    }
+    if (rc != SQLITE_DONE) {
+        tell(out, "table %s: %s", w4_store_table_name(table), sqlite3_errmsg(s->file.db));
+    }
+    sqlite3_finalize(stmt);
+}
+
+static int sqlite_check(w4_store *store, w4_buffer *ret_report) {
+    sqlite_store *s = store_of(store);
+    int r = w4_sqlite_file_readable(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    w4_buffer_clear(ret_report);
+    report out = {.text = ret_report};
+    check_structure(s, &out);
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        check_records(s, (w4_store_table)table, &out);
+    }
+    size_t faults = out.lines;
+    tell(&out, "%zu records, %zu faults", out.records, faults);
+    if (out.error != 0) {
+        return out.error;
+    }
+    return faults == 0 ? 0
+                       : w4_sqlite_file_fail(&s->file, W4_STORE_E_CORRUPT,
+                                             "the check found %zu faults", faults);
+}
+
+/* ---- from the first to the last */
+
+static void sqlite_free(w4_store *store) {
+    sqlite_store *s = store_of(store);
+    w4_sqlite_file_close(&s->file, true);
+    w4_store_gathered_clear(&s->gathered);
+    free(s);
+}
+
+static const w4_store_ops sqlite_ops = {
+    .name = "sqlite",
+    .free = sqlite_free,
+    .put = sqlite_put,
+    .remove = sqlite_remove,
+    .get = sqlite_get,
+    .next = sqlite_next,
+    .commit = sqlite_commit,
+    .dirty = sqlite_dirty,
+    .error = sqlite_error,
+    .check = sqlite_check,
+};
+
+int w4_store_sqlite_open(const char *path, w4_store **ret_store, char *ret_text, size_t size) {
+    sqlite_store *s = calloc(1, sizeof(*s));
+    if (!s) {
+        return -ENOMEM;
+    }
+    s->store.ops = &sqlite_ops;
+    int r = w4_sqlite_file_open(&s->file, path);
+    (void)snprintf(ret_text, size, "%s", r > 0 ? s->file.text : "");
+    if (r != 0) {
+        free(s);
+        return r;
+    }
+    *ret_store = &s->store;
+    return 0;
+}
