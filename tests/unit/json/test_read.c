@@ -186,6 +186,7 @@ static const hostile_row hostile[] = {
     {"{\"\":1,\"\":1}", 0, W4_JSON_E_SYNTAX, "twice in one object", 1, 7},
     {"{\"\\u0000\":1,\"a\":1,\"\\u0000\":1}", 0, W4_JSON_E_SYNTAX, "twice in one object", 0, 0},
     {"{\"\xc3\xa9\":1,\"b\":0,\"\\u00e9\":2}", 0, W4_JSON_E_SYNTAX, "twice in one object", 1, 14},
+    {"{\"a\\\"b\\\\\":1,\"a\\u0022b\\\\\":2}", 0, W4_JSON_E_SYNTAX, "twice in one object: \"a", 1, 13},
     {"01", 0, W4_JSON_E_SYNTAX, "must not begin with a zero", 1, 2},
     {"-01", 0, W4_JSON_E_SYNTAX, "must not begin with a zero", 1, 3},
     {"+1", 0, W4_JSON_E_SYNTAX, "expected a value, found '+'", 1, 1},
