@@ -175,8 +175,9 @@ static int read_members(const w4_json_document *doc, bool sign_required, w4_enve
     return 0;
 }
 
-/* Not canonical: the parse comes before that check, so what no strict parser takes is refused as
- * that (a name twice, a limit further on). Only on the way out. */
+/* The canonical reader stops at the first byte it does not like. Limits and the parse come first,
+ * so the strict reader has the word on what is wrong (a name twice, a limit further on), and only
+ * what it takes is refused as not canonical. On the way out only. */
 static int look_again(w4_bytes text, const w4_json_limits *limits, w4_json_error *error) {
     w4_json_document scratch = {0};
     w4_json_error other;
@@ -192,7 +193,7 @@ int w4_envelope_read(w4_json_document *doc, w4_bytes text, const w4_json_limits 
                      w4_envelope *ret_envelope, w4_envelope_fault *ret_fault) {
     w4_json_error error;
     int r = w4_json_read_canonical(doc, text, limits, &error);
-    if (r == W4_JSON_E_NOT_CANONICAL) {
+    if (r == W4_JSON_E_NOT_CANONICAL || r == W4_JSON_E_SYNTAX) {
         r = look_again(text, limits, &error);
     }
     if (r != 0) {

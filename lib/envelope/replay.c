@@ -14,70 +14,92 @@
 #include <uthash.h>
 
 #define ID_LEN 16       /* a UUID in binary */
+#define KEY_LEN 32      /* a fingerprint; or whose message it is, and its id */
 #define SHARE_DIVISOR 8 /* one sender holds at most an eighth of the table ... */
 #define SHARE_MIN 16    /* ... but at least so many */
 #define AGED_PER_ADD 8  /* entries that are dropped by age in one add */
 #define RECLAIM_SCAN 16 /* senders looked at to make room for a new one */
 
+typedef struct key {
+    uint8_t bytes[KEY_LEN];
+} key;
+
+/* What is found by its key; the first member of those that are. */
+typedef struct item {
+    key key;
+    UT_hash_handle hh;
+} item;
+
 typedef struct sender sender;
 
 typedef struct entry {
+    item item;
     sender *from;
-    uint8_t id[ID_LEN];
     uint64_t timestamp_us;
     TAILQ_ENTRY(entry) of_sender;
     TAILQ_ENTRY(entry) of_all;
-    UT_hash_handle hh;
 } entry;
 
 TAILQ_HEAD(entry_list, entry);
 TAILQ_HEAD(sender_list, sender);
 
 struct sender {
-    w4_fingerprint fingerprint;
+    item item;
     struct entry_list entries; /* in order of arrival */
     size_t count;
     uint64_t floor_us;  /* latest time of what was dropped; has_floor */
     uint64_t latest_us; /* latest time of all that was ever added */
     bool has_floor;
     TAILQ_ENTRY(sender) by_use; /* least recently heard of first */
-    UT_hash_handle hh;
 };
 
 struct w4_replay {
     size_t entries_max;
     size_t share_max;
     uint64_t window_us;
-    uint64_t key[4]; /* secret: nobody outside can choose what collides */
-    entry *entries;
-    sender *senders;
+    uint64_t secret[4]; /* nobody outside can choose what collides */
+    item *entries;
+    item *senders;
     struct entry_list all; /* in order of arrival */
     struct sender_list by_use;
     uint64_t floor_us; /* of senders that are not in the table; has_floor */
     bool has_floor;
 };
 
-/* What is looked up in the table of entries, without padding. */
-typedef struct entry_key {
-    const sender *from;
-    uint8_t id[ID_LEN];
-} entry_key;
-
-_Static_assert(offsetof(entry, id) == sizeof(sender *), "key members stand side by side");
-_Static_assert(sizeof(entry_key) == sizeof(sender *) + ID_LEN, "no padding in the key");
+/* ---- the two hash tables */
 
 static uint64_t mix(uint64_t a, uint64_t b) {
     __extension__ unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static unsigned hash_of(const w4_replay *replay, const uint8_t bytes[static 16], uint64_t salt) {
-    uint64_t low, high;
-    memcpy(&low, bytes, sizeof low);
-    memcpy(&high, bytes + sizeof low, sizeof high);
-    uint64_t h = mix(low ^ replay->key[0], high ^ replay->key[1]);
-    h = mix(h ^ replay->key[2], salt ^ replay->key[3]);
+static unsigned hash_of(const w4_replay *replay, const key *k) {
+    uint64_t words[4];
+    memcpy(words, k->bytes, sizeof words);
+    uint64_t first = mix(words[0] ^ replay->secret[0], words[1] ^ replay->secret[1]);
+    uint64_t second = mix(words[2] ^ replay->secret[2], words[3] ^ replay->secret[3]);
+    uint64_t h = mix(first ^ replay->secret[2], second ^ replay->secret[0]);
     return (unsigned)(h ^ h >> 32);
+}
+
+static item *find(const w4_replay *replay, item *table, const key *k) {
+    item *found = NULL;
+    HASH_FIND_BYHASHVALUE(hh, table, k->bytes, KEY_LEN, hash_of(replay, k), found);
+    return found;
+}
+
+static int insert(const w4_replay *replay, item **table, item *added) {
+    unsigned hashv = hash_of(replay, &added->key);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, *table, added->key.bytes, KEY_LEN, hashv, added);
+    return added->hh.tbl ? 0 : -ENOMEM;
+}
+
+static void take_out(item **table, item *old) {
+    HASH_DEL(*table, old);
+}
+
+static void forget_all(item **table) {
+    HASH_CLEAR(hh, *table); /* the items themselves stay */
 }
 
 static bool id_parse(const char *msg_id, uint8_t ret_id[static ID_LEN]) {
@@ -99,23 +121,17 @@ static bool id_parse(const char *msg_id, uint8_t ret_id[static ID_LEN]) {
     return true;
 }
 
-static sender *find_sender(const w4_replay *replay, const w4_fingerprint *fingerprint) {
-    sender *found = NULL;
-    unsigned hashv = hash_of(replay, fingerprint->bytes, 0);
-    HASH_FIND_BYHASHVALUE(hh, replay->senders, fingerprint, sizeof *fingerprint, hashv, found);
-    return found;
+static key key_of_sender(const w4_fingerprint *fingerprint) {
+    key k;
+    memcpy(k.bytes, fingerprint->bytes, KEY_LEN);
+    return k;
 }
 
-static unsigned entry_hash(const w4_replay *replay, const entry_key *key) {
-    return hash_of(replay, key->id, hash_of(replay, key->from->fingerprint.bytes, 0));
-}
-
-static entry *find_entry(const w4_replay *replay, const sender *from, const uint8_t *id) {
-    entry_key key = {.from = from};
-    memcpy(key.id, id, ID_LEN);
-    entry *found = NULL;
-    HASH_FIND_BYHASHVALUE(hh, replay->entries, &key, sizeof key, entry_hash(replay, &key), found);
-    return found;
+static key key_of_entry(const sender *from, const uint8_t id[static ID_LEN]) {
+    key k = {{0}};
+    memcpy(k.bytes, &from, sizeof from);
+    memcpy(k.bytes + sizeof from, id, ID_LEN);
+    return k;
 }
 
 static void raise_floor(bool *has_floor, uint64_t *floor_us, uint64_t to_us) {
@@ -132,7 +148,7 @@ static void drop_entry(w4_replay *replay, entry *e) {
     TAILQ_REMOVE(&from->entries, e, of_sender);
     TAILQ_REMOVE(&replay->all, e, of_all);
     from->count--;
-    HASH_DEL(replay->entries, e);
+    take_out(&replay->entries, &e->item);
     free(e);
 }
 
@@ -145,7 +161,7 @@ static bool is_aged(const w4_replay *replay, uint64_t timestamp_us, uint64_t wal
 static void drop_sender(w4_replay *replay, sender *s) {
     raise_floor(&replay->has_floor, &replay->floor_us, s->latest_us);
     TAILQ_REMOVE(&replay->by_use, s, by_use);
-    HASH_DEL(replay->senders, s);
+    take_out(&replay->senders, &s->item);
     free(s);
 }
 
@@ -165,8 +181,7 @@ static bool reclaim_sender(w4_replay *replay, uint64_t wall_us) {
 }
 
 /* 0, -ENOMEM, or 1: there is no room for another sender. */
-static int add_sender(w4_replay *replay, const w4_fingerprint *fingerprint, uint64_t wall_us,
-                      sender **ret_sender) {
+static int add_sender(w4_replay *replay, const key *k, uint64_t wall_us, sender **ret_sender) {
     if (HASH_COUNT(replay->senders) >= replay->entries_max && !reclaim_sender(replay, wall_us)) {
         return 1;
     }
@@ -174,15 +189,14 @@ static int add_sender(w4_replay *replay, const w4_fingerprint *fingerprint, uint
     if (!s) {
         return -ENOMEM;
     }
-    s->fingerprint = *fingerprint;
+    s->item.key = *k;
     s->has_floor = replay->has_floor;
     s->floor_us = s->latest_us = replay->floor_us;
     TAILQ_INIT(&s->entries);
-    unsigned hashv = hash_of(replay, fingerprint->bytes, 0);
-    HASH_ADD_BYHASHVALUE(hh, replay->senders, fingerprint, sizeof s->fingerprint, hashv, s);
-    if (!s->hh.tbl) {
+    int r = insert(replay, &replay->senders, &s->item);
+    if (r < 0) {
         free(s);
-        return -ENOMEM;
+        return r;
     }
     TAILQ_INSERT_TAIL(&replay->by_use, s, by_use);
     *ret_sender = s;
@@ -194,16 +208,13 @@ static int add_entry(w4_replay *replay, sender *from, const uint8_t *id, uint64_
     if (!e) {
         return -ENOMEM;
     }
+    e->item.key = key_of_entry(from, id);
     e->from = from;
-    memcpy(e->id, id, ID_LEN);
     e->timestamp_us = timestamp_us;
-    entry_key key = {.from = from};
-    memcpy(key.id, id, ID_LEN);
-    unsigned hashv = entry_hash(replay, &key);
-    HASH_ADD_BYHASHVALUE(hh, replay->entries, from, sizeof key, hashv, e);
-    if (!e->hh.tbl) {
+    int r = insert(replay, &replay->entries, &e->item);
+    if (r < 0) {
         free(e);
-        return -ENOMEM;
+        return r;
     }
     TAILQ_INSERT_TAIL(&from->entries, e, of_sender);
     TAILQ_INSERT_TAIL(&replay->all, e, of_all);
@@ -225,7 +236,7 @@ int w4_replay_new(size_t entries_max, uint64_t window_us, w4_replay **ret_replay
         replay->share_max = SHARE_MIN;
     }
     replay->window_us = window_us;
-    w4_random(replay->key, sizeof replay->key);
+    w4_random(replay->secret, sizeof replay->secret);
     TAILQ_INIT(&replay->all);
     TAILQ_INIT(&replay->by_use);
     *ret_replay = replay;
@@ -236,8 +247,8 @@ w4_replay *w4_replay_free(w4_replay *replay) {
     if (!replay) {
         return NULL;
     }
-    HASH_CLEAR(hh, replay->entries);
-    HASH_CLEAR(hh, replay->senders);
+    forget_all(&replay->entries);
+    forget_all(&replay->senders);
     entry *e;
     while ((e = TAILQ_FIRST(&replay->all))) {
         TAILQ_REMOVE(&replay->all, e, of_all);
@@ -248,7 +259,7 @@ w4_replay *w4_replay_free(w4_replay *replay) {
         TAILQ_REMOVE(&replay->by_use, s, by_use);
         free(s);
     }
-    w4_wipe(replay->key, sizeof replay->key);
+    w4_wipe(replay->secret, sizeof replay->secret);
     free(replay);
     return NULL;
 }
@@ -258,14 +269,17 @@ static bool is_seen(const w4_replay *replay, const sender *from, const uint8_t *
     if (!from) {
         return replay->has_floor && timestamp_us <= replay->floor_us;
     }
+    key k = key_of_entry(from, id);
     return (from->has_floor && timestamp_us <= from->floor_us) ||
-           find_entry(replay, from, id) != NULL;
+           find(replay, replay->entries, &k) != NULL;
 }
 
 bool w4_replay_seen(const w4_replay *replay, const w4_fingerprint *from, const char *msg_id,
                     uint64_t timestamp_us) {
     uint8_t id[ID_LEN];
-    return !id_parse(msg_id, id) || is_seen(replay, find_sender(replay, from), id, timestamp_us);
+    key k = key_of_sender(from);
+    return !id_parse(msg_id, id) ||
+           is_seen(replay, (const sender *)find(replay, replay->senders, &k), id, timestamp_us);
 }
 
 /* Room for one more entry of this sender. Over its share it pays itself; else the oldest does. */
@@ -290,12 +304,13 @@ int w4_replay_add(w4_replay *replay, const w4_fingerprint *from, const char *msg
     if (!id_parse(msg_id, id)) {
         return 1;
     }
-    sender *s = find_sender(replay, from);
+    key k = key_of_sender(from);
+    sender *s = (sender *)find(replay, replay->senders, &k);
     if (is_seen(replay, s, id, timestamp_us)) {
         return 1;
     }
     if (!s) {
-        int r = add_sender(replay, from, wall_us, &s);
+        int r = add_sender(replay, &k, wall_us, &s);
         if (r != 0) {
             return r;
         }

@@ -187,7 +187,8 @@ END_TEST
 
 /* ---- replay */
 
-#define ADDS 400
+#define ADDS 900
+#define SENDERS 450
 
 /* Adds to a table; what finds no memory is added again, and is not taken for seen. */
 static int fill_replay(void) {
@@ -200,7 +201,7 @@ static int fill_replay(void) {
     }
     for (unsigned i = 0; i < ADDS; i++) {
         char id[64];
-        w4_fingerprint sender = {{(uint8_t)(i % 40), 1}};
+        w4_fingerprint sender = {{(uint8_t)(i % SENDERS), (uint8_t)(i % SENDERS >> 8), 1}};
         snprintf(id, sizeof id, "%08x-0000-4000-8000-%012x", i, i);
         r = w4_replay_add(replay, &sender, id, SAMPLE_WALL_US + i, SAMPLE_WALL_US);
         if (r == -ENOMEM) {

@@ -149,6 +149,9 @@ static void expect_filled(const char *before, const char *piece, size_t count, c
 }
 
 START_TEST(limits) {
+    /* a limit further on comes before what is no JSON here */
+    expect_filled("{\"a\":1,\"a\":2,\"b\":", "[", 32, "", W4_REFUSAL_TOO_DEEP);
+    expect_filled("{\"b\":1,\"a\":2,\"c\":", "[", 32, "", W4_REFUSAL_TOO_DEEP);
     expect_filled("{\"a\":", "[", 100000, "", W4_REFUSAL_TOO_DEEP);
     expect_filled("{\"a\":", "[", 32, "", W4_REFUSAL_TOO_DEEP);
     expect_filled("{\"a\": ", "[", 32, "", W4_REFUSAL_TOO_DEEP); /* before the form */

@@ -266,6 +266,8 @@ static void try_value(walk *w, const w4_schema_row *row, w4_json value, const ch
     try_kinds(w, row, pointer);
     switch (row->kind) {
     case W4_SCHEMA_ANY:
+        expect_good(w, pointer, "{}");
+        (row->check == w4_check_text_or_object ? expect_bad : expect_good)(w, pointer, "[1]");
         break;
     case W4_SCHEMA_BOOL:
         expect_good(w, pointer, "true");
