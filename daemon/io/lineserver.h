@@ -3,6 +3,7 @@
  * pops events. */
 #pragma once
 
+#include "io/local_socket.h"
 #include "io/loop.h"
 
 #include <sys/types.h>
@@ -11,19 +12,19 @@
 #define W4_LINE_CLIENTS_DEFAULT 64u
 #define W4_LINE_QUEUE_DEFAULT (8u * 1024u * 1024u)
 #define W4_LINE_SLOW_US (UINT64_C(10) * W4_US_PER_S) /* a client that reads nothing is cut */
-#define W4_LINE_GROUPS_MAX 64u
 
 typedef struct w4_line_server w4_line_server;
 typedef struct w4_line_client w4_line_client;
 
 typedef struct w4_line_server_config {
-    const char *name;            /* for logs: "control", "agent" */
-    const char *path;            /* of the socket; under 108 bytes */
-    mode_t mode;                 /* 0660 */
-    gid_t group;                 /* (gid_t)-1: leave */
-    int inherited_fd;            /* a listening socket handed over by the service manager, or -1 */
-    uint32_t clients_max;        /* 0: the default */
-    size_t queue_bytes_max;      /* kept for one client; 0: the default */
+    const char *name;       /* for logs: "control", "agent" */
+    const char *path;       /* of the socket; under 108 bytes */
+    mode_t mode;            /* 0660 */
+    gid_t group;            /* (gid_t)-1: leave */
+    int inherited_fd;       /* a listening socket handed over by the service manager, or -1 */
+    uint32_t clients_max;   /* 0: the default */
+    size_t queue_bytes_max; /* kept for one client; 0: the default */
+    const char *full_line;  /* with its newline: said to a client that is one too many; or NULL */
     void (*wake)(void *context); /* there is something to pop; only schedules */
     void *wake_context;
 } w4_line_server_config;
@@ -43,14 +44,6 @@ int w4_line_server_open(w4_loop *loop, const w4_line_server_config *config,
 w4_line_server *w4_line_server_free(w4_line_server *server);
 void w4_line_server_stop(w4_line_server *server); /* accepts no more; clients stay */
 
-typedef struct w4_line_credentials {
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    uint32_t group_count;
-    gid_t groups[W4_LINE_GROUPS_MAX];
-} w4_line_credentials;
-
 typedef enum w4_line_event_kind {
     W4_LINE_EVENT_NEW,
     W4_LINE_EVENT_LINE, /* one line without its newline; borrowed until the next pop or close */
@@ -69,7 +62,7 @@ bool w4_line_server_pop(w4_line_server *server, w4_line_event *ret_event);
 
 void *w4_line_client_owner(const w4_line_client *client);
 void w4_line_client_set_owner(w4_line_client *client, void *owner);
-const w4_line_credentials *w4_line_client_credentials(const w4_line_client *client);
+const w4_local_peer *w4_line_client_credentials(const w4_line_client *client);
 /* Whole lines with their newlines. 0, -ENOMEM, or 1: too much waits for it already (nothing was
  * taken; it will be cut unless it reads). */
 int w4_line_client_send(w4_line_client *client, w4_bytes lines);

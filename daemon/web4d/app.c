@@ -261,6 +261,9 @@ static int start_server(w4d_app *app, w4_surface surface, const char *name, cons
         .inherited_fd = w4_service_socket(app->service, name),
         .clients_max = app->config->limits.clients_max,
         .queue_bytes_max = app->config->limits.client_queue_bytes,
+        .full_line =
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"too many "
+            "clients on this socket\",\"data\":{\"code\":\"overloaded\"}}}\n",
         .wake = w4d_app_wake,
         .wake_context = app,
     };

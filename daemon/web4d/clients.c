@@ -14,27 +14,13 @@
 
 /* ---- coming and going */
 
-static bool in_group(const w4_line_credentials *who, const char *name) {
-    if (name[0] == '\0') {
-        return false;
-    }
-    const struct group *group = getgrnam(name);
-    if (group == NULL) {
-        return false;
-    }
-    if (who->gid == group->gr_gid) {
-        return true;
-    }
-    for (uint32_t i = 0; i < who->group_count; i++) {
-        if (who->groups[i] == group->gr_gid) {
-            return true;
-        }
-    }
-    return false;
+static bool in_group(const w4_local_peer *who, const char *name) {
+    const struct group *group = name[0] == '\0' ? NULL : getgrnam(name);
+    return group != NULL && w4_local_peer_in_group(who, group->gr_gid);
 }
 
 /* The kernel says who is at the other end; the message never does. */
-static bool admitted(const w4d_app *app, w4_surface surface, const w4_line_credentials *who) {
+static bool admitted(const w4d_app *app, w4_surface surface, const w4_local_peer *who) {
     if (who->uid == 0 || who->uid == geteuid()) {
         return true;
     }
@@ -43,7 +29,7 @@ static bool admitted(const w4d_app *app, w4_surface surface, const w4_line_crede
 }
 
 static int client_new(w4d_app *app, w4_surface surface, w4_line_client *line) {
-    const w4_line_credentials *who = w4_line_client_credentials(line);
+    const w4_local_peer *who = w4_line_client_credentials(line);
     if (!admitted(app, surface, who)) {
         w4_buffer text = W4_BUFFER_INIT(1024);
         int r = w4_rpc_write_error(&text, w4_bytes_from_text("null"), W4_RPC_REFUSED,

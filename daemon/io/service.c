@@ -1,0 +1,169 @@
+#include "io/service.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STATUS_MAX 256u
+#define SOCKETS_MAX 16u
+
+struct w4_service {
+    w4_loop *loop;
+    w4_loop_timer *timer; /* NULL: no watchdog */
+    uint64_t ping_us;
+    char status[STATUS_MAX];
+    int fds[SOCKETS_MAX]; /* -1: given out or refused */
+    char *names[SOCKETS_MAX];
+    uint32_t socket_count;
+    char *credentials; /* folder, or NULL */
+};
+
+/* The manager may be gone or its socket dead: that is its affair, never ours. */
+static void notify(const char *state) {
+    (void)sd_notify(0, state);
+}
+
+static void on_ping(void *context) {
+    w4_service *service = (w4_service *)context;
+    notify("WATCHDOG=1");
+    w4_loop_timer_set(service->timer, w4_later(w4_loop_now_us(service->loop), service->ping_us));
+}
+
+static int start_watchdog(w4_service *service) {
+    uint64_t watchdog_us = 0;
+    if (sd_watchdog_enabled(0, &watchdog_us) <= 0 || watchdog_us < 2) {
+        return 0;
+    }
+    service->ping_us = watchdog_us / 2;
+    int r = w4_loop_timer_new(service->loop, "watchdog", on_ping, service, &service->timer);
+    if (r == 0) {
+        w4_loop_timer_set(service->timer, w4_loop_now_us(service->loop));
+    }
+    return r;
+}
+
+/* Descriptors handed over: listening unix stream sockets with a name; everything else is closed. */
+static int take_sockets(w4_service *service) {
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(0, &names);
+    if (count < 0) {
+        return count == -ENOMEM ? count : 0;
+    }
+    for (int i = 0; i < count; i++) {
+        int fd = SD_LISTEN_FDS_START + i;
+        char *name = names == NULL ? NULL : names[i];
+        bool good = service->socket_count < SOCKETS_MAX &&
+                    sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && name != NULL;
+        if (!good) {
+            w4_log(w4_loop_env(service->loop), W4_LOG_WARNING,
+                   "socket %s of the service manager is not a listening unix socket: closed",
+                   name == NULL ? "without a name" : name);
+            (void)close(fd);
+            free(name);
+            continue;
+        }
+        service->fds[service->socket_count] = fd;
+        service->names[service->socket_count++] = name;
+    }
+    free((void *)names);
+    return 0;
+}
+
+int w4_service_new(w4_loop *loop, w4_service **ret_service) {
+    w4_service *service = (w4_service *)calloc(1, sizeof *service);
+    if (service == NULL) {
+        return -ENOMEM;
+    }
+    service->loop = loop;
+    int r = take_sockets(service);
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    if (r == 0 && folder != NULL && folder[0] == '/') {
+        service->credentials = strdup(folder);
+        r = service->credentials == NULL ? -ENOMEM : 0;
+    }
+    r = r != 0 ? r : start_watchdog(service);
+    if (r != 0) {
+        w4_service_free(service);
+        return r;
+    }
+    *ret_service = service;
+    return 0;
+}
+
+w4_service *w4_service_free(w4_service *service) {
+    if (service == NULL) {
+        return NULL;
+    }
+    w4_loop_timer_free(service->timer);
+    for (uint32_t i = 0; i < service->socket_count; i++) {
+        if (service->fds[i] >= 0) {
+            (void)close(service->fds[i]);
+        }
+        free(service->names[i]);
+    }
+    free(service->credentials);
+    free(service);
+    return NULL;
+}
+
+void w4_service_ready(w4_service *service) {
+    (void)service;
+    notify("READY=1");
+}
+
+void w4_service_reloading(w4_service *service) {
+    (void)service;
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    char state[96];
+    (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                   (unsigned long long)now.tv_sec * 1000000u +
+                       (unsigned long long)now.tv_nsec / 1000u);
+    notify(state);
+}
+
+void w4_service_stopping(w4_service *service) {
+    (void)service;
+    notify("STOPPING=1");
+}
+
+void w4_service_status(w4_service *service, const char *format, ...) {
+    char text[STATUS_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (strcmp(text, service->status) == 0) {
+        return;
+    }
+    memcpy(service->status, text, sizeof text);
+    char state[STATUS_MAX + 16];
+    (void)snprintf(state, sizeof state, "STATUS=%s", text);
+    notify(state);
+}
+
+int w4_service_socket(w4_service *service, const char *name) {
+    for (uint32_t i = 0; i < service->socket_count; i++) {
+        if (service->fds[i] >= 0 && strcmp(service->names[i], name) == 0) {
+            int fd = service->fds[i];
+            service->fds[i] = -1;
+            return fd;
+        }
+    }
+    return -1;
+}
+
+const char *w4_service_credential(w4_service *service, const char *name, char *ret_path,
+                                  size_t size) {
+    if (service->credentials == NULL) {
+        return NULL;
+    }
+    int len = snprintf(ret_path, size, "%s/%s", service->credentials, name);
+    return len > 0 && (size_t)len < size ? ret_path : NULL;
+}
