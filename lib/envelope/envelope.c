@@ -87,12 +87,13 @@ static int find_type(w4_json root, const w4_type_row **ret_row, w4_envelope_faul
 
 /* ---- filling the view: the schema has vouched for every form */
 
+/* The fingerprint stays zero for a broadcast. */
 static bool fill_party(w4_json object, w4_party *ret_party) {
     w4_bytes fingerprint = w4_json_string_raw(w4_json_get(object, "fingerprint"));
-    return w4_json_string_copy(w4_json_get(object, "agent_id"), ret_party->agent_id,
-                               sizeof ret_party->agent_id) &&
-           (w4_bytes_equal_text(fingerprint, "*") ||
-            w4_fingerprint_parse(fingerprint, &ret_party->fingerprint));
+    bool parsed = w4_fingerprint_parse(fingerprint, &ret_party->fingerprint);
+    bool copied = w4_json_string_copy(w4_json_get(object, "agent_id"), ret_party->agent_id,
+                                      sizeof ret_party->agent_id);
+    return copied & (parsed != w4_bytes_equal_text(fingerprint, "*"));
 }
 
 /* The signed text is the document without its sign member. Members are sorted and timestamp is
@@ -145,7 +146,7 @@ static bool fill(w4_envelope *envelope, const w4_type_row *row, const w4_json_do
         w4_json_string_copy(w4_json_get(root, "msg_id"), envelope->msg_id, sizeof envelope->msg_id);
     good &= w4_timestamp_parse(w4_json_string_raw(w4_json_get(root, "timestamp")),
                                &envelope->timestamp_us);
-    good &= !envelope->has_pubkey ||
+    good &= envelope->has_pubkey ==
             w4_base64_parse(w4_json_string_raw(pubkey), envelope->pubkey.bytes, W4_PUBKEY_LEN);
     return good;
 }

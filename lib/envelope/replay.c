@@ -282,8 +282,7 @@ bool w4_replay_seen(const w4_replay *replay, const w4_fingerprint *from, const c
            is_seen(replay, (const sender *)find(replay, replay->senders, &k), id, timestamp_us);
 }
 
-/* Room for one more entry of this sender. Over its share it pays itself; else the oldest does. */
-static void make_room(w4_replay *replay, sender *from, uint64_t wall_us) {
+static void drop_aged(w4_replay *replay, uint64_t wall_us) {
     for (unsigned i = 0; i < AGED_PER_ADD; i++) {
         entry *oldest = TAILQ_FIRST(&replay->all);
         if (!oldest || !is_aged(replay, oldest->timestamp_us, wall_us)) {
@@ -291,6 +290,10 @@ static void make_room(w4_replay *replay, sender *from, uint64_t wall_us) {
         }
         drop_entry(replay, oldest);
     }
+}
+
+/* Room for one more entry of this sender. Over its share it pays itself; else the oldest does. */
+static void make_room(w4_replay *replay, sender *from) {
     if (from->count >= replay->share_max) {
         drop_entry(replay, TAILQ_FIRST(&from->entries));
     } else if (HASH_COUNT(replay->entries) >= replay->entries_max) {
@@ -304,6 +307,7 @@ int w4_replay_add(w4_replay *replay, const w4_fingerprint *from, const char *msg
     if (!id_parse(msg_id, id)) {
         return 1;
     }
+    drop_aged(replay, wall_us); /* first: who has nothing left makes room for another */
     key k = key_of_sender(from);
     sender *s = (sender *)find(replay, replay->senders, &k);
     if (is_seen(replay, s, id, timestamp_us)) {
@@ -318,7 +322,7 @@ int w4_replay_add(w4_replay *replay, const w4_fingerprint *from, const char *msg
         TAILQ_REMOVE(&replay->by_use, s, by_use);
         TAILQ_INSERT_TAIL(&replay->by_use, s, by_use);
     }
-    make_room(replay, s, wall_us);
+    make_room(replay, s);
     return add_entry(replay, s, id, timestamp_us);
 }
 

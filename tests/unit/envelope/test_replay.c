@@ -249,6 +249,43 @@ START_TEST(nobody_idle_near_the_front) {
 }
 END_TEST
 
+/* All that are known have gone for good: strangers alone get the table going again. */
+START_TEST(strangers_after_a_full_house) {
+    w4_replay *replay = replay_of(64);
+    for (unsigned i = 0; i < 64; i++) {
+        ck_assert_int_eq(add(replay, i, i, NOW_US, NOW_US), 0);
+    }
+    uint64_t later_us = NOW_US + 2 * WINDOW_US;
+    for (unsigned i = 0; i < 64; i++) {
+        ck_assert_int_eq(add(replay, 1000 + i, i, later_us, later_us), 0);
+        ck_assert_uint_le(w4_replay_count(replay), 64);
+    }
+    ck_assert_uint_eq(w4_replay_count(replay), 64);
+    for (unsigned i = 0; i < 64; i++) {
+        ck_assert_int_eq(add(replay, i, i, NOW_US, NOW_US), 1);
+        ck_assert_int_eq(add(replay, 1000 + i, i, later_us, later_us), 1);
+    }
+    w4_replay_free(replay);
+}
+END_TEST
+
+/* A sender whose entries had to go is not forgotten while what it sent is fresh. */
+START_TEST(nothing_left_but_fresh) {
+    w4_replay *replay = replay_of(16);
+    for (unsigned i = 0; i < 16; i++) {
+        ck_assert_int_eq(add(replay, i, i, NOW_US, NOW_US), 0);
+    }
+    for (unsigned i = 0; i < 12; i++) { /* the last takes all the room of the first */
+        ck_assert_int_eq(add(replay, 15, 100 + i, NOW_US, NOW_US), 0);
+    }
+    for (unsigned i = 0; i < 15; i++) {
+        ck_assert_int_eq(add(replay, i, i, NOW_US, NOW_US), 1);
+    }
+    ck_assert_int_eq(add(replay, 77, 1, NOW_US, NOW_US), 1);
+    w4_replay_free(replay);
+}
+END_TEST
+
 START_TEST(smallest_table) {
     w4_replay *replay = replay_of(0); /* counts as one */
     ck_assert_int_eq(add(replay, 1, 1, NOW_US, NOW_US), 0);
@@ -257,6 +294,10 @@ START_TEST(smallest_table) {
     ck_assert_uint_eq(w4_replay_count(replay), 1);
     ck_assert_int_eq(add(replay, 1, 1, NOW_US, NOW_US), 1);
     ck_assert_int_eq(add(replay, 1, 2, NOW_US + 1, NOW_US), 1);
+    uint64_t later_us = NOW_US + 2 * WINDOW_US;
+    ck_assert_int_eq(add(replay, 2, 1, later_us, later_us), 0); /* the only one made room */
+    ck_assert_uint_eq(w4_replay_count(replay), 1);
+    ck_assert(seen(replay, 1, 3, NOW_US + 1));
     w4_replay_free(replay);
 }
 END_TEST
@@ -308,6 +349,8 @@ int main(void) {
     tcase_add_test(tcase, many_fill_it);
     tcase_add_test(tcase, more_senders_than_room);
     tcase_add_test(tcase, nobody_idle_near_the_front);
+    tcase_add_test(tcase, strangers_after_a_full_house);
+    tcase_add_test(tcase, nothing_left_but_fresh);
     tcase_add_test(tcase, smallest_table);
     tcase_add_loop_test(tcase, nothing_twice_at_random, 0, 8);
     suite_add_tcase(suite, tcase);

@@ -125,6 +125,98 @@ START_TEST(types) {
 }
 END_TEST
 
+/* The tables in short, to be read beside protocols.md: members in the order of the table, "!" for
+ * one that has to be there, the names of an enumeration, the members of an object. */
+static void put_schema(w4_buffer *out, const w4_schema *schema) {
+    for (const w4_schema_row *row = schema->rows; row->name; row++) {
+        const char *between = row == schema->rows ? "" : " ";
+        bool must = (row->flags & W4_SCHEMA_REQUIRED) != 0;
+        ck_assert_int_eq(w4_buffer_printf(out, "%s%s%s", between, row->name, must ? "!" : ""), 0);
+        for (size_t i = 0; row->kind == W4_SCHEMA_ENUM && row->names[i]; i++) {
+            ck_assert_int_eq(w4_buffer_printf(out, "%s%s", i == 0 ? "=" : "|", row->names[i]), 0);
+        }
+        if (row->kind == W4_SCHEMA_ARRAY) {
+            ck_assert_int_eq(w4_buffer_printf(out, "[]"), 0);
+        }
+        if (row->kind == W4_SCHEMA_OBJECT && row->object) {
+            ck_assert_int_eq(w4_buffer_printf(out, "{"), 0);
+            put_schema(out, row->object);
+            ck_assert_int_eq(w4_buffer_printf(out, "}"), 0);
+        }
+        ck_assert_ptr_nonnull(row->help);
+        ck_assert_uint_gt(strlen(row->help), 0);
+    }
+}
+
+static void expect_schema(const w4_schema *schema, const char *expected) {
+    w4_buffer out = W4_BUFFER_INIT(64 * 1024);
+    put_schema(&out, schema);
+    ck_assert_str_eq(w4_buffer_text(&out), expected);
+    w4_buffer_deinit(&out);
+}
+
+#define PRESENCE "focused|diffuse|overloaded|engaged"
+#define AFFECT "calm|tense|anxious|energized|neutral"
+#define CONSENT "granted|limited|revoked"
+#define TRUST "unknown|untrusted|probing|trusted|blacklisted"
+#define TRACE "dmp_trace!{decision_id! steps![] counterfactuals[] evidence[]}"
+#define AROUND                                                                                     \
+    "msg_id! timestamp! sender!{agent_id! fingerprint! pubkey capabilities[]} "                    \
+    "receiver!{agent_id! fingerprint!} chain{root! depth! ancestors![] budget!} payload! "         \
+    "sign{algo!=ed25519 signature!}"
+
+START_TEST(members_of_the_specification) {
+    static const char *const payloads[W4_TYPE_COUNT] = {
+        [W4_TYPE_CIP_HELLO] = "protocols![] capabilities[] session_nonce! challenge! "
+                              "features{supports_mesh supports_multiplex} in_reply_to "
+                              "challenge_response",
+        [W4_TYPE_CIP_INTENT] =
+            "goal!=verify_knowledge|ask|learn|propose_solution|test_hypothesis topic! "
+            "priority!=low|normal|high context",
+        [W4_TYPE_CIP_FACT_PROPOSE] =
+            "fact!{statement! domain! confidence! sources[] context} " TRACE " causal_links[]",
+        [W4_TYPE_CIP_FACT_CHALLENGE] = "fact_ref! reason!=conflict|insufficient_evidence|"
+                                       "cannot_verify severity=low|medium|high notes",
+        [W4_TYPE_CIP_FACT_CONFIRM] = "fact_ref! decision!=confirm confidence! notes",
+        [W4_TYPE_CIP_FACT_REJECT] = "fact_ref! decision!=reject confidence! notes",
+        [W4_TYPE_CIP_DECISION_SHARE] =
+            "decision!{choice! outcome! context} " TRACE " retrospective",
+        [W4_TYPE_CIP_STATE_UPDATE] = "presence!=" PRESENCE " lri! ltppeerstate=" TRUST
+                                     " kernel_signals[] intent challenge_response",
+        [W4_TYPE_HCP_HELLO] = "identity!{name! role} consent_scope[] safety_flags[]",
+        [W4_TYPE_HCP_INTENT] = "goal!=align|request|clarify|decide|resolve_conflict topic! "
+                               "priority!=low|normal|high",
+        [W4_TYPE_HCP_CONTEXT] = "context! constraints[] shared_history[]",
+        [W4_TYPE_HCP_DECISION] = "decision! rationale alternatives[] follow_up",
+        [W4_TYPE_HCP_FEEDBACK] = "feedback! corrections[] satisfaction!",
+        [W4_TYPE_HCP_STATE_UPDATE] =
+            "presence!=" PRESENCE " affect!=" AFFECT " clarity! pressure! consent!=" CONSENT,
+        [W4_TYPE_LIP_FETCH] = "query! constraints[]",
+        [W4_TYPE_LIP_EVIDENCE] = "claims![] evidence[] confidence! extraction_notes",
+        [W4_TYPE_LIP_CONFLICT] = "conflicts![] local_refs[] severity!=low|medium|high",
+        [W4_TYPE_LIP_ACCEPT] = "decision!=accept reason corroborators[] claim_ref!",
+        [W4_TYPE_LIP_REJECT] = "decision!=reject reason corroborators[] claim_ref!",
+        [W4_TYPE_MESH_HELLO] = "records![] wanted[]",
+        [W4_TYPE_MESH_SERVICE_INVOKE] = "service! version method! params deadline",
+        [W4_TYPE_MESH_SERVICE_RESULT] = "in_reply_to! result error{code! message!}",
+    };
+    for (unsigned i = 0; i < W4_TYPE_COUNT; i++) {
+        expect_schema(w4_type_row_of((w4_type)i)->payload, payloads[i]);
+    }
+    expect_schema(w4_envelope_schema(W4_FAMILY_CIP),
+                  "cip!=1.0 type! " AROUND " trust{sender_view=" TRUST " receiver_view=" TRUST
+                  "} state{presence!=" PRESENCE " lri! kernel_signals[] intent}");
+    expect_schema(w4_envelope_schema(W4_FAMILY_HCP),
+                  "hcp!=1.0 type! " AROUND " state!{human!{presence!=" PRESENCE " affect!=" AFFECT
+                  " clarity! pressure! intent consent!=" CONSENT "}}");
+    expect_schema(w4_envelope_schema(W4_FAMILY_LIP),
+                  "lip!=1.0 type! " AROUND
+                  " source!{uri! trust_tier!=unknown|low|medium|high|blocked retrieved_at!}");
+    expect_schema(w4_envelope_schema(W4_FAMILY_MESH),
+                  "mesh!=1.0 type! " AROUND " origin destination hops[] created_at");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("envelope-tables");
     TCase *tcase = tcase_create("tables");
@@ -134,6 +226,7 @@ int main(void) {
     tcase_add_test(tcase, families);
     tcase_add_test(tcase, channels);
     tcase_add_test(tcase, types);
+    tcase_add_test(tcase, members_of_the_specification);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
