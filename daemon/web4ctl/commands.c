@@ -1,0 +1,180 @@
+#include "web4ctl/ctl.h"
+
+/* clang-format off */
+
+/* ---- words that complete a value */
+static const char *const families[] = {"cip", "hcp", "lip", "mesh", NULL};
+static const char *const channels[] = {"control", "state", "knowledge", NULL};
+static const char *const kinds[] = {"agent", "node", "human", NULL};
+static const char *const trust_states[] = {"untrusted", "unknown", "probing", "trusted",
+                                           "blacklisted", "blocked", "restricted", NULL};
+static const char *const list_states[] = {"untrusted", "unknown", "probing", "trusted",
+                                          "blacklisted", "blocked", "restricted", "pending",
+                                          "accepted", "disputed", "rejected", "refuted", NULL};
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
+static const char *const types[] = {
+    "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
+    "STATE_UPDATE", "HCP_HELLO", "HCP_INTENT", "HCP_CONTEXT", "HCP_DECISION", "HCP_FEEDBACK",
+    "HCP_STATE_UPDATE", "LIP_FETCH", "LIP_EVIDENCE", "LIP_CONFLICT", "LIP_ACCEPT", "LIP_REJECT",
+    "SERVICE_INVOKE", "SERVICE_RESULT", NULL};
+
+#define TEXT CTL_FORM_TEXT
+#define FLAG CTL_FORM_FLAG
+#define INTEGER CTL_FORM_INTEGER
+#define LIST CTL_FORM_LIST
+#define JSON CTL_FORM_JSON
+#define INT_MAX_OPTION 9007199254740991
+
+static const ctl_option_row options[CTL_OPTION_COUNT] = {
+    [CTL_OPTION_SOCKET] = {CTL_OPTION_SOCKET, "socket", 's', TEXT, "PATH", NULL, 0, 0, NULL, true,
+        "control socket of the node"},
+    [CTL_OPTION_AGENT_SOCKET] = {CTL_OPTION_AGENT_SOCKET, "agent-socket", 0, TEXT, "PATH", NULL, 0, 0, NULL, true,
+        "agent socket of the node; that of the node at --socket when absent"},
+    [CTL_OPTION_JSON] = {CTL_OPTION_JSON, "json", 'j', FLAG, NULL, NULL, 0, 0, NULL, false,
+        "answer in JSON, one value a line"},
+    [CTL_OPTION_WATCH] = {CTL_OPTION_WATCH, "watch", 0, INTEGER, "N", NULL, 1, 86400, NULL, false,
+        "ask again every N seconds"},
+    [CTL_OPTION_HELP] = {CTL_OPTION_HELP, "help", 'h', FLAG, NULL, NULL, 0, 0, NULL, false,
+        "tell how a command is used"},
+    [CTL_OPTION_VERSION] = {CTL_OPTION_VERSION, "version", 'V', FLAG, NULL, NULL, 0, 0, NULL, false,
+        "tell the version"},
+    [CTL_OPTION_AS] = {CTL_OPTION_AS, "as", 0, TEXT, "NAME", NULL, 0, 0, NULL, false,
+        "agent to speak for; the node holds its key and makes one for a new name"},
+    [CTL_OPTION_TO] = {CTL_OPTION_TO, "to", 0, TEXT, "WHO", "to", 0, 0, NULL, false,
+        "agent_id, fingerprint, unique prefix of one, or '*' for everybody"},
+    [CTL_OPTION_FAMILY] = {CTL_OPTION_FAMILY, "family", 0, TEXT, "FAMILY", "protocol", 0, 0, families, false,
+        "cip (when absent), hcp, lip or mesh"},
+    [CTL_OPTION_CAPABILITY] = {CTL_OPTION_CAPABILITY, "capability", 0, LIST, "NAME", NULL, 0, 0, NULL, false,
+        "what the agent can do; may be given more than once"},
+    [CTL_OPTION_WITH_STATE] = {CTL_OPTION_WITH_STATE, "with-state", 0, JSON, "JSON", "state", 0, 0, NULL, false,
+        "state member of the envelope"},
+    [CTL_OPTION_SOURCE] = {CTL_OPTION_SOURCE, "source", 0, JSON, "JSON", "source", 0, 0, NULL, false,
+        "source member of the envelope (lip)"},
+    [CTL_OPTION_CHANNEL] = {CTL_OPTION_CHANNEL, "channel", 0, TEXT, "CHANNEL", "channel", 0, 0, channels, false,
+        "control, state or knowledge; that of the type when absent"},
+    [CTL_OPTION_CAUSED_BY] = {CTL_OPTION_CAUSED_BY, "caused-by", 0, TEXT, "MSG_ID", "caused_by", 0, 0, NULL, false,
+        "message that this one answers"},
+    [CTL_OPTION_DEADLINE] = {CTL_OPTION_DEADLINE, "deadline", 0, INTEGER, "MS", "deadline_ms", 1, 604800000, NULL, false,
+        "milliseconds after which it is not delivered any more"},
+    [CTL_OPTION_TIMEOUT] = {CTL_OPTION_TIMEOUT, "timeout", 0, INTEGER, "S", NULL, 0, 86400, NULL, false,
+        "seconds to wait for its deliveries; 10 when absent, 0: do not wait"},
+    [CTL_OPTION_NUMBER] = {CTL_OPTION_NUMBER, "number", 'n', INTEGER, "N", NULL, 1, INT_MAX_OPTION, NULL, false,
+        "end after so many"},
+    [CTL_OPTION_FULL] = {CTL_OPTION_FULL, "full", 0, FLAG, NULL, NULL, 0, 0, NULL, false,
+        "the whole notification: envelope, trust, path and time"},
+    [CTL_OPTION_TYPE] = {CTL_OPTION_TYPE, "type", 0, LIST, "EVENT", "types", 0, 0, NULL, false,
+        "events of that name only; may be given more than once"},
+    [CTL_OPTION_SINCE] = {CTL_OPTION_SINCE, "since", 0, INTEGER, "SEQ", "since", 0, INT_MAX_OPTION, NULL, false,
+        "also those after this seq that the node still has; 0: all of them"},
+    [CTL_OPTION_KEY] = {CTL_OPTION_KEY, "key", 0, TEXT, "FILE", NULL, 0, 0, NULL, true,
+        "PEM file of the sender's key"},
+    [CTL_OPTION_KIND] = {CTL_OPTION_KIND, "kind", 0, TEXT, "KIND", "kind", 0, 0, kinds, false,
+        "agent, node or human"},
+    [CTL_OPTION_REASON] = {CTL_OPTION_REASON, "reason", 0, TEXT, "TEXT", "reason", 0, 0, NULL, false,
+        "kept in the history"},
+    [CTL_OPTION_STATE] = {CTL_OPTION_STATE, "state", 0, TEXT, "STATE", "state", 0, 0, list_states, false,
+        "those in this state only"},
+    [CTL_OPTION_LIMIT] = {CTL_OPTION_LIMIT, "limit", 0, INTEGER, "N", "limit", 1, 65536, NULL, false,
+        "at most so many; 1000 when absent"},
+    [CTL_OPTION_LOCAL] = {CTL_OPTION_LOCAL, "local", 0, FLAG, NULL, "local", 0, 0, NULL, false,
+        "those of this node only"},
+    [CTL_OPTION_PIN] = {CTL_OPTION_PIN, "pin", 0, TEXT, "FINGERPRINT", "fingerprint", 0, 0, NULL, false,
+        "the only identity that is good there"},
+};
+
+#define END_ARGUMENTS {NULL, TEXT, false, false, NULL, NULL, false, NULL}
+#define ONE(NAME, PARAM, HELP) {NAME, TEXT, false, false, PARAM, NULL, false, HELP}
+#define PEER_HELP "fingerprint, unique prefix of one, node name or address"
+#define SUBJECT_HELP "fingerprint, unique prefix of one, agent_id or node name"
+
+static const ctl_argument_row peer_argument[] = {ONE("PEER", "peer", PEER_HELP), END_ARGUMENTS};
+static const ctl_argument_row address_argument[] = {
+    ONE("ADDRESS", "address", "tcp:HOST:PORT or unix:/PATH"), END_ARGUMENTS};
+static const ctl_argument_row session_argument[] = {
+    ONE("SESSION", "session", "its id, a unique prefix of it, or its peer"), END_ARGUMENTS};
+static const ctl_argument_row subject_argument[] = {
+    ONE("SUBJECT", "subject", SUBJECT_HELP), END_ARGUMENTS};
+static const ctl_argument_row trust_set_arguments[] = {
+    ONE("SUBJECT", "subject", SUBJECT_HELP),
+    {"STATE", TEXT, false, false, "state", trust_states, false, "where it goes"},
+    END_ARGUMENTS};
+static const ctl_argument_row fact_argument[] = {
+    ONE("FACT", "fact", "its id, or a unique prefix of it"), END_ARGUMENTS};
+static const ctl_argument_row send_arguments[] = {
+    {"TYPE", TEXT, false, false, "type", types, false, "type of the message, see web4-protocols(7)"},
+    {"PAYLOAD", JSON, false, false, "payload", NULL, false, "JSON object; - reads it from stdin"},
+    END_ARGUMENTS};
+static const ctl_argument_row new_key_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, "where it goes; never replaced; stdout when absent"},
+    END_ARGUMENTS};
+static const ctl_argument_row key_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, "PEM file; the keys of the node when absent"},
+    END_ARGUMENTS};
+static const ctl_argument_row config_arguments[] = {
+    {"FILE", TEXT, true, true, NULL, NULL, true,
+     "a configuration and fragments that go over it; the files of web4d when absent"},
+    END_ARGUMENTS};
+static const ctl_argument_row shell_argument[] = {
+    {"SHELL", TEXT, false, false, NULL, shells, false, "bash, zsh or fish"}, END_ARGUMENTS};
+
+#define OPTIONS(NAME, ...) static const ctl_option NAME[] = {__VA_ARGS__, CTL_OPTION_COUNT}
+OPTIONS(add_options, CTL_OPTION_PIN);
+OPTIONS(reason_options, CTL_OPTION_REASON);
+OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
+OPTIONS(kind_options, CTL_OPTION_KIND);
+OPTIONS(trust_set_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
+OPTIONS(agents_options, CTL_OPTION_LOCAL);
+OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT);
+OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER, CTL_OPTION_FULL);
+OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTION_WITH_STATE,
+        CTL_OPTION_SOURCE, CTL_OPTION_CHANNEL, CTL_OPTION_CAUSED_BY, CTL_OPTION_DEADLINE,
+        CTL_OPTION_TIMEOUT);
+OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_NUMBER);
+OPTIONS(sign_options, CTL_OPTION_KEY);
+const ctl_option ctl_global_options[] = {
+    CTL_OPTION_SOCKET, CTL_OPTION_AGENT_SOCKET, CTL_OPTION_JSON, CTL_OPTION_WATCH,
+    CTL_OPTION_HELP, CTL_OPTION_VERSION, CTL_OPTION_COUNT};
+
+#define ASK ctl_run_method
+#define M(NAME) W4_METHOD_##NAME
+#define V(NAME) &ctl_view_##NAME
+
+const ctl_command ctl_commands[] = {
+    {"status",          NULL,                NULL,               ASK, M(STATUS_GET),     V(status),         false, "how the node is doing"},
+    {"peers list",      NULL,                NULL,               ASK, M(PEERS_LIST),     V(peers),          true,  "nodes that are known, and addresses that are dialled"},
+    {"peers show",      peer_argument,       NULL,               ASK, M(PEERS_SHOW),     V(peer),           false, "one node with its agents"},
+    {"peers add",       address_argument,    add_options,        ASK, M(PEERS_ADD),      V(peer_added),     false, "dial an address from now on"},
+    {"peers remove",    peer_argument,       NULL,               ASK, M(PEERS_REMOVE),   V(peer_removed),   false, "forget a node or an address"},
+    {"peers block",     peer_argument,       reason_options,     ASK, M(PEERS_BLOCK),    V(trust_entry),    false, "block a node and close its sessions"},
+    {"sessions list",   NULL,                NULL,               ASK, M(SESSIONS_LIST),  V(sessions),       true,  "sessions with other nodes"},
+    {"sessions show",   session_argument,    NULL,               ASK, M(SESSIONS_SHOW),  V(session),        false, "one session with the counters of its channels"},
+    {"sessions close",  session_argument,    NULL,               ASK, M(SESSIONS_CLOSE), V(session_closed), false, "close a session in order"},
+    {"trust list",      NULL,                trust_list_options, ASK, M(TRUST_LIST),     V(trust_list),     true,  "how far agents, nodes and humans are trusted"},
+    {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},
+    {"trust set",       trust_set_arguments, trust_set_options,  ASK, M(TRUST_SET),      V(trust_entry),    false, "set how far one is trusted"},
+    {"trust why",       subject_argument,    kind_options,       ASK, M(TRUST_WHY),      V(trust_why),      false, "each move of one's trust with its cause"},
+    {"agents",          NULL,                agents_options,     ASK, M(AGENTS_LIST),    V(agents),         false, "agents of this node and of its neighbours"},
+    {"facts list",      NULL,                facts_options,      ASK, M(FACTS_LIST),     V(facts),          true,  "facts that the node knows"},
+    {"facts show",      fact_argument,       NULL,               ASK, M(FACTS_SHOW),     V(fact),           false, "one fact with everybody who spoke to it"},
+    {"listen",          NULL,                listen_options,     ctl_run_listen, M(COUNT), V(message),      false, "attach as an agent; print each envelope it gets as a line of JSON"},
+    {"send",            send_arguments,      send_options,       ctl_run_send,   M(COUNT), V(sent),         false, "send a message as an agent, and tell what became of it"},
+    {"watch",           NULL,                watch_options,      ctl_run_watch,  M(EVENTS_WATCH), V(event), false, "events of the node as they happen"},
+    {"graph show",      NULL,                NULL,               ASK, M(GRAPH_SHOW),     V(graph),          true,  "nodes, edges and agents as the node sees them"},
+    {"keys generate",   new_key_argument,    NULL,               ctl_run_keys_generate, M(COUNT), V(key),   false, "make a new Ed25519 key (PKCS#8 PEM); needs no node"},
+    {"keys show",       key_argument,        NULL,               ctl_run_keys_show, M(KEYS_SHOW), V(keys),  true,  "public keys and fingerprints of a file or of the node"},
+    {"envelope canon",  NULL,                NULL,               ctl_run_canon,  M(COUNT), NULL,            false, "canonical form (RFC 8785) of the JSON document on stdin; needs no node"},
+    {"envelope sign",   NULL,                sign_options,       ctl_run_sign,   M(COUNT), NULL,            false, "sign the envelope on stdin; needs no node"},
+    {"envelope verify", NULL,                NULL,               ctl_run_verify, M(COUNT), NULL,            false, "check form, schema, fingerprint and signature of the envelope on stdin; needs no node"},
+    {"config check",    config_arguments,    NULL,               ctl_run_config_check, M(COUNT), V(check),  false, "check a configuration; compare it with the node that runs on it"},
+    {"config show",     NULL,                NULL,               ASK, M(CONFIG_SHOW),    V(config),         false, "the configuration the node runs on"},
+    {"config defaults", NULL,                NULL,               ctl_run_config_defaults, M(COUNT), NULL,   false, "what holds where nothing is set; needs no node"},
+    {"config schema",   NULL,                NULL,               ctl_run_config_schema, M(COUNT), NULL,     false, "JSON Schema of the configuration; needs no node"},
+    {"reload",          NULL,                NULL,               ASK, M(CONFIG_RELOAD),  V(reload),         false, "read the configuration again; a bad one changes nothing"},
+    {"stop",            NULL,                NULL,               ASK, M(NODE_STOP),      V(stop),           false, "end the node in order"},
+    {"completion",      shell_argument,      NULL,               ctl_run_completion, M(COUNT), NULL,        false, "completion script for a shell"},
+    {NULL, NULL, NULL, NULL, M(COUNT), NULL, false, NULL}};
+/* clang-format on */
+
+const ctl_option_row *ctl_option_row_of(ctl_option option) {
+    return &options[option];
+}

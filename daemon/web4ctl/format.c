@@ -1,0 +1,182 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "web4ctl/view.h"
+#include "json/writer.h"
+
+#define SHORT_LEN 12
+#define CUT_WIDTH 56
+#define STRING_MAX (1024u * 1024u)
+
+size_t ctl_width(const char *text) {
+    mbstate_t state = {0};
+    size_t width = 0;
+    size_t left = strlen(text);
+    while (left > 0) {
+        wchar_t wide;
+        size_t len = mbrtowc(&wide, text, left, &state);
+        if (len == 0 || len > left) {
+            return width + left; /* no UTF-8 here: bytes */
+        }
+        int columns = wcwidth(wide);
+        width += columns >= 0 ? (size_t)columns : 1u;
+        text += len;
+        left -= len;
+    }
+    return width;
+}
+
+static int append_string(w4_buffer *out, w4_json value) {
+    w4_buffer decoded = W4_BUFFER_INIT(STRING_MAX);
+    int r = w4_json_string_decode(value, &decoded);
+    if (r == 0) {
+        r = w4_text_escape(out, w4_buffer_bytes(&decoded));
+    }
+    w4_buffer_deinit(&decoded);
+    return r;
+}
+
+static int append_text(w4_buffer *out, w4_json value) {
+    return w4_json_kind_of(value) == W4_JSON_STRING ? append_string(out, value)
+                                                    : w4_text_escape(out, w4_json_text(value));
+}
+
+static int append_short(w4_buffer *out, w4_json value) {
+    size_t before = out->len;
+    int r = append_text(out, value);
+    if (r == 0 && out->len > before + SHORT_LEN) {
+        out->len = before + SHORT_LEN;
+    }
+    return r;
+}
+
+/* Cuts between characters, never inside an escape of w4_text_escape that is seen as one. */
+static int append_cut(w4_buffer *out, w4_json value) {
+    size_t before = out->len;
+    int r = append_text(out, value);
+    const char *text = r == 0 ? w4_buffer_text(out) : NULL;
+    if (text == NULL || ctl_width(text + before) <= CUT_WIDTH) {
+        return r;
+    }
+    while (out->len > before && ctl_width(w4_buffer_text(out) + before) > CUT_WIDTH - 3) {
+        do {
+            out->len--;
+        } while (out->len > before && (out->data[out->len] & 0xC0) == 0x80);
+    }
+    return w4_buffer_append_text(out, "...");
+}
+
+static int append_time(w4_buffer *out, w4_json value) {
+    uint64_t wall_us;
+    char text[W4_TIMESTAMP_LEN + 1];
+    if (!w4_timestamp_parse(w4_json_string_raw(value), &wall_us)) {
+        return append_text(out, value);
+    }
+    w4_timestamp_format(wall_us, text);
+    text[10] = ' ';
+    return w4_buffer_append(out, w4_bytes_of(text, 19));
+}
+
+static int append_seconds(w4_buffer *out, w4_json value) {
+    int64_t seconds;
+    if (!w4_json_integer(value, &seconds) || seconds < 0) {
+        return append_text(out, value);
+    }
+    if (seconds >= 86400) {
+        return w4_buffer_printf(out, "%" PRId64 " d %" PRId64 " h", seconds / 86400,
+                                seconds / 3600 % 24);
+    }
+    if (seconds >= 3600) {
+        return w4_buffer_printf(out, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+                                seconds / 60 % 60);
+    }
+    if (seconds >= 60) {
+        return w4_buffer_printf(out, "%" PRId64 " min %" PRId64 " s", seconds / 60, seconds % 60);
+    }
+    return w4_buffer_printf(out, "%" PRId64 " s", seconds);
+}
+
+/* With one decimal, in the largest unit that leaves at least 1. */
+static int append_scaled(w4_buffer *out, w4_json value, double step, const char *const *units) {
+    double number;
+    if (!w4_json_number(value, &number)) {
+        return append_text(out, value);
+    }
+    if (number < step) {
+        return w4_buffer_printf(out, "%.0f %s", number, units[0]);
+    }
+    size_t unit = 0;
+    while (number >= step && units[unit + 1] != NULL) {
+        number /= step;
+        unit++;
+    }
+    return w4_buffer_printf(out, "%.1f %s", number, units[unit]);
+}
+
+static int append_list(w4_buffer *out, w4_json value, bool is_short) {
+    int r = 0;
+    for (w4_json_iterator i = w4_json_first(value); w4_json_exists(i.value) && r == 0;
+         i = w4_json_next(i)) {
+        r = i.position == 0 ? 0 : w4_buffer_append_text(out, ", ");
+        if (r == 0) {
+            r = is_short ? append_short(out, i.value) : append_text(out, i.value);
+        }
+    }
+    return r;
+}
+
+static int append_pairs(w4_buffer *out, w4_json value) {
+    bool first = true;
+    int r = 0;
+    for (w4_json_iterator i = w4_json_first(value); w4_json_exists(i.value) && r == 0;
+         i = w4_json_next(i)) {
+        r = first ? 0 : w4_buffer_append_text(out, ", ");
+        first = false;
+        r = r == 0 ? append_text(out, i.name) : r;
+        r = r == 0 ? w4_buffer_append_byte(out, ' ') : r;
+        r = r == 0 ? append_text(out, i.value) : r;
+    }
+    return r;
+}
+
+int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
+    static const char *const times[] = {"us", "ms", "s", NULL};
+    static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
+    if (!w4_json_exists(value) || w4_json_kind_of(value) == W4_JSON_NULL) {
+        return 0;
+    }
+    switch (format) {
+    case CTL_TEXT:
+    case CTL_STATE:
+        return append_text(out, value);
+    case CTL_SHORT:
+        return append_short(out, value);
+    case CTL_CUT:
+        return append_cut(out, value);
+    case CTL_TIME:
+        return append_time(out, value);
+    case CTL_SECONDS:
+        return append_seconds(out, value);
+    case CTL_MICROS:
+        return append_scaled(out, value, 1000, times);
+    case CTL_BYTES:
+        return append_scaled(out, value, 1024, sizes);
+    case CTL_YES:
+        return w4_buffer_append_text(out, w4_json_is_true(value) ? "yes" : "no");
+    case CTL_LIST:
+        return append_list(out, value, false);
+    case CTL_SHORTS:
+        return append_list(out, value, true);
+    case CTL_NUMBER:
+        return w4_buffer_printf(out, "%u", w4_json_count(value));
+    case CTL_PAIRS:
+        return append_pairs(out, value);
+    case CTL_FORMAT_COUNT:
+        break;
+    }
+    return 0;
+}

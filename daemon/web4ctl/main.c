@@ -1,0 +1,130 @@
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "crypto/sign.h"
+#include "web4ctl/ctl.h"
+
+#define LINE_MAX_BYTES 2048
+
+void ctl_error(const ctl_context *ctl, const char *format, ...) {
+    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    w4_text_escape_cut(line, sizeof line, w4_bytes_from_text(text));
+    fflush(ctl->output.file); /* so that both come in their order on a terminal */
+    fprintf(ctl->err, "web4ctl: %s\n", line);
+}
+
+ctl_status ctl_fatal(const ctl_context *ctl, int error) {
+    ctl_error(ctl, "%s", error == -ENOMEM ? "no memory" : strerror(-error));
+    return CTL_REFUSED;
+}
+
+static ctl_status flush(const ctl_context *ctl, int r) {
+    if (r < 0) {
+        return ctl_fatal(ctl, r);
+    }
+    if (fflush(ctl->output.file) != 0 || ferror(ctl->output.file)) {
+        fprintf(ctl->err, "web4ctl: cannot write: %s\n", strerror(errno));
+        return CTL_REFUSED;
+    }
+    return CTL_DONE;
+}
+
+ctl_status ctl_answer(const ctl_context *ctl, w4_json value) {
+    return flush(ctl, ctl->ops->answer(&ctl->output, ctl->line.command->view, value));
+}
+
+ctl_status ctl_stream(const ctl_context *ctl, w4_json value) {
+    return flush(ctl, ctl->ops->line(&ctl->output, ctl->line.command->view, value));
+}
+
+ctl_status ctl_answer_text(const ctl_context *ctl, w4_bytes text) {
+    w4_json_document doc = {0};
+    int r = w4_json_read(&doc, text, &W4_JSON_LIMITS_FILE, NULL);
+    ctl_status status =
+        r == 0 ? ctl_answer(ctl, w4_json_root(&doc)) : ctl_fatal(ctl, r < 0 ? r : -EMSGSIZE);
+    w4_json_document_deinit(&doc);
+    return status;
+}
+
+ctl_status ctl_run_completion(ctl_context *ctl) {
+    if (ctl_write_completion(ctl->line.arguments[0], ctl->output.file)) {
+        return CTL_DONE;
+    }
+    ctl_error(ctl, "SHELL: expected bash, zsh or fish");
+    return CTL_USAGE;
+}
+
+static bool wants_colour(void) {
+    const char *no_colour = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == 0) &&
+           terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+static ctl_status run_again_and_again(ctl_context *ctl) {
+    struct timespec pause = {.tv_sec = ctl_integer(&ctl->line, CTL_OPTION_WATCH, 1)};
+    w4_method method = ctl->line.command->method;
+    if (ctl->line.command->run != ctl_run_method || w4_method_row_of(method)->changes) {
+        ctl_error(ctl, "%s cannot be watched", ctl->line.command->words);
+        return CTL_USAGE;
+    }
+    bool clear = isatty(STDOUT_FILENO) == 1 && ctl->ops == &ctl_output_people;
+    for (;;) {
+        if (clear) {
+            fputs("\x1b[H\x1b[2J", ctl->output.file);
+        }
+        ctl_status status = ctl_run_method(ctl);
+        if (status != CTL_DONE) {
+            return status;
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
+static ctl_status run(ctl_context *ctl) {
+    if (ctl_has(&ctl->line, CTL_OPTION_VERSION)) {
+        fprintf(ctl->output.file, "web4ctl %s\n", W4_VERSION);
+        return CTL_DONE;
+    }
+    if (ctl_has(&ctl->line, CTL_OPTION_HELP)) {
+        ctl_write_help(&ctl->line, ctl->output.file);
+        return CTL_DONE;
+    }
+    if (w4_crypto_init() < 0) {
+        ctl_error(ctl, "this system gives no randomness");
+        return CTL_REFUSED;
+    }
+    return ctl_has(&ctl->line, CTL_OPTION_WATCH) ? run_again_and_again(ctl)
+                                                 : ctl->line.command->run(ctl);
+}
+
+int main(int argc, char *argv[]) {
+    static ctl_context ctl;
+    char error[LINE_MAX_BYTES] = "";
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters; without it bytes count */
+    ctl.output.file = stdout;
+    ctl.output.colour = false;
+    ctl.err = stderr;
+    ctl.fd = -1;
+    ctl_status status = ctl_line_parse(argc, argv, &ctl.line, error, sizeof error);
+    bool json = ctl_has(&ctl.line, CTL_OPTION_JSON);
+    ctl.ops = json ? &ctl_output_json : &ctl_output_people;
+    ctl.output.colour = !json && wants_colour();
+    if (status != CTL_DONE) {
+        ctl_error(&ctl, "%s", error);
+        return (int)status;
+    }
+    status = run(&ctl);
+    ctl_disconnect(&ctl);
+    ctl_status flushed = flush(&ctl, 0);
+    return (int)(status != CTL_DONE ? status : flushed);
+}

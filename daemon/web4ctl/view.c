@@ -1,0 +1,247 @@
+#include "web4ctl/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/writer.h"
+
+#define COLUMNS_MAX 16
+#define CELLS_BYTES_MAX (64u * 1024u * 1024u)
+
+static w4_json at(w4_json value, const char *pointer) {
+    return w4_json_at_pointer(value, w4_bytes_from_text(pointer));
+}
+
+/* ---- colours */
+
+static const char *colour_of(const char *word) {
+    static const struct {
+        const char *word, *colour;
+    } words[] = {
+        /* clang-format off */
+        {"trusted", "\x1b[32m"},     {"accepted", "\x1b[32m"},  {"running", "\x1b[32m"},
+        {"open", "\x1b[32m"},        {"ok", "\x1b[32m"},        {"delivered", "\x1b[32m"},
+        {"yes", "\x1b[32m"},         {"probing", "\x1b[33m"},   {"pending", "\x1b[33m"},
+        {"unknown", "\x1b[33m"},     {"untrusted", "\x1b[33m"}, {"waiting", "\x1b[33m"},
+        {"starting", "\x1b[33m"},    {"stopping", "\x1b[33m"},  {"closing", "\x1b[33m"},
+        {"warning", "\x1b[33m"},     {"blocked", "\x1b[31m"},   {"blacklisted", "\x1b[31m"},
+        {"restricted", "\x1b[31m"},  {"disputed", "\x1b[31m"},  {"rejected", "\x1b[31m"},
+        {"refuted", "\x1b[31m"},     {"failed", "\x1b[31m"},    {"full", "\x1b[31m"},
+        {"error", "\x1b[31m"},
+        /* clang-format on */
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].word, word) == 0) {
+            return words[i].colour;
+        }
+    }
+    return NULL;
+}
+
+static void put_spaces(FILE *file, size_t count) {
+    for (; count > 0; count--) {
+        fputc(' ', file);
+    }
+}
+
+static void put_cell(const ctl_output *output, ctl_format format, const char *text) {
+    const char *colour =
+        output->colour && (format == CTL_STATE || format == CTL_YES) ? colour_of(text) : NULL;
+    if (colour != NULL) {
+        fprintf(output->file, "%s%s\x1b[0m", colour, text);
+    } else {
+        fputs(text, output->file);
+    }
+}
+
+static void put_title(const ctl_output *output, const char *title) {
+    fprintf(output->file, output->colour ? "\n\x1b[1m%s\x1b[0m\n" : "\n%s\n", title);
+}
+
+/* ---- records */
+
+static int show_record(const ctl_output *output, const ctl_view *view, w4_json value) {
+    size_t widest = 0;
+    for (const ctl_column *c = view->columns; c->title != NULL; c++) {
+        size_t width = strlen(c->title);
+        widest = width > widest ? width : widest;
+    }
+    w4_buffer cell = W4_BUFFER_INIT(CELLS_BYTES_MAX);
+    int r = 0;
+    for (const ctl_column *c = view->columns; c->title != NULL && r == 0; c++) {
+        w4_json member = at(value, c->pointer);
+        if (!w4_json_exists(member)) {
+            continue;
+        }
+        w4_buffer_clear(&cell);
+        r = ctl_format_value(&cell, c->format, member);
+        const char *text = r == 0 ? w4_buffer_text(&cell) : NULL;
+        if (text == NULL) {
+            r = r == 0 ? -ENOMEM : r;
+            continue;
+        }
+        fprintf(output->file, "%s:", c->title);
+        if (text[0] != 0) {
+            put_spaces(output->file, widest - strlen(c->title) + 2);
+            put_cell(output, c->format, text);
+        }
+        fputc('\n', output->file);
+    }
+    w4_buffer_deinit(&cell);
+    return r;
+}
+
+/* ---- tables */
+
+typedef struct grid {
+    w4_buffer cells; /* texts, each with its NUL, line by line */
+    size_t columns;
+    size_t lines;
+    size_t widest[COLUMNS_MAX];
+} grid;
+
+static int add_cell(grid *g, size_t column, ctl_format format, w4_json value) {
+    size_t before = g->cells.len;
+    int r = ctl_format_value(&g->cells, format, value);
+    if (r == 0 && g->cells.len == before) {
+        r = w4_buffer_append_byte(&g->cells, '-');
+    }
+    if (r == 0) {
+        r = w4_buffer_append_byte(&g->cells, 0);
+    }
+    if (r == 0) {
+        size_t width = ctl_width((const char *)g->cells.data + before);
+        g->widest[column] = width > g->widest[column] ? width : g->widest[column];
+    }
+    return r;
+}
+
+static int fill_grid(grid *g, const ctl_view *view, w4_json array) {
+    int r = 0;
+    for (const ctl_column *c = view->columns; c->title != NULL && g->columns < COLUMNS_MAX; c++) {
+        g->widest[g->columns++] = strlen(c->title);
+    }
+    for (w4_json_iterator i = w4_json_first(array); w4_json_exists(i.value) && r == 0;
+         i = w4_json_next(i)) {
+        for (size_t c = 0; c < g->columns && r == 0; c++) {
+            r = add_cell(g, c, view->columns[c].format, at(i.value, view->columns[c].pointer));
+        }
+        g->lines++;
+    }
+    return r;
+}
+
+static void put_grid(const ctl_output *output, const ctl_view *view, const grid *g) {
+    for (size_t c = 0; c < g->columns; c++) {
+        const char *title = view->columns[c].title;
+        fputs(title, output->file);
+        if (c + 1 < g->columns) {
+            put_spaces(output->file, g->widest[c] - strlen(title) + 2);
+        }
+    }
+    fputc('\n', output->file);
+    const char *text = (const char *)g->cells.data;
+    for (size_t l = 0; l < g->lines; l++) {
+        for (size_t c = 0; c < g->columns; c++) {
+            put_cell(output, view->columns[c].format, text);
+            if (c + 1 < g->columns) {
+                put_spaces(output->file, g->widest[c] - ctl_width(text) + 2);
+            }
+            text += strlen(text) + 1;
+        }
+        fputc('\n', output->file);
+    }
+}
+
+static int show_table(const ctl_output *output, const ctl_view *view, w4_json array) {
+    if (w4_json_count(array) == 0) {
+        if (view->empty != NULL) {
+            fprintf(output->file, "%s\n", view->empty);
+        }
+        return 0;
+    }
+    grid g = {.cells = W4_BUFFER_INIT(CELLS_BYTES_MAX)};
+    int r = fill_grid(&g, view, array);
+    if (r == 0) {
+        put_grid(output, view, &g);
+    }
+    w4_buffer_deinit(&g.cells);
+    return r;
+}
+
+static int show_json(const ctl_output *output, w4_json value) {
+    w4_buffer text = W4_BUFFER_INIT(CELLS_BYTES_MAX);
+    int r = w4_json_pretty(&text, value);
+    if (r == 0) {
+        fwrite(text.data, 1, text.len, output->file);
+        if (text.len == 0 || text.data[text.len - 1] != '\n') {
+            fputc('\n', output->file);
+        }
+    }
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+static int show(const ctl_output *output, const ctl_view *view, w4_json value) {
+    int r = 0;
+    for (; view != NULL && r == 0; view = view->next) {
+        w4_json part = at(value, view->pointer);
+        bool nothing = !w4_json_exists(part) || (view->layout == CTL_LAYOUT_TABLE &&
+                                                 w4_json_count(part) == 0 && view->empty == NULL);
+        if (nothing) {
+            continue;
+        }
+        if (view->title != NULL) {
+            put_title(output, view->title);
+        }
+        switch (view->layout) {
+        case CTL_LAYOUT_RECORD:
+            r = show_record(output, view, part);
+            break;
+        case CTL_LAYOUT_TABLE:
+            r = show_table(output, view, part);
+            break;
+        case CTL_LAYOUT_JSON:
+            r = show_json(output, part);
+            break;
+        case CTL_LAYOUT_COUNT:
+            break;
+        }
+    }
+    return r;
+}
+
+/* One line, its cells with two spaces between them; cells without a value are left out. */
+static int show_line(const ctl_output *output, const ctl_view *view, w4_json value) {
+    w4_buffer cell = W4_BUFFER_INIT(CELLS_BYTES_MAX);
+    bool first = true;
+    int r = 0;
+    for (const ctl_column *c = view->columns; c->title != NULL && r == 0; c++) {
+        w4_buffer_clear(&cell);
+        r = ctl_format_value(&cell, c->format, at(value, c->pointer));
+        const char *text = r == 0 ? w4_buffer_text(&cell) : NULL;
+        if (r == 0 && text == NULL) {
+            r = -ENOMEM;
+        }
+        if (r == 0 && text[0] != 0) {
+            fputs(first ? "" : "  ", output->file);
+            put_cell(output, c->format, text);
+            first = false;
+        }
+    }
+    fputc('\n', output->file);
+    w4_buffer_deinit(&cell);
+    return r;
+}
+
+static int json_line(const ctl_output *output, const ctl_view *view, w4_json value) {
+    (void)view;
+    w4_bytes text = w4_json_text(value);
+    fwrite(text.data, 1, text.len, output->file);
+    fputc('\n', output->file);
+    return 0;
+}
+
+const ctl_output_ops ctl_output_people = {"people", show, show_line};
+const ctl_output_ops ctl_output_json = {"json", json_line, json_line};

@@ -1,0 +1,67 @@
+/* How answers are shown: views are rows that say which members of an answer stand where. Two ways
+ * to show them: for people (aligned, everything from outside escaped) and as JSON. */
+#pragma once
+
+#include <stdio.h>
+
+#include "json/document.h"
+
+typedef enum ctl_format {
+    CTL_TEXT,    /* strings as they are, all else as JSON has it */
+    CTL_SHORT,   /* the first digits of a fingerprint or an id */
+    CTL_CUT,     /* a text, cut where a table would grow too wide */
+    CTL_STATE,   /* a word with a colour */
+    CTL_TIME,    /* RFC 3339 as people write it, to the second */
+    CTL_SECONDS, /* a number of them as days, hours, ... */
+    CTL_MICROS,  /* a number of microseconds as us, ms or s */
+    CTL_BYTES,   /* a number of them as KiB, MiB, ... */
+    CTL_YES,     /* true: yes, false: no */
+    CTL_LIST,    /* an array of texts, with commas */
+    CTL_SHORTS,  /* an array of fingerprints, with commas */
+    CTL_NUMBER,  /* how many elements an array has */
+    CTL_PAIRS,   /* an object's members: name value, name value */
+    CTL_FORMAT_COUNT
+} ctl_format;
+
+typedef struct ctl_column {
+    const char *title; /* NULL ends the columns */
+    const char *pointer;
+    ctl_format format;
+} ctl_column;
+
+typedef enum ctl_layout {
+    CTL_LAYOUT_RECORD, /* a line for each member that is there */
+    CTL_LAYOUT_TABLE,  /* a line for each element of an array */
+    CTL_LAYOUT_JSON,   /* the value itself, indented */
+    CTL_LAYOUT_COUNT
+} ctl_layout;
+
+typedef struct ctl_view {
+    ctl_layout layout;
+    const char *title; /* over it; NULL: none */
+    const char *pointer;
+    const ctl_column *columns;
+    const char *empty; /* what a table without lines says; NULL: neither title nor table then */
+    const struct ctl_view *next;
+} ctl_view;
+
+typedef struct ctl_output {
+    FILE *file;
+    bool colour;
+} ctl_output;
+
+typedef struct ctl_output_ops {
+    const char *name;
+    /* An answer as a whole. 0 or negative. */
+    int (*answer)(const ctl_output *output, const ctl_view *view, w4_json value);
+    /* One of a stream: a line. 0 or negative. */
+    int (*line)(const ctl_output *output, const ctl_view *view, w4_json value);
+} ctl_output_ops;
+
+extern const ctl_output_ops ctl_output_people;
+extern const ctl_output_ops ctl_output_json;
+
+/* Appends a value as people read it, on one line and escaped. 0, -ENOMEM, -EMSGSIZE. */
+int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value);
+/* Columns of a terminal that a text takes. */
+size_t ctl_width(const char *text);

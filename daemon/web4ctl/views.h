@@ -1,0 +1,29 @@
+/* What is shown of each answer. */
+#pragma once
+
+#include "web4ctl/view.h"
+
+extern const ctl_view ctl_view_status;
+extern const ctl_view ctl_view_peers;
+extern const ctl_view ctl_view_peer;
+extern const ctl_view ctl_view_peer_added;
+extern const ctl_view ctl_view_peer_removed;
+extern const ctl_view ctl_view_sessions;
+extern const ctl_view ctl_view_session;
+extern const ctl_view ctl_view_session_closed;
+extern const ctl_view ctl_view_trust_list;
+extern const ctl_view ctl_view_trust_entry;
+extern const ctl_view ctl_view_trust_why;
+extern const ctl_view ctl_view_agents;
+extern const ctl_view ctl_view_facts;
+extern const ctl_view ctl_view_fact;
+extern const ctl_view ctl_view_graph;
+extern const ctl_view ctl_view_event;
+extern const ctl_view ctl_view_message;
+extern const ctl_view ctl_view_sent;
+extern const ctl_view ctl_view_keys;
+extern const ctl_view ctl_view_key;
+extern const ctl_view ctl_view_config;
+extern const ctl_view ctl_view_reload;
+extern const ctl_view ctl_view_check;
+extern const ctl_view ctl_view_stop;
