@@ -153,7 +153,7 @@ const ctl_command ctl_commands[] = {
     {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},
     {"trust set",       trust_set_arguments, trust_set_options,  ASK, M(TRUST_SET),      V(trust_entry),    false, "set how far one is trusted"},
     {"trust why",       subject_argument,    kind_options,       ASK, M(TRUST_WHY),      V(trust_why),      false, "each move of one's trust with its cause"},
-    {"agents",          NULL,                agents_options,     ASK, M(AGENTS_LIST),    V(agents),         false, "agents of this node and of its neighbours"},
+    {"agents list",     NULL,                agents_options,     ASK, M(AGENTS_LIST),    V(agents),         true,  "agents of this node and of its neighbours"},
     {"facts list",      NULL,                facts_options,      ASK, M(FACTS_LIST),     V(facts),          true,  "facts that the node knows"},
     {"facts show",      fact_argument,       NULL,               ASK, M(FACTS_SHOW),     V(fact),           false, "one fact with everybody who spoke to it"},
     {"listen",          NULL,                listen_options,     ctl_run_listen, M(COUNT), V(message),      false, "attach as an agent; print each envelope it gets as a line of JSON"},
