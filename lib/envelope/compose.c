@@ -9,7 +9,9 @@
 
 #define SIGN_BEGIN "\"sign\":{\"algo\":\"ed25519\",\"signature\":\""
 #define SIGN_END "\"},"
-#define SIGN_LEN (sizeof SIGN_BEGIN - 1 + W4_BASE64_LEN(W4_SIGNATURE_LEN) + sizeof SIGN_END - 1)
+#define SIGNATURE_TEXT_LEN ((size_t)W4_BASE64_LEN(W4_SIGNATURE_LEN))
+#define PUBKEY_TEXT_LEN ((size_t)W4_BASE64_LEN(W4_PUBKEY_LEN))
+#define SIGN_LEN (sizeof SIGN_BEGIN - 1 + SIGNATURE_TEXT_LEN + sizeof SIGN_END - 1)
 
 /* Signs what stands from start to the end of out, and puts the sign member in front of the member
  * at offset at. On failure out is as long as it was before start. */
@@ -65,7 +67,7 @@ static void write_receiver(w4_json_writer *w, const w4_party *receiver) {
 
 static void write_pubkey(w4_json_writer *w, const w4_pubkey *key) {
     w4_json_name(w, "pubkey");
-    w4_buffer base64 = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN));
+    w4_buffer base64 = W4_BUFFER_INIT(PUBKEY_TEXT_LEN);
     int r = w4_base64_append(&base64, w4_bytes_of(key->bytes, sizeof key->bytes));
     if (r == 0) {
         w4_json_string(w, w4_buffer_bytes(&base64));

@@ -6,7 +6,7 @@
 #include "envelope/type.h"
 
 #define W4_AGENT_ID_MAX 255
-#define W4_ENVELOPE_BYTES_MAX (256u * 1024u)
+#define W4_ENVELOPE_BYTES_MAX ((size_t)256 * 1024)
 
 typedef struct w4_party {
     char agent_id[W4_AGENT_ID_MAX + 1];

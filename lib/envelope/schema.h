@@ -79,21 +79,21 @@ extern const w4_schema w4_schema_mesh_service_result;
 
 /* clang-format off */
 #define W4_ROW_NAME(NAME, FLAGS, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_label, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_STRING, .flags = (FLAGS), .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_label, .help = (HELP)}
 #define W4_ROW_TEXT(NAME, FLAGS, MIN, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = MIN, .max = W4_TEXT_BYTES_MAX, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_STRING, .flags = (FLAGS), .min = (MIN), .max = W4_TEXT_BYTES_MAX, .help = (HELP)}
 #define W4_ROW_FORM(NAME, FLAGS, CHECK, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_STRING, .flags = FLAGS, .min = 1, .max = W4_NAME_BYTES_MAX, .check = CHECK, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_STRING, .flags = (FLAGS), .min = 1, .max = W4_NAME_BYTES_MAX, .check = (CHECK), .help = (HELP)}
 #define W4_ROW_ENUM(NAME, FLAGS, NAMES, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_ENUM, .flags = FLAGS, .names = NAMES, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_ENUM, .flags = (FLAGS), .names = (NAMES), .help = (HELP)}
 #define W4_ROW_INTEGER(NAME, FLAGS, MIN, MAX, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_INTEGER, .flags = FLAGS, .min = MIN, .max = MAX, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_INTEGER, .flags = (FLAGS), .min = (MIN), .max = (MAX), .help = (HELP)}
 #define W4_ROW_CONFIDENCE(NAME, FLAGS, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_NUMBER, .flags = FLAGS, .min = 0, .max = 1, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_NUMBER, .flags = (FLAGS), .min = 0, .max = 1, .help = (HELP)}
 #define W4_ROW_BOOL(NAME, FLAGS, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_BOOL, .flags = FLAGS, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_BOOL, .flags = (FLAGS), .help = (HELP)}
 #define W4_ROW_LIST(NAME, FLAGS, MIN, ITEM, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_ARRAY, .flags = FLAGS, .min = MIN, .max = W4_LIST_ITEMS_MAX, .items = ITEM, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_ARRAY, .flags = (FLAGS), .min = (MIN), .max = W4_LIST_ITEMS_MAX, .items = (ITEM), .help = (HELP)}
 #define W4_ROW_OBJECT(NAME, FLAGS, OBJECT, HELP) \
-    {.name = NAME, .kind = W4_SCHEMA_OBJECT, .flags = FLAGS, .object = OBJECT, .help = HELP}
+    {.name = (NAME), .kind = W4_SCHEMA_OBJECT, .flags = (FLAGS), .object = (OBJECT), .help = (HELP)}
 /* clang-format on */

@@ -187,8 +187,8 @@ END_TEST
 
 /* ---- replay */
 
-#define ADDS 900
-#define SENDERS 450
+#define ADDS 400
+#define SENDERS 340
 
 /* Adds to a table; what finds no memory is added again, and is not taken for seen. */
 static int fill_replay(void) {
