@@ -15,8 +15,10 @@
 #define HEADER_LEN 100    /* of an SQLite file */
 #define WAL_HEADER_LEN 32 /* a WAL no longer than this holds nothing */
 #define WAL_FRAME_HEADER_LEN 24
+/* Stores up to this size are looked through at each start (some 100 ms); for larger ones there is
+ * w4_store_check. */
+#define CHECK_AT_OPEN_BYTES_MAX (32LL * 1024 * 1024)
 #define WAL_FRAMES_CHECKPOINT 1000 /* carried over into the file from there on */
-#define REWRITE_CHUNK (64 * 1024)
 
 /* clang-format off */
 #define TABLE_1(NAME)                                                                              \
@@ -135,10 +137,11 @@ static int read_number(w4_sqlite_file *f, const char *sql, int *ret_number) {
     return rc;
 }
 
-/* Whether all pages that the file says it has are there, in the file or in the WAL. */
+/* Looks at the structure of every page, in the file or in the WAL: what checksums of records
+ * cannot tell is that a record is not there. */
 static int check_whole(w4_sqlite_file *f) {
     sqlite3_stmt *stmt;
-    if (sqlite3_prepare_v2(f->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(f->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
     int r = 0;
@@ -216,6 +219,7 @@ static int look(w4_sqlite_file *f, bool *ret_short) {
             version, W4_STORE_SQLITE_VERSION);
     }
     f->page_size = header_page_size(header);
+    f->has_wal = header[18] == 2;
     sqlite3_int64 should = (sqlite3_int64)big_endian_32(header + 28) * f->page_size;
     *ret_short = should > size;
     if (version == 0 || should == 0 || (*ret_short && w4_sqlite_file_wal_is_empty(f))) {
@@ -266,43 +270,6 @@ static int lock(w4_sqlite_file *f, bool is_short) {
             version, W4_STORE_SQLITE_VERSION);
     }
     return is_short ? check_whole(f) : 0;
-}
-
-/* Writes a WAL that was found at opening over itself and syncs it. Whoever wrote it may have been
- * told that a sync failed, after which the system holds pages for clean that are not on the disk;
- * written again they are dirty again, and this sync is true for all of them. Without this, new
- * commits would be added behind frames that a power cut takes away. */
-static int settle_wal(w4_sqlite_file *f, bool *ret_found) {
-    sqlite3_file *wal = NULL;
-    sqlite3_int64 size = 0;
-    (void)sqlite3_file_control(f->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-    if (!wal || !wal->pMethods || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK) {
-        return w4_sqlite_file_fail(f, W4_STORE_E_FILE, "the WAL cannot be read");
-    }
-    *ret_found = size > WAL_HEADER_LEN;
-    if (!*ret_found) {
-        return 0;
-    }
-    uint8_t *chunk = malloc(REWRITE_CHUNK);
-    if (!chunk) {
-        return -ENOMEM;
-    }
-    int rc = SQLITE_OK;
-    for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK; at += REWRITE_CHUNK) {
-        int len = size - at < REWRITE_CHUNK ? (int)(size - at) : REWRITE_CHUNK;
-        rc = wal->pMethods->xRead(wal, chunk, len, at);
-        if (rc == SQLITE_OK) {
-            rc = wal->pMethods->xWrite(wal, chunk, len, at);
-        }
-    }
-    free(chunk);
-    if (rc == SQLITE_OK) {
-        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
-    }
-    return rc == SQLITE_OK
-               ? 0
-               : w4_sqlite_file_fail(f, W4_STORE_E_FILE, "the WAL cannot be written: %s",
-                                     sqlite3_errstr(rc));
 }
 
 int w4_sqlite_file_migrate(w4_sqlite_file *f) {
@@ -401,45 +368,68 @@ int w4_sqlite_file_sync_folder(const char *path) {
     return r;
 }
 
-/* What makes the opened file one to write to: mode, journal, schema, names synced. */
-static int prepare_for_use(w4_sqlite_file *f) {
-    if (chmod(f->path, 0600) < 0 || (chmod(f->wal_path, 0600) < 0 && errno != ENOENT)) {
-        return w4_sqlite_file_fail(f, W4_STORE_E_FILE, "cannot be made private: %s",
-                                   strerror(errno));
+/* Stores that are not too large are looked through. */
+static int check_content(w4_sqlite_file *f) {
+    int pages = 0;
+    if (read_number(f, "PRAGMA page_count", &pages) != SQLITE_OK) {
+        return w4_sqlite_file_fail_sqlite(f, "opening");
     }
+    return (long long)pages * f->page_size <= CHECK_AT_OPEN_BYTES_MAX ? check_whole(f) : 0;
+}
+
+static int check_schema(w4_sqlite_file *f) {
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        sqlite3_stmt *stmt;
+        if (w4_sqlite_file_statement(f, (w4_store_table)table, W4_SQLITE_GET, &stmt) != SQLITE_OK) {
+            return w4_sqlite_file_fail_sqlite(f, "opening");
+        }
+    }
+    return 0;
+}
+
+/* What makes the opened file one to write to: mode, journal, names synced. */
+static int prepare_for_use(w4_sqlite_file *f) {
     if (w4_sqlite_file_run(f, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                              "PRAGMA journal_size_limit = 8388608") != SQLITE_OK) {
+                              "PRAGMA journal_size_limit = 8388608") != SQLITE_OK ||
+        w4_sqlite_file_run(f, "BEGIN IMMEDIATE; ROLLBACK") != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
     (void)sqlite3_wal_hook(f->db, on_commit, f);
-    int r = w4_sqlite_file_migrate(f);
-    for (size_t table = 0; r == 0 && table < W4_STORE_TABLE_COUNT; table++) {
-        sqlite3_stmt *stmt;
-        if (w4_sqlite_file_statement(f, (w4_store_table)table, W4_SQLITE_GET, &stmt) != SQLITE_OK) {
-            r = w4_sqlite_file_fail_sqlite(f, "opening");
-        }
+    if (chmod(f->path, 0600) < 0 || chmod(f->wal_path, 0600) < 0) {
+        return w4_sqlite_file_fail(f, W4_STORE_E_FILE, "cannot be made private: %s",
+                                   strerror(errno));
     }
-    if (r == 0 && !id_of(f->wal_path, &f->wal_id)) {
-        r = w4_sqlite_file_fail(f, W4_STORE_E_FILE, "the WAL cannot be found: %s", strerror(errno));
+    if (!id_of(f->wal_path, &f->wal_id)) {
+        return w4_sqlite_file_fail(f, W4_STORE_E_FILE, "the WAL cannot be found: %s",
+                                   strerror(errno));
     }
-    if (r == 0 && w4_sqlite_file_sync_folder(f->path) < 0) {
-        r = w4_sqlite_file_fail(f, W4_STORE_E_FILE, "its folder cannot be synced: %s",
-                                strerror(errno));
+    if (w4_sqlite_file_sync_folder(f->path) < 0) {
+        return w4_sqlite_file_fail(f, W4_STORE_E_FILE, "its folder cannot be synced: %s",
+                                   strerror(errno));
     }
-    return r;
+    return 0;
 }
 
 /* Opens the file; twice where a WAL had to be settled, so that what SQLite knows of the WAL was
  * read after that. On failure nothing is open. */
-static int attach(w4_sqlite_file *f) {
+static int attach(w4_sqlite_file *f, bool first) {
     bool found = false;
     int r = open_once(f);
-    if (r == 0) {
-        r = settle_wal(f, &found);
+    if (r == 0 && f->has_wal) {
+        r = w4_sqlite_file_settle_wal(f, &found);
     }
     if (r == 0 && found) {
         detach(f);
         r = open_once(f);
+    }
+    if (r == 0 && first) {
+        r = check_content(f);
+    }
+    if (r == 0) {
+        r = w4_sqlite_file_migrate(f);
+    }
+    if (r == 0) {
+        r = check_schema(f);
     }
     if (r == 0) {
         r = prepare_for_use(f);
@@ -511,7 +501,7 @@ static int reattach(w4_sqlite_file *f) {
         return r;
     }
     detach(f);
-    r = attach(f);
+    r = attach(f, false);
     if (r != 0) {
         return failed(r);
     }
@@ -603,11 +593,13 @@ int w4_sqlite_file_open(w4_sqlite_file *f, const char *path) {
         r = find_file(f);
     }
     if (r == 0) {
-        r = attach(f);
+        r = attach(f, true);
     }
     if (r == 0 && check_file_place(f) != 0) {
-        detach(f);
         r = W4_STORE_E_FILE;
+    }
+    if (r != 0) {
+        detach(f);
     }
     return r;
 }

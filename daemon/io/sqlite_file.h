@@ -30,6 +30,7 @@ typedef struct w4_sqlite_file {
     w4_sqlite_file_id id, wal_id; /* which files were opened */
     int wal_frames;               /* in the WAL after the last commit */
     int page_size;
+    bool has_wal; /* false when another program took the file out of WAL mode */
     char path[PATH_MAX];
     char wal_path[PATH_MAX + 8];
     char text[W4_STORE_SQLITE_TEXT_MAX]; /* what failed last, for people */
@@ -64,7 +65,16 @@ int w4_sqlite_file_fail(w4_sqlite_file *f, int condition, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 int w4_sqlite_file_fail_sqlite(w4_sqlite_file *f, const char *doing);
 
-/* ---- for io/sqlite_draft.c */
+/* ---- io/sqlite_wal.c */
+
+/* Looks through a WAL that was found at opening: W4_STORE_E_CORRUPT where commits that were synced
+ * cannot be read any more. Then writes it over itself and syncs it: whoever wrote it may have seen
+ * a sync fail, and commits added behind frames that are not on the disk would go with them.
+ * *ret_found: there was something; what SQLite has read of it must be read again. Returns as
+ * open; nothing was changed on W4_STORE_E_CORRUPT. */
+int w4_sqlite_file_settle_wal(w4_sqlite_file *f, bool *ret_found);
+
+/* ---- io/sqlite_draft.c, and what it needs */
 
 /* Makes the file that is not there: whole, under another name, then linked to its own. Returns as
  * open; 0 also when another process was faster. */
