@@ -16,7 +16,7 @@
 
 struct event_base;
 
-#define W4_LOOP_TIMERS_MAX 64u
+#define W4_LOOP_TIMERS_MAX 128u
 
 typedef struct w4_loop w4_loop;
 typedef struct w4_loop_timer w4_loop_timer;

@@ -263,17 +263,13 @@ static bool pop_own(fault_transport *t, w4_transport_event *ret_event) {
     return true;
 }
 
-static bool fault_pop(w4_transport *transport, uint64_t now_us, w4_transport_event *ret_event) {
-    fault_transport *t = (fault_transport *)transport;
-    if (pop_own(t, ret_event)) {
-        return true;
-    }
+static bool pop_inner(fault_transport *t, uint64_t now_us, w4_transport_event *ret_event) {
     w4_transport_event event;
     while (w4_transport_pop(t->inner, now_us, &event)) {
         fault_link *link = event.link->owner;
         if (!link && new_link(t, event.link, &link) < 0) {
             w4_link_close(event.link); /* no memory to know it: as if the system had refused it */
-            t->base.stats.refused++;
+            t->inner->stats.refused++;
             continue;
         }
         if (event.kind == W4_TRANSPORT_EVENT_GONE) {
@@ -285,6 +281,14 @@ static bool fault_pop(w4_transport *transport, uint64_t now_us, w4_transport_eve
         return true;
     }
     return false;
+}
+
+static bool fault_pop(w4_transport *transport, uint64_t now_us, w4_transport_event *ret_event) {
+    fault_transport *t = (fault_transport *)transport;
+    bool popped = pop_own(t, ret_event) || pop_inner(t, now_us, ret_event);
+    t->base.stats.refused = t->inner->stats.refused;
+    t->base.stats.malformed = t->inner->stats.malformed;
+    return popped;
 }
 
 static uint64_t fault_deadline(const w4_transport *transport) {

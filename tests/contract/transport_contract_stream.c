@@ -1,0 +1,273 @@
+/* Cases for transports over stream sockets: peers that keep no contract. */
+#include "transport_contract.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int raw(w4_contract_world *w, w4_link **ret_link) {
+    int fd = w->contract->raw_connect(w, w->bound);
+    W4_EXPECT_ELSE(w, fd >= 0, return -1);
+    *ret_link = w4_contract_expect(w, w->b, W4_TRANSPORT_EVENT_ACCEPTED);
+    if (!*ret_link) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool put(int fd, const void *bytes, size_t len) {
+    return send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* Expects GONE for the link and that the socket sees an end too. */
+static void expect_end(w4_contract_world *w, int fd, w4_link *link, int error) {
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_GONE && event.link == link);
+    W4_EXPECT(w, event.reason && event.error == error);
+    w4_link_close(link);
+    if (fd >= 0) {
+        uint8_t byte;
+        W4_EXPECT(w, recv(fd, &byte, 1, 0) <= 0);
+    }
+}
+
+static void length_zero_ends_the_link(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    W4_EXPECT(w, put(fd, "\0\1a\0\0", 5));
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_FRAME && w4_bytes_equal_text(event.frame, "a"));
+    expect_end(w, fd, link, EBADMSG);
+    W4_EXPECT(w, w->b->stats.malformed == 1);
+    (void)close(fd);
+}
+
+static void foreign_text_gives_no_frame(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    static const char text[] = "GET / HTTP/1.1\r\nHost: node\r\n\r\n";
+    W4_EXPECT(w, fd >= 0 && put(fd, text, sizeof text - 1));
+    W4_EXPECT(w, shutdown(fd, SHUT_WR) == 0);
+    expect_end(w, fd, link, 0);
+    (void)close(fd);
+}
+
+static void segments_of_a_byte(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        w4_bytes frame = w4_contract_frame(i, 300);
+        uint8_t bytes[302] = {1, 44};
+        memcpy(bytes + 2, frame.data, frame.len);
+        for (size_t at = 0; at < sizeof bytes; at++) {
+            W4_EXPECT(w, put(fd, bytes + at, 1));
+            w4_contract_settle(w, 0); /* one turn */
+            w4_transport_event event;
+            bool is = w4_transport_pop(w->b, w->contract->now(w), &event);
+            if (at + 1 == sizeof bytes && !is) {
+                W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+                is = true;
+            }
+            W4_EXPECT(w, is == (at + 1 == sizeof bytes));
+            W4_EXPECT(w, !is || w4_contract_frame_is(event.frame, i, 300));
+        }
+    }
+    (void)close(fd);
+}
+
+static void many_frames_in_a_segment(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    enum { FRAMES = 200, LEN = 50 };
+    uint8_t bytes[FRAMES * (LEN + 2) + 1];
+    size_t at = 0;
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        bytes[at++] = 0;
+        bytes[at++] = LEN;
+        memcpy(bytes + at, w4_contract_frame(i, LEN).data, LEN);
+        at += LEN;
+    }
+    bytes[at++] = 0; /* and the front of one more */
+    W4_EXPECT(w, put(fd, bytes, at));
+    W4_EXPECT(w, put(fd, "\1!", 2));
+    w4_transport_event event;
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+        W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_FRAME);
+        W4_EXPECT(w, w4_contract_frame_is(event.frame, i, LEN));
+    }
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, w4_bytes_equal_text(event.frame, "!"));
+    (void)close(fd);
+}
+
+static void frames_are_framed(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    uint64_t now_us = w->contract->now(w);
+    W4_EXPECT(w, w4_link_send(link, w4_bytes_from_text("abc"), now_us) == 0);
+    W4_EXPECT(w, w4_link_send(link, w4_bytes_from_text("d"), now_us) == 0);
+    w4_contract_settle(w, 0);
+    uint8_t bytes[9];
+    W4_EXPECT(w, recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) == 8); /* in one write */
+    W4_EXPECT(w, memcmp(bytes, "\0\3abc\0\1d", 8) == 0);
+    (void)close(fd);
+}
+
+static void half_a_frame_then_the_end(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0 && put(fd, "\0\1a\377\377abc", 8));
+    (void)close(fd);
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_FRAME);
+    expect_end(w, -1, link, 0);
+}
+
+static void closing_a_reader_is_orderly(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    /* The peer has sent more, which nobody read: the end must still not overtake the frame. */
+    W4_EXPECT(w, put(fd, "\0\1a\0\1b", 6));
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, w4_link_send(link, w4_bytes_from_text("bye"), w->contract->now(w)) == 0);
+    w4_link_close(link);
+    w4_contract_settle(w, 0);
+    W4_EXPECT(w, put(fd, "\0\1c", 3));
+    w4_contract_settle(w, 0);
+    uint8_t bytes[8];
+    W4_EXPECT(w, recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) == 5);
+    W4_EXPECT(w, recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) == 0);
+    (void)close(fd);
+}
+
+/* Fills the link's queue and the kernel's. */
+static void stuff(w4_contract_world *w, w4_link *link) {
+    unsigned full = 0;
+    while (full < 50) {
+        int r = w4_link_send(link, w4_contract_frame(1, 60000), w->contract->now(w));
+        W4_EXPECT(w, r == 0 || r == W4_TRANSPORT_E_FULL);
+        full = r == W4_TRANSPORT_E_FULL ? full + 1 : 0;
+        w4_contract_settle(w, 0);
+    }
+}
+
+/* These take as long as the limits are: the one thing here that only time can show. */
+static void one_who_does_not_read_is_cut(w4_contract_world *w) {
+    w4_link *stalled;
+    w4_link *closed;
+    int stalled_fd = raw(w, &stalled);
+    int closed_fd = raw(w, &closed);
+    W4_EXPECT(w, stalled_fd >= 0 && closed_fd >= 0);
+    stuff(w, stalled);
+    stuff(w, closed);
+    w4_transport_event event;
+    while (w4_transport_pop(w->b, w->contract->now(w), &event)) {
+        W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_WRITABLE);
+    }
+    uint64_t start_us = w->contract->now(w);
+    w4_link_close(closed);
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_GONE && event.link == stalled);
+    W4_EXPECT(w, event.error == ETIMEDOUT);
+    uint64_t took_us = w->contract->now(w) - start_us;
+    W4_EXPECT(w, took_us > 5 * W4_US_PER_S && took_us < 12 * W4_US_PER_S);
+    /* The closed one ended meanwhile. */
+    struct pollfd poll_closed = {.fd = closed_fd, .events = POLLRDHUP};
+    W4_EXPECT(w, poll(&poll_closed, 1, 0) == 1);
+    W4_EXPECT(w, poll_closed.revents & (POLLRDHUP | POLLHUP | POLLERR));
+    (void)close(stalled_fd);
+    (void)close(closed_fd);
+}
+
+static uint64_t cpu_us(void) {
+    struct rusage usage = {0};
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * W4_US_PER_S +
+           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void an_owner_that_does_not_pop_costs_nothing(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0 && put(fd, "\0\1a", 3));
+    uint64_t before_us = cpu_us();
+    w4_contract_settle(w, w4_later(w->contract->now(w), 500 * W4_US_PER_MS));
+    W4_EXPECT(w, cpu_us() - before_us < 250 * W4_US_PER_MS);
+    w4_transport_event event;
+    W4_EXPECT(w, w4_transport_pop(w->b, w->contract->now(w), &event));
+    W4_EXPECT(w, w4_bytes_equal_text(event.frame, "a"));
+    W4_EXPECT(w, put(fd, "\0\1b", 3)); /* it is read again */
+    W4_EXPECT(w, w4_contract_next(w, w->b, &event));
+    W4_EXPECT(w, w4_bytes_equal_text(event.frame, "b"));
+    (void)close(fd);
+}
+
+static void without_descriptors_nothing_spins(w4_contract_world *w) {
+    int clients[4] = {-1, -1, -1, -1};
+    struct rlimit limit;
+    struct rlimit low;
+    W4_EXPECT(w, getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (unsigned i = 0; i < 4; i++) {
+        clients[i] = w->contract->raw_connect(w, w->bound);
+        W4_EXPECT(w, clients[i] >= 0);
+    }
+    low = limit;
+    low.rlim_cur = (rlim_t)clients[3] + 1; /* no number is left */
+    W4_EXPECT(w, setrlimit(RLIMIT_NOFILE, &low) == 0);
+    uint64_t before_us = cpu_us();
+    w4_contract_settle(w, w4_later(w->contract->now(w), 500 * W4_US_PER_MS));
+    uint64_t used_us = cpu_us() - before_us;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    W4_EXPECT(w, used_us < 250 * W4_US_PER_MS);
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t byte;
+        W4_EXPECT(w, recv(clients[i], &byte, 1, 0) <= 0); /* refused, not left hanging */
+        (void)close(clients[i]);
+    }
+    w4_link *near;
+    w4_link *far;
+    W4_EXPECT(w, w4_contract_connect(w, &near, &far)); /* recovered */
+}
+
+static void without_descriptors_dial_says_so(w4_contract_world *w) {
+    struct rlimit limit;
+    struct rlimit none;
+    W4_EXPECT(w, getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    none = limit;
+    none.rlim_cur = 3;
+    W4_EXPECT(w, setrlimit(RLIMIT_NOFILE, &none) == 0);
+    w4_link *link = NULL;
+    int error = 0;
+    int r = w4_transport_dial(w->a, w->bound, w->contract->now(w), &link, &error);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    W4_EXPECT(w, r == W4_TRANSPORT_E_FAILED && error == EMFILE && !link);
+}
+
+const w4_contract_case w4_transport_contract_stream_cases[] = {
+    {"stream: length 0 ends the link", length_zero_ends_the_link},
+    {"stream: foreign text gives no frame", foreign_text_gives_no_frame},
+    {"stream: segments of a byte", segments_of_a_byte},
+    {"stream: many frames in a segment", many_frames_in_a_segment},
+    {"stream: frames are framed", frames_are_framed},
+    {"stream: half a frame, then the end", half_a_frame_then_the_end},
+    {"stream: closing a reader is orderly", closing_a_reader_is_orderly},
+    {"stream: an owner that does not pop costs nothing", an_owner_that_does_not_pop_costs_nothing},
+    {"stream: without descriptors nothing spins", without_descriptors_nothing_spins},
+    {"stream: without descriptors dial says so", without_descriptors_dial_says_so},
+    {"stream: one who does not read is cut", one_who_does_not_read_is_cut},
+    {NULL, NULL},
+};
