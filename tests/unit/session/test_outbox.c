@@ -1,0 +1,595 @@
+#include "pair.h"
+
+#include "base/wire.h"
+#include "session/outbox.h"
+
+static w4_channel_limits limits;
+static w4_outbox o;
+static w4_rtt rtt;
+static uint64_t now;
+static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
+static uint64_t pushed;
+
+static void check_laws(void) {
+    const w4_channel_stats *s = &o.stats;
+    ck_assert_uint_eq(s->attempted, s->enqueued + s->dropped_newest + s->errors);
+    ck_assert_uint_eq(s->enqueued,
+                      s->delivered + s->dropped_oldest + s->failed + s->queued + s->in_flight);
+    ck_assert_uint_le(s->queued_bytes, limits.bytes_max);
+    ck_assert_uint_le(s->queued + s->in_flight, limits.messages_max);
+    ck_assert_uint_le(o.flight, (size_t)(o.high - o.acked) * (W4_FRAME_HEADER + W4_PART_LEN));
+}
+
+static void begin(bool ordered, uint32_t messages_max, w4_overflow overflow) {
+    now = PAIR_START_US;
+    pushed = 0;
+    limits = (w4_channel_limits){
+        .messages_max = messages_max, .bytes_max = 1u << 20, .credit = 9, .overflow = overflow};
+    w4_rtt_init(&rtt, ordered);
+    w4_outbox_init(&o, &limits);
+    w4_outbox_link_up(&o, ordered);
+}
+
+static void finish(void) {
+    check_laws();
+    w4_outbox_deinit(&o);
+}
+
+static int push(size_t len) {
+    static uint8_t bytes[1u << 20];
+    int r = w4_outbox_push(&o, w4_bytes_of(bytes, len), 1u << 20, pushed, now);
+    pushed += r == 0;
+    check_laws();
+    return r;
+}
+
+/* Puts all that is ready on the wire. Returns how many parts that was. */
+static unsigned put_all(void) {
+    unsigned parts = 0;
+    size_t len;
+    while ((len = w4_outbox_ready(&o)) > 0) {
+        uint8_t *end = w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+        ck_assert_uint_eq((size_t)(end - wire), len);
+        parts++;
+    }
+    w4_outbox_arm(&o, &rtt, now);
+    check_laws();
+    return parts;
+}
+
+static void acknowledge(uint64_t seq, uint32_t credit, bool gap) {
+    ck_assert(w4_outbox_acknowledge(&o, seq, gap, &rtt, now));
+    w4_outbox_grant(&o, seq, credit);
+    w4_outbox_arm(&o, &rtt, now);
+    check_laws();
+}
+
+static void ended(uint64_t token, w4_refusal outcome) {
+    uint64_t got;
+    w4_refusal code;
+    ck_assert(w4_outbox_pop_ended(&o, &got, &code));
+    ck_assert_uint_eq(got, token);
+    ck_assert_int_eq(code, outcome);
+}
+
+static void none_ended(void) {
+    uint64_t got;
+    w4_refusal code;
+    ck_assert(!w4_outbox_pop_ended(&o, &got, &code));
+}
+
+START_TEST(sends_no_more_than_it_is_allowed) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(push(10), 0);
+    }
+    ck_assert_uint_eq(put_all(), 0); /* nothing is granted yet */
+    acknowledge(0, 2, false);
+    ck_assert_uint_eq(put_all(), 2);
+    acknowledge(1, 1, false); /* the same bound */
+    ck_assert_uint_eq(put_all(), 0);
+    acknowledge(2, 2, false);
+    ck_assert_uint_eq(put_all(), 2);
+    acknowledge(2, 1, false); /* what was granted stays granted */
+    acknowledge(3, 2, false);
+    ck_assert_uint_eq(put_all(), 1);
+    acknowledge(5, 0, false);
+    for (uint64_t i = 0; i < 5; i++) {
+        ended(i, W4_REFUSAL_NONE);
+    }
+    none_ended();
+    finish();
+}
+END_TEST
+
+START_TEST(asks_when_credit_does_not_come) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    push(1);
+    acknowledge(0, 0, false);
+    ck_assert_uint_eq(put_all(), 0);
+    uint64_t waited = 0;
+    for (int i = 0; i < 12; i++) {
+        ck_assert_uint_ne(o.timer_us, W4_NEVER);
+        ck_assert_uint_ge(o.timer_us - now, waited);
+        waited = o.timer_us - now;
+        ck_assert_uint_le(waited, W4_RTO_MAX_US);
+        now = o.timer_us;
+        w4_outbox_expire(&o, &rtt, now);
+        ck_assert(o.ask_due);
+        o.ask_due = false;
+    }
+    ck_assert_uint_eq(waited, W4_RTO_MAX_US);
+    acknowledge(0, 1, false);
+    ck_assert_uint_eq(put_all(), 1);
+    ck_assert_uint_le(o.timer_us - now, W4_RTO_FIRST_US);
+    finish();
+}
+END_TEST
+
+START_TEST(divides_messages_into_parts) {
+    static const struct {
+        size_t len;
+        unsigned parts;
+    } lens[] = {{0, 1},
+                {1, 1},
+                {W4_PART_LEN, 1},
+                {W4_PART_LEN + 1, 2},
+                {3 * W4_PART_LEN, 3},
+                {3 * W4_PART_LEN + 1, 4}};
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    uint64_t seq = 0;
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        ck_assert_int_eq(push(lens[i].len), 0);
+        size_t total = 0;
+        for (unsigned part = 0; part < lens[i].parts; part++) {
+            size_t len = w4_outbox_ready(&o);
+            w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+            w4_bytes rest = w4_bytes_of(wire, len);
+            w4_frame frame;
+            ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_GOOD);
+            ck_assert_uint_eq(frame.seq, seq++);
+            ck_assert_uint_eq(frame.channel, W4_FRAME_CHANNEL(W4_CHANNEL_STATE));
+            ck_assert_int_eq(frame.flags, part + 1 == lens[i].parts ? W4_FRAME_FIN : 0);
+            total += frame.payload.len;
+            check_laws();
+        }
+        ck_assert_uint_eq(total, lens[i].len);
+        ck_assert_uint_eq(w4_outbox_ready(&o), 0);
+        acknowledge(seq - (lens[i].parts > 1), 100, false); /* all but the last part */
+        if (lens[i].parts > 1) {
+            none_ended();
+            acknowledge(seq, 100, false);
+        }
+        ended(i, W4_REFUSAL_NONE);
+        ck_assert_uint_eq(o.flight, 0);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(refuses_an_ack_of_what_was_not_sent) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(1);
+    ck_assert(!w4_outbox_acknowledge(&o, 1, false, &rtt, now));
+    put_all();
+    ck_assert(!w4_outbox_acknowledge(&o, 2, false, &rtt, now));
+    ck_assert(!w4_outbox_acknowledge(&o, UINT64_MAX, false, &rtt, now));
+    none_ended();
+    acknowledge(1, 100, false);
+    ck_assert(w4_outbox_acknowledge(&o, 0, false, &rtt, now)); /* an old one */
+    ended(0, W4_REFUSAL_NONE);
+    none_ended();
+    finish();
+}
+END_TEST
+
+START_TEST(goes_back_when_the_timer_runs_out) {
+    begin(false, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(100);
+    push(2 * W4_PART_LEN);
+    push(100);
+    ck_assert_uint_eq(put_all(), 4);
+    acknowledge(2, 98, false); /* one message, and a part of the next */
+    ended(0, W4_REFUSAL_NONE);
+    w4_outbox_expire(&o, &rtt, o.timer_us - 1);
+    ck_assert_uint_eq(w4_outbox_ready(&o), 0);
+    uint64_t first = o.timer_us - now;
+    now = o.timer_us;
+    w4_outbox_expire(&o, &rtt, now);
+    ck_assert_uint_eq(put_all(), 2); /* from the part that is missing */
+    ck_assert_uint_eq(o.stats.retransmitted, 2);
+    ck_assert_uint_eq(o.timer_us - now, 2 * first);
+    acknowledge(4, 98, false);
+    ended(1, W4_REFUSAL_NONE);
+    ended(2, W4_REFUSAL_NONE);
+    ck_assert_uint_eq(o.timer_us, W4_NEVER);
+    finish();
+}
+END_TEST
+
+START_TEST(retransmission_cannot_flood) {
+    begin(false, 1000, W4_OVERFLOW_ERROR);
+    acknowledge(0, 1000, false);
+    for (int i = 0; i < 60; i++) {
+        push(W4_PART_LEN);
+    }
+    size_t window = W4_OUTBOX_WINDOW_MIN;
+    unsigned sent = put_all();
+    ck_assert_uint_le(sent * (W4_PART_LEN + W4_FRAME_HEADER), window);
+    for (int i = 0; i < 100; i++) { /* nobody ever answers */
+        now = o.timer_us;
+        w4_outbox_expire(&o, &rtt, now);
+        ck_assert_uint_le(put_all() * (W4_PART_LEN + W4_FRAME_HEADER), window);
+    }
+    ck_assert_uint_gt(now - PAIR_START_US, 90 * W4_RTO_MAX_US);
+    finish();
+}
+END_TEST
+
+START_TEST(goes_back_once_for_a_gap) {
+    begin(false, 100, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    for (int i = 0; i < 6; i++) {
+        push(10);
+    }
+    ck_assert_uint_eq(put_all(), 6);
+    acknowledge(1, 99, true); /* the second part is missing */
+    ck_assert_uint_eq(put_all(), 0);
+    acknowledge(1, 99, true);
+    ck_assert_uint_eq(put_all(), 5);
+    acknowledge(1, 99, true); /* from those that were on their way still */
+    acknowledge(1, 99, true);
+    acknowledge(1, 99, true);
+    ck_assert_uint_eq(put_all(), 0);
+    acknowledge(6, 94, false);
+    ck_assert_uint_eq(o.stats.delivered, 6);
+    ck_assert_uint_eq(o.stats.retransmitted, 5);
+    finish();
+}
+END_TEST
+
+START_TEST(an_ack_may_overtake_the_way_back) {
+    begin(false, 100, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(10);
+    push(2 * W4_PART_LEN);
+    push(10);
+    ck_assert_uint_eq(put_all(), 4);
+    now = o.timer_us;
+    w4_outbox_expire(&o, &rtt, now); /* all to be sent again, but they had come */
+    acknowledge(2, 98, false);
+    ck_assert_uint_eq(o.flight, 0);
+    size_t len = w4_outbox_ready(&o);
+    w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+    w4_bytes rest = w4_bytes_of(wire, len);
+    w4_frame frame;
+    ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_GOOD);
+    ck_assert_uint_eq(frame.seq, 2);
+    acknowledge(4, 97, false);
+    ck_assert_uint_eq(put_all(), 0);
+    ck_assert_uint_eq(o.stats.delivered, 3);
+    ck_assert_uint_eq(o.flight, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(a_resent_message_gives_no_round_trip_time) {
+    begin(false, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(1);
+    put_all();
+    now = o.timer_us;
+    w4_outbox_expire(&o, &rtt, now);
+    put_all();
+    now += 5;
+    acknowledge(1, 100, false);
+    ck_assert_uint_eq(rtt.smoothed_us, 0);
+    push(1);
+    put_all();
+    now += 777;
+    acknowledge(2, 100, false);
+    ck_assert_uint_eq(rtt.smoothed_us, 777);
+    finish();
+}
+END_TEST
+
+/* ---- policies */
+
+START_TEST(policy_error) {
+    begin(true, 2, W4_OVERFLOW_ERROR);
+    push(1);
+    push(1);
+    ck_assert_int_eq(push(1), W4_SESSION_E_FULL);
+    ck_assert_uint_eq(o.stats.errors, 1);
+    ck_assert_uint_eq(o.stats.overflow_events, 1);
+    ck_assert(!w4_outbox_pop_writable(&o));
+    acknowledge(0, 9, false);
+    put_all();
+    acknowledge(2, 9, false);
+    ended(0, W4_REFUSAL_NONE);
+    ended(1, W4_REFUSAL_NONE);
+    ck_assert(w4_outbox_pop_writable(&o));
+    ck_assert(!w4_outbox_pop_writable(&o));
+    ck_assert_int_eq(push(1), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(policy_drop_newest) {
+    begin(true, 2, W4_OVERFLOW_DROP_NEWEST);
+    push(1);
+    push(1);
+    ck_assert_int_eq(push(1), W4_SESSION_E_DROPPED);
+    ck_assert_uint_eq(o.stats.dropped_newest, 1);
+    ck_assert_uint_eq(o.stats.attempted, 3);
+    finish();
+}
+END_TEST
+
+START_TEST(policy_drop_oldest_takes_what_was_not_sent) {
+    begin(true, 3, W4_OVERFLOW_DROP_OLDEST);
+    acknowledge(0, 1, false);
+    push(1);
+    push(1);
+    push(1);
+    ck_assert_uint_eq(put_all(), 1);
+    ck_assert_int_eq(push(1), 0);
+    ended(1, W4_REFUSAL_BACKPRESSURE);
+    ck_assert_uint_eq(o.stats.dropped_oldest, 1);
+    ck_assert_uint_eq(o.stats.failed, 0);
+    acknowledge(1, 9, false);
+    ended(0, W4_REFUSAL_NONE);
+    ck_assert_uint_eq(put_all(), 2);
+    push(1);
+    put_all();
+    ck_assert_int_eq(push(1), W4_SESSION_E_FULL); /* all are on their way */
+    acknowledge(4, 9, false);
+    ended(2, W4_REFUSAL_NONE);
+    ended(3, W4_REFUSAL_NONE);
+    ended(4, W4_REFUSAL_NONE);
+    finish();
+}
+END_TEST
+
+START_TEST(policy_block) {
+    begin(true, 1, W4_OVERFLOW_BLOCK);
+    push(1);
+    ck_assert_int_eq(push(1), W4_SESSION_E_FULL);
+    ck_assert_uint_eq(o.stats.blocked, 1);
+    ck_assert_uint_eq(o.stats.attempted, 1); /* the try that waits is not over */
+    acknowledge(0, 9, false);
+    put_all();
+    acknowledge(1, 9, false);
+    ck_assert(w4_outbox_pop_writable(&o));
+    finish();
+}
+END_TEST
+
+START_TEST(bytes_are_bounded_too) {
+    begin(true, 1000, W4_OVERFLOW_ERROR);
+    limits.bytes_max = 1000;
+    ck_assert_int_eq(push(1001), W4_SESSION_E_TOO_LARGE);
+    ck_assert_int_eq(push(600), 0);
+    ck_assert_int_eq(push(401), W4_SESSION_E_FULL);
+    ck_assert_int_eq(push(400), 0);
+    ck_assert_int_eq(push(0), 0);
+    ck_assert_int_eq(push(1), W4_SESSION_E_FULL);
+    finish();
+}
+END_TEST
+
+START_TEST(outcomes_that_nobody_takes_are_bounded) {
+    begin(true, 4, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    unsigned taken = 0;
+    for (uint64_t i = 0; i < 100; i++) {
+        taken += push(1) == 0;
+        put_all();
+        acknowledge(o.high, 100, false);
+    }
+    ck_assert_uint_eq(taken, 4);
+    finish();
+}
+END_TEST
+
+/* ---- links and ends */
+
+START_TEST(a_new_link_sends_the_rest_again) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(10);
+    push(3 * W4_PART_LEN);
+    put_all();
+    acknowledge(2, 100, false);
+    w4_outbox_link_down(&o);
+    ck_assert_uint_eq(o.timer_us, W4_NEVER);
+    now += 60 * W4_US_PER_S;
+    w4_outbox_link_up(&o, true);
+    ck_assert(w4_outbox_may_acknowledge(&o, 4));
+    ck_assert(!w4_outbox_may_acknowledge(&o, 5));
+    acknowledge(3, 100, false);
+    ck_assert_uint_eq(put_all(), 1);
+    acknowledge(4, 100, false);
+    ended(0, W4_REFUSAL_NONE);
+    ended(1, W4_REFUSAL_NONE);
+    ck_assert_uint_lt(rtt.smoothed_us, 60 * W4_US_PER_S);
+    finish();
+}
+END_TEST
+
+START_TEST(afresh_ends_only_what_was_started) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 2, false);
+    push(10);
+    push(2 * W4_PART_LEN);
+    push(10);
+    put_all();
+    acknowledge(2, 1, false); /* message 1 is half there */
+    w4_outbox_restart(&o);
+    check_laws();
+    ended(0, W4_REFUSAL_NONE);
+    ended(1, W4_REFUSAL_DISCONNECTED);
+    none_ended();
+    ck_assert_uint_eq(o.stats.failed, 1);
+    ck_assert_uint_eq(put_all(), 0); /* credit is of the session that is gone */
+    acknowledge(0, 5, false);
+    size_t len = w4_outbox_ready(&o);
+    w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+    w4_bytes rest = w4_bytes_of(wire, len);
+    w4_frame frame;
+    ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_GOOD);
+    ck_assert_uint_eq(frame.seq, 0);
+    acknowledge(1, 5, false);
+    ended(2, W4_REFUSAL_NONE);
+    finish();
+}
+END_TEST
+
+START_TEST(all_can_be_failed) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 1, false);
+    push(10);
+    push(10);
+    put_all();
+    w4_outbox_fail_all(&o, W4_REFUSAL_DISCONNECTED);
+    ended(0, W4_REFUSAL_DISCONNECTED);
+    ended(1, W4_REFUSAL_DISCONNECTED);
+    none_ended();
+    ck_assert_uint_eq(w4_outbox_ready(&o), 0);
+    ck_assert_uint_eq(o.stats.queued_bytes, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(what_the_peer_does_not_take_fails) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 1, false);
+    push(100);
+    push(100);
+    push(50);
+    push(101);
+    put_all(); /* the first is on its way already */
+    w4_outbox_fail_larger(&o, 99);
+    ended(1, W4_REFUSAL_TOO_LARGE);
+    ended(3, W4_REFUSAL_TOO_LARGE);
+    none_ended();
+    acknowledge(1, 5, false);
+    ck_assert_uint_eq(put_all(), 1);
+    acknowledge(2, 5, false);
+    ended(0, W4_REFUSAL_NONE);
+    ended(2, W4_REFUSAL_NONE);
+    finish();
+}
+END_TEST
+
+START_TEST(latency_grows_from_samples_to_a_histogram) {
+    w4_histogram h;
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 1, false);
+    for (uint64_t i = 1; i <= 40; i++) {
+        uint64_t token;
+        w4_refusal code;
+        push(1);
+        put_all();
+        now += i * 100;
+        acknowledge(i, 1, false);
+        ck_assert(w4_outbox_pop_ended(&o, &token, &code));
+        w4_outbox_latency(&o, &h);
+        ck_assert_uint_eq(h.count, i);
+        ck_assert_uint_eq(h.max, i * 100);
+        ck_assert_int_eq(w4_outbox_memory(&o) > 0, i > W4_OUTBOX_SAMPLES);
+    }
+    finish();
+}
+END_TEST
+
+/* Any order of everything: the laws hold after every step and each token ends once. */
+START_TEST(laws_hold_whatever_happens) {
+    enum { TOKENS = 3000 };
+    static bool done[TOKENS];
+    pair_random dice = {.state = (uint64_t)_i};
+    memset(done, 0, sizeof done);
+    begin(pair_below(&dice, 2) == 0, 8, (w4_overflow)(_i % W4_OVERFLOW_COUNT));
+    uint64_t granted = 0, ends = 0;
+    for (unsigned step = 0; step < 2000; step++) {
+        uint64_t token;
+        w4_refusal code;
+        switch (pair_below(&dice, 8)) {
+        case 0:
+        case 1:
+            push(pair_below(&dice, 3) == 0 ? pair_below(&dice, 70000) : pair_below(&dice, 100));
+            break;
+        case 2:
+            put_all();
+            break;
+        case 3:
+        case 4:
+            granted = pair_below(&dice, 4);
+            acknowledge(o.acked + pair_below(&dice, o.high - o.acked + 1), (uint32_t)granted,
+                        pair_below(&dice, 4) == 0);
+            break;
+        case 5:
+            now += pair_below(&dice, 2 * W4_US_PER_S);
+            w4_outbox_expire(&o, &rtt, now);
+            break;
+        case 6:
+            if (pair_below(&dice, 10) == 0) {
+                w4_outbox_link_up(&o, pair_below(&dice, 2) == 0);
+            } else if (pair_below(&dice, 20) == 0) {
+                w4_outbox_restart(&o);
+            }
+            break;
+        default:
+            while (w4_outbox_pop_ended(&o, &token, &code)) {
+                ck_assert(token < pushed && !done[token]);
+                done[token] = true;
+                ends++;
+            }
+        }
+        check_laws();
+    }
+    w4_outbox_fail_all(&o, W4_REFUSAL_DISCONNECTED);
+    uint64_t token;
+    w4_refusal code;
+    while (w4_outbox_pop_ended(&o, &token, &code)) {
+        ck_assert(token < pushed && !done[token]);
+        done[token] = true;
+        ends++;
+    }
+    ck_assert_uint_eq(ends, pushed);
+    ck_assert_uint_gt(pushed, 50);
+    finish();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("outbox");
+    TCase *tc = tcase_create("outbox");
+    tcase_set_timeout(tc, 0);
+    tcase_add_test(tc, sends_no_more_than_it_is_allowed);
+    tcase_add_test(tc, asks_when_credit_does_not_come);
+    tcase_add_test(tc, divides_messages_into_parts);
+    tcase_add_test(tc, refuses_an_ack_of_what_was_not_sent);
+    tcase_add_test(tc, goes_back_when_the_timer_runs_out);
+    tcase_add_test(tc, retransmission_cannot_flood);
+    tcase_add_test(tc, goes_back_once_for_a_gap);
+    tcase_add_test(tc, an_ack_may_overtake_the_way_back);
+    tcase_add_test(tc, a_resent_message_gives_no_round_trip_time);
+    tcase_add_test(tc, policy_error);
+    tcase_add_test(tc, policy_drop_newest);
+    tcase_add_test(tc, policy_drop_oldest_takes_what_was_not_sent);
+    tcase_add_test(tc, policy_block);
+    tcase_add_test(tc, bytes_are_bounded_too);
+    tcase_add_test(tc, outcomes_that_nobody_takes_are_bounded);
+    tcase_add_test(tc, a_new_link_sends_the_rest_again);
+    tcase_add_test(tc, afresh_ends_only_what_was_started);
+    tcase_add_test(tc, all_can_be_failed);
+    tcase_add_test(tc, what_the_peer_does_not_take_fails);
+    tcase_add_test(tc, latency_grows_from_samples_to_a_histogram);
+    tcase_add_loop_test(tc, laws_hold_whatever_happens, 0, 40);
+    suite_add_tcase(suite, tc);
+    return w4_test_run(suite);
+}
