@@ -10,9 +10,9 @@
 #include "base/env.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
-#include "json/writer.h"
 #include "store/store.h"
 #include "trust/book.h"
+#include "json/writer.h"
 
 #define W4_AGENTS_MAX_DEFAULT 64u
 #define W4_AGENT_QUEUE_MAX 256u /* envelopes that wait for a handshake, for each pair */
@@ -20,12 +20,12 @@
 typedef struct w4_protocol w4_protocol;
 
 typedef struct w4_protocol_config {
-    uint32_t quorum;           /* distinct trusted confirmers a fact needs; at least 2 */
-    bool distinct_nodes;       /* confirmers must be on different nodes */
+    uint32_t quorum;     /* distinct trusted confirmers a fact needs; at least 2 */
+    bool distinct_nodes; /* confirmers must be on different nodes */
     uint64_t handshake_timeout_us;
     w4_json_limits limits;
-    uint32_t agents_max;       /* attached at once */
-    uint32_t facts_max;        /* kept; the oldest that are settled go first */
+    uint32_t agents_max; /* attached at once */
+    uint32_t facts_max;  /* kept; the oldest that are settled go first */
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -58,7 +58,7 @@ typedef struct w4_agent_info {
     const char *agent_id;
     w4_fingerprint fingerprint;
     w4_pubkey pubkey;
-    bool hosted;   /* the node holds its key and signs for it */
+    bool hosted; /* the node holds its key and signs for it */
     bool attached;
     uint64_t owner;
     const char *presence; /* "focused", ... or "" when not told */
@@ -71,7 +71,7 @@ typedef struct w4_agent_info {
 
 typedef struct w4_agent_attach {
     const char *agent_id;
-    w4_identity *identity; /* hosted: taken over on success; else NULL */
+    w4_identity *identity;   /* hosted: taken over on success; else NULL */
     const w4_pubkey *pubkey; /* when not hosted */
     w4_bytes capabilities;   /* canonical JSON array of strings, or empty */
     uint64_t owner;
@@ -92,12 +92,12 @@ typedef struct w4_send_request {
     uint64_t owner;
     const char *agent_id; /* NULL: the owner's only one */
     w4_family family;
-    w4_bytes type;     /* name on the wire */
-    w4_bytes to;       /* agent_id, fingerprint, or "*" */
+    w4_bytes type; /* name on the wire */
+    w4_bytes to;   /* agent_id, fingerprint, or "*" */
     w4_json payload;
-    w4_json state;     /* or none */
-    w4_json source;    /* or none */
-    w4_json channel;   /* a string that overrides the type's channel, or none */
+    w4_json state;        /* or none */
+    w4_json source;       /* or none */
+    w4_json channel;      /* a string that overrides the type's channel, or none */
     uint64_t deadline_us; /* 0: none; else when it ends with timeout */
 } w4_send_request;
 
@@ -149,22 +149,22 @@ typedef enum w4_protocol_event_kind {
 
 typedef struct w4_protocol_event {
     w4_protocol_event_kind kind;
-    w4_fingerprint node;      /* TRANSMIT: to; REJECTED, DELIVER, MESH: from (zero: local) */
-    w4_channel_kind channel;  /* TRANSMIT */
-    uint64_t ticket;          /* TRANSMIT */
-    w4_bytes envelope;        /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
-    uint64_t owner;           /* DELIVER, DELIVERY */
+    w4_fingerprint node;     /* TRANSMIT: to; REJECTED, DELIVER, MESH: from (zero: local) */
+    w4_channel_kind channel; /* TRANSMIT */
+    uint64_t ticket;         /* TRANSMIT */
+    w4_bytes envelope;       /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
+    uint64_t owner;          /* DELIVER, DELIVERY */
     char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */
-    w4_trust_state trust;     /* DELIVER: of the sender here */
-    uint64_t wall_us;         /* DELIVER: received at */
-    char msg_id[37];          /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
-    char to[W4_AGENT_ID_MAX + 1]; /* DELIVERY: whom it was for */
-    w4_refusal code;          /* DELIVERY: NONE is delivered; REJECTED */
-    w4_family family;         /* ROUTED, REJECTED when known */
-    w4_type type;             /* ROUTED; W4_TYPE_COUNT when unknown */
-    w4_fingerprint sender;    /* REJECTED, ROUTED: as claimed; zero when unknown */
-    char text[256];           /* REJECTED: pointer and expectation, printable */
-    w4_trust_move move;       /* TRUST */
+    w4_trust_state trust;               /* DELIVER: of the sender here */
+    uint64_t wall_us;                   /* DELIVER: received at */
+    char msg_id[37];                    /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
+    char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */
+    w4_refusal code;                    /* DELIVERY: NONE is delivered; REJECTED */
+    w4_family family;                   /* ROUTED, REJECTED when known */
+    w4_type type;                       /* ROUTED; W4_TYPE_COUNT when unknown */
+    w4_fingerprint sender;              /* REJECTED, ROUTED: as claimed; zero when unknown */
+    char text[256];                     /* REJECTED: pointer and expectation, printable */
+    w4_trust_move move;                 /* TRUST */
 } w4_protocol_event;
 
 bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);
@@ -184,7 +184,8 @@ bool w4_fact_state_from_name(w4_bytes name, w4_fact_state *ret_state);
 
 /* Finds by msg_id or any unique prefix of it (4 characters at least). 0: none, 1: *ret_id, more:
  * not unique. */
-uint32_t w4_protocol_fact_find(const w4_protocol *protocol, w4_bytes prefix, char ret_id[static 37]);
+uint32_t w4_protocol_fact_find(const w4_protocol *protocol, w4_bytes prefix,
+                               char ret_id[static 37]);
 /* The fact object of rpc/method.c (facts.show) as one value; false when there is none. */
 bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json_writer *w);
 /* Newest first; state W4_FACT_STATE_COUNT: all. Returns false at the end; *cursor from 0. */

@@ -1,0 +1,31 @@
+#include "protocol/evidence.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define KEY_LEN (W4_UUID_LEN + W4_FINGERPRINT_LEN)
+
+static w4_bytes make_key(const char *msg_id, const w4_fingerprint *sender,
+                         uint8_t ret_key[static KEY_LEN]) {
+    memcpy(ret_key, msg_id, W4_UUID_LEN);
+    memcpy(ret_key + W4_UUID_LEN, sender->bytes, W4_FINGERPRINT_LEN);
+    return w4_bytes_of(ret_key, KEY_LEN);
+}
+
+int w4_evidence_put(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                    w4_bytes envelope) {
+    uint8_t key[KEY_LEN];
+    return w4_store_put(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key), envelope);
+}
+
+int w4_evidence_get(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                    w4_buffer *ret_envelope) {
+    uint8_t key[KEY_LEN];
+    return w4_store_get(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key), ret_envelope);
+}
+
+int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint *sender) {
+    uint8_t key[KEY_LEN];
+    return w4_store_remove(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key));
+}

@@ -1,0 +1,174 @@
+#include "protocol/fact_view.h"
+
+#include "protocol/evidence.h"
+#include "protocol/facts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WHY_MAX 256u
+
+static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
+    char text[W4_TIMESTAMP_LEN + 1];
+    w4_timestamp_format(wall_us, text);
+    w4_json_member_string(w, name, text);
+}
+
+static void write_who(w4_json_writer *w, const char *agent_id, const w4_fingerprint *fingerprint,
+                      w4_trust_state trust) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(fingerprint, text);
+    w4_json_member_string(w, "agent_id", agent_id);
+    w4_json_member_string(w, "fingerprint", text);
+    w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, trust));
+}
+
+static void write_member(w4_json_writer *w, const char *name, w4_json value) {
+    if (w4_json_exists(value)) {
+        w4_json_name(w, name);
+        w4_json_value(w, value);
+    }
+}
+
+typedef struct view {
+    w4_store *store;
+    const w4_fact *fact;
+    const w4_acceptance *rule;
+    w4_json_document doc; /* of the envelope that is looked at */
+    w4_buffer text;
+    int error;
+} view;
+
+/* The payload of a kept envelope, none when it is gone. */
+static w4_json payload_of(view *v, const char *msg_id, const w4_fingerprint *sender) {
+    int r = w4_evidence_get(v->store, msg_id, sender, &v->text);
+    if (r == 0) {
+        r = w4_json_read_canonical(&v->doc, w4_buffer_bytes(&v->text), &W4_JSON_LIMITS_ENVELOPE,
+                                   NULL);
+    }
+    if (r != 0) {
+        v->error = v->error == 0 && r != W4_STORE_E_NOT_FOUND ? r : v->error;
+        return (w4_json){0};
+    }
+    return w4_json_get(w4_json_root(&v->doc), "payload");
+}
+
+static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stance stance) {
+    bool challenge = stance == W4_STANCE_CHALLENGE;
+    const w4_utterance *said = challenge ? &vote->challenged : &vote->decided;
+    char node[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&vote->node, node);
+    w4_json_begin_object(w);
+    write_who(w, vote->agent_id, &vote->agent, said->trust);
+    write_time(w, "at", said->taken_us);
+    w4_json_member_string(w, "node", node);
+    w4_json_member_string(w, "msg_id", said->msg_id);
+    w4_json payload = payload_of(v, said->msg_id, &vote->agent);
+    write_member(w, "confidence", w4_json_get(payload, "confidence"));
+    write_member(w, "notes", w4_json_get(payload, "notes"));
+    const char *why = w4_fact_vote_void(v->fact, vote, stance, v->rule);
+    w4_json_member_bool(w, "counted", why == NULL);
+    if (why) {
+        w4_json_member_string(w, "why", why);
+    }
+    if (challenge) {
+        w4_json_member_string(w, "reason", w4_doubt_name(vote->doubt));
+        write_member(w, "severity", w4_json_get(payload, "severity"));
+        w4_json_member_bool(w, "open", w4_fact_challenge_open(v->fact, vote, v->rule));
+    }
+    w4_json_end_object(w);
+}
+
+static void write_voices(view *v, w4_json_writer *w, const char *name, w4_stance stance) {
+    w4_json_name(w, name);
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < v->fact->vote_count; i++) {
+        const w4_vote *vote = &v->fact->votes[i];
+        bool said =
+            stance == W4_STANCE_CHALLENGE ? vote->challenged.at_us != 0 : vote->decision == stance;
+        if (said) {
+            write_voice(v, w, vote, stance);
+        }
+    }
+    w4_json_end_array(w);
+}
+
+static const char *const missing_texts[W4_MISSING_COUNT] = {
+    [W4_MISSING_NOTHING] = "",
+    [W4_MISSING_PROPOSER] = "trust: its proposer is untrusted or blacklisted here",
+    [W4_MISSING_DECISION] = "its decision_id, which is bound to another statement",
+    [W4_MISSING_CONFIRMERS] = "", /* told with their number */
+    [W4_MISSING_CAUSE_UNKNOWN] = "a fact or decision it follows from, which is not known here",
+    [W4_MISSING_CAUSE_REJECTED] = "support: something it follows from was rejected",
+    [W4_MISSING_CAUSE_CIRCLE] = "a cause: what it follows from follows from itself",
+    [W4_MISSING_EASE] = "ease: an agent of this node is overloaded",
+};
+
+static void write_missing(w4_json_writer *w, const view *v) {
+    w4_judgement j = w4_fact_judge(v->fact, v->rule);
+    char text[WHY_MAX];
+    snprintf(text, sizeof text, "%s", missing_texts[j.missing]);
+    if (j.state == W4_FACT_DISPUTED && j.challenge) {
+        /* agent_id is at most 255 bytes; it is cut where the whole would not fit */
+        snprintf(text, sizeof text, "the end of a challenge by %.100s", j.challenge->agent_id);
+    } else if (j.missing == W4_MISSING_CONFIRMERS) {
+        uint32_t more = v->rule->quorum - j.confirmations;
+        snprintf(text, sizeof text, "%u more %s by trusted agents%s", more,
+                 more == 1 ? "confirmation" : "confirmations",
+                 v->rule->distinct_nodes ? " on other nodes" : "");
+    }
+    w4_json_member_unsigned(w, "needed", v->rule->quorum);
+    w4_json_member_string(w, "missing", text);
+}
+
+/* Something it follows from was rejected or refuted. */
+static bool is_unsupported(const w4_fact *fact, const w4_acceptance *rule) {
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        const w4_fact *cause = w4_facts_find(rule->facts, fact->links[i]);
+        if (cause && (cause->state == W4_FACT_REJECTED || cause->state == W4_FACT_REFUTED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_proposal(view *v, w4_json_writer *w) {
+    const w4_fact *fact = v->fact;
+    w4_json payload = payload_of(v, fact->id, &fact->proposer);
+    w4_json said = w4_json_get(payload, "fact");
+    write_member(w, "statement", w4_json_get(said, "statement"));
+    write_member(w, "domain", w4_json_get(said, "domain"));
+    write_member(w, "confidence", w4_json_get(said, "confidence"));
+    write_member(w, "sources", w4_json_get(said, "sources"));
+    write_member(w, "context", w4_json_get(said, "context"));
+    w4_json_member_string(w, "decision_id", fact->decision_id);
+    write_member(w, "causal_links", w4_json_get(payload, "causal_links"));
+    w4_json_name(w, "proposer");
+    w4_json_begin_object(w);
+    write_who(w, fact->agent_id, &fact->proposer, fact->proposer_trust);
+    w4_json_end_object(w);
+}
+
+int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
+                       w4_json_writer *w) {
+    view v = {
+        .store = store, .fact = fact, .rule = rule, .text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX)};
+    char node[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&fact->node, node);
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "id", fact->id);
+    w4_json_member_string(w, "state", w4_fact_state_name(fact->state));
+    write_proposal(&v, w);
+    write_time(w, "proposed_at", fact->proposed_us);
+    write_time(w, "updated_at", fact->updated_us);
+    w4_json_member_string(w, "node", node);
+    w4_json_member_bool(w, "unsupported", is_unsupported(fact, rule));
+    write_voices(&v, w, "confirmations", W4_STANCE_CONFIRM);
+    write_voices(&v, w, "rejections", W4_STANCE_REJECT);
+    write_voices(&v, w, "challenges", W4_STANCE_CHALLENGE);
+    write_missing(w, &v);
+    w4_json_end_object(w);
+    w4_json_document_deinit(&v.doc);
+    w4_buffer_deinit(&v.text);
+    return v.error;
+}

@@ -1,0 +1,9 @@
+/* A fact as it is shown: the object of facts.show. */
+#pragma once
+
+#include "protocol/acceptance.h"
+
+/* Writes it as one value. envelopes: where the words themselves are kept. 0, -ENOMEM, or a store
+ * condition; what is written then is not whole. */
+int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
+                       w4_json_writer *w);

@@ -1,0 +1,498 @@
+#include "protocol/facts.h"
+
+#include "protocol/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER_FIRST 64u
+#define EFFECTS_FIRST 4u
+
+typedef struct by_id { /* a fact in the table */
+    w4_fact *fact;
+    UT_hash_handle hh; /* key: fact->id */
+} by_id;
+
+typedef struct fact_set {
+    w4_fact **items;
+    uint32_t count, cap;
+} fact_set;
+
+typedef struct cause { /* facts that name id as a cause */
+    char id[37];
+    fact_set effects;
+    UT_hash_handle hh;
+} cause;
+
+typedef struct decision_name { /* facts with that decision_id, in order of coming */
+    char *decision_id;
+    fact_set facts;
+    UT_hash_handle hh;
+} decision_name;
+
+typedef struct participant {
+    w4_fingerprint agent;
+    uint32_t refs; /* facts it proposed or spoke about */
+    uint32_t open; /* facts it proposed that are pending or disputed */
+    UT_hash_handle hh;
+} participant;
+
+struct w4_facts {
+    const w4_decisions *decisions;
+    by_id *ids;
+    cause *causes;
+    decision_name *names;
+    participant *participants;
+    fact_set order;
+    uint32_t states[W4_FACT_STATE_COUNT];
+    uint32_t mark;
+    struct w4_fact_list queue, changed;
+};
+
+int w4_facts_new(const w4_decisions *decisions, w4_facts **ret_facts) {
+    w4_facts *facts = calloc(1, sizeof *facts);
+    if (!facts) {
+        return -ENOMEM;
+    }
+    facts->decisions = decisions;
+    TAILQ_INIT(&facts->queue);
+    TAILQ_INIT(&facts->changed);
+    *ret_facts = facts;
+    return 0;
+}
+
+w4_facts *w4_facts_free(w4_facts *facts) {
+    if (facts) {
+        while (facts->order.count > 0) {
+            w4_facts_remove(facts, facts->order.items[facts->order.count - 1]);
+        }
+        free(facts->order.items);
+        free(facts);
+    }
+    return NULL;
+}
+
+/* ---- sets of facts */
+
+static int set_add(fact_set *set, w4_fact *fact) {
+    if (set->count == set->cap) {
+        uint32_t cap = set->cap == 0 ? EFFECTS_FIRST : set->cap * 2;
+        w4_fact **items = realloc(set->items, cap * sizeof(w4_fact *));
+        if (!items) {
+            return -ENOMEM;
+        }
+        set->items = items;
+        set->cap = cap;
+    }
+    set->items[set->count++] = fact;
+    return 0;
+}
+
+static void set_remove(fact_set *set, const w4_fact *fact) {
+    for (uint32_t i = set->count; i > 0; i--) {
+        if (set->items[i - 1] == fact) {
+            memmove(&set->items[i - 1], &set->items[i], (set->count - i) * sizeof(w4_fact *));
+            set->count--;
+            return;
+        }
+    }
+}
+
+/* ---- by cause, by decision, by who takes part */
+
+static cause *find_cause(const w4_facts *facts, const char *id) {
+    cause *found = NULL;
+    HASH_FIND(hh, facts->causes, id, (unsigned)strlen(id), found);
+    return found;
+}
+
+static int add_effect(w4_facts *facts, const char *id, w4_fact *fact) {
+    cause *c = find_cause(facts, id);
+    if (!c) {
+        c = calloc(1, sizeof *c);
+        if (!c) {
+            return -ENOMEM;
+        }
+        memcpy(c->id, id, sizeof c->id);
+        HASH_ADD(hh, facts->causes, id[0], (unsigned)strlen(c->id), c);
+        if (!c->hh.tbl) {
+            free(c);
+            return -ENOMEM;
+        }
+    }
+    return set_add(&c->effects, fact);
+}
+
+static void remove_effect(w4_facts *facts, const char *id, const w4_fact *fact) {
+    cause *c = find_cause(facts, id);
+    if (c) {
+        set_remove(&c->effects, fact);
+        if (c->effects.count == 0) {
+            HASH_DEL(facts->causes, c);
+            free(c->effects.items);
+            free(c);
+        }
+    }
+}
+
+static decision_name *find_name(const w4_facts *facts, const char *decision_id) {
+    decision_name *found = NULL;
+    HASH_FIND_STR(facts->names, decision_id, found);
+    return found;
+}
+
+static int add_name(w4_facts *facts, w4_fact *fact) {
+    decision_name *name = find_name(facts, fact->decision_id);
+    if (!name) {
+        name = calloc(1, sizeof *name);
+        if (!name || !(name->decision_id = strdup(fact->decision_id))) {
+            free(name);
+            return -ENOMEM;
+        }
+        HASH_ADD_KEYPTR(hh, facts->names, name->decision_id, strlen(name->decision_id), name);
+        if (!name->hh.tbl) {
+            free(name->decision_id);
+            free(name);
+            return -ENOMEM;
+        }
+    }
+    return set_add(&name->facts, fact);
+}
+
+static void remove_name(w4_facts *facts, const w4_fact *fact) {
+    decision_name *name = find_name(facts, fact->decision_id);
+    if (name) {
+        set_remove(&name->facts, fact);
+        if (name->facts.count == 0) {
+            HASH_DEL(facts->names, name);
+            free(name->facts.items);
+            free(name->decision_id);
+            free(name);
+        }
+    }
+}
+
+static participant *find_participant(const w4_facts *facts, const w4_fingerprint *agent) {
+    participant *found = NULL;
+    HASH_FIND(hh, facts->participants, agent, sizeof *agent, found);
+    return found;
+}
+
+int w4_facts_join(w4_facts *facts, const w4_fingerprint *agent) {
+    participant *p = find_participant(facts, agent);
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p) {
+            return -ENOMEM;
+        }
+        p->agent = *agent;
+        HASH_ADD(hh, facts->participants, agent, sizeof p->agent, p);
+        if (!p->hh.tbl) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    p->refs++;
+    return 0;
+}
+
+void w4_facts_leave(w4_facts *facts, const w4_fingerprint *agent) {
+    participant *p = find_participant(facts, agent);
+    if (p && --p->refs == 0) {
+        HASH_DEL(facts->participants, p);
+        free(p);
+    }
+}
+
+static bool is_open(w4_fact_state state) {
+    return state == W4_FACT_PENDING || state == W4_FACT_DISPUTED;
+}
+
+static void count_state(w4_facts *facts, const w4_fact *fact, bool add) {
+    participant *p = find_participant(facts, &fact->proposer);
+    uint32_t by = add ? 1u : UINT32_MAX; /* one more or one less */
+    facts->states[fact->state] += by;
+    if (p && is_open(fact->state)) {
+        p->open += by;
+    }
+}
+
+/* ---- lookups */
+
+w4_fact *w4_facts_find(const w4_facts *facts, const char *id) {
+    by_id *found = NULL;
+    HASH_FIND_STR(facts->ids, id, found);
+    return found ? found->fact : NULL;
+}
+
+w4_fact *w4_facts_at(const w4_facts *facts, size_t position) {
+    return position < facts->order.count ? facts->order.items[position] : NULL;
+}
+
+size_t w4_facts_count(const w4_facts *facts) {
+    return facts->order.count;
+}
+
+uint32_t w4_facts_count_state(const w4_facts *facts, w4_fact_state state) {
+    return (unsigned)state < W4_FACT_STATE_COUNT ? facts->states[state] : facts->order.count;
+}
+
+uint32_t w4_facts_open_of(const w4_facts *facts, const w4_fingerprint *proposer) {
+    const participant *p = find_participant(facts, proposer);
+    return p ? p->open : 0;
+}
+
+uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id) {
+    const decision_name *name = find_name(facts, decision_id);
+    return name ? name->facts.count : 0;
+}
+
+bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
+    return find_participant(facts, agent) != NULL;
+}
+
+/* ---- adding, removing */
+
+static int add_indexes(w4_facts *facts, w4_fact *fact) {
+    int r = w4_facts_join(facts, &fact->proposer);
+    for (uint32_t i = 0; r == 0 && i < fact->vote_count; i++) {
+        r = w4_facts_join(facts, &fact->votes[i].agent);
+    }
+    for (uint32_t i = 0; r == 0 && i < fact->link_count; i++) {
+        r = add_effect(facts, fact->links[i], fact);
+    }
+    return r == 0 ? add_name(facts, fact) : r;
+}
+
+int w4_facts_add(w4_facts *facts, w4_fact *fact) {
+    by_id *entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        return -ENOMEM;
+    }
+    entry->fact = fact;
+    HASH_ADD_KEYPTR(hh, facts->ids, fact->id, strlen(fact->id), entry);
+    if (!entry->hh.tbl) {
+        free(entry);
+        return -ENOMEM;
+    }
+    int r = set_add(&facts->order, fact);
+    if (r == 0) {
+        r = add_indexes(facts, fact);
+    }
+    if (r != 0) {
+        return r; /* fatal; what was added goes with the book */
+    }
+    count_state(facts, fact, true);
+    w4_facts_queue(facts, fact);
+    w4_facts_queue_effects(facts, fact->id);
+    return 0;
+}
+
+void w4_facts_remove(w4_facts *facts, w4_fact *fact) {
+    by_id *entry = NULL;
+    HASH_FIND_STR(facts->ids, fact->id, entry);
+    if (entry) {
+        HASH_DEL(facts->ids, entry);
+        free(entry);
+    }
+    if (fact->queued) {
+        TAILQ_REMOVE(&facts->queue, fact, in_queue);
+    }
+    if (fact->unsaved) {
+        TAILQ_REMOVE(&facts->changed, fact, in_changed);
+    }
+    count_state(facts, fact, false);
+    for (uint32_t i = 0; i < fact->vote_count; i++) {
+        w4_facts_leave(facts, &fact->votes[i].agent);
+    }
+    w4_facts_leave(facts, &fact->proposer);
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        remove_effect(facts, fact->links[i], fact);
+    }
+    remove_name(facts, fact);
+    set_remove(&facts->order, fact);
+    w4_fact_free(fact);
+}
+
+w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, bool trusted) {
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        if (!is_open(facts->order.items[i]->state)) {
+            return facts->order.items[i];
+        }
+    }
+    for (uint32_t i = 0; trusted && i < facts->order.count; i++) {
+        w4_fact *fact = facts->order.items[i];
+        if (w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) != W4_TRUST_TRUSTED) {
+            return fact;
+        }
+    }
+    return NULL;
+}
+
+void w4_facts_set_state(w4_facts *facts, w4_fact *fact, w4_fact_state state) {
+    count_state(facts, fact, false);
+    fact->state = state;
+    count_state(facts, fact, true);
+}
+
+/* ---- queues */
+
+void w4_facts_queue(w4_facts *facts, w4_fact *fact) {
+    if (!fact->queued) {
+        fact->queued = true;
+        TAILQ_INSERT_TAIL(&facts->queue, fact, in_queue);
+    }
+}
+
+void w4_facts_queue_effects(w4_facts *facts, const char *id) {
+    const cause *c = find_cause(facts, id);
+    for (uint32_t i = 0; c && i < c->effects.count; i++) {
+        w4_facts_queue(facts, c->effects.items[i]);
+    }
+}
+
+void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent) {
+    if (!w4_facts_takes_part(facts, agent)) {
+        return;
+    }
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        w4_fact *fact = facts->order.items[i];
+        if (w4_fingerprint_equal(&fact->proposer, agent) || w4_fact_vote_find(fact, agent)) {
+            w4_facts_queue(facts, fact);
+        }
+        /* who is trusted decides who holds a decision_id */
+        if (w4_fingerprint_equal(&fact->proposer, agent)) {
+            w4_facts_queue_decision(facts, fact->decision_id);
+        }
+    }
+}
+
+void w4_facts_queue_state(w4_facts *facts, w4_fact_state state) {
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        if (facts->order.items[i]->state == state) {
+            w4_facts_queue(facts, facts->order.items[i]);
+        }
+    }
+}
+
+void w4_facts_queue_decision(w4_facts *facts, const char *decision_id) {
+    const decision_name *name = find_name(facts, decision_id);
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        w4_facts_queue(facts, name->facts.items[i]);
+    }
+}
+
+w4_fact *w4_facts_next_queued(w4_facts *facts) {
+    w4_fact *fact = TAILQ_FIRST(&facts->queue);
+    if (fact) {
+        TAILQ_REMOVE(&facts->queue, fact, in_queue);
+        fact->queued = false;
+    }
+    return fact;
+}
+
+void w4_facts_changed(w4_facts *facts, w4_fact *fact) {
+    fact->untold = true;
+    w4_facts_unsaved(facts, fact);
+}
+
+void w4_facts_unsaved(w4_facts *facts, w4_fact *fact) {
+    if (!fact->unsaved) {
+        fact->unsaved = true;
+        TAILQ_INSERT_TAIL(&facts->changed, fact, in_changed);
+    }
+}
+
+w4_fact *w4_facts_next_changed(w4_facts *facts) {
+    w4_fact *fact = TAILQ_FIRST(&facts->changed);
+    if (fact) {
+        TAILQ_REMOVE(&facts->changed, fact, in_changed);
+        fact->unsaved = false;
+    }
+    return fact;
+}
+
+/* ---- for the rule of acceptance */
+
+/* Is there a way from fact along its causes to target? The walk keeps its own stack of bounded
+ * depth; what it cannot finish counts as a circle, since nothing shows that there is none. */
+static bool leads_to(w4_facts *facts, const w4_fact *fact, const w4_fact *target) {
+    const w4_fact *stack[W4_FACT_CAUSES_WALK_MAX];
+    uint32_t depth = 0, seen = 0;
+    uint32_t mark = ++facts->mark;
+    stack[depth++] = fact;
+    while (depth > 0) {
+        const w4_fact *at = stack[--depth];
+        for (uint32_t i = 0; i < at->link_count; i++) {
+            w4_fact *next = w4_facts_find(facts, at->links[i]);
+            if (next == target) {
+                return true;
+            }
+            if (!next || next->mark == mark) {
+                continue;
+            }
+            next->mark = mark;
+            if (++seen >= W4_FACT_CAUSES_WALK_MAX) {
+                return true;
+            }
+            stack[depth++] = next;
+        }
+    }
+    return false;
+}
+
+w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact) {
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        const w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (link && (link->state == W4_FACT_REJECTED || link->state == W4_FACT_REFUTED)) {
+            return W4_MISSING_CAUSE_REJECTED;
+        }
+        if (!link && !w4_decisions_has(facts->decisions, fact->links[i])) {
+            return W4_MISSING_CAUSE_UNKNOWN;
+        }
+    }
+    return leads_to(facts, fact, fact) ? W4_MISSING_CAUSE_CIRCLE : W4_MISSING_NOTHING;
+}
+
+static bool is_trusted(const w4_trust_book *trust, const w4_fact *fact) {
+    return w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) == W4_TRUST_TRUSTED;
+}
+
+bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact,
+                            const w4_trust_book *trust) {
+    const decision_name *name = find_name(facts, fact->decision_id);
+    bool first = true; /* the others seen so far came before this fact */
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        const w4_fact *other = name->facts.items[i];
+        if (other == fact) {
+            first = false;
+            continue;
+        }
+        bool gone = other->state == W4_FACT_REJECTED || other->state == W4_FACT_REFUTED;
+        if (gone || memcmp(other->statement, fact->statement, sizeof fact->statement) == 0) {
+            continue;
+        }
+        if (other->accepted_us != 0) {
+            return false;
+        }
+        bool mine = is_trusted(trust, fact), theirs = is_trusted(trust, other);
+        if (mine == theirs ? first : theirs) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const w4_fact *w4_facts_equivocation(const w4_facts *facts, const w4_fingerprint *proposer,
+                                     const char *decision_id, const uint8_t statement[static 32]) {
+    const decision_name *name = find_name(facts, decision_id);
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        const w4_fact *other = name->facts.items[i];
+        if (w4_fingerprint_equal(&other->proposer, proposer) &&
+            memcmp(other->statement, statement, sizeof other->statement) != 0) {
+            return other;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,454 @@
+#include "protocol/knowledge.h"
+
+#include "crypto/primitives.h"
+#include "protocol/acceptance.h"
+#include "protocol/early_votes.h"
+#include "protocol/evidence.h"
+#include "protocol/fact_store.h"
+#include "protocol/route.h"
+#include "protocol/router.h"
+#include "trust/blame.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROUNDS_PER_FACT 8u /* judgements of one settling, for each fact there is */
+#define ROUNDS_LEAST 1024u
+#define NAME_MAX 256u /* decision_id with the NUL */
+
+struct w4_acceptance w4_knowledge_rule(const w4_protocol *p) {
+    return (w4_acceptance){.facts = p->facts,
+                           .trust = p->trust,
+                           .quorum = p->config.quorum,
+                           .distinct_nodes = p->config.distinct_nodes,
+                           .overloaded = w4_agents_overloaded(&p->agents)};
+}
+
+/* ---- proposals */
+
+static void hash_statement(w4_json payload, uint8_t ret_hash[static W4_HASH_LEN]) {
+    w4_json statement = w4_json_at_pointer(payload, w4_bytes_from_text("/fact/statement"));
+    w4_hash(w4_json_text(statement), w4_bytes_of(NULL, 0), ret_hash);
+}
+
+/* Two statements under one decision_id, both signed by one key. An agent whose key is here is kept
+ * from saying it; anybody else has said it. */
+static int refuse_equivocation(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    if (in->origin == W4_ORIGIN_HOSTED) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
+                                 "one that this agent has not bound to another statement");
+    }
+    w4_trust_blame blame;
+    int r = 0;
+    if (w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, W4_TRUST_AGENT, &e->sender.fingerprint,
+                            NULL, &blame)) {
+        r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+                            "one decision_id for two statements", e->msg_id, in->now_us);
+    }
+    return r < 0 ? r
+                 : w4_inbound_refuse(in, W4_REFUSAL_BLACKLISTED, "/payload/dmp_trace/decision_id",
+                                     "one that its sender has not bound to another statement");
+}
+
+static int remove_fact(w4_protocol *p, w4_fact *fact) {
+    int r = w4_fact_store_remove(p->store, fact);
+    w4_facts_remove(p->facts, fact);
+    return r < 0 ? r : 0;
+}
+
+/* Room in the book, and a share of it that no key can pass. */
+static int make_room(w4_protocol *p, w4_inbound *in, const char *decision_id) {
+    const w4_fingerprint *proposer = &in->envelope.sender.fingerprint;
+    bool trusted = w4_router_trust_of(p, proposer) == W4_TRUST_TRUSTED;
+    if (w4_facts_open_of(p->facts, proposer) >= W4_FACT_PENDING_PER_AGENT) {
+        return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/sender",
+                                 "fewer proposals that are not settled");
+    }
+    if (!trusted && w4_facts_count_decision(p->facts, decision_id) >= W4_FACT_PER_DECISION_MAX) {
+        return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/payload/dmp_trace/decision_id",
+                                 "one under which fewer facts were proposed");
+    }
+    while (w4_facts_count(p->facts) >= p->config.facts_max) {
+        w4_fact *fact = w4_facts_expendable(p->facts, p->trust, trusted);
+        if (!fact) {
+            return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
+                                     "room for another fact that is not settled");
+        }
+        int r = remove_fact(p, fact);
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* Another agent's fact has that msg_id. It keeps it, unless its proposer is trusted less: a name
+ * that somebody copies must not shut out the one who had it. */
+static int displace(w4_protocol *p, w4_inbound *in, w4_fact *known) {
+    w4_trust_state theirs = w4_router_trust_of(p, &known->proposer);
+    w4_trust_state mine = w4_router_trust_of(p, &in->envelope.sender.fingerprint);
+    bool weaker = mine == W4_TRUST_TRUSTED && theirs != W4_TRUST_TRUSTED;
+    if (!weaker || known->accepted_us != 0) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/msg_id",
+                                 "one that no other fact has");
+    }
+    return remove_fact(p, known);
+}
+
+static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_id,
+                     w4_fact **ret_fact) {
+    const w4_envelope *e = &in->envelope;
+    w4_json links = w4_json_get(e->payload, "causal_links");
+    w4_fact *fact = w4_fact_new(e->msg_id, e->sender.agent_id, decision_id, w4_json_count(links));
+    if (!fact) {
+        return -ENOMEM;
+    }
+    uint32_t n = 0;
+    for (w4_json_iterator i = w4_json_first(links); w4_json_exists(i.value); i = w4_json_next(i)) {
+        n += w4_json_string_copy(i.value, fact->links[n], sizeof fact->links[n]) ? 1 : 0;
+    }
+    fact->link_count = n;
+    fact->proposer = e->sender.fingerprint;
+    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
+    if (!w4_router_home(p, &fact->proposer, from, &fact->node)) {
+        fact->node = p->self;
+    }
+    fact->proposer_trust = w4_router_trust_of(p, &fact->proposer);
+    fact->proposed_us = e->timestamp_us;
+    fact->taken_us = fact->updated_us = in->wall_us;
+    hash_statement(e->payload, fact->statement);
+    *ret_fact = fact;
+    return 0;
+}
+
+static int check_proposal(w4_protocol *p, w4_inbound *in, char ret_decision_id[static NAME_MAX]) {
+    const w4_envelope *e = &in->envelope;
+    w4_json decision = w4_json_at_pointer(e->payload, w4_bytes_from_text("/dmp_trace/decision_id"));
+    if (!w4_json_string_copy(decision, ret_decision_id, NAME_MAX)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
+                                 "at most 255 bytes");
+    }
+    if (w4_json_count(w4_json_get(e->payload, "causal_links")) > W4_FACT_LINKS_MAX) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/causal_links",
+                                 "at most 64 elements");
+    }
+    uint8_t statement[W4_HASH_LEN];
+    hash_statement(e->payload, statement);
+    if (w4_facts_equivocation(p->facts, &e->sender.fingerprint, ret_decision_id, statement)) {
+        return refuse_equivocation(p, in);
+    }
+    w4_fact *known = w4_facts_find(p->facts, e->msg_id);
+    int r = known ? displace(p, in, known) : 0;
+    return r != 0 ? r : make_room(p, in, ret_decision_id);
+}
+
+int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    char decision_id[NAME_MAX];
+    int r = check_proposal(p, in, decision_id);
+    if (r != 0) {
+        return r;
+    }
+    r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
+    if (r != 0) {
+        return w4_inbound_store_failed(in, r);
+    }
+    w4_fact *fact;
+    r = make_fact(p, in, decision_id, &fact);
+    if (r != 0) {
+        return r;
+    }
+    r = w4_facts_add(p->facts, fact);
+    if (r != 0) {
+        return r;
+    }
+    w4_facts_changed(p->facts, fact);
+    in->took_effect = in->stored = true;
+    return 0;
+}
+
+/* ---- votes */
+
+static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *ret_ballot) {
+    const w4_envelope *e = &in->envelope;
+    *ret_ballot = (w4_ballot){.agent = e->sender.fingerprint,
+                              .agent_id = e->sender.agent_id,
+                              .stance = e->type == W4_TYPE_CIP_FACT_CONFIRM  ? W4_STANCE_CONFIRM
+                                        : e->type == W4_TYPE_CIP_FACT_REJECT ? W4_STANCE_REJECT
+                                                                             : W4_STANCE_CHALLENGE,
+                              .spoken = {.at_us = e->timestamp_us,
+                                         .taken_us = in->wall_us,
+                                         .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
+    memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
+    w4_bytes reason = w4_json_string_raw(w4_json_get(e->payload, "reason"));
+    if (ret_ballot->stance == W4_STANCE_CHALLENGE) {
+        w4_doubt_from_name(reason, &ret_ballot->doubt);
+    }
+    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
+    if (!w4_router_home(p, &ret_ballot->agent, from, &ret_ballot->node)) {
+        ret_ballot->node = p->self;
+    }
+}
+
+static int keep_early(w4_protocol *p, w4_inbound *in, const char *fact) {
+    const w4_envelope *e = &in->envelope;
+    if (in->origin == W4_ORIGIN_NODE) {
+        w4_early_vote vote = {.agent = e->sender.fingerprint,
+                              .node = in->from_node,
+                              .family = e->family,
+                              .type = e->type,
+                              .until_us = w4_later(in->now_us, W4_EARLY_VOTE_KEEP_US),
+                              .envelope = in->blob};
+        memcpy(vote.fact, fact, sizeof vote.fact);
+        memcpy(vote.msg_id, e->msg_id, sizeof vote.msg_id);
+        int r = w4_early_votes_add(&p->early, p->store, &vote);
+        if (r == 0) {
+            in->held = true;
+            w4_router_wake(p, vote.until_us);
+            return 0;
+        }
+        if (r == -ENOMEM) {
+            return r;
+        }
+        if (r > 0) {
+            return w4_inbound_store_failed(in, r);
+        }
+    }
+    return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/fact_ref",
+                             "the msg_id of a fact that is known here");
+}
+
+int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    char id[37];
+    if (!w4_json_string_copy(w4_json_get(e->payload, "fact_ref"), id, sizeof id)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/fact_ref", "a msg_id");
+    }
+    w4_fact *fact = w4_facts_find(p->facts, id);
+    if (!fact) {
+        return keep_early(p, in, id);
+    }
+    w4_ballot ballot;
+    make_ballot(p, in, &ballot);
+    int r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
+    if (r != 0) {
+        return w4_inbound_store_failed(in, r);
+    }
+    w4_vote_effect effect;
+    r = w4_fact_vote(fact, &ballot, p->trust, &effect);
+    if (r < 0) {
+        return r;
+    }
+    in->took_effect = in->stored = true;
+    if (r > 0) { /* it changes nothing, so nothing of it is kept */
+        w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
+        return 0;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (effect.gone[i][0] != '\0') {
+            w4_evidence_remove(p->store, effect.gone[i], &effect.agent);
+        }
+    }
+    if (effect.joined) {
+        r = w4_facts_join(p->facts, &ballot.agent);
+    }
+    if (effect.evicted) {
+        w4_facts_leave(p->facts, &effect.agent);
+    }
+    fact->updated_us = in->wall_us;
+    w4_facts_queue(p->facts, fact);
+    w4_facts_changed(p->facts, fact);
+    return r;
+}
+
+/* ---- decisions */
+
+int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    char decision_id[NAME_MAX];
+    w4_json name = w4_json_at_pointer(e->payload, w4_bytes_from_text("/dmp_trace/decision_id"));
+    if (!w4_json_string_copy(name, decision_id, sizeof decision_id)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
+                                 "at most 255 bytes");
+    }
+    w4_decision decision = {.agent = e->sender.fingerprint,
+                            .agent_id = e->sender.agent_id,
+                            .decision_id = decision_id,
+                            .shared_us = e->timestamp_us,
+                            .taken_us = in->wall_us};
+    memcpy(decision.id, e->msg_id, sizeof decision.id);
+    int r = w4_decisions_add(p->decisions, &decision, e->text);
+    if (r != 0) {
+        return w4_inbound_store_failed(in, r);
+    }
+    w4_facts_queue_effects(p->facts, e->msg_id);
+    in->took_effect = in->stored = true;
+    return 0;
+}
+
+/* ---- what a judgement means for trust in the proposer. A dispute is an anomaly of one who is
+ * trusted; of one on probation it is a conflict, or one more fact that could not be verified. */
+typedef struct consequence {
+    w4_fact_state to;
+    w4_doubt doubt; /* of the challenge; W4_DOUBT_COUNT: any */
+    w4_trust_state proposer;
+    w4_trust_event event;
+    const char *note;
+} consequence;
+
+/* clang-format off */
+static const consequence consequences[] = {
+/*   the fact became    after a doubt for               its proposer is     event */
+    {W4_FACT_ACCEPTED,  W4_DOUBT_COUNT,                 W4_TRUST_PROBING,   W4_TRUST_EVENT_KNOWLEDGE_VERIFIED, "a fact of theirs was accepted"},
+    {W4_FACT_DISPUTED,  W4_DOUBT_COUNT,                 W4_TRUST_TRUSTED,   W4_TRUST_EVENT_ANOMALY,            "a fact of theirs is disputed"},
+    {W4_FACT_DISPUTED,  W4_DOUBT_CONFLICT,              W4_TRUST_PROBING,   W4_TRUST_EVENT_CONFLICT,           "a fact of theirs conflicts"},
+    {W4_FACT_DISPUTED,  W4_DOUBT_INSUFFICIENT_EVIDENCE, W4_TRUST_PROBING,   W4_TRUST_EVENT_UNVERIFIABLE,       "a fact of theirs lacks evidence"},
+    {W4_FACT_DISPUTED,  W4_DOUBT_CANNOT_VERIFY,         W4_TRUST_PROBING,   W4_TRUST_EVENT_UNVERIFIABLE,       "a fact of theirs can't be verified"},
+    {W4_FACT_REJECTED,  W4_DOUBT_COUNT,                 W4_TRUST_TRUSTED,   W4_TRUST_EVENT_ANOMALY,            "a fact of theirs was rejected"},
+    {W4_FACT_REJECTED,  W4_DOUBT_COUNT,                 W4_TRUST_PROBING,   W4_TRUST_EVENT_CONFLICT,           "a fact of theirs was rejected"},
+    {W4_FACT_REFUTED,   W4_DOUBT_COUNT,                 W4_TRUST_TRUSTED,   W4_TRUST_EVENT_ANOMALY,            "a fact of theirs was refuted"},
+    {W4_FACT_REFUTED,   W4_DOUBT_COUNT,                 W4_TRUST_PROBING,   W4_TRUST_EVENT_CONFLICT,           "a fact of theirs was refuted"},
+};
+/* clang-format on */
+
+static int apply_consequence(w4_protocol *p, const w4_fact *fact, const w4_judgement *j,
+                             uint64_t now_us) {
+    w4_trust_state proposer = w4_router_trust_of(p, &fact->proposer);
+    for (size_t i = 0; i < sizeof consequences / sizeof consequences[0]; i++) {
+        const consequence *c = &consequences[i];
+        if (c->to != j->state || c->proposer != proposer ||
+            (c->doubt != W4_DOUBT_COUNT && (!j->challenge || c->doubt != j->challenge->doubt))) {
+            continue;
+        }
+        const w4_fingerprint *actor = j->challenge ? &j->challenge->agent : NULL;
+        const char *evidence = j->challenge ? j->challenge->challenged.msg_id : fact->id;
+        w4_fingerprint subject = fact->proposer;
+        int r = w4_router_trust(p, W4_TRUST_AGENT, &subject, c->event, actor, c->note, evidence,
+                                now_us);
+        return r < 0 ? r : 0;
+    }
+    return 0;
+}
+
+static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
+    w4_acceptance rule = w4_knowledge_rule(p);
+    w4_judgement j = w4_fact_judge(fact, &rule);
+    if (j.state == fact->state) {
+        return 0;
+    }
+    bool again = j.state == W4_FACT_ACCEPTED && fact->accepted_us != 0;
+    uint64_t wall_us = w4_router_wall(p, now_us);
+    w4_facts_set_state(p->facts, fact, j.state);
+    fact->updated_us = wall_us;
+    if (j.state == W4_FACT_ACCEPTED && fact->accepted_us == 0) {
+        fact->accepted_us = wall_us > 0 ? wall_us : 1;
+    }
+    w4_facts_changed(p->facts, fact);
+    w4_facts_queue_effects(p->facts, fact->id);
+    w4_facts_queue_decision(p->facts, fact->decision_id);
+    return again ? 0 : apply_consequence(p, fact, &j, now_us);
+}
+
+static int judge_queued(w4_protocol *p, uint64_t now_us) {
+    bool overloaded = w4_agents_overloaded(&p->agents);
+    if (p->was_overloaded && !overloaded) {
+        w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+    }
+    p->was_overloaded = overloaded;
+    size_t rounds = w4_facts_count(p->facts) * ROUNDS_PER_FACT + ROUNDS_LEAST;
+    int r = 0;
+    w4_fact *fact;
+    while (r == 0 && rounds-- > 0 && (fact = w4_facts_next_queued(p->facts)) != NULL) {
+        r = judge(p, fact, now_us);
+    }
+    return r;
+}
+
+/* Stores and tells each fact that changed, once. What the store does not take now stays changed and
+ * is tried with the next settling. */
+static int save_changed(w4_protocol *p) {
+    size_t count = w4_facts_count(p->facts);
+    w4_fact *fact;
+    while (count-- > 0 && (fact = w4_facts_next_changed(p->facts)) != NULL) {
+        if (fact->untold) {
+            fact->untold = false;
+            w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_FACT, .type = W4_TYPE_COUNT};
+            memcpy(event.msg_id, fact->id, sizeof event.msg_id);
+            int pushed = w4_event_queue_push(&p->events, &event, NULL);
+            if (pushed < 0) {
+                return pushed;
+            }
+        }
+        int r = w4_fact_store_put(p->store, fact);
+        if (r < 0) {
+            return r;
+        }
+        if (r > 0) {
+            w4_facts_unsaved(p->facts, fact);
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Votes that waited for a fact that is here now go on where they stopped. */
+static int let_in_early(w4_protocol *p, uint64_t now_us, bool *ret_any) {
+    w4_early_vote *vote, *next;
+    *ret_any = false;
+    int r = 0;
+    for (vote = TAILQ_FIRST(&p->early.list); r == 0 && vote; vote = next) {
+        next = TAILQ_NEXT(vote, link);
+        if (!w4_facts_find(p->facts, vote->fact)) {
+            continue;
+        }
+        vote = w4_early_votes_take(&p->early, p->store, vote->fact);
+        w4_inbound in = {.origin = W4_ORIGIN_NODE,
+                         .from_node = vote->node,
+                         .bytes = w4_blob_bytes(vote->envelope),
+                         .now_us = now_us,
+                         .wall_us = w4_router_wall(p, now_us),
+                         .deadline_us = W4_NEVER};
+        r = w4_pipeline_resume(p, &in);
+        w4_blob_unref(in.blob);
+        w4_early_vote_free(vote);
+        *ret_any = true;
+        next = TAILQ_FIRST(&p->early.list); /* take may have taken another of that fact */
+        r = r > 0 ? 0 : r;
+    }
+    return r;
+}
+
+int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
+    bool any = true;
+    int r = 0;
+    while (r == 0 && any) {
+        any = false;
+        if (p->early.count > 0) {
+            r = let_in_early(p, now_us, &any);
+        }
+        if (r == 0) {
+            r = judge_queued(p, now_us);
+        }
+    }
+    return r == 0 ? save_changed(p) : r;
+}
+
+int w4_knowledge_expire(w4_protocol *p, uint64_t now_us) {
+    w4_early_vote *vote;
+    int r = 0;
+    while (r == 0 && (vote = w4_early_votes_expired(&p->early, p->store, now_us)) != NULL) {
+        w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                                   .node = vote->node,
+                                   .code = W4_REFUSAL_UNKNOWN_REFERENCE,
+                                   .family = vote->family,
+                                   .type = vote->type,
+                                   .sender = vote->agent,
+                                   .text = "/payload/fact_ref: a fact that is known here"};
+        memcpy(event.msg_id, vote->msg_id, sizeof event.msg_id);
+        r = w4_event_queue_push(&p->events, &event, NULL);
+        r = r > 0 ? 0 : r;
+        w4_early_vote_free(vote);
+    }
+    return r;
+}

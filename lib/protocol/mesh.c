@@ -1,0 +1,35 @@
+/* MESH, between nodes: proved here, and handed to the mesh layer. */
+#include "protocol/router.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const w4_type_rule rules[] = {
+/*   type                         sender at least      flags */
+    {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,  NULL},
+    {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,  NULL},
+    {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,  NULL},
+};
+/* clang-format on */
+
+static int deliver(w4_protocol *p, w4_inbound *in) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_MESH,
+                               .node = in->from_node,
+                               .family = W4_FAMILY_MESH,
+                               .type = in->envelope.type,
+                               .sender = in->envelope.sender.fingerprint,
+                               .wall_us = in->wall_us};
+    memcpy(event.msg_id, in->envelope.msg_id, sizeof event.msg_id);
+    int r = w4_event_queue_push(&p->events, &event, in->blob);
+    return r > 0 ? w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "", "fewer at once") : r;
+}
+
+const w4_family_rules w4_mesh_rules = {
+    .family = W4_FAMILY_MESH,
+    .kind = W4_TRUST_NODE,
+    .blocked = W4_REFUSAL_PEER_BLOCKED,
+    .local = false,
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .deliver = deliver,
+};

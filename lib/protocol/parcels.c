@@ -1,0 +1,206 @@
+#include "protocol/parcels.h"
+
+#include "protocol/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+typedef struct parcel_tickets {
+    uint64_t ticket;
+    w4_parcel *parcel;
+    UT_hash_handle hh;
+} parcel_tickets;
+
+typedef struct neighbour_table {
+    w4_neighbour neighbour; /* key: its node */
+    UT_hash_handle hh;
+} neighbour_table;
+
+/* ---- neighbours */
+
+w4_neighbour *w4_neighbour_find(const w4_parcels *parcels, const w4_fingerprint *node) {
+    neighbour_table *found = NULL;
+    HASH_FIND(hh, parcels->neighbours, node, sizeof *node, found);
+    return found ? &found->neighbour : NULL;
+}
+
+w4_neighbour *w4_neighbour_get(w4_parcels *parcels, const w4_fingerprint *node) {
+    w4_neighbour *known = w4_neighbour_find(parcels, node);
+    if (known || HASH_COUNT(parcels->neighbours) >= W4_NEIGHBOURS_MAX) {
+        return known;
+    }
+    neighbour_table *row = calloc(1, sizeof *row);
+    if (!row) {
+        return NULL;
+    }
+    w4_neighbour *neighbour = &row->neighbour;
+    neighbour->node = *node;
+    neighbour->resend_us = UINT64_MAX;
+    neighbour->handle = row;
+    TAILQ_INIT(&neighbour->held);
+    TAILQ_INIT(&neighbour->sent);
+    HASH_ADD(hh, parcels->neighbours, neighbour.node, sizeof row->neighbour.node, row);
+    if (!row->hh.tbl) {
+        free(row);
+        return NULL;
+    }
+    return neighbour;
+}
+
+w4_neighbour *w4_neighbour_next(const w4_parcels *parcels, void **cursor) {
+    neighbour_table *row = *cursor;
+    row = row ? row->hh.next : parcels->neighbours;
+    *cursor = row;
+    return row ? &row->neighbour : NULL;
+}
+
+void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour) {
+    if (!neighbour->up && TAILQ_EMPTY(&neighbour->held) && TAILQ_EMPTY(&neighbour->sent)) {
+        neighbour_table *row = neighbour->handle;
+        HASH_DEL(parcels->neighbours, row);
+        free(row);
+    }
+}
+
+/* ---- parcels */
+
+int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel) {
+    if (parcels->count >= W4_PARCELS_MAX) {
+        return 1;
+    }
+    w4_parcel *parcel = malloc(sizeof *parcel);
+    if (!parcel) {
+        return -ENOMEM;
+    }
+    *parcel = *draft;
+    parcel->state = W4_PARCEL_STATE_COUNT;
+    parcel->envelope = NULL;
+    parcel->by_ticket = NULL;
+    parcels->count++;
+    *ret_parcel = parcel;
+    return 0;
+}
+
+/* Takes it out of the list and state that it is in. */
+static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    switch (parcel->state) {
+    case W4_PARCEL_HELD:
+        TAILQ_REMOVE(&neighbour->held, parcel, link);
+        parcels->bytes -= parcel->envelope->len;
+        parcel->envelope = w4_blob_unref(parcel->envelope);
+        break;
+    case W4_PARCEL_FLYING: {
+        parcel_tickets *entry = parcel->by_ticket;
+        HASH_DEL(parcels->tickets, entry);
+        free(entry);
+        parcel->by_ticket = NULL;
+        neighbour->again_flying -= parcel->again ? 1 : 0;
+        TAILQ_REMOVE(&neighbour->sent, parcel, link);
+        break;
+    }
+    case W4_PARCEL_PARKED:
+        TAILQ_REMOVE(&neighbour->sent, parcel, link);
+        break;
+    case W4_PARCEL_STATE_COUNT: /* in no list */
+        break;
+    }
+    parcel->state = W4_PARCEL_STATE_COUNT;
+}
+
+void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
+    take_out(parcels, parcel);
+    parcels->count--;
+    free(parcel);
+}
+
+int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope) {
+    w4_blob_ref(envelope);
+    take_out(parcels, parcel);
+    if (envelope->len > W4_PARCELS_BYTES_MAX - parcels->bytes) {
+        w4_blob_unref(envelope);
+        return 1;
+    }
+    parcel->envelope = envelope;
+    parcel->state = W4_PARCEL_HELD;
+    parcels->bytes += envelope->len;
+    TAILQ_INSERT_TAIL(&parcel->neighbour->held, parcel, link);
+    return 0;
+}
+
+int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket) {
+    parcel_tickets *entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        return -ENOMEM;
+    }
+    entry->ticket = w4_parcels_ticket(parcels);
+    entry->parcel = parcel;
+    HASH_ADD(hh, parcels->tickets, ticket, sizeof entry->ticket, entry);
+    if (!entry->hh.tbl) {
+        free(entry);
+        return -ENOMEM;
+    }
+    take_out(parcels, parcel);
+    parcel->by_ticket = entry;
+    parcel->ticket = entry->ticket;
+    parcel->state = W4_PARCEL_FLYING;
+    parcel->neighbour->again_flying += parcel->again ? 1 : 0;
+    TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
+    *ret_ticket = entry->ticket;
+    return 0;
+}
+
+void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel) {
+    take_out(parcels, parcel);
+    parcel->state = W4_PARCEL_PARKED;
+    TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
+}
+
+w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket) {
+    parcel_tickets *found = NULL;
+    HASH_FIND(hh, parcels->tickets, &ticket, sizeof ticket, found);
+    return found ? found->parcel : NULL;
+}
+
+uint64_t w4_parcels_ticket(w4_parcels *parcels) {
+    return ++parcels->last_ticket;
+}
+
+uint32_t w4_parcels_held(const w4_neighbour *neighbour, const w4_fingerprint *sender) {
+    uint32_t count = 0;
+    const w4_parcel *parcel;
+    TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        count += w4_fingerprint_equal(&parcel->sender, sender) ? 1 : 0;
+    }
+    return count;
+}
+
+w4_parcel *w4_parcels_of_letter(const w4_neighbour *neighbour, uint64_t letter) {
+    w4_parcel *parcel;
+    TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        if (parcel->letter == letter) {
+            return parcel;
+        }
+    }
+    TAILQ_FOREACH (parcel, &neighbour->sent, link) {
+        if (parcel->letter == letter) {
+            return parcel;
+        }
+    }
+    return NULL;
+}
+
+void w4_parcels_deinit(w4_parcels *parcels) {
+    neighbour_table *row, *next_row;
+    HASH_ITER (hh, parcels->neighbours, row, next_row) {
+        struct w4_parcel_list *lists[] = {&row->neighbour.held, &row->neighbour.sent};
+        for (size_t i = 0; i < 2; i++) {
+            w4_parcel *parcel;
+            while ((parcel = TAILQ_FIRST(lists[i])) != NULL) {
+                w4_parcel_free(parcels, parcel);
+            }
+        }
+        HASH_DEL(parcels->neighbours, row);
+        free(row);
+    }
+}

@@ -1,0 +1,89 @@
+/* What local agents sent to other nodes and what is not yet known to have arrived: one parcel an
+ * envelope and receiver. The lists, by neighbour; deliveries.h has what happens to them. */
+#pragma once
+
+#include "protocol/blob.h"
+#include "protocol/protocol.h"
+
+#include <sys/queue.h>
+
+#define W4_PARCELS_MAX 16384u
+#define W4_PARCELS_BYTES_MAX ((size_t)64 * 1024 * 1024) /* held in memory */
+#define W4_NEIGHBOURS_MAX 16384u
+
+typedef enum w4_parcel_state {
+    W4_PARCEL_HELD,   /* until a handshake is done */
+    W4_PARCEL_FLYING, /* given to the session; its ticket comes back */
+    W4_PARCEL_PARKED, /* until the node is connected again; its envelope is in the outbox */
+    W4_PARCEL_STATE_COUNT
+} w4_parcel_state;
+
+typedef struct w4_neighbour w4_neighbour;
+
+typedef struct w4_parcel {
+    TAILQ_ENTRY(w4_parcel) link; /* of the neighbour */
+    w4_neighbour *neighbour;
+    w4_parcel_state state;
+    uint64_t ticket;   /* FLYING */
+    w4_blob *envelope; /* HELD */
+    char msg_id[37];
+    w4_fingerprint sender;
+    w4_fingerprint receiver; /* an agent; zero: all of the node */
+    w4_channel_kind channel;
+    uint64_t letter;      /* number in the outbox; 0: it is not kept there */
+    uint64_t hold_us;     /* HELD: until then */
+    uint64_t deadline_us; /* the sender's; W4_NEVER */
+    bool again;           /* from the outbox: its sender has been told, or is gone */
+    bool bare;            /* sent without a handshake, since nobody was there to greet */
+    void *by_ticket;      /* of the table */
+} w4_parcel;
+
+TAILQ_HEAD(w4_parcel_list, w4_parcel);
+
+struct w4_neighbour {
+    w4_fingerprint node;
+    bool up;
+    struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
+    uint32_t again_flying;            /* FLYING and from the outbox */
+    uint64_t cursor;                  /* first letter that may still have to go there */
+    uint64_t resend_us;               /* when to go on after a refusal; W4_NEVER */
+    uint64_t greeted_us;              /* its greetings are counted since then */
+    uint32_t greeted;
+    uint32_t rotation; /* which of its agents to greet next */
+    void *handle;      /* of the table */
+};
+
+typedef struct w4_parcels {
+    struct parcel_tickets *tickets;
+    struct neighbour_table *neighbours;
+    uint32_t count;
+    size_t bytes;
+    uint64_t last_ticket;
+} w4_parcels;
+
+void w4_parcels_deinit(w4_parcels *parcels);
+
+w4_neighbour *w4_neighbour_find(const w4_parcels *parcels, const w4_fingerprint *node);
+/* NULL: no memory, or too many. */
+w4_neighbour *w4_neighbour_get(w4_parcels *parcels, const w4_fingerprint *node);
+/* One after the other, in no promised order; *cursor starts as NULL. NULL: end. */
+w4_neighbour *w4_neighbour_next(const w4_parcels *parcels, void **cursor);
+/* Forgets one that is down and has no parcels. */
+void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour);
+
+/* A new parcel with the members of draft, in no list yet: set it with w4_parcel_hold, _fly or
+ * _park. 0, -ENOMEM, or 1: too many. */
+int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel);
+void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
+/* Each takes it out of the list and state that it is in. hold and fly: envelope is referenced while
+ * held. hold: 0, or 1: too many bytes are held. fly: 0 or -ENOMEM; *ret_ticket. */
+int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope);
+int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
+void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);
+
+w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket);
+uint64_t w4_parcels_ticket(w4_parcels *parcels); /* one that no parcel has */
+/* Parcels of that sender held at the neighbour. */
+uint32_t w4_parcels_held(const w4_neighbour *neighbour, const w4_fingerprint *sender);
+/* A parcel of that letter at the neighbour, or NULL. */
+w4_parcel *w4_parcels_of_letter(const w4_neighbour *neighbour, uint64_t letter);

@@ -1,0 +1,101 @@
+/* The way of one envelope through this node: the gates of protocols.md 1, drawn as a table in
+ * pipeline.c, and what a family has to say about its types. */
+#pragma once
+
+#include "protocol/blob.h"
+#include "protocol/protocol.h"
+
+typedef struct w4_agent w4_agent;
+
+typedef enum w4_origin {
+    W4_ORIGIN_NODE,   /* a neighbour's session brought it */
+    W4_ORIGIN_HOSTED, /* made here for a local agent, and signed with its key just now */
+    W4_ORIGIN_SUBMIT, /* a local agent signed it itself */
+    W4_ORIGIN_COUNT
+} w4_origin;
+
+typedef struct w4_type_rule w4_type_rule;
+typedef struct w4_family_rules w4_family_rules;
+
+/* One envelope on its way. */
+typedef struct w4_inbound {
+    w4_origin origin;
+    w4_fingerprint from_node; /* zero: local */
+    w4_agent *agent;          /* whose it is, when local */
+    w4_bytes bytes;
+    uint64_t now_us, wall_us;
+    uint64_t deadline_us; /* of the sender's; W4_NEVER */
+    const char *channel;  /* that the sender wants, or NULL */
+    /* from the stage `form` on */
+    w4_envelope envelope;
+    const w4_family_rules *family;
+    const w4_type_rule *rule;
+    w4_channel_kind channel_kind;
+    w4_blob *blob; /* the canonical text */
+    /* from the handler on */
+    bool consumed;    /* by a handshake: not for the agents */
+    bool took_effect; /* here, whoever else it is for */
+    bool stored;
+    bool held; /* kept for later: not delivered now */
+    uint32_t recipients;
+    w4_envelope_fault fault;
+} w4_inbound;
+
+/* What a family says about one of its types. */
+enum {
+    W4_RULE_HANDSHAKE = 1u << 0,    /* passes as a part of a handshake, whatever the trust */
+    W4_RULE_NO_COOLDOWN = 1u << 1,  /* not from one that is cooling down */
+    W4_RULE_CONSENT = 1u << 2,      /* only where its human is known to consent */
+    W4_RULE_PROVENANCE = 1u << 3,   /* only with what it rests on */
+    W4_RULE_NODE_ANSWERS = 1u << 4, /* not for agents whose key the node holds: it answers */
+};
+struct w4_type_rule {
+    w4_type type;
+    w4_trust_state at_least; /* of the sender; UNTRUSTED: from anybody who is not blocked */
+    unsigned flags;
+    /* Takes effect here. 0, 1 with in->fault, or a fatal error. NULL: only delivery. */
+    int (*handle)(w4_protocol *p, w4_inbound *in);
+};
+
+struct w4_family_rules {
+    w4_family family;
+    w4_trust_kind kind; /* which machine judges its senders */
+    w4_refusal blocked; /* the code for one that is blocked */
+    bool local;         /* local agents may send it */
+    const w4_type_rule *rules;
+    size_t rule_count;
+    /* Hands it to the node instead of to an agent. NULL: to the agents it is for. */
+    int (*deliver)(w4_protocol *p, w4_inbound *in);
+};
+
+/* The registration: the one place that names the families. */
+extern const w4_family_rules w4_cip_rules, w4_hcp_rules, w4_lip_rules, w4_mesh_rules;
+const w4_family_rules *w4_family_rules_of(w4_family family);
+
+/* A stage ends with 0 (goes on), 1 (refused, see in->fault), or a fatal error. */
+typedef enum w4_sight {                   /* what a stage may look at */
+                        W4_SIGHT_CARRIER, /* who brought it */
+                        W4_SIGHT_FORM,    /* bytes, and members that nobody has proved */
+                        W4_SIGHT_PROVEN,  /* an envelope whose signature is good */
+                        W4_SIGHT_COUNT
+} w4_sight;
+
+typedef struct w4_stage {
+    const char *name;
+    w4_sight sight;
+    unsigned origins; /* bits: those that it concerns */
+    int (*run)(w4_protocol *p, w4_inbound *in);
+    const char *codes; /* what it may refuse with, for people and tests */
+} w4_stage;
+
+const w4_stage *w4_pipeline_stages(size_t *ret_count);
+
+/* Runs all stages. 0 passed; 1 refused; else fatal. in->blob is the caller's to unref. */
+int w4_pipeline_run(w4_protocol *p, w4_inbound *in);
+/* One that passed the gates before and was held: handler and delivery. */
+int w4_pipeline_resume(w4_protocol *p, w4_inbound *in);
+
+/* Sets the fault and returns 1. */
+int w4_inbound_refuse(w4_inbound *in, w4_refusal code, const char *pointer, const char *expected);
+/* The store could take it no more, or is damaged: turns a condition of it into a refusal. */
+int w4_inbound_store_failed(w4_inbound *in, int condition);

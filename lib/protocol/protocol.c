@@ -1,0 +1,491 @@
+#include "protocol/protocol.h"
+
+#include "base/text.h"
+#include "protocol/deliveries.h"
+#include "protocol/fact_store.h"
+#include "protocol/fact_view.h"
+#include "protocol/knowledge.h"
+#include "protocol/route.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FACTS_MAX_DEFAULT 10000u
+#define QUORUM_MIN 2u
+#define FACT_PREFIX_MIN 4u
+
+const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
+    .quorum = 2,
+    .distinct_nodes = true,
+    .handshake_timeout_us = 10 * W4_US_PER_S,
+    .limits = {.bytes = W4_ENVELOPE_BYTES_MAX, .depth = 32, .items = 1024, .string = 65536},
+    .agents_max = W4_AGENTS_MAX_DEFAULT,
+    .facts_max = FACTS_MAX_DEFAULT,
+};
+
+/* ---- life */
+
+static void take_config(w4_protocol *p, const w4_protocol_config *config) {
+    p->config = *config;
+    if (p->config.quorum < QUORUM_MIN) {
+        p->config.quorum = QUORUM_MIN;
+    }
+    if (p->config.facts_max == 0) {
+        p->config.facts_max = 1;
+    }
+}
+
+static int load(w4_protocol *p, uint64_t now_us) {
+    int r = w4_known_keys_new(&p->keys);
+    r = r == 0 ? w4_seen_init(&p->seen, p->store, p->env, now_us) : r;
+    r = r == 0 ? w4_outbox_init(&p->outbox, p->store, w4_router_wall(p, now_us)) : r;
+    r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
+    r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
+    r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
+    r = r == 0 ? w4_early_votes_init(&p->early, p->store, now_us) : r;
+    return r == 0 ? w4_knowledge_settle(p, now_us) : r;
+}
+
+int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config *config,
+                    uint64_t now_us, w4_protocol **ret_protocol) {
+    w4_protocol *p = calloc(1, sizeof *p);
+    if (!p) {
+        return -ENOMEM;
+    }
+    p->env = context->env;
+    p->store = context->store;
+    p->trust = context->trust;
+    p->graph = context->graph;
+    p->self = *w4_identity_fingerprint(context->node);
+    take_config(p, config);
+    w4_event_queue_init(&p->events);
+    w4_agents_init(&p->agents);
+    w4_handshakes_init(&p->handshakes);
+    p->draft = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX * 2);
+    p->word = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    p->wake_us = now_us;
+    int r = load(p, now_us);
+    if (r != 0) {
+        w4_protocol_free(p);
+        return r;
+    }
+    *ret_protocol = p;
+    return 0;
+}
+
+w4_protocol *w4_protocol_free(w4_protocol *p) {
+    if (p) {
+        w4_early_votes_deinit(&p->early);
+        w4_facts_free(p->facts);
+        w4_decisions_free(p->decisions);
+        w4_outbox_deinit(&p->outbox);
+        w4_parcels_deinit(&p->parcels);
+        w4_handshakes_deinit(&p->handshakes);
+        w4_seen_deinit(&p->seen);
+        w4_known_keys_free(p->keys);
+        w4_agents_deinit(&p->agents);
+        w4_event_queue_deinit(&p->events);
+        w4_json_document_deinit(&p->document);
+        w4_buffer_deinit(&p->draft);
+        w4_buffer_deinit(&p->word);
+        free(p);
+    }
+    return NULL;
+}
+
+void w4_protocol_configure(w4_protocol *p, const w4_protocol_config *config) {
+    take_config(p, config);
+    /* Another quorum may be met already; the next call judges. */
+    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+    p->wake_us = 0;
+}
+
+bool w4_protocol_pop_event(w4_protocol *p, w4_protocol_event *ret_event) {
+    return w4_event_queue_pop(&p->events, ret_event);
+}
+
+/* ---- local agents */
+
+static void refuse(w4_refused *refused, w4_refusal code, const char *pointer, const char *text) {
+    *refused = (w4_refused){.code = code};
+    snprintf(refused->pointer, sizeof refused->pointer, "%s", pointer);
+    snprintf(refused->text, sizeof refused->text, "%s", text);
+}
+
+int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint64_t now_us,
+                             w4_refused *ret_refused) {
+    w4_agent *agent;
+    int r = w4_agents_attach(&p->agents, attach, p->config.agents_max, w4_router_wall(p, now_us),
+                             &agent, ret_refused);
+    if (r != 0) {
+        return r;
+    }
+    r = w4_router_trust(p, W4_TRUST_AGENT, &agent->fingerprint, W4_TRUST_EVENT_HANDSHAKE, NULL,
+                        "attached here with its key", "", now_us);
+    r = r < 0 ? r : w4_knowledge_settle(p, now_us);
+    return r < 0 ? r : 0;
+}
+
+static void detach(w4_protocol *p, w4_agent *agent) {
+    const w4_paced *paced;
+    TAILQ_FOREACH (paced, &agent->paced, link) {
+        if (w4_fingerprint_is_zero(&paced->from_node)) {
+            w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
+                                    W4_REFUSAL_DISCONNECTED);
+        }
+    }
+    w4_agents_detach(&p->agents, agent);
+}
+
+void w4_protocol_agent_detach(w4_protocol *p, uint64_t owner, const char *agent_id,
+                              uint64_t now_us) {
+    w4_agent *agent, *next;
+    for (agent = TAILQ_FIRST(&p->agents.list); agent; agent = next) {
+        next = TAILQ_NEXT(agent, link);
+        if (agent->attached && agent->owner == owner &&
+            (!agent_id || strcmp(agent->agent_id, agent_id) == 0)) {
+            detach(p, agent);
+        }
+    }
+    /* With an overloaded one gone, facts may be accepted. */
+    w4_router_wake(p, now_us);
+}
+
+static void fill_info(const w4_agent *agent, w4_agent_info *info) {
+    *info = (w4_agent_info){.agent_id = agent->agent_id,
+                            .fingerprint = agent->fingerprint,
+                            .pubkey = agent->pubkey,
+                            .hosted = agent->identity != NULL,
+                            .attached = agent->attached,
+                            .owner = agent->owner,
+                            .presence = w4_presence_name(agent->presence),
+                            .lri = agent->lri,
+                            .capabilities = w4_blob_bytes(agent->capabilities),
+                            .attached_wall_us = agent->attached_wall_us,
+                            .paced = w4_agent_overloaded(agent),
+                            .waiting = agent->paced_count};
+}
+
+bool w4_protocol_agent_next(const w4_protocol *p, size_t *cursor, w4_agent_info *ret_info) {
+    size_t at = 0;
+    const w4_agent *agent;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        if (agent->attached && at++ == *cursor) {
+            (*cursor)++;
+            fill_info(agent, ret_info);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool w4_protocol_agent_find(const w4_protocol *p, uint64_t owner, const char *agent_id,
+                            w4_agent_info *ret_info) {
+    const w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);
+    if (agent) {
+        fill_info(agent, ret_info);
+    }
+    return agent != NULL;
+}
+
+/* ---- sending */
+
+static void refuse_fault(w4_refused *refused, const w4_envelope_fault *fault) {
+    refuse(refused, fault->code, fault->detail.pointer, fault->detail.expected);
+    if (refused->text[0] == '\0') {
+        snprintf(refused->text, sizeof refused->text, "%s", w4_refusal_help(fault->code));
+    }
+}
+
+/* Runs the pipeline over an envelope of a local agent. */
+static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receipt,
+                     w4_refused *ret_refused) {
+    int r = w4_pipeline_run(p, in);
+    if (r == 0) {
+        *ret_receipt = (w4_send_receipt){.stored = in->stored, .recipients = in->recipients};
+        memcpy(ret_receipt->msg_id, in->envelope.msg_id, sizeof ret_receipt->msg_id);
+    } else if (r > 0) {
+        refuse_fault(ret_refused, &in->fault);
+    }
+    w4_blob_unref(in->blob);
+    int settled = r < 0 ? 0 : w4_knowledge_settle(p, in->now_us);
+    return settled < 0 ? settled : r;
+}
+
+/* The draft of what is asked for. 0, or 1 with *ret_refused. */
+static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_agent **ret_agent,
+                      w4_envelope_draft *draft, w4_party *receiver, w4_refused *ret_refused) {
+    w4_agent *agent = w4_agents_find_owned(&p->agents, request->owner, request->agent_id);
+    if (!agent || !agent->identity) {
+        refuse(ret_refused, W4_REFUSAL_UNAUTHORIZED, "",
+               agent ? "the agent holds its key itself: it signs, and submits"
+                     : "no agent, or not one only, is attached by this client");
+        return 1;
+    }
+    const w4_type_row *type = w4_type_find(request->family, request->type);
+    if (!type) {
+        refuse(ret_refused, W4_REFUSAL_UNKNOWN_TYPE, "/type", "a type of that family");
+        return 1;
+    }
+    const char *why;
+    w4_refusal code = w4_route_resolve(p, request->to, receiver, &why);
+    if (code != W4_REFUSAL_NONE) {
+        refuse(ret_refused, code, "/to", why);
+        return 1;
+    }
+    if (w4_json_kind_of(request->payload) != W4_JSON_OBJECT) {
+        refuse(ret_refused, W4_REFUSAL_BAD_ENVELOPE, "/payload", "an object");
+        return 1;
+    }
+    draft->type = type->type;
+    draft->sender_id = agent->agent_id;
+    draft->receiver = w4_fingerprint_is_zero(&receiver->fingerprint) ? NULL : receiver;
+    draft->with_pubkey = true;
+    draft->payload = w4_json_text(request->payload);
+    draft->state = w4_json_text(request->state);
+    draft->source = w4_json_text(request->source);
+    *ret_agent = agent;
+    return 0;
+}
+
+int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t now_us,
+                     w4_send_receipt *ret_receipt, w4_refused *ret_refused) {
+    w4_inbound in = {.origin = W4_ORIGIN_HOSTED,
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = request->deadline_us != 0 ? request->deadline_us : W4_NEVER};
+    char msg_id[W4_UUID_LEN + 1], channel[16] = "";
+    w4_party receiver;
+    w4_envelope_draft draft = {.msg_id = msg_id, .timestamp_us = in.wall_us};
+    if (fill_draft(p, request, &in.agent, &draft, &receiver, ret_refused) != 0) {
+        return 1;
+    }
+    if (w4_json_exists(request->channel)) {
+        if (!w4_json_string_copy(request->channel, channel, sizeof channel)) {
+            refuse(ret_refused, W4_REFUSAL_BAD_ENVELOPE, "/channel", "control, state or knowledge");
+            return 1;
+        }
+        in.channel = channel;
+    }
+    w4_uuid_v4(p->env, msg_id);
+    w4_buffer_clear(&p->draft);
+    int r = w4_envelope_write(&draft, in.agent->identity, &p->draft);
+    if (r == -EMSGSIZE) {
+        refuse(ret_refused, W4_REFUSAL_TOO_LARGE, "", w4_refusal_help(W4_REFUSAL_TOO_LARGE));
+        return 1;
+    }
+    in.bytes = w4_buffer_bytes(&p->draft);
+    return r != 0 ? r : run_local(p, &in, ret_receipt, ret_refused);
+}
+
+/* Whose envelope it says it is, among the agents of that client. Only a hint: the pipeline proves
+ * it. */
+static w4_agent *find_submitter(w4_protocol *p, uint64_t owner, w4_bytes envelope) {
+    w4_envelope view;
+    w4_envelope_fault fault;
+    w4_agent *agent = NULL, *any = NULL;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        if (agent->attached && agent->owner == owner) {
+            any = any ? any : agent;
+        }
+    }
+    if (!any ||
+        w4_envelope_read_any(&p->document, envelope, &p->config.limits, true, &view, &fault) != 0) {
+        return any; /* the pipeline says what is wrong with it */
+    }
+    agent = w4_agents_find(&p->agents, &view.sender.fingerprint);
+    return agent && agent->attached && agent->owner == owner ? agent : any;
+}
+
+int w4_protocol_submit(w4_protocol *p, uint64_t owner, w4_bytes envelope, uint64_t now_us,
+                       w4_send_receipt *ret_receipt, w4_refused *ret_refused) {
+    w4_inbound in = {.origin = W4_ORIGIN_SUBMIT,
+                     .agent = find_submitter(p, owner, envelope),
+                     .bytes = envelope,
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = W4_NEVER};
+    if (!in.agent) {
+        refuse(ret_refused, W4_REFUSAL_UNAUTHORIZED, "", "no agent is attached by this client");
+        return 1;
+    }
+    return run_local(p, &in, ret_receipt, ret_refused);
+}
+
+int w4_protocol_agent_state(w4_protocol *p, uint64_t owner, const char *agent_id, w4_json state,
+                            uint64_t now_us, w4_refused *ret_refused) {
+    w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);
+    if (!agent) {
+        refuse(ret_refused, W4_REFUSAL_UNAUTHORIZED, "",
+               "no agent, or not one only, is attached by this client");
+        return 1;
+    }
+    if (agent->identity) {
+        w4_send_request request = {.owner = owner,
+                                   .agent_id = agent->agent_id,
+                                   .family = W4_FAMILY_CIP,
+                                   .type = w4_bytes_from_text("STATE_UPDATE"),
+                                   .to = w4_bytes_from_text("*"),
+                                   .payload = state};
+        w4_send_receipt receipt;
+        return w4_protocol_send(p, &request, now_us, &receipt, ret_refused);
+    }
+    w4_faults faults = {.limit = 1};
+    if (!w4_schema_check(w4_type_row_of(W4_TYPE_CIP_STATE_UPDATE)->payload, state, &faults)) {
+        refuse(ret_refused, W4_REFUSAL_BAD_ENVELOPE, faults.items[0].pointer,
+               faults.items[0].expected);
+        return 1;
+    }
+    w4_agent_set_state(agent, state);
+    int r = w4_router_unpace(p, agent);
+    return r != 0 ? r : w4_knowledge_settle(p, now_us);
+}
+
+/* ---- neighbours */
+
+/* Fatal errors of calls that cannot return them come back from the next that can. */
+static void keep_error(w4_protocol *p, int r) {
+    p->failed = r < 0 && p->failed == 0 ? r : p->failed;
+    p->wake_us = p->failed != 0 ? 0 : p->wake_us;
+}
+
+void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    keep_error(p, w4_deliveries_peer_up(p, node, now_us));
+}
+
+void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    keep_error(p, w4_deliveries_peer_down(p, node, now_us));
+}
+
+void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    keep_error(p, w4_deliveries_peer_changed(p, node, now_us));
+}
+
+static int tell_rejected(w4_protocol *p, const w4_inbound *in) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                               .node = in->from_node,
+                               .code = in->fault.code,
+                               .family = W4_FAMILY_COUNT,
+                               .type = W4_TYPE_COUNT};
+    if (in->family) { /* its form was good */
+        event.family = in->envelope.family;
+        event.type = in->envelope.type;
+        event.sender = in->envelope.sender.fingerprint;
+        memcpy(event.msg_id, in->envelope.msg_id, sizeof event.msg_id);
+    }
+    char text[sizeof event.text];
+    snprintf(text, sizeof text, "%.100s%s%.140s", in->fault.detail.pointer,
+             in->fault.detail.pointer[0] != '\0' ? ": " : "", in->fault.detail.expected);
+    w4_text_escape_cut(event.text, sizeof event.text, w4_bytes_from_text(text));
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    return r < 0 ? r : 0;
+}
+
+int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,
+                        uint64_t now_us) {
+    w4_inbound in = {.origin = W4_ORIGIN_NODE,
+                     .from_node = *from_node,
+                     .bytes = envelope,
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = W4_NEVER};
+    int r = w4_pipeline_run(p, &in);
+    if (r > 0) {
+        r = tell_rejected(p, &in);
+    }
+    w4_blob_unref(in.blob);
+    return r < 0 ? r : w4_knowledge_settle(p, now_us);
+}
+
+int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us) {
+    return w4_deliveries_transmitted(p, ticket, outcome, now_us);
+}
+
+/* ---- time */
+
+uint64_t w4_protocol_deadline(const w4_protocol *p) {
+    return p->wake_us;
+}
+
+int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
+    if (p->failed != 0) {
+        return p->failed;
+    }
+    if (now_us < p->wake_us) {
+        return 0;
+    }
+    p->wake_us = W4_NEVER;
+    int r = w4_handshakes_expire(p, now_us);
+    r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
+    r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
+    if (r == 0) {
+        r = w4_seen_prune(&p->seen, p->env, now_us);
+        r = r > 0 ? 0 : r; /* the next one tries again */
+    }
+    r = r == 0 ? w4_knowledge_settle(p, now_us) : r;
+    w4_router_wake(p, w4_handshakes_deadline(p));
+    w4_router_wake(p, w4_deliveries_deadline(p, now_us));
+    w4_router_wake(p, w4_early_votes_deadline(&p->early));
+    w4_router_wake(p, p->seen.prune_us);
+    return r;
+}
+
+/* ---- facts */
+
+uint32_t w4_protocol_fact_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
+    char found[37];
+    uint32_t count = 0;
+    const w4_fact *fact;
+    if (prefix.len < FACT_PREFIX_MIN || prefix.len > W4_UUID_LEN) {
+        return 0;
+    }
+    for (size_t i = 0; (fact = w4_facts_at(p->facts, i)) != NULL; i++) {
+        if (memcmp(fact->id, prefix.data, prefix.len) == 0) {
+            memcpy(found, fact->id, sizeof found);
+            count++;
+        }
+    }
+    if (count == 1) {
+        memcpy(ret_id, found, sizeof found);
+    }
+    return count;
+}
+
+bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    if (!fact) {
+        return false;
+    }
+    w4_acceptance rule = w4_knowledge_rule(p);
+    int r = w4_fact_view_write(p->store, fact, &rule, w);
+    if (r != 0 && w->error == 0) {
+        w->error = r < 0 ? r : -EIO;
+    }
+    return true;
+}
+
+bool w4_protocol_fact_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
+                           char ret_id[static 37]) {
+    size_t count = w4_facts_count(p->facts);
+    while (*cursor < count) {
+        const w4_fact *fact = w4_facts_at(p->facts, count - 1 - (*cursor)++);
+        if (state == W4_FACT_STATE_COUNT || fact->state == state) {
+            memcpy(ret_id, fact->id, sizeof fact->id);
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t w4_protocol_fact_count(const w4_protocol *p, w4_fact_state state) {
+    return w4_facts_count_state(p->facts, state);
+}
+
+int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uint64_t now_us) {
+    w4_facts_queue_agent(p->facts, subject);
+    return w4_knowledge_settle(p, now_us);
+}

@@ -1,0 +1,144 @@
+#include "protocol/router.h"
+
+#include "protocol/trust_history.h"
+
+#include <errno.h>
+#include <string.h>
+
+int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,
+                    w4_trust_event event, const w4_fingerprint *actor, const char *note,
+                    const char *evidence, uint64_t now_us) {
+    char by[W4_FINGERPRINT_TEXT_LEN + 1] = "node";
+    if (actor) {
+        w4_fingerprint_format(actor, by);
+    }
+    w4_protocol_event told = {.kind = W4_PROTOCOL_EVENT_TRUST, .type = W4_TYPE_COUNT};
+    int r = w4_trust_book_apply(p->trust, kind, subject, event, by, note, evidence,
+                                w4_router_wall(p, now_us), &told.move);
+    if (r == -ENOSPC) {
+        w4_log(p->env, W4_LOG_WARNING, "trust: the book is full, an event was passed over");
+        return 0;
+    }
+    if (r <= 0) {
+        return r;
+    }
+    int stored = w4_trust_history_append(p->store, &told.move);
+    if (stored < 0) {
+        return stored;
+    }
+    r = w4_event_queue_push(&p->events, &told, NULL);
+    if (kind == W4_TRUST_AGENT) {
+        w4_facts_queue_agent(p->facts, subject);
+    }
+    return r < 0 ? r : stored;
+}
+
+int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                            const w4_fingerprint *receiver, w4_refusal code) {
+    const w4_agent *agent = w4_agents_find(&p->agents, sender);
+    if (!agent || !agent->attached) {
+        return 0;
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVERY,
+                               .owner = agent->owner,
+                               .code = code,
+                               .type = W4_TYPE_COUNT};
+    memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
+    memcpy(event.msg_id, msg_id, sizeof event.msg_id);
+    w4_fingerprint_format(receiver, event.to);
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    if (r > 0) {
+        w4_log(p->env, W4_LOG_ERROR, "protocol: no room to tell what became of %s", msg_id);
+    }
+    return r < 0 ? r : 0;
+}
+
+static bool record_has(const w4_protocol *p, const w4_fingerprint *node,
+                       const w4_fingerprint *agent) {
+    const w4_record *record = w4_graph_find(p->graph, node);
+    for (uint32_t i = 0; record && i < record->agent_count; i++) {
+        if (w4_fingerprint_equal(&record->agents[i].fingerprint, agent)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
+                    w4_fingerprint *ret_node) {
+    const w4_agent *local = w4_agents_find(&p->agents, agent);
+    if (!from && local && local->attached) {
+        *ret_node = p->self;
+        return true;
+    }
+    if (from && record_has(p, from, agent)) {
+        *ret_node = *from;
+        return true;
+    }
+    if (w4_graph_find_agent(p->graph, agent, ret_node)) {
+        return true;
+    }
+    if (from) {
+        *ret_node = *from;
+    }
+    return from != NULL;
+}
+
+static int deliver_now(w4_protocol *p, const w4_agent *agent, const w4_arrival *arrival,
+                       w4_refusal *ret_code) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVER,
+                               .node = *arrival->from_node,
+                               .channel = arrival->channel,
+                               .owner = agent->owner,
+                               .trust = w4_router_trust_of(p, arrival->sender),
+                               .wall_us = arrival->wall_us,
+                               .type = W4_TYPE_COUNT,
+                               .sender = *arrival->sender};
+    memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
+    memcpy(event.msg_id, arrival->msg_id, sizeof event.msg_id);
+    int r = w4_event_queue_push(&p->events, &event, arrival->envelope);
+    *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
+    if (r == 0 && w4_fingerprint_is_zero(arrival->from_node)) {
+        r = w4_router_tell_delivery(p, arrival->sender, arrival->msg_id, &agent->fingerprint,
+                                    W4_REFUSAL_NONE);
+    }
+    return r < 0 ? r : 0;
+}
+
+int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
+                     w4_refusal *ret_code) {
+    bool waits = arrival->channel == W4_CHANNEL_KNOWLEDGE &&
+                 (w4_agent_overloaded(agent) || agent->paced_count > 0);
+    if (!waits) {
+        return deliver_now(p, agent, arrival, ret_code);
+    }
+    w4_paced paced = {.envelope = arrival->envelope,
+                      .sender = *arrival->sender,
+                      .from_node = *arrival->from_node,
+                      .wall_us = arrival->wall_us};
+    memcpy(paced.msg_id, arrival->msg_id, sizeof paced.msg_id);
+    int r = w4_agent_pace(agent, &paced);
+    *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
+    return r < 0 ? r : 0;
+}
+
+int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
+    int r = 0;
+    while (r == 0 && !w4_agent_overloaded(agent) && agent->paced_count > 0) {
+        w4_paced *paced = w4_agent_unpace(agent);
+        w4_arrival arrival = {.envelope = paced->envelope,
+                              .msg_id = paced->msg_id,
+                              .sender = &paced->sender,
+                              .from_node = &paced->from_node,
+                              .channel = W4_CHANNEL_KNOWLEDGE,
+                              .wall_us = paced->wall_us};
+        w4_refusal code;
+        r = deliver_now(p, agent, &arrival, &code);
+        if (r == 0 && code != W4_REFUSAL_NONE) {
+            r = w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
+                                        code);
+        }
+        w4_paced_free(paced);
+    }
+    return r;
+}

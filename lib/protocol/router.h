@@ -1,0 +1,83 @@
+/* The inside of a w4_protocol: its parts, and what all of them need of it. */
+#pragma once
+
+#include "protocol/agents.h"
+#include "protocol/decisions.h"
+#include "protocol/early_votes.h"
+#include "protocol/event_queue.h"
+#include "protocol/facts.h"
+#include "protocol/handshake.h"
+#include "protocol/known_keys.h"
+#include "protocol/outbox.h"
+#include "protocol/parcels.h"
+#include "protocol/protocol.h"
+#include "protocol/seen.h"
+
+struct w4_protocol {
+    w4_env *env;
+    w4_store *store;
+    w4_trust_book *trust;
+    w4_graph *graph;
+    w4_fingerprint self;
+    w4_protocol_config config;
+    w4_event_queue events;
+    w4_agents agents;
+    w4_known_keys *keys;
+    w4_seen seen;
+    w4_handshakes handshakes;
+    w4_parcels parcels;
+    w4_outbox outbox;
+    w4_facts *facts;
+    w4_early_votes early;
+    w4_decisions *decisions;
+    int failed;                /* a fatal error that a call could not return */
+    bool was_overloaded;       /* a local agent, when facts were judged last */
+    w4_json_document document; /* of the envelope in the pipeline */
+    w4_buffer draft;           /* an envelope that is made for a local agent */
+    w4_buffer word;            /* one that is made for a handshake meanwhile */
+    uint64_t wake_us;          /* expire is due; may be early, never late */
+};
+
+static inline uint64_t w4_router_wall(const w4_protocol *p, uint64_t now_us) {
+    return w4_env_wall_us(p->env, now_us);
+}
+
+static inline void w4_router_wake(w4_protocol *p, uint64_t at_us) {
+    p->wake_us = w4_earlier(p->wake_us, at_us);
+}
+
+static inline w4_trust_state w4_router_trust_of(const w4_protocol *p, const w4_fingerprint *agent) {
+    return w4_trust_book_state(p->trust, W4_TRUST_AGENT, agent);
+}
+
+/* Applies an event of trust; a move is stored, told, and has facts judged anew. actor: whose doing
+ * it is, or NULL for this node. evidence: msg_id or "". 0, -ENOMEM, or a store condition. */
+int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,
+                    w4_trust_event event, const w4_fingerprint *actor, const char *note,
+                    const char *evidence, uint64_t now_us);
+
+/* What became of an envelope of a local agent for one receiver (an agent, or a node): told to the
+ * agent if it is attached. 0 or -ENOMEM. */
+int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                            const w4_fingerprint *receiver, w4_refusal code);
+
+/* Where an agent is: this node for local ones, else where the directory says. from: the node whose
+ * session brought its word, or NULL; it is believed where its own record has the agent, and where
+ * nobody's has. False: nobody knows. */
+bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
+                    w4_fingerprint *ret_node);
+
+/* Hands an envelope to a local agent: at once, or when it has room (knowledge only). *ret_code:
+ * NONE when it was taken. 0 or -ENOMEM. */
+typedef struct w4_arrival {
+    w4_blob *envelope;
+    const char *msg_id;
+    const w4_fingerprint *sender;
+    const w4_fingerprint *from_node; /* zero: local */
+    w4_channel_kind channel;
+    uint64_t wall_us;
+} w4_arrival;
+int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
+                     w4_refusal *ret_code);
+/* Delivers what waited, as far as the agent has room. 0 or -ENOMEM. */
+int w4_router_unpace(w4_protocol *p, w4_agent *agent);
