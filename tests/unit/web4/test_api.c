@@ -1,0 +1,265 @@
+/* What a program sees that has nothing but the shared library and its header. */
+#include "runner.h"
+#include "web4.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FACT_REF "123e4567-e89b-42d3-a456-426614174000"
+
+static char folder[] = "/tmp/web4-api-XXXXXX";
+static web4_identity *ada;
+static web4_error error;
+
+static const char *in_folder(const char *name) {
+    static char path[80];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void setup(void) {
+    ck_assert_int_eq(web4_identity_generate(&ada), 0);
+}
+
+static void teardown(void) {
+    ada = web4_identity_free(ada);
+    ck_assert_ptr_null(ada);
+}
+
+START_TEST(keeps_identities) {
+    web4_identity *same = NULL;
+    ck_assert_int_eq((int)strlen(web4_identity_fingerprint(ada)), WEB4_FINGERPRINT_LEN);
+    ck_assert_int_eq((int)strlen(web4_identity_pubkey(ada)), 44);
+    ck_assert_int_eq(web4_identity_save(ada, in_folder("ada.pem"), &error), 0);
+    ck_assert_int_eq(web4_identity_save(ada, in_folder("ada.pem"), &error), WEB4_REFUSED);
+    ck_assert_int_gt((int)strlen(error.text), 0);
+    ck_assert_int_eq(web4_identity_load(in_folder("ada.pem"), &same, NULL), 0);
+    ck_assert_str_eq(web4_identity_fingerprint(same), web4_identity_fingerprint(ada));
+    ck_assert_str_eq(web4_identity_pubkey(same), web4_identity_pubkey(ada));
+    ck_assert_ptr_null(web4_identity_free(same));
+    ck_assert_ptr_null(web4_identity_free(NULL));
+    same = NULL;
+    ck_assert_int_eq(web4_identity_load(in_folder("none.pem"), &same, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.text, "No such file or directory");
+    ck_assert_int_eq(chmod(in_folder("ada.pem"), 0644), 0);
+    ck_assert_int_eq(web4_identity_load(in_folder("ada.pem"), &same, &error), WEB4_REFUSED);
+    ck_assert_ptr_null(same);
+    unlink(in_folder("ada.pem"));
+}
+END_TEST
+
+START_TEST(canonicalises) {
+    static const char json[] = "{ \"b\": 1.0, \"a\": [\"\\u00e9\"] }";
+    char *text = NULL;
+    size_t len = 0;
+    ck_assert_int_eq(web4_canonicalise(json, strlen(json), &text, &len, &error), 0);
+    ck_assert_str_eq(text, "{\"a\":[\"\xc3\xa9\"],\"b\":1}");
+    ck_assert_uint_eq(len, strlen(text));
+    web4_free(text);
+    text = NULL;
+    ck_assert_int_eq(web4_canonicalise("{]", 2, &text, &len, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "bad_json");
+    ck_assert_int_eq(web4_canonicalise("[1,2]", 3, &text, &len, NULL), WEB4_REFUSED);
+    ck_assert_ptr_null(text);
+    web4_free(NULL);
+}
+END_TEST
+
+static web4_draft confirmation(void) {
+    return (web4_draft){.type = "FACT_CONFIRM",
+                        .timestamp_ms = 1767225600000,
+                        .sender_id = "ada",
+                        .payload = "{\"fact_ref\":\"" FACT_REF
+                                   "\",\"decision\":\"confirm\",\"confidence\":1.0}"};
+}
+
+START_TEST(builds_and_verifies) {
+    web4_draft draft = confirmation();
+    char *text = NULL, *again = NULL, *resigned = NULL;
+    size_t len = 0, again_len = 0, resigned_len = 0;
+    int r = web4_envelope_build(&draft, ada, &text, &len, &error);
+    ck_assert_msg(r == 0, "%s %s %s", error.code, error.pointer, error.text);
+    ck_assert_uint_eq(len, strlen(text));
+    ck_assert_ptr_nonnull(strstr(text, "\"timestamp\":\"2026-01-01T00:00:00.000Z\""));
+    ck_assert_ptr_nonnull(strstr(text, web4_identity_fingerprint(ada)));
+    ck_assert_int_eq(web4_envelope_verify(text, len, &again, &again_len, &error), 0);
+    ck_assert_str_eq(again, text);
+    ck_assert_int_eq(web4_envelope_verify(text, len, NULL, NULL, NULL), 0);
+    /* Signed again, what was changed in between is covered. */
+    char *place = strstr(text, "\"confidence\":1");
+    ck_assert_ptr_nonnull(place);
+    place[strlen("\"confidence\":")] = '0';
+    ck_assert_int_eq(web4_envelope_verify(text, len, &resigned, NULL, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "bad_signature");
+    ck_assert_int_eq(web4_envelope_sign(text, len, ada, &resigned, &resigned_len, &error), 0);
+    ck_assert_int_eq(web4_envelope_verify(resigned, resigned_len, NULL, NULL, &error), 0);
+    web4_identity *ben = NULL;
+    ck_assert_int_eq(web4_identity_generate(&ben), 0);
+    char *stolen = NULL;
+    ck_assert_int_eq(web4_envelope_sign(text, len, ben, &stolen, &len, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "bad_fingerprint");
+    ck_assert_ptr_null(stolen);
+    web4_identity_free(ben);
+    web4_free(text);
+    web4_free(again);
+    web4_free(resigned);
+}
+END_TEST
+
+START_TEST(refuses_bad_drafts) {
+    char long_name[300];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = 0;
+    web4_draft drafts[9];
+    static const char *const codes[] = {
+        "bad_envelope", "unknown_type", "bad_envelope", "bad_json",     "bad_envelope",
+        "bad_envelope", "bad_envelope", "bad_envelope", "bad_envelope",
+    };
+    static const char *const pointers[] = {
+        "/payload/confidence", "/type", "/receiver", "/payload", "/receiver", "/msg_id", "", "",
+        "/sender/agent_id",
+    };
+    for (size_t i = 0; i < 9; i++) {
+        drafts[i] = confirmation();
+    }
+    drafts[0].payload = "{\"fact_ref\":\"" FACT_REF "\",\"decision\":\"confirm\","
+                        "\"confidence\":2}";
+    drafts[1].type = "HCP_HELLO";
+    drafts[2].receiver_id = "ben";
+    drafts[3].payload = "{\"a\":}";
+    drafts[4].receiver_id = long_name;
+    drafts[4].receiver_fingerprint = web4_identity_fingerprint(ada);
+    drafts[5].msg_id = "1";
+    drafts[6].family = "dip";
+    drafts[7].payload = NULL;
+    drafts[8].sender_id = "a\nb";
+    for (size_t i = 0; i < 9; i++) {
+        char *text = NULL;
+        size_t len;
+        ck_assert_int_eq(web4_envelope_build(&drafts[i], ada, &text, &len, &error), WEB4_REFUSED);
+        ck_assert_msg(strcmp(error.code, codes[i]) == 0, "%zu: %s %s %s", i, error.code,
+                      error.pointer, error.text);
+        ck_assert_msg(strcmp(error.pointer, pointers[i]) == 0, "%zu: %s", i, error.pointer);
+        ck_assert_int_gt((int)strlen(error.text), 0);
+        ck_assert_ptr_null(text);
+    }
+}
+END_TEST
+
+/* ---- the agent's handle, without I/O and with it */
+
+START_TEST(moves_bytes_only) {
+    static const char answer[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"agent.message\",\"params\":{\"a\":1}}\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"attached\":true}}\n";
+    web4_agent *agent = NULL;
+    web4_event event;
+    uint64_t id = 0;
+    size_t len = 0;
+    ck_assert_int_eq(web4_agent_new(&agent), 0);
+    ck_assert_int_eq(web4_agent_fd(agent), -1);
+    ck_assert_int_eq(web4_agent_call(agent, "agent.attach", "{\n \"agent_id\": \"ada\" }", &id), 0);
+    const char *out = web4_agent_output(agent, &len);
+    static const char expected[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"agent.attach\","
+                                   "\"params\":{\"agent_id\":\"ada\"}}\n";
+    ck_assert_uint_eq(len, strlen(expected));
+    ck_assert_mem_eq(out, expected, len);
+    web4_agent_wrote(agent, len + 100);
+    (void)web4_agent_output(agent, &len);
+    ck_assert_uint_eq(len, 0);
+    ck_assert_int_eq(web4_agent_next(agent, &event), 0);
+    ck_assert_int_eq(web4_agent_read(agent, answer, strlen(answer)), 0);
+    ck_assert_int_eq(web4_agent_next(agent, &event), 1);
+    ck_assert_int_eq(event.kind, WEB4_NOTIFICATION);
+    ck_assert_str_eq(event.name, "agent.message");
+    ck_assert_str_eq(event.json, "{\"a\":1}");
+    ck_assert_int_eq(web4_agent_next(agent, &event), 1);
+    ck_assert_int_eq(event.kind, WEB4_RESULT);
+    ck_assert_uint_eq(event.id, id);
+    ck_assert_uint_eq(event.json_len, strlen(event.json));
+    ck_assert_int_eq(web4_agent_call(agent, "a", "[]", &id), -EINVAL);
+    ck_assert_int_eq(web4_agent_call(agent, "a", "{", &id), -EINVAL);
+    ck_assert_int_eq(web4_agent_wait(agent, 1, &event), -ENOTCONN);
+    ck_assert_int_eq(web4_agent_attach(agent, "ada", NULL, 1, &error), -ENOTCONN);
+    ck_assert_int_eq(web4_agent_read(agent, "nonsense\n", 9), 0);
+    ck_assert_int_eq(web4_agent_next(agent, &event), -EBADMSG);
+    ck_assert_ptr_null(web4_agent_free(agent));
+    ck_assert_ptr_null(web4_agent_free(NULL));
+}
+END_TEST
+
+/* Answers the first two lines of the first client. */
+static void *run_node(void *argument) {
+    static const char refused[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"no\\nroom\","
+        "\"data\":{\"code\":\"backpressure\",\"pointer\":\"/agent_id\"}}}\n";
+    static const char done[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}\n"
+                               "{\"jsonrpc\":\"2.0\",\"method\":\"node.event\",\"params\":{}}\n";
+    int listener = *(int *)argument;
+    int fd = accept(listener, NULL, NULL);
+    const char *const answers[] = {refused, done};
+    for (size_t i = 0; i < 2; i++) {
+        char c = 0;
+        while (c != '\n' && read(fd, &c, 1) == 1) {
+        }
+        if (write(fd, answers[i], strlen(answers[i])) < 0) {
+            break;
+        }
+    }
+    close(fd);
+    return NULL;
+}
+
+START_TEST(talks_to_a_node) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    web4_agent *agent = NULL;
+    web4_event event;
+    pthread_t thread;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", in_folder("s"));
+    ck_assert_int_eq(web4_agent_connect(address.sun_path, &agent), -ENOENT);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_node, &listener), 0);
+    ck_assert_int_eq(web4_agent_connect(address.sun_path, &agent), 0);
+    ck_assert_int_ge(web4_agent_fd(agent), 0);
+    ck_assert_int_eq(web4_agent_attach(agent, "ada", NULL, 0, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "backpressure");
+    ck_assert_str_eq(error.pointer, "/agent_id");
+    ck_assert_str_eq(error.text, "no\\nroom");
+    ck_assert_int_eq(web4_agent_attach(agent, "ada", web4_identity_pubkey(ada), 0, &error), 0);
+    ck_assert_int_eq(web4_agent_wait(agent, 0, &event), 0);
+    ck_assert_str_eq(event.name, "node.event");
+    ck_assert_int_eq(web4_agent_call_wait(agent, "facts.list", NULL, 0, &event, &error),
+                     -ECONNRESET);
+    web4_agent_free(agent);
+    pthread_join(thread, NULL);
+    close(listener);
+    unlink(address.sun_path);
+}
+END_TEST
+
+int main(void) {
+    if (mkdtemp(folder) == NULL || web4_version()[0] == 0) {
+        return EXIT_FAILURE;
+    }
+    Suite *suite = suite_create("web4/api");
+    TCase *tcase = tcase_create("api");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, keeps_identities);
+    tcase_add_test(tcase, canonicalises);
+    tcase_add_test(tcase, builds_and_verifies);
+    tcase_add_test(tcase, refuses_bad_drafts);
+    tcase_add_test(tcase, moves_bytes_only);
+    tcase_add_test(tcase, talks_to_a_node);
+    suite_add_tcase(suite, tcase);
+    int result = w4_test_run(suite);
+    rmdir(folder);
+    return result;
+}
