@@ -1,11 +1,11 @@
 /* CIP, between cognitive agents: what its types need, and what they do here. */
-#include "protocol/handshake.h"
+#include "protocol/cip_handshake.h"
 #include "protocol/knowledge.h"
 #include "protocol/router.h"
 
 /* A local agent's own state paces what is delivered to it, and what may be accepted here. */
 static int take_state(w4_protocol *p, w4_inbound *in) {
-    int r = w4_handshake_take(p, in);
+    int r = w4_cip_handshake_take(p, in);
     if (r == 0 && in->origin != W4_ORIGIN_NODE) {
         w4_agent_set_state(in->agent, in->envelope.payload);
         r = w4_router_unpace(p, in->agent);
@@ -16,8 +16,8 @@ static int take_state(w4_protocol *p, w4_inbound *in) {
 /* clang-format off */
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                                          takes effect by */
-    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,    w4_handshake_take},
-    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                             w4_handshake_take},
+    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,    w4_cip_handshake_take},
+    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                             w4_cip_handshake_take},
     {W4_TYPE_CIP_FACT_PROPOSE,    W4_TRUST_PROBING,    0,                                             w4_knowledge_propose},
     {W4_TYPE_CIP_FACT_CHALLENGE,  W4_TRUST_PROBING,    0,                                             w4_knowledge_vote},
     {W4_TYPE_CIP_FACT_CONFIRM,    W4_TRUST_PROBING,    0,                                             w4_knowledge_vote},

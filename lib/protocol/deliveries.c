@@ -1,6 +1,6 @@
 #include "protocol/deliveries.h"
 
-#include "protocol/handshake.h"
+#include "protocol/cip_handshake.h"
 #include "protocol/router.h"
 
 #include <errno.h>
@@ -21,8 +21,8 @@ static uint32_t count_agents(const w4_protocol *p, const w4_fingerprint *node) {
 
 static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *node,
                        w4_letter_mark mark) {
-    w4_letter *letter = number != 0 ? w4_outbox_find(&p->outbox, number) : NULL;
-    return letter ? only_fatal(w4_outbox_mark(&p->outbox, letter, node, mark)) : 0;
+    w4_letter *letter = number != 0 ? w4_mail_find(&p->mail, number) : NULL;
+    return letter ? only_fatal(w4_mail_mark(&p->mail, letter, node, mark)) : 0;
 }
 
 /* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
@@ -80,7 +80,7 @@ static int greet_one(w4_protocol *p, w4_agent *local, w4_neighbour *neighbour, u
     }
     w4_party remote = {.fingerprint = agent->fingerprint};
     memcpy(remote.agent_id, agent->agent_id, sizeof remote.agent_id);
-    return w4_handshake_want(p, local, &remote, &neighbour->node, now_us);
+    return w4_cip_handshake_want(p, local, &remote, &neighbour->node, now_us);
 }
 
 static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *local,
@@ -93,9 +93,9 @@ static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *
     parcel->hold_us = w4_later(now_us, p->config.handshake_timeout_us);
     w4_router_wake(p, parcel->hold_us);
     if (receiver) {
-        return w4_handshake_want(p, local, receiver, &neighbour->node, now_us);
+        return w4_cip_handshake_want(p, local, receiver, &neighbour->node, now_us);
     }
-    return w4_handshake_running(p, &local->fingerprint, &neighbour->node)
+    return w4_cip_handshake_running(p, &local->fingerprint, &neighbour->node)
                ? 0
                : greet_one(p, local, neighbour, now_us);
 }
@@ -128,8 +128,8 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     parcel->bare = greets && all && count_agents(p, &neighbour->node) == 0;
     bool ready =
         !greets || !local || !local->identity || parcel->bare ||
-        (all ? w4_handshake_ready_node(p, &parcel->sender, &neighbour->node)
-             : w4_handshake_ready(p, &parcel->sender, &parcel->receiver, &neighbour->node) ||
+        (all ? w4_cip_handshake_ready_node(p, &parcel->sender, &neighbour->node)
+             : w4_cip_handshake_ready(p, &parcel->sender, &parcel->receiver, &neighbour->node) ||
                    !find_party(p, &parcel->receiver, &receiver));
     return ready ? fly(p, parcel, envelope, now_us)
                  : hold(p, parcel, envelope, local, all ? NULL : &receiver, now_us);
@@ -223,7 +223,7 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 /* Puts what is kept on its way to a neighbour, from its row in the store. */
 static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter, uint64_t now_us) {
     w4_buffer text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
-    int r = w4_outbox_read(&p->outbox, letter, &text);
+    int r = w4_mail_read(&p->mail, letter, &text);
     w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
     w4_buffer_deinit(&text);
     if (!blob) {
@@ -245,7 +245,7 @@ static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_u
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         if (parcel->state == W4_PARCEL_PARKED) {
-            const w4_letter *letter = w4_outbox_find(&p->outbox, parcel->letter);
+            const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
             r = !letter || is_stale(p, letter, now_us)
                     ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
                     : place_kept(p, parcel, letter, now_us);
@@ -285,7 +285,7 @@ static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
     }
     int r = resume_parked(p, neighbour, now_us);
     while (r == 0 && neighbour->again_flying < W4_RESEND_WINDOW && neighbour->up) {
-        w4_letter *letter = w4_outbox_from(&p->outbox, neighbour->cursor);
+        w4_letter *letter = w4_mail_from(&p->mail, neighbour->cursor);
         if (!letter || w4_parcels_held(neighbour, &letter->sender) >= W4_AGENT_QUEUE_MAX / 2) {
             break;
         }
@@ -310,7 +310,7 @@ static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
             return 0;
         }
         if (r == 0) {
-            r = only_fatal(w4_outbox_mark(&p->outbox, letter, &neighbour->node, W4_LETTER_SENT));
+            r = only_fatal(w4_mail_mark(&p->mail, letter, &neighbour->node, W4_LETTER_SENT));
         }
         if (r == 0) {
             r = place_kept(p, parcel, letter, now_us);
@@ -327,7 +327,7 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
     }
     w4_neighbour *neighbour = parcel->neighbour;
     bool again = parcel->again;
-    if (outcome == W4_REFUSAL_DISCONNECTED && w4_outbox_find(&p->outbox, parcel->letter)) {
+    if (outcome == W4_REFUSAL_DISCONNECTED && w4_mail_find(&p->mail, parcel->letter)) {
         w4_parcel_park(&p->parcels, parcel);
         return 0;
     }
@@ -383,7 +383,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
             }
         }
     }
-    w4_handshakes_forget_node(p, node);
+    w4_cip_handshakes_forget_node(p, node);
     w4_neighbour_tidy(&p->parcels, neighbour);
     return r;
 }
@@ -398,7 +398,7 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         bool held = parcel->state == W4_PARCEL_HELD;
         bool lost = parcel->letter != 0 && parcel->state != W4_PARCEL_FLYING &&
-                    !w4_outbox_find(&p->outbox, parcel->letter);
+                    !w4_mail_find(&p->mail, parcel->letter);
         if (lost) {
             r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
@@ -412,8 +412,8 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
 static int expire_letters(w4_protocol *p, uint64_t now_us) {
     const w4_letter *first;
     int r = 0;
-    while (r == 0 && (first = TAILQ_FIRST(&p->outbox.list)) != NULL && is_stale(p, first, now_us)) {
-        r = w4_outbox_remove(&p->outbox, TAILQ_FIRST(&p->outbox.list));
+    while (r == 0 && (first = TAILQ_FIRST(&p->mail.list)) != NULL && is_stale(p, first, now_us)) {
+        r = w4_mail_remove(&p->mail, TAILQ_FIRST(&p->mail.list));
     }
     return only_fatal(r);
 }
@@ -437,7 +437,7 @@ int w4_deliveries_expire(w4_protocol *p, uint64_t now_us) {
 
 uint64_t w4_deliveries_deadline(const w4_protocol *p, uint64_t now_us) {
     uint64_t deadline_us = W4_NEVER;
-    const w4_letter *first = TAILQ_FIRST(&p->outbox.list);
+    const w4_letter *first = TAILQ_FIRST(&p->mail.list);
     if (first) {
         uint64_t stale_us = w4_later(first->timestamp_us, W4_LETTER_KEEP_US);
         uint64_t wall_us = w4_router_wall(p, now_us);

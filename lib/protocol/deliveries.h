@@ -2,7 +2,7 @@
  * done, given to the session, kept in the outbox where it is knowledge, told to the sender. */
 #pragma once
 
-#include "protocol/outbox.h"
+#include "protocol/mail.h"
 #include "protocol/parcels.h"
 #include "protocol/pipeline.h"
 #include "protocol/protocol.h"

@@ -215,7 +215,7 @@ static int stage_trust(w4_protocol *p, w4_inbound *in) {
                                  "one that is not cooling down");
     }
     if (state >= in->rule->at_least ||
-        ((in->rule->flags & W4_RULE_HANDSHAKE) != 0 && w4_handshake_awaits(p, in))) {
+        ((in->rule->flags & W4_RULE_HANDSHAKE) != 0 && w4_cip_handshake_awaits(p, in))) {
         return 0;
     }
     return w4_inbound_refuse(in, W4_REFUSAL_UNTRUSTED, "/sender",

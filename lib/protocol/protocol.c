@@ -41,7 +41,7 @@ static void take_config(w4_protocol *p, const w4_protocol_config *config) {
 static int load(w4_protocol *p, uint64_t now_us) {
     int r = w4_known_keys_new(&p->keys);
     r = r == 0 ? w4_seen_init(&p->seen, p->store, p->env, now_us) : r;
-    r = r == 0 ? w4_outbox_init(&p->outbox, p->store, w4_router_wall(p, now_us)) : r;
+    r = r == 0 ? w4_mail_init(&p->mail, p->store, w4_router_wall(p, now_us)) : r;
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
@@ -63,7 +63,7 @@ int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config
     take_config(p, config);
     w4_event_queue_init(&p->events);
     w4_agents_init(&p->agents);
-    w4_handshakes_init(&p->handshakes);
+    w4_cip_handshakes_init(&p->handshakes);
     p->draft = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX * 2);
     p->word = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     p->wake_us = now_us;
@@ -81,9 +81,9 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         w4_early_votes_deinit(&p->early);
         w4_facts_free(p->facts);
         w4_decisions_free(p->decisions);
-        w4_outbox_deinit(&p->outbox);
+        w4_mail_deinit(&p->mail);
         w4_parcels_deinit(&p->parcels);
-        w4_handshakes_deinit(&p->handshakes);
+        w4_cip_handshakes_deinit(&p->handshakes);
         w4_seen_deinit(&p->seen);
         w4_known_keys_free(p->keys);
         w4_agents_deinit(&p->agents);
@@ -419,7 +419,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
         return 0;
     }
     p->wake_us = W4_NEVER;
-    int r = w4_handshakes_expire(p, now_us);
+    int r = w4_cip_handshakes_expire(p, now_us);
     r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
     if (r == 0) {
@@ -427,7 +427,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
         r = r > 0 ? 0 : r; /* the next one tries again */
     }
     r = r == 0 ? w4_knowledge_settle(p, now_us) : r;
-    w4_router_wake(p, w4_handshakes_deadline(p));
+    w4_router_wake(p, w4_cip_handshakes_deadline(p));
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
     w4_router_wake(p, w4_early_votes_deadline(&p->early));
     w4_router_wake(p, p->seen.prune_us);

@@ -198,7 +198,7 @@ static int keep_letter(w4_protocol *p, w4_inbound *in, const w4_fingerprint *nod
     if (w4_type_row_of(in->envelope.type)->channel != W4_CHANNEL_KNOWLEDGE) {
         return 0;
     }
-    int r = w4_outbox_add(&p->outbox, &in->envelope, in->channel_kind, node, ret_letter);
+    int r = w4_mail_add(&p->mail, &in->envelope, in->channel_kind, node, ret_letter);
     if (r == 0) {
         in->stored = true;
         w4_router_wake(p, w4_later(in->now_us, W4_LETTER_KEEP_US));

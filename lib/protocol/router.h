@@ -2,13 +2,13 @@
 #pragma once
 
 #include "protocol/agents.h"
+#include "protocol/cip_handshake.h"
 #include "protocol/decisions.h"
 #include "protocol/early_votes.h"
 #include "protocol/event_queue.h"
 #include "protocol/facts.h"
-#include "protocol/handshake.h"
 #include "protocol/known_keys.h"
-#include "protocol/outbox.h"
+#include "protocol/mail.h"
 #include "protocol/parcels.h"
 #include "protocol/protocol.h"
 #include "protocol/seen.h"
@@ -24,9 +24,9 @@ struct w4_protocol {
     w4_agents agents;
     w4_known_keys *keys;
     w4_seen seen;
-    w4_handshakes handshakes;
+    w4_cip_handshakes handshakes;
     w4_parcels parcels;
-    w4_outbox outbox;
+    w4_mail mail;
     w4_facts *facts;
     w4_early_votes early;
     w4_decisions *decisions;

@@ -1,4 +1,4 @@
-#include "protocol/handshake.h"
+#include "protocol/cip_handshake.h"
 
 #include "base/text.h"
 #include "crypto/primitives.h"
@@ -15,7 +15,7 @@
 #define NO_EVENT W4_TRUST_EVENT_COUNT
 
 /* clang-format off */
-static const w4_handshake_row rows[] = {
+static const w4_cip_handshake_row rows[] = {
 /*   role               at                cue                 says             then              of the other side */
     {W4_ROLE_INITIATOR, W4_STEP_IDLE,     W4_CUE_WANT,        W4_SAY_HELLO,    W4_STEP_GREETED,  NO_EVENT},
     {W4_ROLE_INITIATOR, W4_STEP_GREETED,  W4_CUE_WANT,        W4_SAY_HELLO,    W4_STEP_GREETED,  NO_EVENT},
@@ -33,12 +33,12 @@ static const w4_handshake_row rows[] = {
 };
 /* clang-format on */
 
-const w4_handshake_row *w4_handshake_rows(size_t *ret_count) {
+const w4_cip_handshake_row *w4_cip_handshake_rows(size_t *ret_count) {
     *ret_count = sizeof rows / sizeof rows[0];
     return rows;
 }
 
-const w4_handshake_row *w4_handshake_row_find(w4_role role, w4_step at, w4_cue cue) {
+const w4_cip_handshake_row *w4_cip_handshake_row_find(w4_role role, w4_step at, w4_cue cue) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].role == role && rows[i].at == at && rows[i].cue == cue) {
             return &rows[i];
@@ -91,7 +91,7 @@ static const pair_key *key_of(const w4_pair *pair) {
                 ->key;
 }
 
-static contact_table *find_contact(const w4_handshakes *handshakes, const w4_fingerprint *local,
+static contact_table *find_contact(const w4_cip_handshakes *handshakes, const w4_fingerprint *local,
                                    const w4_fingerprint *node) {
     contact_table *found = NULL;
     contact_table probe = {.key = {*local, *node}};
@@ -100,7 +100,7 @@ static contact_table *find_contact(const w4_handshakes *handshakes, const w4_fin
 }
 
 /* Counts what the pair is (or no longer is) to its contact. */
-static int count_contact(w4_handshakes *handshakes, const w4_pair *pair, bool add) {
+static int count_contact(w4_cip_handshakes *handshakes, const w4_pair *pair, bool add) {
     const w4_fingerprint *local = &key_of(pair)->local;
     contact_table *contact = find_contact(handshakes, local, &pair->node);
     if (!contact && add) {
@@ -129,7 +129,7 @@ static int count_contact(w4_handshakes *handshakes, const w4_pair *pair, bool ad
 }
 
 /* The one way to change what a contact counts. */
-static int set_standing(w4_handshakes *handshakes, w4_pair *pair, bool live, bool running) {
+static int set_standing(w4_cip_handshakes *handshakes, w4_pair *pair, bool live, bool running) {
     if (pair->live || pair->running) {
         count_contact(handshakes, pair, false);
     }
@@ -143,7 +143,7 @@ static int set_standing(w4_handshakes *handshakes, w4_pair *pair, bool live, boo
     return live || running ? count_contact(handshakes, pair, true) : 0;
 }
 
-static void drop_pair(w4_handshakes *handshakes, w4_pair *pair) {
+static void drop_pair(w4_cip_handshakes *handshakes, w4_pair *pair) {
     set_standing(handshakes, pair, false, false);
     TAILQ_REMOVE(&handshakes->by_use, pair, by_use);
     pair_table *row = (pair_table *)(void *)((uint8_t *)pair - offsetof(pair_table, pair));
@@ -151,19 +151,19 @@ static void drop_pair(w4_handshakes *handshakes, w4_pair *pair) {
     free(row);
 }
 
-void w4_handshakes_init(w4_handshakes *handshakes) {
-    *handshakes = (w4_handshakes){0};
+void w4_cip_handshakes_init(w4_cip_handshakes *handshakes) {
+    *handshakes = (w4_cip_handshakes){0};
     TAILQ_INIT(&handshakes->by_use);
     TAILQ_INIT(&handshakes->running);
 }
 
-void w4_handshakes_deinit(w4_handshakes *handshakes) {
+void w4_cip_handshakes_deinit(w4_cip_handshakes *handshakes) {
     while (handshakes->pairs) {
         drop_pair(handshakes, &handshakes->pairs->pair);
     }
 }
 
-static w4_pair *find_pair(const w4_handshakes *handshakes, const w4_fingerprint *local,
+static w4_pair *find_pair(const w4_cip_handshakes *handshakes, const w4_fingerprint *local,
                           const w4_fingerprint *remote) {
     pair_table *found = NULL;
     pair_key key = {*local, *remote};
@@ -172,7 +172,7 @@ static w4_pair *find_pair(const w4_handshakes *handshakes, const w4_fingerprint 
 }
 
 /* The one used longest ago goes for a new one, those that nothing came of first. */
-static void make_room(w4_handshakes *handshakes) {
+static void make_room(w4_cip_handshakes *handshakes) {
     if (HASH_COUNT(handshakes->pairs) < W4_PAIRS_MAX) {
         return;
     }
@@ -186,7 +186,7 @@ static void make_room(w4_handshakes *handshakes) {
     drop_pair(handshakes, idle ? idle : TAILQ_FIRST(&handshakes->by_use));
 }
 
-static w4_pair *get_pair(w4_handshakes *handshakes, const w4_fingerprint *local,
+static w4_pair *get_pair(w4_cip_handshakes *handshakes, const w4_fingerprint *local,
                          const w4_party *remote, const w4_fingerprint *node) {
     w4_pair *pair = find_pair(handshakes, local, &remote->fingerprint);
     if (pair && !w4_fingerprint_equal(&pair->node, node)) {
@@ -215,20 +215,20 @@ static w4_pair *get_pair(w4_handshakes *handshakes, const w4_fingerprint *local,
     return pair;
 }
 
-bool w4_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
-                        const w4_fingerprint *remote, const w4_fingerprint *node) {
+bool w4_cip_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
+                            const w4_fingerprint *remote, const w4_fingerprint *node) {
     const w4_pair *pair = find_pair(&p->handshakes, local, remote);
     return pair && pair->live && w4_fingerprint_equal(&pair->node, node);
 }
 
-bool w4_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
-                             const w4_fingerprint *node) {
+bool w4_cip_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
+                                 const w4_fingerprint *node) {
     const contact_table *contact = find_contact(&p->handshakes, local, node);
     return contact && contact->live > 0;
 }
 
-bool w4_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
-                          const w4_fingerprint *node) {
+bool w4_cip_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
+                              const w4_fingerprint *node) {
     const contact_table *contact = find_contact(&p->handshakes, local, node);
     return contact && contact->running > 0;
 }
@@ -361,7 +361,7 @@ static int go_live(w4_protocol *p, w4_pair *pair, uint64_t now_us) {
 /* One cue, one row. *ret_moved: there was a row. */
 static int move(w4_protocol *p, w4_pair *pair, const w4_agent *local, w4_role role, w4_cue cue,
                 uint64_t now_us, bool *ret_moved) {
-    const w4_handshake_row *row = w4_handshake_row_find(role, pair->steps[role], cue);
+    const w4_cip_handshake_row *row = w4_cip_handshake_row_find(role, pair->steps[role], cue);
     *ret_moved = row != NULL;
     if (!row) {
         return 0;
@@ -396,8 +396,8 @@ static int greet(w4_protocol *p, w4_pair *pair, const w4_agent *local, uint64_t 
     return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_WANT, now_us, &moved);
 }
 
-int w4_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
-                      const w4_fingerprint *node, uint64_t now_us) {
+int w4_cip_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
+                          const w4_fingerprint *node, uint64_t now_us) {
     w4_pair *pair = get_pair(&p->handshakes, &local->fingerprint, remote, node);
     if (!pair) {
         return -ENOMEM;
@@ -414,8 +414,8 @@ int w4_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
     return r != 0 ? r : greet(p, pair, local, now_us);
 }
 
-int w4_handshakes_expire(w4_protocol *p, uint64_t now_us) {
-    w4_handshakes *handshakes = &p->handshakes;
+int w4_cip_handshakes_expire(w4_protocol *p, uint64_t now_us) {
+    w4_cip_handshakes *handshakes = &p->handshakes;
     int r = 0;
     /* What is greeted again stays in the list; each is looked at once. */
     uint32_t count = HASH_COUNT(handshakes->pairs);
@@ -438,7 +438,7 @@ int w4_handshakes_expire(w4_protocol *p, uint64_t now_us) {
     return r;
 }
 
-uint64_t w4_handshakes_deadline(const w4_protocol *p) {
+uint64_t w4_cip_handshakes_deadline(const w4_protocol *p) {
     uint64_t deadline_us = W4_NEVER;
     const w4_pair *pair;
     TAILQ_FOREACH (pair, &p->handshakes.running, of_running) {
@@ -447,7 +447,7 @@ uint64_t w4_handshakes_deadline(const w4_protocol *p) {
     return deadline_us;
 }
 
-void w4_handshakes_forget_node(w4_protocol *p, const w4_fingerprint *node) {
+void w4_cip_handshakes_forget_node(w4_protocol *p, const w4_fingerprint *node) {
     w4_pair *pair, *next;
     for (pair = TAILQ_FIRST(&p->handshakes.by_use); pair; pair = next) {
         next = TAILQ_NEXT(pair, by_use);
@@ -487,7 +487,7 @@ static bool answers_greeting(const w4_pair *pair, w4_json payload) {
     return false;
 }
 
-bool w4_handshake_awaits(const w4_protocol *p, const w4_inbound *in) {
+bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     if (e->broadcast || e->type != W4_TYPE_CIP_STATE_UPDATE) {
         return false;
@@ -608,7 +608,7 @@ static int watch(w4_protocol *p, w4_inbound *in) {
     return 0;
 }
 
-int w4_handshake_take(w4_protocol *p, w4_inbound *in) {
+int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     if (in->origin != W4_ORIGIN_NODE) {
         return watch(p, in);

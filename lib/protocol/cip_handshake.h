@@ -57,46 +57,46 @@ typedef enum w4_saying { /* what is said in answer */
                          W4_SAYING_COUNT
 } w4_saying;
 
-typedef struct w4_handshake_row {
+typedef struct w4_cip_handshake_row {
     w4_role role;
     w4_step at;
     w4_cue cue;
     w4_saying say;
     w4_step then;
     w4_trust_event event; /* about the other side; W4_TRUST_EVENT_COUNT: none */
-} w4_handshake_row;
+} w4_cip_handshake_row;
 
-const w4_handshake_row *w4_handshake_rows(size_t *ret_count);
-const w4_handshake_row *w4_handshake_row_find(w4_role role, w4_step at, w4_cue cue);
+const w4_cip_handshake_row *w4_cip_handshake_rows(size_t *ret_count);
+const w4_cip_handshake_row *w4_cip_handshake_row_find(w4_role role, w4_step at, w4_cue cue);
 
-typedef struct w4_handshakes {
+typedef struct w4_cip_handshakes {
     struct pair_table *pairs;
     struct contact_table *contacts;
     TAILQ_HEAD(w4_pair_list, w4_pair) by_use, running;
-} w4_handshakes;
+} w4_cip_handshakes;
 
-void w4_handshakes_init(w4_handshakes *handshakes);
-void w4_handshakes_deinit(w4_handshakes *handshakes);
+void w4_cip_handshakes_init(w4_cip_handshakes *handshakes);
+void w4_cip_handshakes_deinit(w4_cip_handshakes *handshakes);
 
 /* Are both ends live to each other, with the remote one at that node? */
-bool w4_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
-                        const w4_fingerprint *remote, const w4_fingerprint *node);
+bool w4_cip_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
+                            const w4_fingerprint *remote, const w4_fingerprint *node);
 /* With any agent at that node? */
-bool w4_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
-                             const w4_fingerprint *node);
+bool w4_cip_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
+                                 const w4_fingerprint *node);
 /* Begins it, or keeps it going for another handshake_timeout. 0, -ENOMEM. */
-int w4_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
-                      const w4_fingerprint *node, uint64_t now_us);
-bool w4_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
-                          const w4_fingerprint *node);
+int w4_cip_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
+                          const w4_fingerprint *node, uint64_t now_us);
+bool w4_cip_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
+                              const w4_fingerprint *node);
 
 /* Is it step (3) of a handshake that was answered here? Then it passes the gate of trust. */
-bool w4_handshake_awaits(const w4_protocol *p, const w4_inbound *in);
+bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in);
 /* A HELLO, STATE_UPDATE or INTENT on its way in, or out of a local agent's own hand. Sets
  * in->consumed when it is nothing for the agent. 0, 1 with in->fault, or a fatal error. */
-int w4_handshake_take(w4_protocol *p, w4_inbound *in);
+int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in);
 
 /* The session is gone: with it what was proved over it. */
-void w4_handshakes_forget_node(w4_protocol *p, const w4_fingerprint *node);
-int w4_handshakes_expire(w4_protocol *p, uint64_t now_us);
-uint64_t w4_handshakes_deadline(const w4_protocol *p);
+void w4_cip_handshakes_forget_node(w4_protocol *p, const w4_fingerprint *node);
+int w4_cip_handshakes_expire(w4_protocol *p, uint64_t now_us);
+uint64_t w4_cip_handshakes_deadline(const w4_protocol *p);

@@ -42,31 +42,30 @@ typedef struct w4_letter {
 } w4_letter;
 
 TAILQ_HEAD(w4_letter_list, w4_letter);
-typedef struct w4_outbox {
+typedef struct w4_mail {
     w4_store *store;
     struct letter_table *table;
     struct w4_letter_list list;
     uint32_t count;
     uint64_t last_number;
-} w4_outbox;
+} w4_mail;
 
 /* Loads what is still fresh, drops the rest. 0, -ENOMEM, or a store condition. */
-int w4_outbox_init(w4_outbox *outbox, w4_store *store, uint64_t wall_us);
-void w4_outbox_deinit(w4_outbox *outbox);
+int w4_mail_init(w4_mail *mail, w4_store *store, uint64_t wall_us);
+void w4_mail_deinit(w4_mail *mail);
 
 /* node NULL: a broadcast. 0 with *ret_letter, -ENOMEM, or a store condition (not kept). When there
  * are too many the oldest goes. */
-int w4_outbox_add(w4_outbox *outbox, const w4_envelope *envelope, w4_channel_kind channel,
-                  const w4_fingerprint *node, w4_letter **ret_letter);
-w4_letter *w4_outbox_find(const w4_outbox *outbox, uint64_t number);
+int w4_mail_add(w4_mail *mail, const w4_envelope *envelope, w4_channel_kind channel,
+                const w4_fingerprint *node, w4_letter **ret_letter);
+w4_letter *w4_mail_find(const w4_mail *mail, uint64_t number);
 /* The first with that number or a higher one. */
-w4_letter *w4_outbox_from(const w4_outbox *outbox, uint64_t number);
+w4_letter *w4_mail_from(const w4_mail *mail, uint64_t number);
 /* The envelope, as it was sent. 0, -ENOMEM, or a store condition. */
-int w4_outbox_read(const w4_outbox *outbox, const w4_letter *letter, w4_buffer *ret_envelope);
+int w4_mail_read(const w4_mail *mail, const w4_letter *letter, w4_buffer *ret_envelope);
 
 w4_letter_mark w4_letter_mark_of(const w4_letter *letter, const w4_fingerprint *node);
 /* DONE is kept in the store; of a letter to one node it takes the letter out. 0, -ENOMEM, or a
  * store condition. */
-int w4_outbox_mark(w4_outbox *outbox, w4_letter *letter, const w4_fingerprint *node,
-                   w4_letter_mark mark);
-int w4_outbox_remove(w4_outbox *outbox, w4_letter *letter);
+int w4_mail_mark(w4_mail *mail, w4_letter *letter, const w4_fingerprint *node, w4_letter_mark mark);
+int w4_mail_remove(w4_mail *mail, w4_letter *letter);
