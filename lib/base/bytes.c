@@ -102,8 +102,8 @@ int w4_buffer_vprintf(w4_buffer *b, const char *format, va_list args) {
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, again);
     va_end(again);
-    if (len < 0) {
-        return -EINVAL;
+    if (len < 0) { /* longer than an int can say */
+        return -EMSGSIZE;
     }
     /* vsnprintf writes a NUL too; it stands behind the content and is not part of it. */
     int r = make_room(b, (size_t)len, 1);
