@@ -3,7 +3,6 @@
 #include "runner.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 /* One test asks for more memory than there is; the sanitizer shall say NULL to it as malloc does.
@@ -139,8 +138,6 @@ START_TEST(printf_adds_text) {
     ck_assert_int_eq(w4_buffer_printf(&b, "%*s", 5000, "x"), 0);
     ck_assert_uint_eq(b.len, 5000);
     ck_assert_int_eq(b.data[4999], 'x');
-    ck_assert_int_eq(w4_buffer_printf(&b, "%*s%*s", INT_MAX, "", INT_MAX, ""), -EMSGSIZE);
-    ck_assert_uint_eq(b.len, 5000);
     w4_buffer_deinit(&b);
 }
 END_TEST
