@@ -160,6 +160,10 @@ static bool is_aged(const w4_replay *replay, uint64_t timestamp_us, uint64_t wal
 /* Forgets a sender of whom nothing is within the window. Whatever it ever sent stays refused by
  * the floor for strangers, which so never rises into the window. */
 static void drop_sender(w4_replay *replay, sender *s) {
+    for (size_t left = s->count; left > 0; left--) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the queue before */
+        drop_entry(replay, TAILQ_FIRST(&s->entries));
+    }
     raise_floor(&replay->has_floor, &replay->floor_us, s->latest_us);
     TAILQ_REMOVE(&replay->by_use, s, by_use);
     take_out(&replay->senders, &s->item);
@@ -167,17 +171,13 @@ static void drop_sender(w4_replay *replay, sender *s) {
 }
 
 static bool reclaim_sender(w4_replay *replay, uint64_t wall_us) {
-    unsigned looked_at = 0;
-    sender *s;
-    TAILQ_FOREACH (s, &replay->by_use, by_use) {
-        /* cppcheck-suppress uninitvar ; it does not see through the queue */
-        if (s->count == 0 && is_aged(replay, s->latest_us, wall_us)) {
+    sender *s = TAILQ_FIRST(&replay->by_use);
+    for (unsigned i = 0; s && i < RECLAIM_SCAN; i++) {
+        if (is_aged(replay, s->latest_us, wall_us)) {
             drop_sender(replay, s);
             return true;
         }
-        if (++looked_at == RECLAIM_SCAN) {
-            return false;
-        }
+        s = TAILQ_NEXT(s, by_use);
     }
     return false;
 }

@@ -286,6 +286,25 @@ START_TEST(nothing_left_but_fresh) {
 }
 END_TEST
 
+/* One entry of the future, the first of all, keeps nobody else's place. */
+START_TEST(one_holds_the_front) {
+    w4_replay *replay = replay_of(16);
+    ck_assert_int_eq(add(replay, 0, 0, NOW_US + WINDOW_US, NOW_US), 0);
+    for (unsigned i = 1; i < 16; i++) {
+        ck_assert_int_eq(add(replay, i, i, NOW_US, NOW_US), 0);
+    }
+    uint64_t later_us = NOW_US + WINDOW_US + SECOND_US;
+    for (unsigned i = 0; i < 15; i++) {
+        ck_assert_int_eq(add(replay, 100 + i, i, later_us, later_us), 0);
+    }
+    ck_assert_int_eq(add(replay, 200, 1, later_us, later_us), 1);
+    for (unsigned i = 0; i < 16; i++) {
+        ck_assert_int_eq(add(replay, i, i, i == 0 ? NOW_US + WINDOW_US : NOW_US, NOW_US), 1);
+    }
+    w4_replay_free(replay);
+}
+END_TEST
+
 START_TEST(smallest_table) {
     w4_replay *replay = replay_of(0); /* counts as one */
     ck_assert_int_eq(add(replay, 1, 1, NOW_US, NOW_US), 0);
@@ -351,6 +370,7 @@ int main(void) {
     tcase_add_test(tcase, nobody_idle_near_the_front);
     tcase_add_test(tcase, strangers_after_a_full_house);
     tcase_add_test(tcase, nothing_left_but_fresh);
+    tcase_add_test(tcase, one_holds_the_front);
     tcase_add_test(tcase, smallest_table);
     tcase_add_loop_test(tcase, nothing_twice_at_random, 0, 8);
     suite_add_tcase(suite, tcase);
