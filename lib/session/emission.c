@@ -2,6 +2,8 @@
 
 #include "session/close.h"
 
+#define OPEN_DOUBLINGS_MAX 1u
+
 /* All that is not DATA in one record. */
 #define CONTROL_LEN_MAX                                                                            \
     (w4_frame_len(W4_SESSION_ID_LEN) + W4_KINDS * w4_frame_len(W4_ACK_LEN) + 2 * w4_frame_len(0) + \
@@ -20,13 +22,22 @@ static bool has_control(const w4_session *s) {
     return due;
 }
 
+/* Small frames that all else waits for: the back-off ends early. */
+static uint64_t open_again(w4_session *s, uint64_t now_us) {
+    uint64_t at_us = w4_later(now_us, w4_rtt_timeout(&s->rtt, s->open_repeats));
+    if (s->open_repeats < OPEN_DOUBLINGS_MAX) {
+        s->open_repeats++;
+    }
+    return at_us;
+}
+
 static uint8_t *put_open(w4_session *s, uint8_t *at, uint64_t now_us) {
     w4_frame frame = {.type = W4_FRAME_OPEN,
                       .channel = W4_FRAME_CHANNEL_SESSION,
                       .payload = w4_bytes_of(s->id, sizeof s->id)};
     s->open_due = false;
     if (!s->initiator) {
-        s->open_at_us = w4_later(now_us, w4_rtt_timeout(&s->rtt, s->open_repeats++));
+        s->open_at_us = open_again(s, now_us);
     }
     return w4_frame_put(at, &frame);
 }
@@ -141,7 +152,7 @@ static int emit_repeat(w4_session *s, w4_buffer *out, uint64_t now_us) {
         return r;
     }
     s->open_due = false;
-    s->open_at_us = w4_later(now_us, w4_rtt_timeout(&s->rtt, ++s->open_repeats));
+    s->open_at_us = open_again(s, now_us);
     return 1;
 }
 
@@ -166,10 +177,7 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
     case W4_PHASE_OPEN:
         break;
     }
-    if (!has_control(s) && !has_data(s)) {
-        return 0;
-    }
-    r = emit_record(s, out, true, now_us);
+    r = has_control(s) || has_data(s) ? emit_record(s, out, true, now_us) : 0;
     for (unsigned k = 0; k < W4_KINDS; k++) {
         w4_outbox_arm(&s->channels[k].out, &s->rtt, now_us);
     }
