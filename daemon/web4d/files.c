@@ -150,7 +150,7 @@ static int add_fragments(w4d_files *files, const char *folder, w4_buffer *report
     }
     int result = 0;
     for (int i = 0; i < count; i++) {
-        char path[W4_CONFIG_PATH_MAX + 256];
+        char path[W4_CONFIG_PATH_MAX + 512];
         (void)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         int r = result < 0 ? 0 : add_file(files, path, false, report);
         result = r != 0 ? r : result;
