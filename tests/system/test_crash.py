@@ -27,6 +27,9 @@ def test_nothing_acknowledged_is_lost():
     with Mesh("a", "b", limits={"facts_max": 1000000, "accepts_per_s": 10000}) as mesh:
         a, b = mesh
         stored = []
+        ada = a.agent("ada")
+        b.control.call("trust.set", {"subject": ada.attached["fingerprint"], "state": "trusted"})
+        ada.close()
         for round_number in range(ROUNDS):
             stop = threading.Event()
             thread = threading.Thread(target=stream, args=(a, stored, stop))

@@ -115,7 +115,8 @@ def verify(public, message, signature):
         left is not None
 
 
-OPEN, PING, PONG, CLOSE = 3, 5, 6, 8
+ACK, OPEN, PING, PONG, CLOSE = 2, 3, 5, 6, 8
+ASK = 4
 
 
 def dial(node, key):
@@ -137,11 +138,12 @@ def test_as_initiator():
         shown = a.control.call("peers.list")["peers"]
         assert [p["fingerprint"] for p in shown] == [peer.key.fingerprint], shown
         # a record again is dropped and counted, the session lives
-        peer.send_record((PING, 0, 0, 78, b""), counter=1)
-        assert peer.wait(lambda f: f[0] == PONG)[3] == 78
-        peer.send_record((PING, 0, 0, 79, b""), counter=1)
-        peer.send_record((PING, 0, 0, 80, b""))
-        assert peer.wait(lambda f: f[0] == PONG)[3] == 80
+        ask = (ACK, ASK, 1, 0, (16).to_bytes(4, "big"))
+        peer.send_record(ask)
+        assert peer.wait(lambda f: f[0] == ACK and f[2] == 1)
+        peer.send_record(ask, counter=1)
+        peer.send_record(ask)
+        assert peer.wait(lambda f: f[0] == ACK and f[2] == 1)
         session = a.control.call("sessions.list")["sessions"][0]
         assert session["replays"] == 1, session
         a.control.call("sessions.close", {"session": session["id"]})
@@ -158,7 +160,7 @@ def test_as_responder():
         peer.open()
         session_id = peer.handshake.h[:16]
         peer.send_record((OPEN, 0, 0, 0, session_id),
-                         *((2, 0, channel, 0, (16).to_bytes(4, "big")) for channel in (1, 2, 3)))
+                         *((ACK, 0, channel, 0, (16).to_bytes(4, "big")) for channel in (1, 2, 3)))
         assert peer.wait(lambda f: f[0] == OPEN)[4] == session_id
         a.wait_until("the session", lambda: a.connected() == 1)
 
