@@ -23,7 +23,8 @@ struct w4_line_client {
     w4_local_peer who;
     void *owner;
     w4_buffer in;
-    size_t in_at; /* lines before this were given out */
+    size_t in_at;   /* lines before this were given out */
+    size_t scanned; /* no newline from in_at to here */
     w4_buffer out;
     uint64_t stuck_since_us; /* when the kernel last took something of out */
     const char *gone;        /* why; NULL: it is there */
@@ -68,18 +69,26 @@ static void not_ready(w4_line_client *client) {
     }
 }
 
-static const uint8_t *line_end(const w4_line_client *client) {
-    return client->in.len == client->in_at
-               ? NULL
-               : (const uint8_t *)memchr(client->in.data + client->in_at, '\n',
-                                         client->in.len - client->in_at);
+/* Looks at each byte once, however small the pieces are that a line comes in. */
+static const uint8_t *line_end(w4_line_client *client) {
+    if (client->scanned < client->in_at) {
+        client->scanned = client->in_at;
+    }
+    if (client->scanned == client->in.len) {
+        return NULL;
+    }
+    const uint8_t *from = client->in.data + client->scanned;
+    const uint8_t *newline = memchr(from, '\n', client->in.len - client->scanned);
+    client->scanned = newline ? (size_t)(newline - client->in.data) : client->in.len;
+    return newline;
 }
 
-/* Reads while there is no whole line yet; writes while something waits. */
+/* Reads while there is no whole line yet; writes while something waits, also to one that has shut
+ * down its own side only and waits for the answers. */
 static void update_watch(w4_line_client *client) {
     bool ended = client->gone != NULL;
     bool read = !ended && !client->paused && !client->eof && line_end(client) == NULL;
-    bool write = !ended && client->out.len > 0;
+    bool write = (!ended || client->eof) && client->out.len > 0;
     if (w4_loop_watch_set(client->watch, read, write) < 0) {
         client->gone = "no memory to watch it";
         make_ready(client);
@@ -99,6 +108,7 @@ static void end(w4_line_client *client, const char *reason) {
 static void read_more(w4_line_client *client) {
     if (client->in_at > 0) {
         w4_buffer_consume(&client->in, client->in_at);
+        client->scanned = client->scanned > client->in_at ? client->scanned - client->in_at : 0;
         client->in_at = 0;
     }
     if (w4_buffer_reserve(&client->in, READ_CHUNK) < 0) {
@@ -134,6 +144,7 @@ static void write_more(w4_line_client *client) {
         }
         if (put < 0) {
             if (errno != EAGAIN && errno != ENOBUFS) {
+                w4_buffer_clear(&client->out);
                 end(client, "the connection broke");
             }
             break;
@@ -233,7 +244,7 @@ const w4_local_peer *w4_line_client_credentials(const w4_line_client *client) {
 }
 
 int w4_line_client_send(w4_line_client *client, w4_bytes lines) {
-    if (client->gone != NULL) {
+    if (client->gone != NULL && !client->eof) {
         return 0; /* GONE tells the owner */
     }
     bool idle = client->out.len == 0;
@@ -265,7 +276,7 @@ void w4_line_client_pause(w4_line_client *client, bool pause) {
 
 w4_line_client *w4_line_client_close(w4_line_client *client) {
     if (client != NULL) {
-        if (client->gone == NULL) {
+        if (client->gone == NULL || client->eof) {
             write_more(client);
         }
         client_free(client);
@@ -376,6 +387,7 @@ static bool client_pop(w4_line_client *client, w4_line_event *ret_event) {
         size_t len = (size_t)(newline - start);
         client->in_at += len + 1;
         if (len > W4_LINE_MAX) {
+            client->in_at = client->in.len; /* nothing comes after GONE */
             end(client, "a line of more than 1 MiB");
         } else {
             *ret_event = (w4_line_event){
@@ -400,6 +412,11 @@ bool w4_line_server_pop(w4_line_server *server, w4_line_event *ret_event) {
             /* Back to the end of the row: everybody gets a line in turn. */
             make_ready(client);
             return true;
+        }
+        if (client->in_at == client->in.len) {
+            w4_buffer_deinit(&client->in); /* idle clients hold nothing */
+            client->in_at = 0;
+            client->scanned = 0;
         }
         update_watch(client); /* nothing whole left: read on */
     }

@@ -37,7 +37,7 @@ static void on_ping(void *context) {
 
 static int start_watchdog(w4_service *service) {
     uint64_t watchdog_us = 0;
-    if (sd_watchdog_enabled(0, &watchdog_us) <= 0 || watchdog_us < 2) {
+    if (sd_watchdog_enabled(1, &watchdog_us) <= 0 || watchdog_us < 2) {
         return 0;
     }
     service->ping_us = watchdog_us / 2;
@@ -48,22 +48,41 @@ static int start_watchdog(w4_service *service) {
     return r;
 }
 
-/* Descriptors handed over: listening unix stream sockets with a name; everything else is closed. */
+/* The sockets that may be handed over, by name. */
+static const struct {
+    const char *name;
+    int families[2];
+} expected[] = {
+    {"control", {AF_UNIX, AF_UNIX}},
+    {"agent", {AF_UNIX, AF_UNIX}},
+    {"mesh", {AF_INET6, AF_INET}},
+};
+
+static bool is_expected(int fd, const char *name) {
+    for (size_t i = 0; name != NULL && i < sizeof expected / sizeof expected[0]; i++) {
+        if (strcmp(name, expected[i].name) == 0) {
+            return sd_is_socket(fd, expected[i].families[0], SOCK_STREAM, 1) > 0 ||
+                   sd_is_socket(fd, expected[i].families[1], SOCK_STREAM, 1) > 0;
+        }
+    }
+    return false;
+}
+
+/* Descriptors handed over: those that are expected; everything else is closed. */
 static int take_sockets(w4_service *service) {
     char **names = NULL;
-    int count = sd_listen_fds_with_names(0, &names);
+    int count = sd_listen_fds_with_names(1, &names);
     if (count < 0) {
         return count == -ENOMEM ? count : 0;
     }
     for (int i = 0; i < count; i++) {
         int fd = SD_LISTEN_FDS_START + i;
         char *name = names == NULL ? NULL : names[i];
-        bool good = service->socket_count < SOCKETS_MAX &&
-                    sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && name != NULL;
-        if (!good) {
+        if (service->socket_count == SOCKETS_MAX || !is_expected(fd, name)) {
             w4_log(w4_loop_env(service->loop), W4_LOG_WARNING,
-                   "socket %s of the service manager is not a listening unix socket: closed",
-                   name == NULL ? "without a name" : name);
+                   "descriptor %d (%s) of the service manager is no listening socket that is "
+                   "expected: closed",
+                   fd, name == NULL ? "without a name" : name);
             (void)close(fd);
             free(name);
             continue;

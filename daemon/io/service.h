@@ -6,8 +6,9 @@
 
 typedef struct w4_service w4_service;
 
-/* Reads the environment (NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS) and clears it. 0, -ENOMEM or a
- * negative errno. With a watchdog it pings at half its time, from the loop. */
+/* Reads the environment (WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY; NOTIFY_SOCKET at each
+ * notice) and clears what is for one use. 0, -ENOMEM or a negative errno. With a watchdog it pings
+ * at half its time, from the loop: a loop that is stuck does not ping. */
 int w4_service_new(w4_loop *loop, w4_service **ret_service);
 w4_service *w4_service_free(w4_service *service);
 
@@ -17,8 +18,8 @@ void w4_service_stopping(w4_service *service);  /* STOPPING=1 */
 void w4_service_status(w4_service *service, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* STATUS=; sent only when it changed */
 
-/* A listening unix stream socket of that name handed over, or -1. Each is given out once; wrong
- * ones are closed and logged when the service is made. */
+/* A listening socket of that name handed over, or -1: "control" and "agent" (unix), "mesh" (tcp).
+ * Each is given out once; wrong and unknown ones are closed and logged when the service is made. */
 int w4_service_socket(w4_service *service, const char *name);
 /* The path of a credential (LoadCredential=), or NULL: $CREDENTIALS_DIRECTORY/name. */
 const char *w4_service_credential(w4_service *service, const char *name, char *ret_path,
