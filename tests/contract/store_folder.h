@@ -14,6 +14,13 @@
 
 static char folder[256];
 
+static inline uint64_t next_random(uint64_t *seed) {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
 static inline void folder_make(void) {
     const char *base = getenv("TMPDIR");
     (void)snprintf(folder, sizeof(folder), "%s/w4-store-XXXXXX", base ? base : "/tmp");

@@ -412,13 +412,6 @@ static unsigned walk_damaged(bool *ret_errors) {
     return seen;
 }
 
-static uint64_t next_random(uint64_t *seed) {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
 START_TEST(flipped_bits_in_the_file) {
     make_filled();
     w4_buffer whole = W4_BUFFER_INIT(64u * 1024 * 1024);
