@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/primitives.h"
-#include "json/schema.h"
+#include "envelope/schema.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TTL_MAX_S 604800u
 #define SIGN_NAME_LEN 8u /* ,"sign": */
 
 static const w4_json_limits record_limits = {W4_RECORD_BYTES_MAX, 8, 256, 1024};
@@ -31,47 +30,12 @@ const char *w4_relation_name(w4_relation relation) {
 
 /* ---- the form of a record, as tables */
 
-static const char *check_fingerprint(w4_json value) {
-    w4_fingerprint parsed;
-    return w4_json_string_plain(value) && w4_fingerprint_parse(w4_json_string_raw(value), &parsed)
-               ? NULL
-               : "64 lower-case hex digits";
-}
-
-static const char *check_pubkey(w4_json value) {
-    w4_pubkey key;
-    return w4_json_string_plain(value) &&
-                   w4_base64_parse(w4_json_string_raw(value), key.bytes, sizeof key.bytes)
-               ? NULL
-               : "32 bytes in base64";
-}
-
 static const char *check_signature(w4_json value) {
     uint8_t signature[W4_SIGNATURE_LEN];
     return w4_json_string_plain(value) &&
                    w4_base64_parse(w4_json_string_raw(value), signature, sizeof signature)
                ? NULL
                : "64 bytes in base64";
-}
-
-static const char *check_time(w4_json value) {
-    uint64_t parsed;
-    return w4_json_string_plain(value) && w4_timestamp_parse(w4_json_string_raw(value), &parsed)
-               ? NULL
-               : "a time in UTC as RFC 3339 has it";
-}
-
-static const char *check_label(w4_json value) {
-    char text[256];
-    if (!w4_json_string_copy(value, text, sizeof text)) {
-        return "text without NUL";
-    }
-    for (const char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            return "text without control characters";
-        }
-    }
-    return NULL;
 }
 
 static const char *check_address(w4_json value) {
@@ -94,16 +58,16 @@ static const char *const algos[] = {"ed25519", NULL};
 #define R W4_SCHEMA_REQUIRED
 
 static const w4_schema_row address_item = {.kind = W4_SCHEMA_STRING, .min = 3, .max = 255, .check = check_address};
-static const w4_schema_row capability_item = {.kind = W4_SCHEMA_STRING, .min = 1, .max = 128, .check = check_label};
+static const w4_schema_row capability_item = {.kind = W4_SCHEMA_STRING, .min = 1, .max = 128, .check = w4_check_label};
 static const w4_schema_row service_item = {.kind = W4_SCHEMA_OBJECT};
 
 static const w4_schema_row node_metadata_rows[] = {
-    {.name = "name",         .kind = W4_SCHEMA_STRING,  .max = 63, .check = check_label},
-    {.name = "version",      .kind = W4_SCHEMA_STRING,  .max = 31, .check = check_label},
+    {.name = "name",         .kind = W4_SCHEMA_STRING,  .max = 63, .check = w4_check_label},
+    {.name = "version",      .kind = W4_SCHEMA_STRING,  .max = 31, .check = w4_check_label},
     W4_SCHEMA_END};
 static const w4_schema node_metadata = {.rows = node_metadata_rows};
 static const w4_schema_row node_rows[] = {
-    {.name = "id",           .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = check_fingerprint},
+    {.name = "id",           .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = w4_check_fingerprint},
     {.name = "kind",         .kind = W4_SCHEMA_ENUM,    .flags = R, .names = kinds},
     {.name = "address",      .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = W4_RECORD_ADDRESSES_MAX, .items = &address_item},
     {.name = "capabilities", .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = 64, .items = &capability_item},
@@ -116,9 +80,9 @@ static const w4_schema_row edge_metadata_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema edge_metadata = {.rows = edge_metadata_rows};
 static const w4_schema_row edge_rows[] = {
-    {.name = "id",           .kind = W4_SCHEMA_STRING,  .flags = R, .min = 1, .max = 64, .check = check_label},
-    {.name = "source",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = check_fingerprint},
-    {.name = "target",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = check_fingerprint},
+    {.name = "id",           .kind = W4_SCHEMA_STRING,  .flags = R, .min = 1, .max = 64, .check = w4_check_label},
+    {.name = "source",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = w4_check_fingerprint},
+    {.name = "target",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = w4_check_fingerprint},
     {.name = "relation",     .kind = W4_SCHEMA_ENUM,    .flags = R, .names = relation_names},
     {.name = "weight",       .kind = W4_SCHEMA_NUMBER,  .flags = R, .min = 0, .max = 1e6},
     {.name = "state",        .kind = W4_SCHEMA_ENUM,    .flags = R, .names = states},
@@ -128,9 +92,9 @@ static const w4_schema edge_schema = {.rows = edge_rows};
 static const w4_schema_row edge_item = {.kind = W4_SCHEMA_OBJECT, .object = &edge_schema};
 
 static const w4_schema_row agent_rows[] = {
-    {.name = "agent_id",     .kind = W4_SCHEMA_STRING,  .flags = R, .min = 1, .max = 255, .check = check_label},
-    {.name = "fingerprint",  .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = check_fingerprint},
-    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 44, .max = 44, .check = check_pubkey},
+    {.name = "agent_id",     .kind = W4_SCHEMA_STRING,  .flags = R, .min = 1, .max = 255, .check = w4_check_agent_id},
+    {.name = "fingerprint",  .kind = W4_SCHEMA_STRING,  .flags = R, .min = 64, .max = 64, .check = w4_check_fingerprint},
+    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 44, .max = 44, .check = w4_check_pubkey},
     {.name = "capabilities", .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = 64, .items = &capability_item},
     W4_SCHEMA_END};
 static const w4_schema agent_schema = {.rows = agent_rows};
@@ -145,14 +109,14 @@ static const w4_schema sign_schema = {.rows = sign_rows};
 static const w4_schema_row record_rows[] = {
     {.name = "graph",        .kind = W4_SCHEMA_STRING,  .flags = R, .min = 3, .max = 3},
     {.name = "seq",          .kind = W4_SCHEMA_INTEGER, .flags = R, .min = 1, .max = 9007199254740991.0},
-    {.name = "issued_at",    .kind = W4_SCHEMA_STRING,  .flags = R, .min = 20, .max = 35, .check = check_time},
-    {.name = "ttl",          .kind = W4_SCHEMA_INTEGER, .flags = R, .min = 0, .max = TTL_MAX_S},
+    {.name = "issued_at",    .kind = W4_SCHEMA_STRING,  .flags = R, .min = 20, .max = 35, .check = w4_check_timestamp},
+    {.name = "ttl",          .kind = W4_SCHEMA_INTEGER, .flags = R, .min = 0, .max = W4_RECORD_TTL_MAX_S},
     {.name = "node",         .kind = W4_SCHEMA_OBJECT,  .flags = R, .object = &node_schema},
     {.name = "edges",        .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = W4_RECORD_EDGES_MAX, .items = &edge_item},
     {.name = "agents",       .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = W4_RECORD_AGENTS_MAX, .items = &agent_item},
     {.name = "services",     .kind = W4_SCHEMA_ARRAY,   .flags = R, .max = 64, .items = &service_item},
     {.name = "domain",       .kind = W4_SCHEMA_OBJECT,  .flags = R | W4_SCHEMA_NULLABLE},
-    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 44, .max = 44, .check = check_pubkey},
+    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = R, .min = 44, .max = 44, .check = w4_check_pubkey},
     {.name = "sign",         .kind = W4_SCHEMA_OBJECT,  .flags = R, .object = &sign_schema},
     W4_SCHEMA_END};
 static const w4_schema record_schema = {.rows = record_rows};
@@ -362,6 +326,7 @@ static int read_edges(w4_record_reader *reader, w4_json edges, w4_record *record
         for (uint32_t a = 0; !own && a < record->agent_count; a++) {
             own = w4_fingerprint_equal(&source, &reader->agents[a].fingerprint);
         }
+        edge->of_agent = !w4_fingerprint_equal(&source, &record->id);
         if (!own) {
             return fault(ret_fault, true, "/edges", "edges of the author itself only");
         }
@@ -426,8 +391,8 @@ static void read_node(w4_json root, w4_record *record) {
                              &record->issued_wall_us);
 }
 
-int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_record,
-                   w4_record_fault *ret_fault) {
+int w4_record_parse(w4_record_reader *reader, w4_bytes text, w4_fingerprint *ret_id,
+                    w4_record_fault *ret_fault) {
     w4_json_error error;
     int r = w4_json_read_canonical(&reader->doc, text, &record_limits, &error);
     if (r != 0) {
@@ -441,12 +406,22 @@ int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_recor
     if (!w4_json_string_equal(w4_json_get(root, "graph"), "1.0")) {
         return fault(ret_fault, false, "/graph", "the version \"1.0\"");
     }
+    *ret_id = fingerprint_at(w4_json_get(root, "node"), "id");
+    return 0;
+}
+
+int w4_record_verify(w4_record_reader *reader, w4_record *ret_record, w4_record_fault *ret_fault) {
+    w4_json root = w4_json_root(&reader->doc);
     w4_record record = {.pubkey = pubkey_at(root, "pubkey")};
     record.id = fingerprint_at(w4_json_get(root, "node"), "id");
     w4_fingerprint of_key = w4_fingerprint_of(&record.pubkey);
     if (!w4_fingerprint_equal(&of_key, &record.id)) {
         return fault(ret_fault, false, "/node/id", "the fingerprint of pubkey");
     }
+    if (!w4_pubkey_valid(&record.pubkey)) {
+        return fault(ret_fault, false, "/pubkey", "a key of Ed25519");
+    }
+    int r = 0;
     if (!signature_good(root, &record.pubkey, &r)) {
         return r < 0 ? r : fault(ret_fault, false, "/sign/signature", "a good signature");
     }
@@ -457,4 +432,64 @@ int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_recor
         *ret_record = record;
     }
     return r;
+}
+
+int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_record,
+                   w4_record_fault *ret_fault) {
+    w4_fingerprint id;
+    int r = w4_record_parse(reader, text, &id, ret_fault);
+    return r != 0 ? r : w4_record_verify(reader, ret_record, ret_fault);
+}
+
+/* ---- keeping */
+
+static void *copy_of(const void *items, size_t count, size_t size) {
+    void *copy = calloc(count > 0 ? count : 1, size);
+    if (copy != NULL && count > 0) {
+        memcpy(copy, items, count * size);
+    }
+    return copy;
+}
+
+int w4_record_copy_new(const w4_record_reader *reader, const w4_record *record,
+                       w4_record_copy **ret_copy) {
+    const w4_json_document *doc = &reader->doc;
+    w4_record_copy *copy = (w4_record_copy *)calloc(1, sizeof *copy);
+    uint8_t *text = (uint8_t *)copy_of(doc->text.data, doc->text.len, 1);
+    w4_record_edge *edges =
+        (w4_record_edge *)copy_of(record->edges, record->edge_count, sizeof *edges);
+    w4_record_agent *agents =
+        (w4_record_agent *)copy_of(record->agents, record->agent_count, sizeof *agents);
+    uint32_t node_count = record->agent_count > 0 ? doc->count : 0;
+    w4_json_node *nodes = (w4_json_node *)copy_of(doc->nodes, node_count, sizeof *nodes);
+    if (copy == NULL || text == NULL || edges == NULL || agents == NULL || nodes == NULL) {
+        free(copy);
+        free(text);
+        free(edges);
+        free(agents);
+        free(nodes);
+        return -ENOMEM;
+    }
+    copy->record = *record;
+    copy->record.edges = edges;
+    copy->record.agents = agents;
+    copy->text = w4_bytes_of(text, doc->text.len);
+    copy->document = (w4_json_document){
+        .text = copy->text, .nodes = nodes, .count = node_count, .cap = node_count};
+    for (uint32_t i = 0; i < record->agent_count; i++) {
+        agents[i].capabilities.doc = &copy->document;
+    }
+    *ret_copy = copy;
+    return 0;
+}
+
+w4_record_copy *w4_record_copy_free(w4_record_copy *copy) {
+    if (copy != NULL) {
+        w4_json_document_deinit(&copy->document);
+        free((void *)copy->record.edges);
+        free((void *)copy->record.agents);
+        free((void *)copy->text.data);
+        free(copy);
+    }
+    return NULL;
 }

@@ -10,6 +10,7 @@
 #define W4_RECORD_AGENTS_MAX 64u
 #define W4_RECORD_EDGES_MAX 64u
 #define W4_RECORD_TTL_S 3600u
+#define W4_RECORD_TTL_MAX_S 604800u
 
 typedef enum w4_relation {
     W4_RELATION_ROUTES,
@@ -27,10 +28,11 @@ typedef struct w4_record_agent {
 } w4_record_agent;
 
 typedef struct w4_record_edge {
-    w4_fingerprint target; /* the source is the author */
+    w4_fingerprint target;
     w4_relation relation;
     double weight;
     bool active;
+    bool of_agent;       /* the source is an agent of the author; else the author itself */
     uint32_t latency_ms; /* routes; 0: not known */
 } w4_record_edge;
 
@@ -67,3 +69,19 @@ int w4_record_reader_new(w4_record_reader **ret_reader);
 w4_record_reader *w4_record_reader_free(w4_record_reader *reader);
 int w4_record_read(w4_record_reader *reader, w4_bytes text, w4_record *ret_record,
                    w4_record_fault *ret_fault);
+/* The same in two steps: the form, and then what costs much. parse tells who claims to be the
+ * author; nothing is proven before verify has returned 0. The text must live until then. */
+int w4_record_parse(w4_record_reader *reader, w4_bytes text, w4_fingerprint *ret_id,
+                    w4_record_fault *ret_fault);
+int w4_record_verify(w4_record_reader *reader, w4_record *ret_record, w4_record_fault *ret_fault);
+
+/* What a reader holds after w4_record_read or _verify, in memory of its own and no more of it than
+ * needed. */
+typedef struct w4_record_copy {
+    w4_record record;
+    w4_bytes text;
+    w4_json_document document; /* only where agents have capabilities in it */
+} w4_record_copy;
+int w4_record_copy_new(const w4_record_reader *reader, const w4_record *record,
+                       w4_record_copy **ret_copy); /* 0 or -ENOMEM */
+w4_record_copy *w4_record_copy_free(w4_record_copy *copy);
