@@ -112,7 +112,7 @@ static const ctl_argument_row key_argument[] = {
     END_ARGUMENTS};
 static const ctl_argument_row config_arguments[] = {
     {"FILE", TEXT, true, true, NULL, NULL, true,
-     "a configuration and fragments that go over it; the files of web4d when absent"},
+     "a configuration (conf.d beside it is read too) and fragments that go over it; the files of web4d when absent"},
     END_ARGUMENTS};
 static const ctl_argument_row shell_argument[] = {
     {"SHELL", TEXT, false, false, NULL, shells, false, "bash, zsh or fish"}, END_ARGUMENTS};

@@ -107,24 +107,51 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* The files that web4d reads when none is named: the main one may be missing. */
-static ctl_status add_default_texts(const ctl_context *ctl, ctl_config *c,
-                                    const w4_config_paths *paths, bool quiet) {
+static ctl_status add_fragments(const ctl_context *ctl, ctl_config *c, const char *folder,
+                                bool quiet) {
     struct dirent **entries = NULL;
     ctl_status status = CTL_DONE;
-    if (access(paths->file, F_OK) == 0 || errno != ENOENT) {
-        status = add_text(ctl, c, paths->file, quiet);
+    int count = scandir(folder, &entries, is_fragment, by_name);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR && !quiet) {
+        ctl_error(ctl, "%s: %s", folder, strerror(errno));
+        return CTL_REFUSED;
     }
-    int count = scandir(paths->fragments, &entries, is_fragment, by_name);
     for (int i = 0; i < count; i++) {
         char path[W4_CONFIG_PATH_MAX + 300];
-        snprintf(path, sizeof path, "%s/%s", paths->fragments, entries[i]->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         if (status == CTL_DONE) {
             status = add_text(ctl, c, path, quiet);
         }
         free(entries[i]);
     }
     free(entries);
+    return status;
+}
+
+/* The files that web4d reads when none is named: the main one may be missing. */
+static ctl_status add_default_texts(const ctl_context *ctl, ctl_config *c,
+                                    const w4_config_paths *paths, bool quiet) {
+    ctl_status status = CTL_DONE;
+    if (access(paths->file, F_OK) == 0 || errno != ENOENT) {
+        status = add_text(ctl, c, paths->file, quiet);
+    }
+    return status == CTL_DONE ? add_fragments(ctl, c, paths->fragments, quiet) : status;
+}
+
+/* As web4d --config reads them: the file, conf.d beside it; then what else was named. */
+static ctl_status add_named_texts(const ctl_context *ctl, ctl_config *c, const char *const *files,
+                                  size_t count, bool quiet) {
+    char folder[W4_CONFIG_PATH_MAX];
+    const char *slash = strrchr(files[0], '/');
+    int len = slash == NULL ? 1 : (int)(slash - files[0]);
+    ctl_status status = add_text(ctl, c, files[0], quiet);
+    if (status == CTL_DONE && (size_t)len < W4_CONFIG_PATH_MAX - 16) {
+        snprintf(folder, sizeof folder, "%.*s/conf.d", len, slash == NULL ? "." : files[0]);
+        status = add_fragments(ctl, c, folder, quiet);
+    }
+    for (size_t i = 1; i < count && status == CTL_DONE; i++) {
+        status = add_text(ctl, c, files[i], quiet);
+    }
     return status;
 }
 
@@ -169,11 +196,10 @@ ctl_status ctl_config_load(const ctl_context *ctl, const char *const *files, siz
     ctl_status status = CTL_DONE;
     memset(ret_config, 0, sizeof *ret_config);
     ctl_place(&place, host_name, sizeof host_name);
-    if (count == 0 && w4_config_paths_default(&place, &paths)) {
+    if (count > 0) {
+        status = add_named_texts(ctl, ret_config, files, count, quiet);
+    } else if (w4_config_paths_default(&place, &paths)) {
         status = add_default_texts(ctl, ret_config, &paths, quiet);
-    }
-    for (size_t i = 0; i < count && status == CTL_DONE; i++) {
-        status = add_text(ctl, ret_config, files[i], quiet);
     }
     return status == CTL_DONE ? load(ctl, ret_config, &place, quiet) : status;
 }

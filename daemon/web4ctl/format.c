@@ -143,6 +143,48 @@ static int append_pairs(w4_buffer *out, w4_json value) {
     return r;
 }
 
+/* Length of the UTF-8 sequence that begins with that byte. */
+static size_t sequence_len(uint8_t first) {
+    return first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+static int append_unit(w4_buffer *out, uint32_t unit) {
+    return w4_buffer_printf(out, "\\u%04x", unit);
+}
+
+/* A character that a terminal would act on, as JSON escapes it. */
+static int append_escaped(w4_buffer *out, w4_bytes sequence) {
+    static const uint8_t masks[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t code = sequence.data[0] & masks[sequence.len];
+    for (size_t i = 1; i < sequence.len; i++) {
+        code = code << 6 | (sequence.data[i] & 0x3Fu);
+    }
+    if (code < 0x10000) {
+        return append_unit(out, code);
+    }
+    int r = append_unit(out, 0xD800 + ((code - 0x10000) >> 10));
+    return r < 0 ? r : append_unit(out, 0xDC00 + ((code - 0x10000) & 0x3FF));
+}
+
+int ctl_format_json(w4_buffer *out, w4_bytes json) {
+    int r = 0;
+    for (size_t at = 0; at < json.len && r == 0;) {
+        uint8_t first = json.data[at];
+        size_t len = sequence_len(first);
+        len = len > json.len - at ? json.len - at : len;
+        w4_bytes sequence = w4_bytes_of(json.data + at, len);
+        char shown[16];
+        at += len;
+        bool is_plain = first < 0x7F; /* controls stand as escapes in JSON already */
+        if (!is_plain) {
+            w4_text_escape_cut(shown, sizeof shown, sequence);
+            is_plain = w4_bytes_equal_text(sequence, shown);
+        }
+        r = is_plain ? w4_buffer_append(out, sequence) : append_escaped(out, sequence);
+    }
+    return r;
+}
+
 int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
     static const char *const times[] = {"us", "ms", "s", NULL};
     static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};

@@ -144,7 +144,7 @@ static void copy_string(w4_json value, char *ret_text, size_t size) {
     w4_buffer_deinit(&decoded);
 }
 
-/* What the node said, on one line. It escaped its text already: it is shown as it is. */
+/* What the node said, on one line; escaped here too, for who knows what answers there. */
 static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
     char message[TEXT_MAX], code[64], pointer[W4_FAULT_POINTER_MAX];
     int64_t number = 0;

@@ -170,16 +170,27 @@ static int show_table(const ctl_output *output, const ctl_view *view, w4_json ar
     return r;
 }
 
-static int show_json(const ctl_output *output, w4_json value) {
-    w4_buffer text = W4_BUFFER_INIT(CELLS_BYTES_MAX);
-    int r = w4_json_pretty(&text, value);
+static int put_json(const ctl_output *output, w4_bytes json) {
+    w4_buffer text = W4_BUFFER_INIT(3u * CELLS_BYTES_MAX);
+    int r = ctl_format_json(&text, json);
+    if (r == 0) {
+        r = w4_buffer_append_text(&text,
+                                  text.len > 0 && text.data[text.len - 1] == '\n' ? "" : "\n");
+    }
     if (r == 0) {
         fwrite(text.data, 1, text.len, output->file);
-        if (text.len == 0 || text.data[text.len - 1] != '\n') {
-            fputc('\n', output->file);
-        }
     }
     w4_buffer_deinit(&text);
+    return r;
+}
+
+static int show_json(const ctl_output *output, w4_json value) {
+    w4_buffer pretty = W4_BUFFER_INIT(CELLS_BYTES_MAX);
+    int r = w4_json_pretty(&pretty, value);
+    if (r == 0) {
+        r = put_json(output, w4_buffer_bytes(&pretty));
+    }
+    w4_buffer_deinit(&pretty);
     return r;
 }
 
@@ -212,8 +223,16 @@ static int show(const ctl_output *output, const ctl_view *view, w4_json value) {
     return r;
 }
 
+static int json_line(const ctl_output *output, const ctl_view *view, w4_json value) {
+    (void)view;
+    return put_json(output, w4_json_text(value));
+}
+
 /* One line, its cells with two spaces between them; cells without a value are left out. */
 static int show_line(const ctl_output *output, const ctl_view *view, w4_json value) {
+    if (view->layout == CTL_LAYOUT_JSON) {
+        return json_line(output, view, value);
+    }
     w4_buffer cell = W4_BUFFER_INIT(CELLS_BYTES_MAX);
     bool first = true;
     int r = 0;
@@ -233,14 +252,6 @@ static int show_line(const ctl_output *output, const ctl_view *view, w4_json val
     fputc('\n', output->file);
     w4_buffer_deinit(&cell);
     return r;
-}
-
-static int json_line(const ctl_output *output, const ctl_view *view, w4_json value) {
-    (void)view;
-    w4_bytes text = w4_json_text(value);
-    fwrite(text.data, 1, text.len, output->file);
-    fputc('\n', output->file);
-    return 0;
 }
 
 const ctl_output_ops ctl_output_people = {"people", show, show_line};

@@ -63,5 +63,7 @@ extern const ctl_output_ops ctl_output_json;
 
 /* Appends a value as people read it, on one line and escaped. 0, -ENOMEM, -EMSGSIZE. */
 int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value);
+/* Appends JSON text as the same JSON, with all that a terminal would act on as \u escapes. */
+int ctl_format_json(w4_buffer *out, w4_bytes json);
 /* Columns of a terminal that a text takes. */
 size_t ctl_width(const char *text);

@@ -269,10 +269,7 @@ static const ctl_column event_columns[] = {
 const ctl_view ctl_view_event = {TABLE, NULL, "", event_columns, NULL, NULL};
 
 /* An envelope is one line of JSON for everybody. */
-static const ctl_column message_columns[] = {
-    {"ENVELOPE", "", CTL_TEXT},
-    END};
-const ctl_view ctl_view_message = {TABLE, NULL, "", message_columns, NULL, NULL};
+const ctl_view ctl_view_message = {CTL_LAYOUT_JSON, NULL, "", NULL, NULL, NULL};
 
 static const ctl_column sent_record[] = {
     {"Message",    "/msg_id",     CTL_TEXT},
@@ -291,6 +288,7 @@ const ctl_view ctl_view_sent = {RECORD, NULL, "", sent_record, NULL, &deliveries
 static const ctl_column keys_record[] = {
     {"Name",       "/name",   CTL_TEXT},
     {"Node",       "/node",   CTL_TEXT},
+    {"Fingerprint", "/fingerprint", CTL_TEXT}, /* of a file */
     {"Public key", "/pubkey", CTL_TEXT},
     {"File",       "/path",   CTL_TEXT},
     END};
