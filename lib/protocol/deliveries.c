@@ -327,8 +327,13 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
     }
     w4_neighbour *neighbour = parcel->neighbour;
     bool again = parcel->again;
-    if (outcome == W4_REFUSAL_DISCONNECTED && w4_mail_find(&p->mail, parcel->letter)) {
+    bool link_gone = outcome == W4_REFUSAL_DISCONNECTED || outcome == W4_REFUSAL_NO_ROUTE;
+    if (link_gone && w4_mail_find(&p->mail, parcel->letter)) {
         w4_parcel_park(&p->parcels, parcel);
+        if (neighbour->up) { /* a new session stands already */
+            neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
+            w4_router_wake(p, now_us);
+        }
         return 0;
     }
     int r = end_parcel(p, parcel, outcome, now_us);
@@ -337,15 +342,39 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
 
 /* ---- neighbours */
 
+/* What was proved over the old session is void: what is held asks for it once more. */
+static int greet_anew(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    w4_cip_handshakes_forget_node(p, &neighbour->node);
+    const w4_parcel *parcel;
+    int r = 0;
+    TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+        w4_party receiver;
+        if (r != 0 || !local) {
+            continue;
+        }
+        if (!w4_fingerprint_is_zero(&parcel->receiver)) {
+            r = find_party(p, &parcel->receiver, &receiver)
+                    ? w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us)
+                    : 0;
+        } else if (!w4_cip_handshake_running(p, &parcel->sender, &neighbour->node)) {
+            r = greet_one(p, local, neighbour, now_us);
+        }
+    }
+    return r;
+}
+
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
     if (!neighbour) {
         return -ENOMEM;
     }
+    bool anew = neighbour->up; /* the other process is another one, the session began afresh */
     neighbour->up = true;
     neighbour->cursor = 0;
     neighbour->resend_us = W4_NEVER;
-    return pump(p, neighbour, now_us);
+    int r = anew ? greet_anew(p, neighbour, now_us) : 0;
+    return r == 0 ? pump(p, neighbour, now_us) : r;
 }
 
 int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {

@@ -2,6 +2,7 @@
  * what is on the wire it says with a filter. */
 #pragma once
 
+#include "base/text.h"
 #include "crypto/primitives.h"
 #include "graph/graph.h"
 #include "protocol/protocol.h"
@@ -491,6 +492,48 @@ static inline int world_vote(world *w, const char *name, const char *type, const
                  strcmp(type, "FACT_CONFIRM") == 0 ? "confirm" : "reject");
     }
     return world_send(w, name, "*", type, payload);
+}
+
+/* ---- agents that hold their own keys */
+
+/* Signs as that agent; to NULL: a broadcast. Appends the envelope. */
+static inline void world_sign(world *w, const char *name, const char *to, w4_type type,
+                              const char *payload, char ret_msg_id[static 37], w4_buffer *out) {
+    const world_agent *from = world_agent_of(w, name);
+    world_node *node = &w->nodes[from->node];
+    w4_buffer canonical = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(
+        w4_json_canonical(&canonical, w4_bytes_from_text(payload), &W4_JSON_LIMITS_ENVELOPE, NULL),
+        0);
+    w4_uuid_v4(&node->env, ret_msg_id);
+    w4_party receiver = {0};
+    if (to) {
+        receiver.fingerprint = world_agent_of(w, to)->fingerprint;
+        snprintf(receiver.agent_id, sizeof receiver.agent_id, "%s", to);
+    }
+    w4_envelope_draft draft = {.type = type,
+                               .msg_id = ret_msg_id,
+                               .timestamp_us = w4_env_wall_us(&node->env, w->now),
+                               .sender_id = name,
+                               .receiver = to ? &receiver : NULL,
+                               .with_pubkey = true,
+                               .payload = w4_buffer_bytes(&canonical)};
+    ck_assert_int_eq(w4_envelope_write(&draft, from->key, out), 0);
+    w4_buffer_deinit(&canonical);
+}
+
+static inline int world_submit(world *w, const char *name, const char *to, w4_type type,
+                               const char *payload, char ret_msg_id[static 37]) {
+    const world_agent *from = world_agent_of(w, name);
+    w4_buffer envelope = W4_BUFFER_INIT(262144);
+    world_sign(w, name, to, type, payload, ret_msg_id, &envelope);
+    w->refused = (w4_refused){0};
+    int r = w4_protocol_submit(w->nodes[from->node].protocol, from->owner,
+                               w4_buffer_bytes(&envelope), w->now, &w->receipt, &w->refused);
+    ck_assert_int_ge(r, 0);
+    w4_buffer_deinit(&envelope);
+    world_drain(w, from->node);
+    return r;
 }
 
 /* ---- looking */
