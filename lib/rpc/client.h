@@ -37,6 +37,7 @@ int w4_rpc_client_pop_reply(w4_rpc_client *client, uint64_t id, w4_rpc_client_ev
 /* Blocking help (rpc/client_blocking.c; the only system calls here). fd is a connected socket. */
 /* A descriptor, closed on exec; or -1 and why (ENAMETOOLONG: no path of a socket). */
 int w4_rpc_connect(const char *path, int *ret_errno);
+void w4_rpc_disconnect(int fd); /* -1 is taken too */
 /* Sends and waits for that reply; notifications meanwhile stay queued for pop. timeout_ms 0: none.
  * 0 with *ret_event, -ENOMEM, -EMSGSIZE, -EAGAIN, -EBADMSG, -ENOBUFS, -ETIMEDOUT, -ECONNRESET (the
  * node closed), -EIO. */

@@ -37,6 +37,12 @@ int w4_rpc_connect(const char *path, int *ret_errno) {
     return fd;
 }
 
+void w4_rpc_disconnect(int fd) {
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 static uint64_t clock_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

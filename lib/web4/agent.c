@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "rpc/client.h"
@@ -38,7 +37,7 @@ int web4_agent_connect(const char *path, web4_agent **ret_agent) {
     }
     int r = web4_agent_new(&agent);
     if (r < 0) {
-        close(fd);
+        w4_rpc_disconnect(fd);
         return r;
     }
     agent->fd = fd;
@@ -50,9 +49,7 @@ web4_agent *web4_agent_free(web4_agent *agent) {
     if (agent == NULL) {
         return NULL;
     }
-    if (agent->fd >= 0) {
-        close(agent->fd);
-    }
+    w4_rpc_disconnect(agent->fd);
     w4_rpc_client_free(agent->client);
     w4_buffer_deinit(&agent->name);
     w4_buffer_deinit(&agent->json);
