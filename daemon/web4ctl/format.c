@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "crypto/fingerprint.h"
 #include "web4ctl/view.h"
 #include "json/writer.h"
 
@@ -129,16 +130,27 @@ static int append_list(w4_buffer *out, w4_json value, bool is_short) {
     return r;
 }
 
+static bool is_fingerprint(w4_json value) {
+    w4_fingerprint ignored;
+    return w4_json_string_plain(value) && w4_fingerprint_parse(w4_json_string_raw(value), &ignored);
+}
+
+/* Empty texts say nothing and are left out; fingerprints are short. */
 static int append_pairs(w4_buffer *out, w4_json value) {
     bool first = true;
     int r = 0;
     for (w4_json_iterator i = w4_json_first(value); w4_json_exists(i.value) && r == 0;
          i = w4_json_next(i)) {
+        if (w4_json_string_equal(i.value, "")) {
+            continue;
+        }
         r = first ? 0 : w4_buffer_append_text(out, ", ");
         first = false;
         r = r == 0 ? append_text(out, i.name) : r;
         r = r == 0 ? w4_buffer_append_byte(out, ' ') : r;
-        r = r == 0 ? append_text(out, i.value) : r;
+        if (r == 0) {
+            r = is_fingerprint(i.value) ? append_short(out, i.value) : append_text(out, i.value);
+        }
     }
     return r;
 }

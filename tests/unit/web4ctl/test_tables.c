@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FP "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 static const w4_schema_row *row_of(const w4_schema *schema, const char *name) {
     for (const w4_schema_row *row = schema->rows; row->name != NULL; row++) {
         if (strcmp(row->name, name) == 0) {
@@ -238,6 +240,7 @@ START_TEST(cells_are_harmless) {
     check_cell(CTL_LIST, "[\"a\",1,\"\\u0000\"]", "a, 1, \\x00");
     check_cell(CTL_NUMBER, "[1,2,3]", "3");
     check_cell(CTL_PAIRS, "{\"a\\u001b\":1,\"b\":\"\\n\"}", "a\\x1b 1, b \\n");
+    check_cell(CTL_PAIRS, "{\"a\":\"\",\"b\":\"" FP "\"}", "b 001122334455");
     check_cell(CTL_TEXT, "null", "");
 }
 END_TEST
