@@ -41,6 +41,11 @@ static w4_bytes column(sqlite3_stmt *stmt, int index) {
     return w4_bytes_of(data, (size_t)sqlite3_column_bytes(stmt, index));
 }
 
+/* After columns were asked for: a missing one may be a lack of memory. */
+static bool out_of_memory(const sqlite_store *s) {
+    return sqlite3_errcode(s->file.db) == SQLITE_NOMEM;
+}
+
 static int bind(sqlite3_stmt *stmt, int index, w4_bytes bytes) {
     return bytes.len == 0
                ? sqlite3_bind_zeroblob(stmt, index, 0)
@@ -52,7 +57,7 @@ static int verified(sqlite_store *s, w4_store_table table, w4_bytes key, sqlite3
                     w4_bytes *ret_value) {
     w4_bytes value = column(stmt, 0), checksum = column(stmt, 1);
     uint8_t should[CHECKSUM_LEN];
-    if (!value.data && value.len == 0 && sqlite3_errcode(s->file.db) == SQLITE_NOMEM) {
+    if (out_of_memory(s)) {
         return -ENOMEM;
     }
     w4_put_u64(should, w4_store_checksum(table, key, value));
@@ -118,6 +123,9 @@ static int step_next(sqlite_store *s, sqlite3_stmt *stmt, w4_bytes from, bool in
         return rc == SQLITE_DONE ? W4_STORE_E_NOT_FOUND : fail_reading(s);
     }
     w4_bytes key = column(stmt, 2);
+    if (out_of_memory(s)) {
+        return -ENOMEM;
+    }
     int order = w4_bytes_compare(key, from);
     if (key.len == 0 || key.len > W4_STORE_KEY_MAX || order < 0 || (order == 0 && !inclusive)) {
         return w4_sqlite_file_fail(&s->file, W4_STORE_E_CORRUPT,
@@ -312,6 +320,14 @@ __attribute__((format(printf, 2, 3))) static void tell(report *out, const char *
     out->error = r == -EMSGSIZE ? 0 : r; /* a full report stays as it is */
 }
 
+static void tell_failure(report *out, int rc, const char *where, const char *what) {
+    if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM) {
+        out->error = -ENOMEM;
+    } else {
+        tell(out, "%s: %s", where, what);
+    }
+}
+
 static void check_structure(sqlite_store *s, report *out) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(s->file.db, "PRAGMA integrity_check", -1, &stmt, NULL);
@@ -319,13 +335,15 @@ static void check_structure(sqlite_store *s, report *out) {
         rc = sqlite3_step(stmt);
         if (rc == SQLITE_ROW) {
             const char *line = (const char *)sqlite3_column_text(stmt, 0);
-            if (line && strcmp(line, "ok") != 0) {
+            if (!line) {
+                rc = SQLITE_NOMEM;
+            } else if (strcmp(line, "ok") != 0) {
                 tell(out, "%s", line);
             }
         }
     }
     if (rc != SQLITE_DONE) {
-        tell(out, "integrity check: %s", sqlite3_errmsg(s->file.db));
+        tell_failure(out, rc, "integrity check", sqlite3_errmsg(s->file.db));
     }
     sqlite3_finalize(stmt);
 }
@@ -342,7 +360,10 @@ static void check_records(sqlite_store *s, w4_store_table table, report *out) {
         if (rc == SQLITE_ROW) {
             w4_bytes key = column(stmt, 2);
             out->records++;
-            if (verified(s, table, key, stmt, &value) != 0) {
+            int verdict = verified(s, table, key, stmt, &value);
+            if (verdict < 0) {
+                rc = SQLITE_NOMEM;
+            } else if (verdict != 0) {
                 char hex[2 * W4_STORE_KEY_MAX + 1] = "";
                 for (size_t i = 0; i < key.len && i < W4_STORE_KEY_MAX; i++) {
                     (void)snprintf(hex + 2 * i, 3, "%02x", key.data[i]);
@@ -353,7 +374,7 @@ static void check_records(sqlite_store *s, w4_store_table table, report *out) {
         }
     }
     if (rc != SQLITE_DONE) {
-        tell(out, "table %s: %s", w4_store_table_name(table), sqlite3_errmsg(s->file.db));
+        tell_failure(out, rc, w4_store_table_name(table), sqlite3_errmsg(s->file.db));
     }
     sqlite3_finalize(stmt);
 }

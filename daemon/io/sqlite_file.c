@@ -57,6 +57,9 @@ __attribute__((format(printf, 3, 4))) int w4_sqlite_file_fail(w4_sqlite_file *f,
 }
 
 static int condition_of(int rc) {
+    if (rc == SQLITE_IOERR_NOMEM) {
+        return -ENOMEM;
+    }
     switch (rc & 0xff) {
     case SQLITE_NOMEM:
         return -ENOMEM;
@@ -144,14 +147,16 @@ static int check_whole(w4_sqlite_file *f) {
     if (sqlite3_prepare_v2(f->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
-    int r = 0;
-    if (sqlite3_step(stmt) != SQLITE_ROW) {
-        r = w4_sqlite_file_fail_sqlite(f, "opening");
-    } else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0) {
+    int r = sqlite3_step(stmt) == SQLITE_ROW ? 0 : w4_sqlite_file_fail_sqlite(f, "opening");
+    const char *found = r == 0 ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (r == 0 && !found) {
+        r = -ENOMEM;
+    } else if (r == 0 && strcmp(found, "ok") != 0) {
         r = w4_sqlite_file_fail(
             f, W4_STORE_E_CORRUPT,
-            "the store is cut or damaged; restore a backup, or move it away to start with an "
-            "empty one");
+            "the store is cut or damaged (%s); restore a backup, or move it away to start with an "
+            "empty one",
+            found);
     }
     sqlite3_finalize(stmt);
     return r;

@@ -1,0 +1,109 @@
+/* Each allocation of the book fails once: -ENOMEM, nothing moved, and the next try works. The
+ * linker puts these functions in the way (meson.build). */
+#include "runner.h"
+
+#include "trust/book.h"
+
+#include <errno.h>
+#include <string.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static long calls, fail_at; /* this one fails, from 1; 0: none */
+
+static bool fails(void) {
+    return ++calls == fail_at;
+}
+
+void *__wrap_malloc(size_t size) {
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size) {
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+static void plan(long at) {
+    calls = 0;
+    fail_at = at;
+}
+
+#define SUBJECTS 2000u /* enough for the table to grow a few times */
+
+static int meet(w4_trust_book *book, uint32_t number) {
+    w4_fingerprint f = {{0}};
+    memcpy(f.bytes, &number, sizeof(number));
+    w4_trust_move move;
+    return w4_trust_book_apply(book, W4_TRUST_NODE, &f, W4_TRUST_EVENT_HANDSHAKE, "node", "", "", 1,
+                               &move);
+}
+
+static w4_trust_state state(const w4_trust_book *book, uint32_t number) {
+    w4_fingerprint f = {{0}};
+    memcpy(f.bytes, &number, sizeof(number));
+    return w4_trust_book_state(book, W4_TRUST_NODE, &f);
+}
+
+/* Fills a book with one failure on the way. True: it came. */
+static bool fill(long at) {
+    w4_trust_book *book = NULL;
+    plan(at);
+    int r = w4_trust_book_new(&book);
+    bool failed = r != 0;
+    if (failed) {
+        plan(0);
+        ck_assert_int_eq(r, -ENOMEM);
+        return true;
+    }
+    for (uint32_t i = 0; i < SUBJECTS; i++) {
+        r = meet(book, i);
+        if (r != 1) {
+            plan(0);
+            ck_assert_int_eq(r, -ENOMEM);
+            ck_assert_uint_eq(state(book, i), W4_TRUST_UNTRUSTED);
+            ck_assert_uint_eq(w4_trust_book_count(book), i);
+            ck_assert(!failed);
+            failed = true;
+            ck_assert_int_eq(meet(book, i), 1);
+        }
+    }
+    plan(0);
+    ck_assert_uint_eq(w4_trust_book_count(book), SUBJECTS);
+    for (uint32_t i = 0; i < SUBJECTS; i++) {
+        ck_assert_uint_eq(state(book, i), W4_TRUST_PROBING);
+    }
+    w4_trust_book_free(book);
+    return failed;
+}
+
+START_TEST(each_fails_once) {
+    unsigned failures = 0;
+    for (long at = 1; at <= 80; at++) {
+        failures += fill(at);
+    }
+    /* Later ones: where the table of pointers and the hash grow. */
+    for (long at = 81; at < SUBJECTS + 30; at += 1 + (at > 140) * 13) {
+        failures += fill(at);
+    }
+    ck_assert_uint_gt(failures, 200);
+    ck_assert(!fill(0));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("trust allocations");
+    TCase *tests = tcase_create("allocations");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, each_fails_once);
+    suite_add_tcase(suite, tests);
+    return w4_test_run(suite);
+}
