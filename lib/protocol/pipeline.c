@@ -79,14 +79,16 @@ static int stage_form(w4_protocol *p, w4_inbound *in) {
     return in->blob ? 0 : -ENOMEM;
 }
 
-/* Blame falls on the node that brought it: whatever name is in it proves nothing. */
+/* Blame falls on the node that brought it: whatever name is in it proves nothing. That node may
+ * have been careless rather than hostile, so it is a conflict: a trusted one is put on probation,
+ * one on probation is blocked. */
 static int blame_carrier(w4_protocol *p, const w4_inbound *in, w4_trust_offence offence) {
     const w4_fingerprint *carrier = w4_fingerprint_is_zero(&in->from_node) ? NULL : &in->from_node;
     w4_trust_blame blame;
     if (!w4_trust_blame_find(offence, in->family->kind, NULL, carrier, &blame)) {
         return 0;
     }
-    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+    int r = w4_router_trust(p, blame.kind, &blame.subject, W4_TRUST_EVENT_CONFLICT, NULL,
                             w4_trust_offence_name(offence), in->envelope.msg_id, in->now_us);
     return r < 0 ? r : 0;
 }
