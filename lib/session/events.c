@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLAIN_KEEP_MIN 4096u
+
 /* An owner that does not drain loses the oldest notices, never the last word (CLOSED is not one of
  * them). */
 void w4_session_tell(w4_session *s, w4_notice notice) {
@@ -12,11 +14,6 @@ void w4_session_tell(w4_session *s, w4_notice notice) {
     }
     s->notices[(s->notice_first + s->notice_count) % W4_NOTICES_MAX] = notice;
     s->notice_count++;
-}
-
-void w4_session_take_back_lent(w4_session *s) {
-    free(s->lent);
-    s->lent = NULL;
 }
 
 void w4_session_free_incoming(w4_session *s) {
@@ -29,6 +26,15 @@ void w4_session_free_incoming(w4_session *s) {
     free(s->plain);
     s->plain = NULL;
     s->plain_cap = 0;
+}
+
+void w4_session_take_back_lent(w4_session *s) {
+    free(s->lent);
+    s->lent = NULL;
+    /* Small ones cost little to make anew, and thousands of sessions may be idle with one. */
+    if (s->plain_cap < PLAIN_KEEP_MIN && s->incoming_first == s->incoming_count) {
+        w4_session_free_incoming(s);
+    }
 }
 
 static bool pop_notice(w4_session *s, w4_session_event *ret_event) {

@@ -64,8 +64,13 @@ int w4_handshake_new(const w4_env *env, const w4_handshake_config *config, bool 
     hs->close = W4_BUFFER_INIT(W4_HANDSHAKE_MESSAGE_MAX);
     uint8_t ephemeral[W4_DH_LEN];
     env->random(env->context, ephemeral, sizeof ephemeral);
-    w4_noise_init(&hs->noise, initiator, w4_bytes_from_text(W4_RTT_PROLOGUE), config->static_secret,
-                  ephemeral);
+    w4_bytes prologue = w4_bytes_from_text(W4_RTT_PROLOGUE);
+    if (config->static_public) {
+        w4_noise_init_known(&hs->noise, initiator, prologue, config->static_secret,
+                            config->static_public, ephemeral);
+    } else {
+        w4_noise_init(&hs->noise, initiator, prologue, config->static_secret, ephemeral);
+    }
     w4_wipe(ephemeral, sizeof ephemeral);
     *ret_handshake = hs;
     return 0;

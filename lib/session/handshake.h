@@ -50,8 +50,9 @@ typedef struct w4_handshake_config {
     uint32_t heartbeat_ms, timeout_ms;
     uint32_t max_message;
     const w4_fingerprint
-        *pinned;     /* initiator: refuse anybody else with auth_failure; may be NULL */
-    bool lossy_link; /* frames may be lost, repeated or reordered */
+        *pinned; /* initiator: refuse anybody else with auth_failure; may be NULL */
+    const uint8_t *static_public; /* of static_secret, borrowed; NULL: computed each time */
+    bool lossy_link;              /* frames may be lost, repeated or reordered */
 } w4_handshake_config;
 
 typedef struct w4_handshake w4_handshake;

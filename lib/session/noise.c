@@ -26,14 +26,23 @@ static void mix_hash(w4_noise *n, w4_bytes data) {
 void w4_noise_init(w4_noise *n, bool initiator, w4_bytes prologue,
                    const uint8_t static_secret[static W4_DH_LEN],
                    const uint8_t ephemeral_secret[static W4_DH_LEN]) {
+    uint8_t static_public[W4_DH_LEN];
+    w4_dh_public(static_secret, static_public);
+    w4_noise_init_known(n, initiator, prologue, static_secret, static_public, ephemeral_secret);
+}
+
+void w4_noise_init_known(w4_noise *n, bool initiator, w4_bytes prologue,
+                         const uint8_t static_secret[static W4_DH_LEN],
+                         const uint8_t static_public[static W4_DH_LEN],
+                         const uint8_t ephemeral_secret[static W4_DH_LEN]) {
     memset(n, 0, sizeof *n);
     n->initiator = initiator;
     memcpy(n->h, protocol_name, W4_HASH_LEN);
     memcpy(n->ck, n->h, W4_HASH_LEN);
     mix_hash(n, prologue);
     memcpy(n->s_secret, static_secret, W4_DH_LEN);
+    memcpy(n->s_public, static_public, W4_DH_LEN);
     memcpy(n->e_secret, ephemeral_secret, W4_DH_LEN);
-    w4_dh_public(n->s_secret, n->s_public);
     w4_dh_public(n->e_secret, n->e_public);
 }
 

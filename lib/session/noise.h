@@ -30,6 +30,11 @@ typedef struct w4_noise_keys {
 void w4_noise_init(w4_noise *n, bool initiator, w4_bytes prologue,
                    const uint8_t static_secret[static W4_DH_LEN],
                    const uint8_t ephemeral_secret[static W4_DH_LEN]);
+/* The same where the static public key is known already: computing it is a tenth of a handshake. */
+void w4_noise_init_known(w4_noise *n, bool initiator, w4_bytes prologue,
+                         const uint8_t static_secret[static W4_DH_LEN],
+                         const uint8_t static_public[static W4_DH_LEN],
+                         const uint8_t ephemeral_secret[static W4_DH_LEN]);
 void w4_noise_deinit(w4_noise *n); /* wipes */
 
 /* The hello's proof signs h as it stands after a message's tokens and before its payload. So

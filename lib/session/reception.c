@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FORGED_IN_A_ROW_MAX 3
-#define INCOMING_FIRST 16u
+#define INCOMING_FIRST 4u
 
 static void recv_open(w4_session *s, w4_bytes id, uint64_t now_us) {
     if (!s->initiator) {

@@ -104,6 +104,13 @@ START_TEST(both_ends_learn_of_each_other) {
     w4_dh_public(ada.static_secret, key);
     ck_assert_mem_eq(rr.peer_static, key, sizeof key);
     ck_assert_uint_eq(ri.repeat_len, 0);
+    end_both();
+    ada.config.static_public = key; /* known before: the same handshake */
+    begin_between(&ada, &ben);
+    run_to(0);
+    ck_assert(complete_from(0));
+    ck_assert_int_eq(w4_handshake_take(r, &rr), 0);
+    ck_assert_mem_eq(rr.peer_static, key, sizeof key);
     finish();
 }
 END_TEST

@@ -8,15 +8,16 @@ static w4_schedule s;
 static w4_channel_kind pick(size_t control, size_t state, size_t knowledge) {
     const size_t ready[W4_CHANNEL_KIND_COUNT] = {control, state, knowledge};
     w4_channel_kind kind;
-    ck_assert(w4_schedule_pick(&s, ready, &kind));
-    ck_assert_uint_gt(ready[kind], 0);
+    if (!w4_schedule_pick(&s, ready, &kind) || ready[kind] == 0) {
+        ck_abort_msg("picks what is not ready");
+    }
     w4_schedule_sent(&s, kind, ready[kind]);
     return kind;
 }
 
 START_TEST(control_goes_first) {
     w4_schedule_init(&s);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 100; i++) {
         ck_assert_int_eq(pick(100, 16000, 16000), W4_CHANNEL_CONTROL);
     }
 }

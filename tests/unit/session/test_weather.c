@@ -444,7 +444,7 @@ static const weather weathers[] = {
 };
 /* clang-format on */
 
-#define SEEDS 30
+#define SEEDS 20
 
 static uint64_t seed_first = 1, seed_last = SEEDS;
 
