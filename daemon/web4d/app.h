@@ -45,7 +45,7 @@ typedef struct w4d_client {
     uint32_t unacked_count, unacked_next;
     char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
     w4_buffer held;                   /* lines that go out when the turn's commit has been made */
-    bool promised; /* one of them says that something is stored */
+    bool promised;                    /* one of them says that something is stored */
 } w4d_client;
 
 LIST_HEAD(w4d_clients, w4d_client);

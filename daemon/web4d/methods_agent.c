@@ -166,6 +166,17 @@ int w4d_agent_detach(w4d_call *call) {
     return 0;
 }
 
+/* The router says a pointer and what was expected there; people get a sentence. */
+static int refuse_envelope(w4d_call *call) {
+    w4_refused said = call->refused;
+    const char *help = w4_refusal_help(said.code);
+    if (said.pointer[0] == '\0' && said.text[0] == '\0') {
+        return w4d_refuse(call, said.code, "", "%s", help);
+    }
+    return w4d_refuse(call, said.code, said.pointer, "%s At %.100s: expected %.150s", help,
+                      said.pointer[0] == '\0' ? "/" : said.pointer, said.text);
+}
+
 static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {
     call->client->promised = call->client->promised || receipt->stored;
     w4_json_begin_object(call->result);
@@ -220,7 +231,7 @@ int w4d_agent_send(w4d_call *call) {
                                   &receipt, &call->refused);
     w4_buffer_deinit(&to);
     w4_buffer_deinit(&type);
-    return r != 0 ? r : write_receipt(call, &receipt);
+    return r > 0 ? refuse_envelope(call) : r < 0 ? r : write_receipt(call, &receipt);
 }
 
 int w4d_agent_submit(w4d_call *call) {
@@ -233,7 +244,7 @@ int w4d_agent_submit(w4d_call *call) {
     r = w4_protocol_submit(w4_node_protocol(call->app->node), call->client->speaks_as,
                            w4_json_text(w4_json_get(call->params, "envelope")), call->now_us,
                            &receipt, &call->refused);
-    return r != 0 ? r : write_receipt(call, &receipt);
+    return r > 0 ? refuse_envelope(call) : r < 0 ? r : write_receipt(call, &receipt);
 }
 
 int w4d_agent_state(w4d_call *call) {

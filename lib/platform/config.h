@@ -101,7 +101,6 @@ typedef struct w4_config {
         uint32_t clients_max;        /* connections to each local socket */
         uint32_t client_queue_bytes; /* kept for a client that does not read */
         uint32_t facts_max;
-        uint32_t verify_threads; /* 0: as many as there are processors, at most 4 */
     } limits;
     struct {
         w4_log_level level;

@@ -194,7 +194,6 @@ static const w4_schema_row limits_rows[] = {
     INTEGER("clients_max",        RESTART, 1,    65536,     "256",     "connections to each local socket"),
     INTEGER("client_queue_bytes", RESTART, 65536, GIB,      "8388608", "bytes kept for a client that does not read"),
     INTEGER("facts_max",          LIVE,    16,   10000000,  "100000",  "facts kept; the oldest that are settled go first"),
-    INTEGER("verify_threads",     RESTART, 0,    64,        "0",       "threads that check signatures; 0: as many as there are processors, at most 4"),
     W4_SCHEMA_END};
 static const w4_schema limits = {limits_rows, true, NULL};
 
@@ -276,7 +275,6 @@ const w4_config_binding w4_config_bindings[] = {
     {"/limits/clients_max",       W4_CONFIG_U32,  AT(limits.clients_max),       0, 0},
     {"/limits/client_queue_bytes", W4_CONFIG_U32, AT(limits.client_queue_bytes), 0, 0},
     {"/limits/facts_max",         W4_CONFIG_U32,  AT(limits.facts_max),         0, 0},
-    {"/limits/verify_threads",    W4_CONFIG_U32,  AT(limits.verify_threads),    0, 0},
     {NULL, W4_CONFIG_U32, 0, 0, 0}};
 /* seeds with mesh.pins, trust.anchors and log.level have forms of their own: config_struct.c. */
 /* clang-format on */

@@ -6,9 +6,11 @@
 #include "protocol/decisions.h"
 #include "protocol/fact.h"
 
-#define W4_FACT_PENDING_PER_AGENT 256u /* proposed by one key and not settled */
-#define W4_FACT_PER_DECISION_MAX 16u   /* under one decision_id, of who is not trusted */
-#define W4_FACT_CAUSES_WALK_MAX 4096u  /* causes looked at in search of a circle */
+/* Proposed by one key and not settled: by one that is trusted or attached here, by any other. */
+#define W4_FACT_PENDING_PER_AGENT 16384u
+#define W4_FACT_PENDING_PER_STRANGER 1024u
+#define W4_FACT_PER_DECISION_MAX 16u  /* under one decision_id, of who is not trusted */
+#define W4_FACT_CAUSES_WALK_MAX 4096u /* causes looked at in search of a circle */
 
 TAILQ_HEAD(w4_fact_list, w4_fact);
 

@@ -61,7 +61,9 @@ static int remove_fact(w4_protocol *p, w4_fact *fact) {
 static int make_room(w4_protocol *p, w4_inbound *in, const char *decision_id) {
     const w4_fingerprint *proposer = &in->envelope.sender.fingerprint;
     bool trusted = w4_router_trust_of(p, proposer) == W4_TRUST_TRUSTED;
-    if (w4_facts_open_of(p->facts, proposer) >= W4_FACT_PENDING_PER_AGENT) {
+    bool known = trusted || in->agent != NULL; /* an agent of this node is its operator's own */
+    uint32_t share = known ? W4_FACT_PENDING_PER_AGENT : W4_FACT_PENDING_PER_STRANGER;
+    if (w4_facts_open_of(p->facts, proposer) >= share) {
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/sender",
                                  "fewer proposals that are not settled");
     }

@@ -469,7 +469,7 @@ def test_completion_in_bash():
     assert complete("--json", "trust", "--kind", "node", "w") == {"why"}
     assert complete("send", "--fam") == {"--family"}
     assert complete("send", "--family", "h") == {"hcp"}
-    assert complete("send", "INTENT", "--to", "x", "--cau") == {"--caused-by"}
+    assert complete("send", "INTENT", "--to", "x", "--dea") == {"--deadline"}
     assert complete("completion", "") >= {"bash", "zsh", "fish"}
     path("only.pem", b"")
     assert "only.pem" in complete("keys", "show", "onl")

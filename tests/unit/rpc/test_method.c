@@ -140,7 +140,7 @@ START_TEST(params_that_are_good) {
         {W4_METHOD_AGENT_SEND, "{\"type\":\"HELLO\",\"to\":\"*\",\"payload\":{}}"},
         {W4_METHOD_AGENT_SEND,
          "{\"protocol\":\"lip\",\"type\":\"LIP_FETCH\",\"to\":\"" FP "\",\"payload\":{\"query\":1},"
-         "\"source\":{},\"state\":{},\"channel\":\"state\",\"caused_by\":\"" ID "\","
+         "\"source\":{},\"state\":{},\"channel\":\"state\","
          "\"deadline_ms\":1}"},
         {W4_METHOD_AGENT_STATE, "{\"presence\":\"focused\",\"lri\":100.0}"},
         {W4_METHOD_AGENT_ACK, "{\"msg_id\":\"" ID "\"}"},
@@ -186,8 +186,6 @@ START_TEST(params_that_are_bad) {
         {W4_METHOD_AGENT_SEND, "{\"type\":\"\",\"to\":\"*\",\"payload\":{}}", "/type"},
         {W4_METHOD_AGENT_SEND, "{\"type\":\"A\",\"to\":\"*\",\"payload\":{},\"deadline_ms\":0}",
          "/deadline_ms"},
-        {W4_METHOD_AGENT_SEND, "{\"type\":\"A\",\"to\":\"*\",\"payload\":{},\"caused_by\":\"x\"}",
-         "/caused_by"},
         {W4_METHOD_AGENT_SUBMIT, "{\"envelope\":\"{}\"}", "/envelope"},
         {W4_METHOD_AGENT_STATE, "{\"presence\":\"focused\",\"lri\":101}", "/lri"},
         {W4_METHOD_AGENT_STATE, "{\"presence\":\"asleep\",\"lri\":1}", "/presence"},
