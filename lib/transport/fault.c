@@ -43,6 +43,7 @@ struct fault_link {
     size_t held_bytes;
     uint64_t busy_until_us;
     uint64_t ordered_us;
+    bool up;       /* was told */
     bool full;     /* the owner was told so, by the limit of this file */
     bool writable; /* to be told */
     bool ended;    /* by chance; to be told */
@@ -243,9 +244,14 @@ static int fault_dial(w4_transport *transport, const char *address, uint64_t now
     return 0;
 }
 
+/* Whether the owner has to hear something; of room for frames not before the link is up. */
+static bool has_news(const fault_link *link) {
+    return link->ended || (link->writable && link->up);
+}
+
 static bool pop_own(fault_transport *t, w4_transport_event *ret_event) {
     fault_link *link = TAILQ_FIRST(&t->links);
-    if (!link || (!link->ended && !link->writable)) {
+    if (!link || !has_news(link)) {
         return false;
     }
     /* To the back, so that the front is the next with news. */
@@ -274,7 +280,12 @@ static bool pop_inner(fault_transport *t, uint64_t now_us, w4_transport_event *r
         }
         if (event.kind == W4_TRANSPORT_EVENT_GONE) {
             link->gone = true;
+            link->writable = false;
             drop_all_held(link);
+        }
+        link->up = true;
+        if (link->writable) {
+            announce(link);
         }
         *ret_event = event;
         ret_event->link = &link->base;
@@ -294,7 +305,7 @@ static bool fault_pop(w4_transport *transport, uint64_t now_us, w4_transport_eve
 static uint64_t fault_deadline(const w4_transport *transport) {
     const fault_transport *t = (const fault_transport *)transport;
     const fault_link *first = TAILQ_FIRST(&t->links);
-    if (first && (first->ended || first->writable)) {
+    if (first && has_news(first)) {
         return 0;
     }
     return w4_earlier(w4_schedule_deadline(&t->schedule), w4_transport_deadline(t->inner));
@@ -313,7 +324,9 @@ static void send_due(fault_transport *t, held_frame *h, uint64_t now_us) {
     if (link->full && link->held_bytes <= W4_LINK_QUEUE_BYTES_MAX / 2) {
         link->full = false;
         link->writable = true;
-        announce(link);
+        if (link->up) {
+            announce(link);
+        }
     }
 }
 

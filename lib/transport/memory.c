@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+
+#define HASH_FUNCTION HASH_FNV /* the default one has a switch that falls through */
 #include <uthash.h>
 
 #define PREFIX "memory:"
@@ -74,6 +76,7 @@ struct memory_link {
     memory_link *peer; /* NULL: nobody is there any more */
     LIST_ENTRY(memory_link) of_transport;
     TAILQ_HEAD(, event) events; /* for the owner of this link, not popped yet */
+    uint64_t up_us;             /* when its owner hears of it */
     bool known;                 /* dialled, or ACCEPTED was popped */
     bool gone;                  /* GONE was popped */
     bool ending;                /* GONE is scheduled */
@@ -220,6 +223,10 @@ static void schedule_gone(memory_link *link, uint64_t at_us, const char *reason,
         return;
     }
     link->ending = true;
+    const event *before;
+    TAILQ_FOREACH (before, &link->events, of_link) {
+        at_us = before->entry.at_us > at_us ? before->entry.at_us : at_us; /* nothing follows it */
+    }
     int r =
         schedule_event(link, W4_TRANSPORT_EVENT_GONE, at_us, w4_bytes_of(NULL, 0), reason, error);
     link->gone = r < 0;
@@ -235,10 +242,12 @@ static void unlink_event(event *e) {
     if (e->kind != W4_TRANSPORT_EVENT_FRAME || !sender) {
         return;
     }
+    uint64_t now_us = t->network->now_us;
     sender->in_flight -= e->len;
     if (sender->wants_writable && !sender->ending &&
         sender->in_flight <= W4_LINK_QUEUE_BYTES_MAX / 2 &&
-        schedule_plain(sender, W4_TRANSPORT_EVENT_WRITABLE, t->network->now_us) == 0) {
+        schedule_plain(sender, W4_TRANSPORT_EVENT_WRITABLE,
+                       now_us > sender->up_us ? now_us : sender->up_us) == 0) {
         sender->wants_writable = false;
     }
 }
@@ -404,6 +413,8 @@ static int join(memory_link *near, memory_transport *target, uint64_t there_us, 
     }
     near->peer = far;
     far->peer = near;
+    near->up_us = back_us;
+    far->up_us = there_us;
     near->busy_until_us = back_us;
     far->ordered_us = back_us;
     r = schedule_plain(far, W4_TRANSPORT_EVENT_ACCEPTED, there_us);
