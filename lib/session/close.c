@@ -6,14 +6,13 @@
 #include <string.h>
 
 uint8_t *w4_close_put(uint8_t *at, w4_refusal code, const char *text) {
-    uint8_t payload[W4_CLOSE_LEN_MAX];
-    char cut[W4_CLOSE_TEXT_MAX + 1];
+    uint8_t payload[W4_CLOSE_LEN_MAX + 1]; /* and the NUL of the text */
     w4_bytes name = w4_bytes_from_text(w4_refusal_name(code));
-    w4_text_copy(cut, sizeof cut, w4_bytes_from_text(text));
-    size_t text_len = strlen(cut);
+    char *text_at = (char *)payload + 1 + name.len;
     payload[0] = (uint8_t)name.len;
     memcpy(payload + 1, name.data, name.len);
-    memcpy(payload + 1 + name.len, cut, text_len);
+    w4_text_copy(text_at, W4_CLOSE_TEXT_MAX + 1, w4_bytes_from_text(text));
+    size_t text_len = strlen(text_at);
     w4_frame frame = {.type = W4_FRAME_CLOSE,
                       .channel = W4_FRAME_CHANNEL_SESSION,
                       .payload = w4_bytes_of(payload, 1 + name.len + text_len)};

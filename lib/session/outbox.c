@@ -370,11 +370,7 @@ void w4_outbox_link_up(w4_outbox *o, bool ordered_link) {
 }
 
 void w4_outbox_link_down(w4_outbox *o) {
-    w4_message *m;
-    STAILQ_FOREACH (m, &o->messages, entry) {
-        if (!m->started) {
-            break;
-        }
+    for (w4_message *m = STAILQ_FIRST(&o->messages); m && m->started; m = STAILQ_NEXT(m, entry)) {
         m->repeated = true; /* the time between links says nothing about the next one */
     }
     go_back(o);
@@ -441,14 +437,15 @@ bool w4_outbox_pop_writable(w4_outbox *o) {
     return true;
 }
 
-size_t w4_outbox_memory(const w4_outbox *o) {
-    size_t bytes = o->latency_us ? sizeof *o->latency_us : 0;
-    const w4_message *m;
-    STAILQ_FOREACH (m, &o->messages, entry) {
-        bytes += sizeof *m + m->len;
-    }
-    STAILQ_FOREACH (m, &o->ended, entry) {
+static size_t memory_of(const struct w4_message_list *list) {
+    size_t bytes = 0;
+    for (const w4_message *m = STAILQ_FIRST(list); m; m = STAILQ_NEXT(m, entry)) {
         bytes += sizeof *m + m->len;
     }
     return bytes;
+}
+
+size_t w4_outbox_memory(const w4_outbox *o) {
+    return (o->latency_us ? sizeof *o->latency_us : 0) + memory_of(&o->messages) +
+           memory_of(&o->ended);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* One share is at least one frame, so each turn sends something. */
-#define SHARE (W4_FRAME_HEADER + W4_PART_MAX)
+#define SHARE ((size_t)(W4_FRAME_HEADER + W4_PART_MAX))
 
 /* Bytes a turn; 0: takes no turns, goes first. */
 static const size_t shares[W4_CHANNEL_KIND_COUNT] = {

@@ -228,6 +228,8 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
     if (w4_session_has_link(s)) {
         drop_link(s, now_us);
     }
+    s->repeat = repeat;
+    s->repeat_len = repeat ? result->repeat_len : 0;
     s->stats.reconnects += s->has_peer ? 1 : 0;
     s->initiator = result->initiator;
     s->ordered = ordered_link;
@@ -250,8 +252,6 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
         s->heartbeat.ping_due = false;
         s->may_resume = result->sent_resume.present && s->has_id &&
                         memcmp(result->sent_resume.session, s->id, sizeof s->id) == 0;
-        s->repeat = repeat;
-        s->repeat_len = repeat ? result->repeat_len : 0;
         if (repeat) {
             s->open_at_us = w4_later(now_us, w4_rtt_timeout(&s->rtt, 0));
         }

@@ -43,31 +43,31 @@ struct w4_session {
     const w4_env *env;
     w4_session_config config;
     w4_session_phase phase;
+    w4_refusal end_code;
     bool initiator, ordered;
-
     bool has_id, may_resume;
     bool agreed; /* with this peer, over this link, on which session it is */
-    uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     bool has_peer;
+    bool moved;    /* messages have come or gone since the last heartbeat */
+    bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
+    bool end_by_peer, end_told;
+    uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
+    char end_text[W4_END_TEXT_MAX];
     w4_hello peer;
 
     w4_record_sender sender;
     w4_record_receiver receiver;
     unsigned forged_in_a_row;
+    unsigned open_repeats;
+    uint64_t open_at_us; /* when OPEN is due again */
     w4_rtt rtt;
     w4_heartbeat heartbeat;
     uint64_t attached_us, detached_us, close_by_us;
-
-    /* OPEN, or message 3 in its stead before the responder's OPEN: repeated until answered. */
-    bool open_due;
-    uint64_t open_at_us;
-    unsigned open_repeats;
-    uint8_t *repeat;
-    uint16_t repeat_len;
+    uint8_t *repeat; /* message 3 */
+    size_t repeat_len;
 
     w4_schedule schedule;
     w4_channel channels[W4_KINDS];
-    bool moved; /* messages have come or gone since the last heartbeat */
 
     w4_notice notices[W4_NOTICES_MAX];
     unsigned notice_first, notice_count;
@@ -76,9 +76,6 @@ struct w4_session {
     w4_incoming *incoming; /* whole messages in it */
     size_t incoming_first, incoming_count, incoming_cap;
     uint8_t *lent; /* the message the owner holds, when it has memory of its own */
-    w4_refusal end_code;
-    bool end_by_peer, end_told;
-    char end_text[W4_END_TEXT_MAX];
 
     w4_session_stats stats;
 };
