@@ -60,13 +60,20 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
     return r > 0 ? end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us) : r;
 }
 
+/* Would its answer pass the gate of trust here? */
+static bool may_answer(const w4_protocol *p, const w4_fingerprint *agent, uint64_t now_us) {
+    return w4_router_trust_of(p, agent) != W4_TRUST_BLOCKED &&
+           !w4_trust_book_in_cooldown(p->trust, W4_TRUST_AGENT, agent, w4_router_wall(p, now_us));
+}
+
 /* The next agent of a node to be greeted by one of ours. NULL: there is none. */
 static const w4_record_agent *next_agent(const w4_protocol *p, const w4_agent *local,
-                                         w4_neighbour *neighbour) {
+                                         w4_neighbour *neighbour, uint64_t now_us) {
     const w4_record *record = w4_graph_find(p->graph, &neighbour->node);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {
         const w4_record_agent *agent = &record->agents[neighbour->rotation++ % record->agent_count];
-        if (!w4_fingerprint_equal(&agent->fingerprint, &local->fingerprint)) {
+        if (!w4_fingerprint_equal(&agent->fingerprint, &local->fingerprint) &&
+            may_answer(p, &agent->fingerprint, now_us)) {
             return agent;
         }
     }
@@ -74,7 +81,7 @@ static const w4_record_agent *next_agent(const w4_protocol *p, const w4_agent *l
 }
 
 static int greet_one(w4_protocol *p, w4_agent *local, w4_neighbour *neighbour, uint64_t now_us) {
-    const w4_record_agent *agent = next_agent(p, local, neighbour);
+    const w4_record_agent *agent = next_agent(p, local, neighbour, now_us);
     if (!agent) {
         return 0;
     }

@@ -1,5 +1,6 @@
 /* When facts are accepted, disputed, rejected, refuted; and by whom that can't be talked about. */
 #include "protocol/facts.h"
+#include "rpc/method.h"
 #include "world.h"
 
 /* ada on node 0, ben on 1, cho on 2, dan on 3; eve (a second agent of node 1). All know all. */
@@ -599,10 +600,17 @@ START_TEST(fact_is_shown) {
     w4_buffer text = W4_BUFFER_INIT(1 << 20);
     w4_json_writer writer;
     w4_json_writer_init(&writer, &text);
+    w4_json_begin_object(&writer);
+    w4_json_name(&writer, "fact");
     ck_assert(w4_protocol_fact_write(p, fact, &writer));
+    w4_json_end_object(&writer);
     ck_assert_int_eq(writer.error, 0);
     ck_assert_int_eq(w4_json_read(&w->doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
     w4_json root = w4_json_root(&w->doc);
+    w4_faults faults = {0};
+    bool good = w4_schema_check(w4_method_row_of(W4_METHOD_FACTS_SHOW)->result, root, &faults);
+    ck_assert_msg(good, "%s: %s", faults.items[0].pointer, faults.items[0].expected);
+    root = w4_json_get(root, "fact");
     ck_assert(w4_json_string_equal(w4_json_get(root, "state"), "disputed"));
     ck_assert(w4_json_string_equal(w4_json_get(root, "statement"), "a"));
     ck_assert_uint_eq(w4_json_count(w4_json_get(root, "confirmations")), 2);

@@ -24,6 +24,7 @@
 typedef struct wire_item {
     TAILQ_ENTRY(wire_item) link;
     unsigned from, to;
+    unsigned life; /* of the sender: its tickets end with it */
     uint64_t ticket;
     w4_channel_kind channel;
     size_t len;
@@ -64,6 +65,7 @@ typedef struct world_node {
     w4_protocol *protocol;
     w4_protocol_config config;
     uint64_t record_seq;
+    unsigned life; /* how often it was started */
     bool up;
 } world_node;
 
@@ -81,6 +83,10 @@ typedef struct world {
     wire_fate (*filter)(struct world *w, const wire_item *item);
     void *filter_data;
     unsigned passed; /* items that the filter has seen */
+    /* One node dies at one of its turns: in the middle of it, or when all is on disk and nothing
+     * has gone out yet. */
+    unsigned doomed, turns, dies_at; /* 0: never */
+    bool dies_after_commit;
     logged *log[WORLD_NODES_MAX];
     unsigned log_count[WORLD_NODES_MAX];
     w4_json_document doc;
@@ -120,6 +126,7 @@ static inline void world_start(world *w, unsigned n) {
                                    .node = node->identity};
     ck_assert_int_eq(w4_protocol_new(&context, &node->config, w->now, &node->protocol), 0);
     node->up = true;
+    node->life++;
 }
 
 static inline world *world_new(unsigned count, uint64_t seed) {
@@ -217,9 +224,19 @@ static inline void world_log(world *w, unsigned n, const w4_protocol_event *even
     }
 }
 
+static inline void world_reborn(world *w, unsigned n);
+
 static inline void world_drain(world *w, unsigned n) {
     w4_protocol_event event;
     world_node *node = &w->nodes[n];
+    if (w->dies_at != 0 && n == w->doomed && ++w->turns == w->dies_at) {
+        if (w->dies_after_commit) {
+            ck_assert_int_eq(w4_store_commit(node->store), 0);
+        }
+        world_reborn(w, n);
+        return;
+    }
+    ck_assert_int_eq(w4_store_commit(node->store), 0);
     while (node->up && w4_protocol_pop_event(node->protocol, &event)) {
         if (event.kind != W4_PROTOCOL_EVENT_TRANSMIT) {
             world_log(w, n, &event);
@@ -231,13 +248,13 @@ static inline void world_drain(world *w, unsigned n) {
         ck_assert_ptr_nonnull(item);
         *item = (wire_item){.from = n,
                             .to = to,
+                            .life = node->life,
                             .ticket = event.ticket,
                             .channel = event.channel,
                             .len = event.envelope.len};
         memcpy(item->bytes, event.envelope.data, event.envelope.len);
         TAILQ_INSERT_TAIL(&w->wire, item, link);
     }
-    ck_assert_int_eq(w4_store_commit(node->store), 0);
 }
 
 static inline void world_receive(world *w, const wire_item *item) {
@@ -268,11 +285,13 @@ static inline void world_step_wire(world *w) {
         TAILQ_INSERT_TAIL(&w->wire, item, link);
         return;
     } else if (fate != WIRE_DROP) {
+        unsigned life = w->nodes[item->to].life;
         world_receive(w, item);
         if (fate == WIRE_TWICE) {
             world_receive(w, item);
         }
-        world_acknowledge(w, item, W4_REFUSAL_NONE);
+        bool survived = w->nodes[item->to].life == life;
+        world_acknowledge(w, item, survived ? W4_REFUSAL_NONE : W4_REFUSAL_DISCONNECTED);
     }
     free(item);
 }
@@ -622,4 +641,44 @@ static inline void world_restart(world *w, unsigned n) {
     ck_assert_int_eq(w4_trust_book_new(&node->trust), 0);
     ck_assert_int_eq(w4_trust_history_load(node->store, node->trust), 0);
     world_start(w, n);
+}
+
+/* What was on the wire to or from a node that died is lost. */
+static inline void world_cut_wire(world *w, unsigned n) {
+    wire_item *item = TAILQ_FIRST(&w->wire), *next;
+    for (; item; item = next) {
+        next = TAILQ_NEXT(item, link);
+        if (item->from == n || item->to == n) {
+            TAILQ_REMOVE(&w->wire, item, link);
+            if (item->to == n) {
+                world_acknowledge(w, item, W4_REFUSAL_DISCONNECTED);
+            }
+            free(item);
+        }
+    }
+}
+
+/* Dies, and is there again with its agents and links. */
+static inline void world_reborn(world *w, unsigned n) {
+    bool linked[WORLD_NODES_MAX], attached[WORLD_AGENTS_MAX];
+    for (unsigned m = 0; m < w->count; m++) {
+        linked[m] = w->linked[n][m];
+    }
+    for (unsigned i = 0; i < w->agent_count; i++) {
+        attached[i] = w->agents[i].attached;
+    }
+    world_kill(w, n);
+    world_cut_wire(w, n);
+    world_restart(w, n);
+    for (unsigned i = 0; i < w->agent_count; i++) {
+        if (w->agents[i].node == n && attached[i]) {
+            ck_assert(world_try_attach(w, &w->agents[i]));
+        }
+    }
+    for (unsigned m = 0; m < w->count; m++) {
+        if (linked[m]) {
+            world_link(w, n, m, true);
+        }
+    }
+    world_publish(w, n);
 }
