@@ -19,13 +19,6 @@ static uint64_t bound_of(const w4_inbox *in) {
     return in->messages + (credit > in->outstanding ? credit - in->outstanding : 0);
 }
 
-static void promise(w4_inbox *in) {
-    if (!in->held) {
-        in->promised = in->expected;
-        in->promised_messages = in->messages;
-    }
-}
-
 /* The whole message has come: either it is this one part, or the parts gathered before. */
 static void hand_over(w4_inbox *in, w4_bytes last, w4_bytes *ret_message, uint8_t **ret_owned) {
     *ret_message = in->in_message ? w4_buffer_bytes(&in->partial) : last;
@@ -68,7 +61,6 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
     if (last) {
         hand_over(in, frame->payload, ret_message, ret_owned);
     }
-    promise(in);
     return last ? W4_INBOX_MESSAGE : W4_INBOX_NOTHING;
 }
 
@@ -84,7 +76,6 @@ void w4_inbox_consumed(w4_inbox *in, uint32_t n) {
 
 void w4_inbox_hold(w4_inbox *in, bool hold) {
     in->held = hold;
-    promise(in);
 }
 
 void w4_inbox_restart(w4_inbox *in) {
@@ -101,6 +92,10 @@ void w4_inbox_restart(w4_inbox *in) {
 
 uint8_t *w4_inbox_put_ack(w4_inbox *in, w4_channel_kind kind, bool ask, uint8_t *at) {
     uint8_t credit[W4_ACK_LEN];
+    if (!in->held) {
+        in->promised = in->expected;
+        in->promised_messages = in->messages;
+    }
     in->granted = bound_of(in);
     w4_put_u32(credit, (uint32_t)(in->granted - in->promised_messages));
     w4_frame frame = {

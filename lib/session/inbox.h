@@ -14,8 +14,8 @@ typedef struct w4_inbox {
     uint64_t messages; /* whole ones, since the session began */
     uint32_t outstanding;
     bool in_message;
-    bool held;         /* acknowledge no further than this: */
-    uint64_t promised; /* expected, or what it was when the hold began */
+    bool held;         /* promise no more than was promised */
+    uint64_t promised; /* the seq of the last ACK */
     uint64_t promised_messages;
     uint64_t granted; /* the bound as last told */
     bool ack_due, gap;
@@ -42,5 +42,6 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
 void w4_inbox_consumed(w4_inbox *in, uint32_t n);
 void w4_inbox_hold(w4_inbox *in, bool hold);
 void w4_inbox_restart(w4_inbox *in); /* the session begins afresh */
-/* Writes an ACK frame to at. Returns the place behind. */
+/* Writes an ACK frame to at: of all that has come, or, while held, of what was promised before.
+ * Returns the place behind. */
 uint8_t *w4_inbox_put_ack(w4_inbox *in, w4_channel_kind kind, bool ask, uint8_t *at);

@@ -236,6 +236,7 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
     s->peer = result->peer;
     s->has_peer = true;
     s->attached_us = now_us;
+    s->stats.last_heard_us = now_us; /* the handshake */
     s->forged_in_a_row = 0;
     memcpy(s->fresh_id, result->keys.hash, sizeof s->fresh_id);
     w4_record_sender_init(&s->sender, result->keys.send, now_us);

@@ -126,9 +126,9 @@ int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us);
 /* Appends at most one transport frame to out, which must have room for 65,535 bytes: 1 written,
  * 0 nothing to send, -ENOMEM, -EMSGSIZE. Call it until it says 0, or the link takes no more. */
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
-/* While held, nothing that is received from then on is acknowledged, on the wire or in a resume
- * point (what that would promise is not on disk yet); what came before still is. So: hold, recv,
- * drain, commit, release, emit. */
+/* What was received is promised to the peer when emit writes the acknowledgement, not before; a
+ * resume point holds only what was promised. While held emit promises nothing new: what that would
+ * say is not on disk yet. So: recv, drain, commit (failed: hold), emit. */
 void w4_session_hold_acks(w4_session *session, bool hold);
 uint64_t w4_session_deadline(const w4_session *session);
 int w4_session_expire(w4_session *session, uint64_t now_us);

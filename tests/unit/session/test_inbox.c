@@ -141,8 +141,9 @@ END_TEST
 START_TEST(held_back_it_promises_nothing_new) {
     begin(3, 100);
     take(0, true, "a");
+    put_ack();
+    take(1, true, "b"); /* come, but not promised yet */
     w4_inbox_hold(&in, true);
-    take(1, true, "b");
     ack a = put_ack();
     ck_assert_uint_eq(a.seq, 1);
     ck_assert_uint_eq(a.credit, 2); /* after the one that is promised: the same bound of 3 */
