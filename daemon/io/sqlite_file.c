@@ -15,21 +15,37 @@
 #define HEADER_LEN 100    /* of an SQLite file */
 #define WAL_HEADER_LEN 32 /* a WAL no longer than this holds nothing */
 #define WAL_FRAME_HEADER_LEN 24
-/* Stores up to this size are looked through at each start (some 100 ms); for larger ones there is
- * w4_store_check. */
-#define CHECK_AT_OPEN_BYTES_MAX (32LL * 1024 * 1024)
+/* Stores up to this size are looked through at each start (about 1.6 ms for each MiB); for larger
+ * ones there is w4_store_check. */
+#define CHECK_AT_OPEN_BYTES_MAX (16LL * 1024 * 1024)
 #define WAL_FRAMES_CHECKPOINT 1000 /* carried over into the file from there on */
 
 /* clang-format off */
-#define TABLE_1(NAME)                                                                              \
+/* Two shapes of a table, the same to every statement. Where rows are large and come in no order,
+ * they lie in the order of their arrival, and only the keys in an index; small rows, and those that
+ * come in order, lie in the order of their keys. (Measured: a third of the file and of the time
+ * for envelopes of 1 KiB.) */
+#define LARGE_1(NAME)                                                                              \
+    "CREATE TABLE " NAME " (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL,"                        \
+    " checksum BLOB NOT NULL) STRICT;"
+#define SMALL_1(NAME)                                                                              \
     "CREATE TABLE " NAME " (key BLOB NOT NULL PRIMARY KEY, value BLOB NOT NULL,"                   \
     " checksum BLOB NOT NULL) STRICT, WITHOUT ROWID;"
 
 /* Row n leads from version n to n + 1. Rows are history: they are added to, never changed. */
 static const char *const migrations[W4_STORE_SQLITE_VERSION] = {
-    TABLE_1("meta") TABLE_1("peer") TABLE_1("record") TABLE_1("trust") TABLE_1("fact")
-    TABLE_1("envelope") TABLE_1("decision") TABLE_1("seen") TABLE_1("outbox") TABLE_1("consent")
-    TABLE_1("claim") TABLE_1("audit"),
+    SMALL_1("meta")
+    LARGE_1("peer")
+    LARGE_1("record")
+    SMALL_1("trust")
+    LARGE_1("fact")
+    LARGE_1("envelope")
+    LARGE_1("decision")
+    SMALL_1("seen")
+    LARGE_1("outbox")
+    LARGE_1("consent")
+    LARGE_1("claim")
+    SMALL_1("audit"),
 };
 
 static const struct {
@@ -37,7 +53,8 @@ static const struct {
 } statement_texts[W4_SQLITE_STATEMENT_COUNT] = {
     [W4_SQLITE_GET]    = {"SELECT value, checksum FROM ",      " WHERE key = ?1"},
     [W4_SQLITE_NEXT]   = {"SELECT value, checksum, key FROM ", " WHERE key >= ?1 ORDER BY key LIMIT 1"},
-    [W4_SQLITE_PUT]    = {"REPLACE INTO ",                     " (key, value, checksum) VALUES (?1, ?2, ?3)"},
+    [W4_SQLITE_PUT]    = {"INSERT INTO ",                      " (key, value, checksum) VALUES (?1, ?2, ?3)"
+                          " ON CONFLICT (key) DO UPDATE SET value = ?2, checksum = ?3"},
     [W4_SQLITE_REMOVE] = {"DELETE FROM ",                      " WHERE key = ?1"},
 };
 /* clang-format on */

@@ -435,7 +435,7 @@ START_TEST(flipped_bits_in_the_file) {
         whole.data[at] ^= bit;
         (void)unlink(wal);
     }
-    ck_assert_uint_gt(noticed, 200);
+    ck_assert_uint_gt(noticed, 100);
     w4_buffer_deinit(&whole);
 }
 END_TEST
