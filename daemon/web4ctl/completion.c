@@ -114,14 +114,14 @@ static void bash_case(FILE *out, const char *words, const char *candidates, bool
 
 static void bash_words(FILE *out) {
     /* Words that are neither options nor their values, at most the two of a command. */
-    fputs("  local words='' count=0 i candidates='' files=''\n"
+    fputs("  local said='' count=0 i candidates='' files=''\n"
           "  for ((i = first; i < current; i++)); do\n"
           "    case \"${line[i]}\" in\n      ",
           out);
     put_value_pattern(out);
     fputs(") ((i++)) ;;\n"
           "      -*) ;;\n"
-          "      *) if ((count < 2)); then words=\"${words:+$words }${line[i]}\"; ((count++)); fi "
+          "      *) if ((count < 2)); then said=\"${said:+$said }${line[i]}\"; ((count++)); fi "
           ";;\n"
           "    esac\n"
           "  done\n",
@@ -131,12 +131,12 @@ static void bash_words(FILE *out) {
 static void put_cases(FILE *out) {
     fputs("  case \"$previous\" in\n    ", out);
     put_value_pattern(out);
-    fputs(") words=\"$previous\" ;;\n  esac\n  case \"$words\" in\n", out);
+    fputs(") said=\"$previous\" ;;\n  esac\n  case \"$said\" in\n", out);
     visit_names(out, bash_case);
     visit_commands(out, bash_case);
     visit_values(out, bash_case);
     /* A one-word command with an argument behind it, or a wrong word: the first word decides. */
-    fputs("    *) case \"${words%% *}\" in\n", out);
+    fputs("    *) case \"${said%% *}\" in\n", out);
     for (const ctl_command *c = ctl_commands; c->words != NULL; c++) {
         if (strchr(c->words, ' ') == NULL) {
             fprintf(out, "      '%s') candidates='", c->words);
