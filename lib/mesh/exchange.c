@@ -63,8 +63,8 @@ int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     w4_buffer records = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_bytes own = w4_graph_text(mesh->context.graph, self);
     int r = own.len > 0 ? add_record(&records, own) : 0;
-    for (const w4_mesh_peer *other = mesh->registry.peers; r == 0 && other != NULL;
-         other = other->next) {
+    for (uint32_t i = 0; r == 0 && i < mesh->registry.count; i++) {
+        const w4_mesh_peer *other = mesh->registry.peers[i];
         w4_bytes record = w4_graph_text(mesh->context.graph, &other->node);
         if (other == peer || !other->connected || record.len == 0) {
             continue;
@@ -93,8 +93,8 @@ void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us) {
 
 static uint32_t collect_edges(const w4_mesh *mesh, w4_record_edge *edges) {
     uint32_t count = 0;
-    for (const w4_mesh_peer *peer = mesh->registry.peers;
-         peer != NULL && count < W4_RECORD_EDGES_MAX; peer = peer->next) {
+    for (uint32_t i = 0; i < mesh->registry.count && count < W4_RECORD_EDGES_MAX; i++) {
+        const w4_mesh_peer *peer = mesh->registry.peers[i];
         if (peer->connected) {
             edges[count++] = (w4_record_edge){
                 .target = peer->node, .relation = W4_RELATION_ROUTES, .weight = 1, .active = true};
@@ -178,19 +178,19 @@ int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us) {
     w4_buffer record = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
     w4_graph_change change = W4_GRAPH_UNCHANGED;
     w4_fingerprint author = {{0}};
-    w4_record_fault fault;
+    w4_record_fault fault = {.pointer = ""};
     int r = make_own(mesh, wall_us, &record);
     r = r != 0 ? r
                : w4_graph_put(mesh->context.graph, w4_buffer_bytes(&record), wall_us, &change,
                               &author, &fault);
-    if (r == 0 && change == W4_GRAPH_INVALID) {
-        w4_log(mesh->context.env, W4_LOG_ERROR, "own record is not valid: %s: expected %s",
-               fault.pointer, fault.expected);
-    } else if (r == 0) {
-        r = keep_record(mesh, &author, w4_buffer_bytes(&record));
+    bool told = r == 0 && (change == W4_GRAPH_ADDED || change == W4_GRAPH_UPDATED);
+    if (r == 0 && !told) {
+        w4_log(mesh->context.env, W4_LOG_ERROR, "the own record was not taken (%d): %s %s",
+               (int)change, fault.pointer, fault.expected);
     }
-    for (const w4_mesh_peer *peer = mesh->registry.peers;
-         r == 0 && change != W4_GRAPH_INVALID && peer != NULL; peer = peer->next) {
+    r = told ? keep_record(mesh, &author, w4_buffer_bytes(&record)) : r;
+    for (uint32_t i = 0; r == 0 && told && i < mesh->registry.count; i++) {
+        const w4_mesh_peer *peer = mesh->registry.peers[i];
         if (peer->connected) {
             r = send_record(mesh, peer, w4_buffer_bytes(&record), now_us);
         }
@@ -198,7 +198,7 @@ int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us) {
     w4_buffer_deinit(&record);
     mesh->record_made_us = now_us;
     mesh->record_due_us = w4_later(now_us, (uint64_t)W4_RECORD_TTL_S / 3 * W4_US_PER_S);
-    if (r == 0) {
+    if (told && r == 0) {
         w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD,
                                .node = *w4_identity_fingerprint(mesh->context.node)};
         r = w4_mesh_push(mesh, &event);
@@ -217,7 +217,8 @@ static int reject(w4_mesh *mesh, const w4_fingerprint *from, w4_refusal code, co
 
 /* A neighbour's newest record goes to the other neighbours, once: they may not have met yet. */
 static int pass_on(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record, uint64_t now_us) {
-    for (const w4_mesh_peer *peer = mesh->registry.peers; peer != NULL; peer = peer->next) {
+    for (uint32_t i = 0; i < mesh->registry.count; i++) {
+        const w4_mesh_peer *peer = mesh->registry.peers[i];
         if (!peer->connected || w4_fingerprint_equal(&peer->node, from)) {
             continue;
         }
@@ -251,6 +252,11 @@ static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fi
                           w4_bytes record, uint64_t now_us) {
     int r = keep_record(mesh, author, record);
     r = r != 0 ? r : learn_addresses(mesh, author, now_us);
+    const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
+    if (r == 0 && w4_graph_find(mesh->context.graph, author) == NULL &&
+        (peer == NULL || !peer->connected)) {
+        r = w4_mesh_lost(mesh, author, "it has taken its record back");
+    }
     if (r == 0 && w4_fingerprint_equal(author, from)) {
         r = pass_on(mesh, from, record, now_us);
     }
@@ -258,42 +264,66 @@ static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fi
     return r != 0 ? r : w4_mesh_push(mesh, &event);
 }
 
+/* Told in an earlier life of this node: what it says next must be newer. */
+static void outdo(w4_mesh *mesh, w4_bytes record, uint64_t now_us) {
+    uint64_t seq = w4_mesh_seq_of(mesh, record);
+    mesh->record_seq = seq > mesh->record_seq ? seq : mesh->record_seq;
+    w4_mesh_publish_soon(mesh, now_us);
+}
+
+static int receive_own(w4_mesh *mesh, w4_bytes record, w4_graph_change change, uint64_t now_us) {
+    if (change != W4_GRAPH_UNCHANGED && change != W4_GRAPH_FULL) {
+        outdo(mesh, record, now_us);
+    }
+    return 0;
+}
+
+/* Somebody who tells of itself what is older than what is known of it has lost its memory, and
+ * nobody would hear it: it is told what it said last. */
+static int remind(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
+                  w4_bytes record, uint64_t now_us) {
+    const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, from);
+    w4_bytes known = w4_graph_text(mesh->context.graph, author);
+    if (peer == NULL || !w4_fingerprint_equal(from, author) || w4_bytes_equal(known, record)) {
+        return 0;
+    }
+    return send_record(mesh, peer, known, now_us);
+}
+
 static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record,
                           uint64_t now_us) {
     w4_graph_change change = W4_GRAPH_UNCHANGED;
     w4_fingerprint author = {{0}};
     w4_record_fault fault;
-    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
     int r = w4_graph_put(mesh->context.graph, record, w4_env_wall_us(mesh->context.env, now_us),
                          &change, &author, &fault);
     if (r < 0) {
         return r;
     }
-    bool own = w4_fingerprint_equal(&author, self);
+    if (w4_fingerprint_equal(&author, w4_identity_fingerprint(mesh->context.node))) {
+        return receive_own(mesh, record, change, now_us);
+    }
     switch (change) {
     case W4_GRAPH_ADDED:
     case W4_GRAPH_UPDATED:
-        if (own) { /* told in an earlier life: the next one must be newer */
-            const w4_record *mine = w4_graph_find(mesh->context.graph, self);
-            mesh->record_seq = mine->seq > mesh->record_seq ? mine->seq : mesh->record_seq;
-            w4_mesh_publish_soon(mesh, now_us);
-            return 0;
-        }
-        return record_changed(mesh, from, &author, record, now_us);
     case W4_GRAPH_WITHDRAWN:
         return record_changed(mesh, from, &author, record, now_us);
+    case W4_GRAPH_UNCHANGED:
+        return remind(mesh, from, &author, record, now_us);
     case W4_GRAPH_INVALID:
         return reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record ", fault.pointer,
                       fault.expected);
+    case W4_GRAPH_EXPIRED:
+        return !w4_fingerprint_equal(&author, from)
+                   ? 0
+                   : reject(mesh, from, W4_REFUSAL_STALE, "node record", " /issued_at",
+                            "its clock and the one here are too far apart");
     case W4_GRAPH_EQUIVOCATION:
-        r = own ? 0
-                : w4_mesh_trust(mesh, &author, W4_TRUST_EVENT_MALICE,
-                                "two records under one number", now_us);
+        r = w4_mesh_trust(mesh, &author, W4_TRUST_EVENT_MALICE, "two records under one number",
+                          now_us);
         return r != 0 ? r
                       : reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record", " /seq",
                                "its author signed another record under the same number");
-    case W4_GRAPH_UNCHANGED:
-    case W4_GRAPH_EXPIRED:
     case W4_GRAPH_FULL:
     case W4_GRAPH_CHANGE_COUNT:
         break;

@@ -1,6 +1,7 @@
 /* What the store remembers of peers, so that a restart finds them again without its seeds. */
 #include "base/text.h"
 #include "mesh/state.h"
+#include "transport/address.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@ int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer) {
     w4_json_name(&w, "addresses");
     w4_json_begin_array(&w);
     for (uint32_t i = 0; i < peer->address_count; i++) {
-        const w4_peer_address *address = &peer->addresses[i];
+        const w4_peer_address *address = peer->addresses[i];
         w4_json_begin_object(&w);
         w4_json_member_string(&w, "address", address->address);
         if (address->worked_wall_us != 0) {
@@ -56,16 +57,15 @@ static int load_peer(w4_mesh *mesh, const w4_fingerprint *node, w4_json value) {
     for (w4_json_iterator i = w4_json_first(w4_json_get(value, "addresses"));
          r == 0 && w4_json_exists(i.value); i = w4_json_next(i)) {
         char text[256];
-        w4_peer_address *address = NULL;
-        if (!w4_json_string_copy(w4_json_get(i.value, "address"), text, sizeof text)) {
+        if (!w4_json_string_copy(w4_json_get(i.value, "address"), text, sizeof text) ||
+            !w4_address_valid(text) || peer->address_count == W4_MESH_PEER_ADDRESSES_MAX) {
             continue;
         }
-        r = w4_mesh_registry_add(&mesh->registry, peer, text, W4_ADDRESS_REMEMBERED, true,
-                                 &address);
+        r = w4_mesh_registry_add(&mesh->registry, peer, text, W4_ADDRESS_REMEMBERED, true);
         if (r == 0) {
-            address->worked_wall_us = time_at(i.value, "worked_at");
+            peer->addresses[peer->address_count - 1]->worked_wall_us =
+                time_at(i.value, "worked_at");
         }
-        r = r == -ENOSPC ? 0 : r;
     }
     return r;
 }
@@ -88,21 +88,43 @@ static int load_peers(w4_mesh *mesh) {
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
+uint64_t w4_mesh_seq_of(w4_mesh *mesh, w4_bytes record) {
+    int64_t seq = 0;
+    if (w4_json_read_canonical(&mesh->doc, record, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0) {
+        (void)w4_json_integer(w4_json_get(w4_json_root(&mesh->doc), "seq"), &seq);
+    }
+    return seq > 0 ? (uint64_t)seq : 0;
+}
+
+/* One that is over goes; one that seems to come from the future stays until the clock is right. */
+static bool is_over(w4_mesh *mesh, w4_bytes record, uint64_t wall_us) {
+    return w4_json_read_canonical(&mesh->doc, record, &W4_JSON_LIMITS_ENVELOPE, NULL) != 0 ||
+           time_at(w4_json_root(&mesh->doc), "issued_at") <= wall_us;
+}
+
+static int load_record(w4_mesh *mesh, w4_bytes key, w4_bytes record, uint64_t wall_us) {
+    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
+    w4_graph_change change = W4_GRAPH_UNCHANGED;
+    w4_fingerprint author;
+    w4_record_fault fault;
+    if (w4_bytes_equal(key, w4_bytes_of(self->bytes, sizeof self->bytes))) {
+        mesh->record_seq = w4_mesh_seq_of(mesh, record); /* also when it is long over */
+    }
+    int r = w4_graph_put(mesh->context.graph, record, wall_us, &change, &author, &fault);
+    if (r == 0 && (change == W4_GRAPH_INVALID ||
+                   (change == W4_GRAPH_EXPIRED && is_over(mesh, record, wall_us)))) {
+        r = w4_store_remove(mesh->context.store, W4_STORE_RECORD, key);
+    }
+    return r;
+}
+
 static int load_records(w4_mesh *mesh, uint64_t now_us) {
     uint64_t wall_us = w4_env_wall_us(mesh->context.env, now_us);
-    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
     w4_store_cursor cursor;
     int r = w4_store_cursor_init(&cursor, W4_STORE_RECORD, w4_bytes_of(NULL, 0));
     while (r == 0 && (r = w4_store_next(mesh->context.store, &cursor)) == 0) {
-        w4_graph_change change = W4_GRAPH_UNCHANGED;
-        w4_fingerprint author;
-        w4_record_fault fault;
-        r = w4_graph_put(mesh->context.graph, w4_buffer_bytes(&cursor.value), wall_us, &change,
-                         &author, &fault);
-        if (r == 0 && w4_fingerprint_equal(&author, self)) {
-            const w4_record *own = w4_graph_find(mesh->context.graph, self);
-            mesh->record_seq = own == NULL ? 0 : own->seq;
-        }
+        r = load_record(mesh, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value),
+                        wall_us);
     }
     w4_store_cursor_deinit(&cursor);
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;

@@ -4,6 +4,7 @@
 #include "mesh/beacon.h"
 #include "mesh/state.h"
 #include "protocol/trust_history.h"
+#include "transport/address.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,6 +67,10 @@ static int push_text(w4_mesh *mesh, w4_mesh_event_kind kind, const w4_fingerprin
     w4_mesh_event event = {.kind = kind, .node = *node};
     w4_text_copy(event.text, sizeof event.text, w4_bytes_from_text(text));
     return w4_mesh_push(mesh, &event);
+}
+
+int w4_mesh_lost(w4_mesh *mesh, const w4_fingerprint *node, const char *why) {
+    return push_text(mesh, W4_MESH_EVENT_LOST, node, why);
 }
 
 int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event trust_event,
@@ -144,16 +149,49 @@ static bool is_own_address(const w4_mesh *mesh, const char *address) {
     return false;
 }
 
+void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config) {
+    bool renamed = strcmp(mesh->config.name, config->name) != 0;
+    if (mesh->config.beacon_interval_us != config->beacon_interval_us) {
+        mesh->beacon_due_us = config->beacon_interval_us == 0 ? W4_NEVER : 0;
+    }
+    mesh->config = *config;
+    mesh->dial_due_us = 0; /* there may be room for more sessions */
+    if (renamed) {
+        w4_mesh_publish_soon(mesh, 0);
+    }
+}
+
+/* Finds or makes; where the table is full, one that is worth less goes. met: there is a session. */
+int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer) {
+    int r = w4_mesh_registry_peer(&mesh->registry, node, ret_peer);
+    w4_mesh_peer *out = r == -ENOSPC
+                            ? w4_mesh_registry_expendable(&mesh->registry, mesh->context.trust, met)
+                            : NULL;
+    if (out != NULL) {
+        (void)w4_store_remove(mesh->context.store, W4_STORE_PEER,
+                              w4_bytes_of(out->node.bytes, sizeof out->node.bytes));
+        w4_mesh_registry_remove(&mesh->registry, out);
+        r = w4_mesh_registry_peer(&mesh->registry, node, ret_peer);
+    }
+    return r;
+}
+
 int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source source,
                         const w4_fingerprint *node, uint64_t now_us) {
+    if (!w4_address_valid(address)) {
+        return 1;
+    }
     if ((node != NULL && is_self(mesh, node)) || is_own_address(mesh, address)) {
         return 0;
     }
     w4_mesh_peer *peer = NULL;
-    w4_peer_address *added = NULL;
-    int r = node == NULL ? 0 : w4_mesh_registry_peer(&mesh->registry, node, &peer);
-    r = r != 0 ? r
-               : w4_mesh_registry_add(&mesh->registry, peer, address, source, node != NULL, &added);
+    int r = 0;
+    if (node == NULL) {
+        r = w4_mesh_registry_add_anybodys(&mesh->registry, address, source);
+    } else {
+        r = w4_mesh_peer_of(mesh, node, false, &peer);
+        r = r != 0 ? r : w4_mesh_registry_add(&mesh->registry, peer, address, source, true);
+    }
     if (r == 0) {
         mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
     }
@@ -170,65 +208,65 @@ bool w4_mesh_forget(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) 
     (void)w4_store_remove(mesh->context.store, W4_STORE_RECORD, key);
     (void)w4_graph_remove(mesh->context.graph, node);
     w4_mesh_registry_remove(&mesh->registry, peer);
+    mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
     w4_mesh_publish_soon(mesh, now_us);
     return true;
 }
 
 /* ---- sessions come and go */
 
-static void dial_ended(w4_mesh *mesh, w4_peer_address *address) {
-    if (address->dialling) {
-        address->dialling = false;
-        mesh->registry.dialling--;
-    }
-}
-
-void w4_mesh_dial_failed(w4_mesh *mesh, const char *address, const char *why, uint64_t now_us) {
-    w4_peer_address *known = NULL;
-    if (w4_mesh_registry_find_address(&mesh->registry, address, &known) == NULL) {
-        return;
-    }
-    dial_ended(mesh, known);
-    known->failures++;
-    w4_text_copy(known->last_error, sizeof known->last_error, w4_bytes_from_text(why));
-    w4_backoff_failed(&known->backoff, mesh->context.env, now_us);
+void w4_mesh_dial_failed(w4_mesh *mesh, uint64_t dial, const char *why, uint64_t now_us) {
+    w4_peer_address *address = w4_mesh_registry_dial_end(&mesh->registry, dial);
     mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
+    if (address != NULL) {
+        address->failures++;
+        w4_text_copy(address->last_error, sizeof address->last_error, w4_bytes_from_text(why));
+        w4_backoff_failed(&address->backoff, mesh->context.env, now_us);
+    }
 }
 
-static void address_worked(w4_mesh *mesh, const char *address, uint64_t wall_us) {
-    w4_peer_address *known = NULL;
-    if (w4_mesh_registry_find_address(&mesh->registry, address, &known) != NULL) {
-        dial_ended(mesh, known);
-        known->worked_wall_us = wall_us;
-        known->failures = 0;
-        known->last_error[0] = '\0';
+/* Where the dial led to peer: its address from now on. Returns it, or NULL. */
+static w4_peer_address *dial_worked(w4_mesh *mesh, w4_mesh_peer *peer, uint64_t dial,
+                                    uint64_t now_us) {
+    w4_peer_address *address = w4_mesh_registry_dial_end(&mesh->registry, dial);
+    mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
+    if (address != NULL) {
+        address->worked_wall_us = w4_env_wall_us(mesh->context.env, now_us);
+        address->failures = 0;
+        address->last_error[0] = '\0';
+        address = w4_mesh_registry_claim(&mesh->registry, peer, address);
     }
+    return address;
+}
+
+int w4_mesh_dial_worked(w4_mesh *mesh, uint64_t dial, const w4_fingerprint *node, uint64_t now_us) {
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
+    if (peer == NULL) {
+        (void)w4_mesh_registry_dial_end(&mesh->registry, dial);
+        return 0;
+    }
+    (void)dial_worked(mesh, peer, dial, now_us);
+    return w4_mesh_remember(mesh, peer);
 }
 
 int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubkey *pubkey,
-                       const char *name, const char *address, uint64_t now_us) {
-    uint64_t wall_us = w4_env_wall_us(mesh->context.env, now_us);
+                       const char *name, uint64_t dial, uint64_t now_us) {
     w4_mesh_peer *peer = NULL;
-    int r = w4_mesh_registry_peer(&mesh->registry, node, &peer);
-    if (r == -ENOSPC) {
-        return 0; /* the session stands; it is only not remembered */
-    }
-    if (r == 0 && address[0] != '\0') {
-        r = w4_mesh_registry_claim(&mesh->registry, peer, address);
-        r = r == -ENOSPC ? 0 : r;
-        address_worked(mesh, address, wall_us);
-    }
+    int r = w4_mesh_peer_of(mesh, node, true, &peer);
     if (r < 0) {
-        return r;
+        (void)w4_mesh_registry_dial_end(&mesh->registry, dial);
+        return r == -ENOSPC ? 0 : r; /* the session stands; it is only not remembered */
     }
+    const w4_peer_address *address = dial_worked(mesh, peer, dial, now_us);
     bool first = !peer->had_session;
     bool was_connected = peer->connected;
     peer->pubkey = *pubkey;
     w4_text_copy(peer->name, sizeof peer->name, w4_bytes_from_text(name));
-    w4_text_copy(peer->via, sizeof peer->via, w4_bytes_from_text(address));
-    peer->connected = true;
+    w4_text_copy(peer->via, sizeof peer->via,
+                 w4_bytes_from_text(address == NULL ? "" : address->address));
+    w4_mesh_registry_set_connected(&mesh->registry, peer, true);
     peer->had_session = true;
-    peer->seen_wall_us = wall_us;
+    peer->seen_wall_us = w4_env_wall_us(mesh->context.env, now_us);
     peer->up_us = now_us;
     r = w4_mesh_remember(mesh, peer);
     r = r != 0 ? r : w4_mesh_trust(mesh, node, W4_TRUST_EVENT_HANDSHAKE, "session", now_us);
@@ -241,23 +279,34 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     return r != 0 ? r : w4_mesh_greet(mesh, peer, now_us);
 }
 
-void w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) {
-    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
-    if (peer == NULL || !peer->connected) {
-        return;
-    }
-    peer->connected = false;
+/* A session that did not last counts as a dial that failed; one that did makes good for them. */
+static void judge_address(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     bool steady = now_us - peer->up_us >= W4_MESH_STEADY_US;
     for (uint32_t i = 0; i < peer->address_count; i++) {
-        w4_peer_address *address = &peer->addresses[i];
+        w4_peer_address *address = peer->addresses[i];
+        if (strcmp(address->address, peer->via) != 0) {
+            continue;
+        }
         if (steady) {
-            w4_backoff_init(&address->backoff);
-        } else if (strcmp(address->address, peer->via) == 0) {
+            w4_backoff_succeeded(&address->backoff);
+        } else {
             w4_backoff_failed(&address->backoff, mesh->context.env, now_us);
         }
     }
+}
+
+int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) {
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
+    if (peer == NULL || !peer->connected) {
+        return 0;
+    }
+    w4_mesh_registry_set_connected(&mesh->registry, peer, false);
+    judge_address(mesh, peer, now_us);
     mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
     w4_mesh_publish_soon(mesh, now_us);
+    return w4_graph_find(mesh->context.graph, node) != NULL
+               ? 0
+               : w4_mesh_lost(mesh, node, "its session has ended");
 }
 
 void w4_mesh_agents_changed(w4_mesh *mesh, uint64_t now_us) {
@@ -287,33 +336,24 @@ int w4_mesh_beacon_recv(w4_mesh *mesh, w4_bytes datagram, uint64_t now_us) {
 
 /* ---- time */
 
-static uint32_t connected_count(const w4_mesh *mesh) {
-    uint32_t count = 0;
-    for (const w4_mesh_peer *peer = mesh->registry.peers; peer != NULL; peer = peer->next) {
-        count += peer->connected;
-    }
-    return count;
-}
-
 static int dial_due(w4_mesh *mesh, uint64_t now_us) {
+    w4_mesh_registry *registry = &mesh->registry;
     mesh->dial_due_us = W4_NEVER;
-    while (mesh->registry.dialling < W4_MESH_DIALS_MAX &&
-           connected_count(mesh) + mesh->registry.dialling < mesh->config.peers_max) {
-        w4_mesh_peer *peer = NULL;
+    while (registry->dialling < W4_MESH_DIALS_MAX &&
+           registry->connected + registry->dialling < mesh->config.peers_max) {
         uint64_t next_us = W4_NEVER;
         w4_peer_address *address =
-            w4_mesh_registry_next(&mesh->registry, mesh->context.trust, now_us, &next_us, &peer);
+            w4_mesh_registry_next(registry, mesh->context.trust, now_us, &next_us);
         if (address == NULL) {
             mesh->dial_due_us = next_us;
             return 0;
         }
-        w4_mesh_event event = {.kind = W4_MESH_EVENT_DIAL};
+        w4_mesh_registry_dial_begin(registry, address, now_us);
+        w4_mesh_event event = {.kind = W4_MESH_EVENT_DIAL, .dial = address->dial};
         if (address->pinned) {
-            event.node = peer->node;
+            event.node = address->peer->node;
         }
         memcpy(event.address, address->address, sizeof event.address);
-        address->dialling = true;
-        mesh->registry.dialling++;
         int r = w4_mesh_push(mesh, &event);
         if (r < 0) {
             return r;
@@ -346,17 +386,21 @@ static int sweep(w4_mesh *mesh, uint64_t now_us) {
     mesh->sweep_due_us = w4_later(now_us, W4_MESH_SWEEP_US);
     w4_fingerprint author;
     uint64_t wall_us = w4_env_wall_us(mesh->context.env, now_us);
-    while (w4_graph_expire(mesh->context.graph, wall_us, &author)) {
+    for (uint32_t i = 0; w4_graph_expire(mesh->context.graph, wall_us, &author); i++) {
         (void)w4_store_remove(mesh->context.store, W4_STORE_RECORD,
                               w4_bytes_of(author.bytes, sizeof author.bytes));
         w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD, .node = author};
         int r = w4_mesh_push(mesh, &event);
         const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, &author);
         if (r == 0 && (peer == NULL || !peer->connected)) {
-            r = push_text(mesh, W4_MESH_EVENT_LOST, &author, "its record has expired");
+            r = w4_mesh_lost(mesh, &author, "its record has expired");
         }
         if (r < 0) {
             return r;
+        }
+        if (i == W4_MESH_SWEEP_MAX) {
+            mesh->sweep_due_us = now_us; /* the rest in the next turn */
+            break;
         }
     }
     return 0;
@@ -388,27 +432,22 @@ int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us) {
 /* ---- for people */
 
 bool w4_mesh_peer_next(const w4_mesh *mesh, size_t *cursor, w4_mesh_peer_info *ret_info) {
-    size_t position = 0;
-    for (const w4_mesh_peer *peer = mesh->registry.peers; peer != NULL; peer = peer->next) {
-        if (position++ < *cursor) {
-            continue;
-        }
-        *cursor = position;
-        *ret_info = (w4_mesh_peer_info){.node = peer->node,
-                                        .name = peer->name,
-                                        .connected = peer->connected,
-                                        .seen_wall_us = peer->seen_wall_us,
-                                        .address_count = peer->address_count};
-        for (uint32_t i = 0; i < peer->address_count; i++) {
-            const w4_peer_address *address = &peer->addresses[i];
-            ret_info->addresses[i] =
-                (w4_mesh_address_info){.address = address->address,
-                                       .source = address->source,
-                                       .worked_wall_us = address->worked_wall_us,
-                                       .failures = address->failures,
-                                       .last_error = address->last_error};
-        }
-        return true;
+    if (*cursor >= mesh->registry.count) {
+        return false;
     }
-    return false;
+    const w4_mesh_peer *peer = mesh->registry.peers[(*cursor)++];
+    *ret_info = (w4_mesh_peer_info){.node = peer->node,
+                                    .name = peer->name,
+                                    .connected = peer->connected,
+                                    .seen_wall_us = peer->seen_wall_us,
+                                    .address_count = peer->address_count};
+    for (uint32_t i = 0; i < peer->address_count; i++) {
+        const w4_peer_address *address = peer->addresses[i];
+        ret_info->addresses[i] = (w4_mesh_address_info){.address = address->address,
+                                                        .source = address->source,
+                                                        .worked_wall_us = address->worked_wall_us,
+                                                        .failures = address->failures,
+                                                        .last_error = address->last_error};
+    }
+    return true;
 }

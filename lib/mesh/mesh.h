@@ -14,7 +14,6 @@
 #define W4_MESH_PEERS_MAX 4096u
 #define W4_MESH_PEER_ADDRESSES_MAX 8u
 #define W4_MESH_DIALS_MAX 16u /* under way at once */
-#define W4_MESH_FULL_SIZE 8u  /* up to so many nodes everybody dials everybody */
 #define W4_BEACON_MAX 512u
 
 typedef struct w4_mesh w4_mesh;
@@ -60,19 +59,24 @@ w4_mesh *w4_mesh_free(w4_mesh *mesh);
  */
 int w4_mesh_set_addresses(w4_mesh *mesh, const char *const *addresses, size_t count,
                           uint64_t now_us);
-/* An address to try. node: whom to expect there (pinned), or NULL. 0, -ENOMEM, -ENOSPC. */
+void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config); /* reload: acts next turn */
+/* An address to try. node: whom to expect there (pinned), or NULL. 0, -ENOMEM, -ENOSPC, or 1: that
+ * is no address. */
 int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source source,
                         const w4_fingerprint *node, uint64_t now_us);
 /* Forgets a peer and its addresses (not its trust). False when unknown. */
 bool w4_mesh_forget(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
 
-/* What became of a DIAL event: no link, or no handshake. */
-void w4_mesh_dial_failed(w4_mesh *mesh, const char *address, const char *why, uint64_t now_us);
-/* A session with node is up. address: the one dialled, or "" (they dialled us). */
+/* What became of a DIAL event, by its number: each is answered once, by one of these or by
+ * w4_mesh_session_up. No link, or no handshake: */
+void w4_mesh_dial_failed(w4_mesh *mesh, uint64_t dial, const char *why, uint64_t now_us);
+/* node answered and has proved who it is, but the link is not needed: there is a session. */
+int w4_mesh_dial_worked(w4_mesh *mesh, uint64_t dial, const w4_fingerprint *node, uint64_t now_us);
+/* A session with node is up. dial: the one that led to it, or 0 (they dialled us). */
 int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubkey *pubkey,
-                       const char *name, const char *address, uint64_t now_us);
+                       const char *name, uint64_t dial, uint64_t now_us);
 /* Its link is gone: dial again. */
-void w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
+int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
 
 /* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM.
  */
@@ -84,7 +88,7 @@ uint64_t w4_mesh_deadline(const w4_mesh *mesh);
 int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us);
 
 typedef enum w4_mesh_event_kind {
-    W4_MESH_EVENT_DIAL,       /* dial address, expect node unless zero */
+    W4_MESH_EVENT_DIAL,       /* dial address, expect node unless zero; say what became of it */
     W4_MESH_EVENT_TRANSMIT,   /* a MESH_HELLO for a neighbour, on control */
     W4_MESH_EVENT_RECORD,     /* the record of node changed: tell the protocol */
     W4_MESH_EVENT_DISCOVERED, /* peer_discovered */
@@ -98,6 +102,7 @@ typedef enum w4_mesh_event_kind {
 typedef struct w4_mesh_event {
     w4_mesh_event_kind kind;
     w4_fingerprint node;
+    uint64_t dial; /* DIAL: its number */
     char address[256];
     w4_bytes bytes; /* TRANSMIT, BEACON: borrowed until the next call */
     w4_refusal code;

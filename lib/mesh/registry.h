@@ -6,11 +6,16 @@
 
 #include <uthash.h>
 
+#define W4_MESH_SECOND_DIAL_US (UINT64_C(250) * W4_US_PER_MS) /* after the first to that peer */
+
+struct w4_mesh_peer;
+
 typedef struct w4_peer_address {
+    struct w4_mesh_peer *peer;
     char address[256];
     w4_address_source source;
-    bool pinned; /* only the node of this peer is good there */
-    bool dialling;
+    bool pinned;   /* only the node of this peer is good there */
+    uint64_t dial; /* the number of the dial that is under way, or 0 */
     uint64_t worked_wall_us;
     uint32_t failures;
     char last_error[128];
@@ -19,45 +24,65 @@ typedef struct w4_peer_address {
 
 /* A node, or (zero fingerprint) an address of which nobody knows yet whose it is. */
 typedef struct w4_mesh_peer {
-    struct w4_mesh_peer *next, *previous; /* all, in order of arrival */
+    UT_hash_handle hh; /* unless its node is zero */
+    size_t position;   /* among all */
     w4_fingerprint node;
     w4_pubkey pubkey;
     char name[64];
     bool connected;
     bool had_session; /* since start */
     uint64_t seen_wall_us;
-    uint64_t up_us; /* since when it is connected */
-    char via[256];  /* the address of that session, or "" */
-    w4_peer_address *addresses;
+    uint64_t up_us;      /* since when it is connected */
+    uint64_t dialled_us; /* when the last dial to it began */
+    char via[256];       /* the address of that session, or "" */
+    w4_peer_address *addresses[W4_MESH_PEER_ADDRESSES_MAX];
     uint32_t address_count;
 } w4_mesh_peer;
 
 typedef struct w4_mesh_registry {
-    w4_mesh_peer *peers;
-    uint32_t count;
+    w4_mesh_peer *by_node;
+    w4_mesh_peer **peers; /* all, in order of arrival */
+    uint32_t count, cap;
+    uint32_t connected;
+    w4_peer_address *dials[W4_MESH_DIALS_MAX]; /* under way, NULL between */
     uint32_t dialling;
+    uint64_t last_dial;
 } w4_mesh_registry;
 
 void w4_mesh_registry_deinit(w4_mesh_registry *registry);
 w4_mesh_peer *w4_mesh_registry_find(const w4_mesh_registry *registry, const w4_fingerprint *node);
-/* Whose address it is, with *ret_address; NULL when it is not known. */
-w4_mesh_peer *w4_mesh_registry_find_address(const w4_mesh_registry *registry, const char *address,
-                                            w4_peer_address **ret_address);
-/* Finds or makes. 0, -ENOMEM or -ENOSPC. */
+/* Finds or makes; node NULL makes one whose node is not known. 0, -ENOMEM or -ENOSPC. */
 int w4_mesh_registry_peer(w4_mesh_registry *registry, const w4_fingerprint *node,
                           w4_mesh_peer **ret_peer);
-/* Adds an address to a peer (NULL: to a peer of its own without a node). Known ones keep their
- * history; the stronger source stays. 0, -ENOMEM, -ENOSPC. */
-int w4_mesh_registry_add(w4_mesh_registry *registry, w4_mesh_peer *peer, const char *address,
-                         w4_address_source source, bool pinned, w4_peer_address **ret_address);
-/* The address turned out to be that of peer: moves it there. 0, -ENOMEM, -ENOSPC. */
-int w4_mesh_registry_claim(w4_mesh_registry *registry, w4_mesh_peer *peer, const char *address);
-void w4_mesh_registry_remove_address(w4_mesh_registry *registry, w4_mesh_peer *peer,
-                                     w4_peer_address *address);
 void w4_mesh_registry_remove(w4_mesh_registry *registry, w4_mesh_peer *peer);
+/* Who would have to go for a new one: nobody that is connected, being dialled, trusted or known
+ * from an operator; nor, unless met, anybody who ever had a session here. The one seen longest ago.
+ * NULL: none. */
+w4_mesh_peer *w4_mesh_registry_expendable(const w4_mesh_registry *registry,
+                                          const w4_trust_book *trust, bool met);
+void w4_mesh_registry_set_connected(w4_mesh_registry *registry, w4_mesh_peer *peer, bool connected);
 
-/* The address to dial now: of a peer without a session, allowed by its back-off, the one that
- * worked last first. NULL: none now; *ret_next_us says when to ask again. */
+/* Adds an address to a peer. One that it has keeps its history; the stronger source stays. When all
+ * places are taken, the one that promises least gives way. 0, -ENOMEM, -ENOSPC. */
+int w4_mesh_registry_add(w4_mesh_registry *registry, w4_mesh_peer *peer, const char *address,
+                         w4_address_source source, bool pinned);
+/* An address of anybody, as a seed is. One that worked, or whose node is not known, is known
+ * already; what others merely claim is not. 0, -ENOMEM, -ENOSPC. */
+int w4_mesh_registry_add_anybodys(w4_mesh_registry *registry, const char *address,
+                                  w4_address_source source);
+/* The address turned out to be that of peer: moves it there, or drops it when there is no room.
+ * Returns where it is now, or NULL. */
+w4_peer_address *w4_mesh_registry_claim(w4_mesh_registry *registry, w4_mesh_peer *peer,
+                                        w4_peer_address *address);
+void w4_mesh_registry_remove_address(w4_mesh_registry *registry, w4_peer_address *address);
+
+/* The address to dial now: of a peer without a session, allowed by its back-off. Those that worked
+ * or that an operator gave come before what others say. NULL: none now; *ret_next_us says when to
+ * ask again. */
 w4_peer_address *w4_mesh_registry_next(w4_mesh_registry *registry, const w4_trust_book *trust,
-                                       uint64_t now_us, uint64_t *ret_next_us,
-                                       w4_mesh_peer **ret_peer);
+                                       uint64_t now_us, uint64_t *ret_next_us);
+/* There must be room among the dials. Numbers are never used again. */
+void w4_mesh_registry_dial_begin(w4_mesh_registry *registry, w4_peer_address *address,
+                                 uint64_t now_us);
+/* Ends it; the address that was dialled, or NULL when it is gone meanwhile. */
+w4_peer_address *w4_mesh_registry_dial_end(w4_mesh_registry *registry, uint64_t dial);

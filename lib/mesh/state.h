@@ -10,6 +10,7 @@
 #define W4_MESH_HELLO_BYTES_MAX (192u * 1024u)        /* of records in one MESH_HELLO */
 #define W4_MESH_STEADY_US (UINT64_C(5) * W4_US_PER_S) /* a session that lived so long was good */
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
+#define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u
 
 typedef struct w4_mesh_item {
@@ -41,6 +42,8 @@ struct w4_mesh {
 
 /* mesh.c */
 int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event);
+int w4_mesh_lost(w4_mesh *mesh, const w4_fingerprint *node, const char *why);
+int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer);
 int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event event, const char *note,
                   uint64_t now_us);
 
@@ -52,3 +55,4 @@ int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* 
 /* memory.c: what the store remembers */
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer);
+uint64_t w4_mesh_seq_of(w4_mesh *mesh, w4_bytes record); /* 0: it has none */

@@ -63,7 +63,7 @@ void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer
     w4_events_end(node->events);
 }
 
-void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
+void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
     char subject[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_fingerprint_format(&move->subject, subject);
     w4_event_about about = {.event = W4_EVENT_TRUST_UPDATED, .severity = W4_LOG_INFO};
@@ -76,6 +76,10 @@ void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_
     w4_json_member_string(w, "actor", move->actor);
     w4_json_member_string(w, "evidence", move->evidence);
     w4_events_end(node->events);
+    if (move->kind == W4_TRUST_NODE && move->to == W4_TRUST_BLOCKED) {
+        (void)w4_node_session_close(node, &move->subject, W4_REFUSAL_PEER_BLOCKED, "blocked here",
+                                    now_us);
+    }
 }
 
 /* Queues something for a local agent or the LAN. What does not fit is counted, not kept. */
@@ -160,6 +164,15 @@ static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t no
     w4_events_end(node->events);
 }
 
+static int dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any);
+
+/* One envelope can lead to many events of the mesh: they go on before the next comes. */
+static int on_mesh_envelope(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    bool any = false;
+    int r = w4_mesh_receive(node->mesh, &event->node, event->envelope, now_us);
+    return r < 0 ? r : dispatch_mesh(node, now_us, &any);
+}
+
 static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     switch (event->kind) {
     case W4_PROTOCOL_EVENT_TRANSMIT:
@@ -170,13 +183,13 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     case W4_PROTOCOL_EVENT_DELIVERY:
         return push_delivery(node, event);
     case W4_PROTOCOL_EVENT_MESH:
-        return w4_mesh_receive(node->mesh, &event->node, event->envelope, now_us);
+        return on_mesh_envelope(node, event, now_us);
     case W4_PROTOCOL_EVENT_REJECTED:
         w4_node_rejected(node, event->code, &event->node, event->text, event->msg_id,
                          &event->sender, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_TRUST:
-        w4_node_trust_event(node, &event->move, now_us);
+        w4_node_trust_moved(node, &event->move, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_FACT:
         return on_fact(node, event, now_us);
@@ -189,7 +202,7 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     return 0;
 }
 
-int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any) {
+static int dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any) {
     w4_protocol_event event;
     while (w4_protocol_pop_event(node->protocol, &event)) {
         *ret_any = true;
@@ -222,7 +235,7 @@ static void on_record(w4_node *node, const w4_mesh_event *event, uint64_t now_us
 static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now_us) {
     switch (event->kind) {
     case W4_MESH_EVENT_DIAL:
-        return w4_node_link_dial(node, event->address,
+        return w4_node_link_dial(node, event->dial, event->address,
                                  w4_fingerprint_is_zero(&event->node) ? NULL : &event->node,
                                  now_us);
     case W4_MESH_EVENT_TRANSMIT:
@@ -241,7 +254,7 @@ static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now
         w4_node_rejected(node, event->code, &event->node, event->text, "", NULL, now_us);
         return 0;
     case W4_MESH_EVENT_TRUST:
-        w4_node_trust_event(node, &event->move, now_us);
+        w4_node_trust_moved(node, &event->move, now_us);
         return 0;
     case W4_MESH_EVENT_BEACON: {
         w4_node_event out = {.kind = W4_NODE_EVENT_BEACON, .bytes = event->bytes};
@@ -253,7 +266,7 @@ static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now
     return 0;
 }
 
-int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any) {
+static int dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any) {
     w4_mesh_event event;
     while (w4_mesh_pop_event(node->mesh, &event)) {
         *ret_any = true;
@@ -262,5 +275,18 @@ int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any) {
             return r;
         }
     }
+    return 0;
+}
+
+int w4_node_dispatch(w4_node *node, uint64_t now_us) {
+    for (uint32_t round = 0; round < W4_NODE_ROUNDS_MAX; round++) {
+        bool any = false;
+        int r = dispatch_protocol(node, now_us, &any);
+        r = r < 0 ? r : dispatch_mesh(node, now_us, &any);
+        if (r < 0 || !any) {
+            return r;
+        }
+    }
+    node->again = true;
     return 0;
 }

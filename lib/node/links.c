@@ -11,9 +11,13 @@ static const char *transport_name(const w4_node_link *link) {
     return link->link == NULL ? NULL : link->link->transport->backend->name;
 }
 
-w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link) {
+w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *why,
+                                uint64_t now_us) {
     if (link == NULL) {
         return NULL;
+    }
+    if (link->dial != 0) {
+        w4_mesh_dial_failed(node->mesh, link->dial, why, now_us);
     }
     if (link->half_open) {
         TAILQ_REMOVE(&node->half_open, link, next);
@@ -60,13 +64,11 @@ static void half_open_failed(w4_node *node, w4_node_link *link, w4_refusal code,
     }
     event_error(node, link, code == W4_REFUSAL_NONE ? "disconnected" : w4_refusal_name(code), text,
                 now_us);
-    if (link->dialled) {
-        w4_mesh_dial_failed(node->mesh, link->address, text, now_us);
-    }
-    w4_node_link_free(node, link);
+    w4_node_link_free(node, link, text, now_us);
 }
 
-static int half_open_add(w4_node *node, w4_link *link, const char *address, bool dialled,
+/* dial: the mesh's number of it, or 0 for one that came from outside. */
+static int half_open_add(w4_node *node, w4_link *link, const char *address, uint64_t dial,
                          const w4_fingerprint *pinned, uint64_t now_us, w4_node_link **ret_link) {
     w4_node_link *half = (w4_node_link *)calloc(1, sizeof *half);
     if (half == NULL) {
@@ -82,7 +84,7 @@ static int half_open_add(w4_node *node, w4_link *link, const char *address, bool
         .lossy_link = !link->transport->backend->ordered,
     };
     w4_text_copy(config.node, sizeof config.node, w4_bytes_from_text(node->config.mesh.name));
-    int r = w4_handshake_new(node->env, &config, dialled, now_us, &half->handshake);
+    int r = w4_handshake_new(node->env, &config, dial != 0, now_us, &half->handshake);
     if (r == 0) {
         r = w4_timers_set(&node->timers, &half->timer, w4_handshake_deadline(half->handshake));
     }
@@ -92,7 +94,8 @@ static int half_open_add(w4_node *node, w4_link *link, const char *address, bool
         return r;
     }
     half->link = link;
-    half->dialled = dialled;
+    half->dialled = dial != 0;
+    half->dial = dial;
     half->since_us = now_us;
     half->timer.kind = W4_NODE_TIMER_LINK;
     half->pending = W4_BUFFER_INIT(W4_FRAME_MAX);
@@ -177,16 +180,40 @@ static void handshake_offer_resume(w4_node *node, w4_node_link *link) {
     }
 }
 
+/* Another address of the same peer led to a session just now: as long as our last word has not been
+ * said, this link can go without the other side taking it for the better one. */
+static bool is_second(const w4_node *node, const w4_node_link *link, uint64_t now_us) {
+    const w4_hello *hello = w4_handshake_peer(link->handshake);
+    if (!link->dialled || hello == NULL) {
+        return false;
+    }
+    const w4_node_peer *peer = w4_node_peer_find(node, &hello->fingerprint);
+    return peer != NULL && peer->link != NULL && peer->link->dialled && peer->link != link &&
+           now_us - peer->link->since_us <= W4_NODE_DUPLICATE_AGE_US;
+}
+
+static int on_handshake_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
+    int r = w4_handshake_recv(link->handshake, frame, now_us);
+    if (r < 0) {
+        return r;
+    }
+    if (is_second(node, link, now_us)) {
+        r = w4_mesh_dial_worked(node->mesh, link->dial,
+                                &w4_handshake_peer(link->handshake)->fingerprint, now_us);
+        link->dial = 0;
+        w4_node_link_free(node, link, "", now_us);
+        return r;
+    }
+    handshake_offer_resume(node, link);
+    return handshake_advance(node, link, now_us);
+}
+
 static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
     if (link->handshake != NULL) {
-        int r = w4_handshake_recv(link->handshake, frame, now_us);
-        if (r < 0) {
-            return r;
-        }
-        handshake_offer_resume(node, link);
-        return handshake_advance(node, link, now_us);
+        return on_handshake_frame(node, link, frame, now_us);
     }
     w4_node_peer *peer = link->peer;
+    w4_session_hold_acks(peer->session, true); /* until the commit of this turn */
     int r = w4_session_recv(peer->session, frame, now_us);
     if (r < 0) {
         return r;
@@ -204,7 +231,7 @@ static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
     }
     half_open_make_room(node, now_us);
     w4_node_link *half = NULL;
-    int r = half_open_add(node, link, link->remote, false, NULL, now_us, &half);
+    int r = half_open_add(node, link, link->remote, 0, NULL, now_us, &half);
     if (r < 0) {
         w4_link_close(link);
         return r;
@@ -214,16 +241,16 @@ static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
     return 0;
 }
 
-static void on_gone(w4_node *node, w4_node_link *link, const w4_transport_event *event,
-                    uint64_t now_us) {
+static int on_gone(w4_node *node, w4_node_link *link, const w4_transport_event *event,
+                   uint64_t now_us) {
     char reason[160];
     (void)snprintf(reason, sizeof reason, "%s%s%s", event->reason == NULL ? "gone" : event->reason,
                    event->error != 0 ? ": " : "", event->error != 0 ? strerror(event->error) : "");
     if (link->handshake != NULL) {
         half_open_failed(node, link, W4_REFUSAL_NONE, reason, now_us);
-    } else {
-        w4_node_peer_link_lost(node, link->peer, reason, now_us);
+        return 0;
     }
+    return w4_node_peer_link_lost(node, link->peer, reason, now_us);
 }
 
 static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now_us) {
@@ -251,8 +278,7 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
         }
         return 0;
     case W4_TRANSPORT_EVENT_GONE:
-        on_gone(node, link, event, now_us);
-        return 0;
+        return on_gone(node, link, event, now_us);
     case W4_TRANSPORT_EVENT_ACCEPTED:
     case W4_TRANSPORT_EVENT_KIND_COUNT:
         break;
@@ -260,13 +286,19 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
     return 0;
 }
 
+/* What each frame leads to is passed on before the next is looked at, so nothing between the parts
+ * grows with what one turn takes in; and nothing is taken in while the owner has not drained. */
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
     w4_transport_event event;
     for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
+        if (node->out_count >= W4_NODE_EVENTS_FULL) {
+            break;
+        }
         if (!w4_transport_pop(transport, now_us, &event)) {
             return 0;
         }
         int r = on_event(node, &event, now_us);
+        r = r < 0 ? r : w4_node_dispatch(node, now_us);
         if (r < 0) {
             return r;
         }
@@ -275,12 +307,13 @@ int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us)
     return 0;
 }
 
-int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *pinned,
-                      uint64_t now_us) {
+int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
+                      const w4_fingerprint *pinned, uint64_t now_us) {
     const w4_transport_backend *backend =
         w4_transport_registry_for_address(node->registry, address);
     w4_transport *transport = NULL;
     if (node->draining) {
+        w4_mesh_dial_failed(node->mesh, dial, "this node is stopping", now_us);
         return 0;
     }
     for (uint32_t i = 0; backend != NULL && i < node->transport_count; i++) {
@@ -289,7 +322,7 @@ int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *
         }
     }
     if (transport == NULL) {
-        w4_mesh_dial_failed(node->mesh, address, "no such transport here", now_us);
+        w4_mesh_dial_failed(node->mesh, dial, "no such transport here", now_us);
         return 0;
     }
     w4_link *link = NULL;
@@ -299,12 +332,12 @@ int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *
         return r;
     }
     if (r > 0) {
-        w4_mesh_dial_failed(node->mesh, address,
+        w4_mesh_dial_failed(node->mesh, dial,
                             error != 0 ? strerror(error) : w4_transport_error_name(r), now_us);
         return 0;
     }
     w4_node_link *half = NULL;
-    r = half_open_add(node, link, address, true, pinned, now_us, &half);
+    r = half_open_add(node, link, address, dial, pinned, now_us, &half);
     if (r < 0) {
         w4_link_close(link);
     }

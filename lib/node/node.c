@@ -62,6 +62,7 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->registry = context->registry;
     node->config = *config;
     node->durable = true;
+    node->commit_due_us = W4_NEVER;
     node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&node->half_open);
     TAILQ_INIT(&node->active);
@@ -90,14 +91,13 @@ w4_node *w4_node_free(w4_node *node) {
     if (node == NULL) {
         return NULL;
     }
-    w4_node_peer *peer = NULL;
-    w4_node_peer *next = NULL;
-    HASH_ITER (hh, node->peers, peer, next) {
-        w4_node_peer_free(node, peer);
+    while (node->session_count > 0) {
+        w4_node_peer_free(node, node->sessions[node->session_count - 1], 0);
     }
     while (!TAILQ_EMPTY(&node->half_open)) {
-        w4_node_link_free(node, TAILQ_FIRST(&node->half_open));
+        w4_node_link_free(node, TAILQ_FIRST(&node->half_open), "", 0);
     }
+    free((void *)node->sessions);
     for (uint32_t i = 0; i < node->transport_count; i++) {
         w4_transport_free(node->transports[i]);
     }
@@ -155,8 +155,12 @@ int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_
 }
 
 void w4_node_configure(w4_node *node, const w4_node_config *config) {
+    if (node->config.handshakes_per_s != config->handshakes_per_s) {
+        w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
+    }
     node->config = *config;
     w4_protocol_configure(node->protocol, &node->config.protocol);
+    w4_mesh_configure(node->mesh, &node->config.mesh);
 }
 
 /* ---- a turn */
@@ -188,24 +192,6 @@ static int expire_timers(w4_node *node, uint64_t now_us) {
     return r < 0 ? r : w4_protocol_expire(node->protocol, now_us);
 }
 
-static int dispatch_until_quiet(w4_node *node, uint64_t now_us) {
-    for (uint32_t round = 0; round < W4_NODE_ROUNDS_MAX; round++) {
-        bool any = false;
-        int r = w4_node_dispatch_protocol(node, now_us, &any);
-        if (r == 0) {
-            r = w4_node_dispatch_mesh(node, now_us, &any);
-        }
-        if (r < 0) {
-            return r;
-        }
-        if (!any) {
-            return 0;
-        }
-    }
-    node->again = true;
-    return 0;
-}
-
 static void store_event(w4_node *node, w4_event event, const char *text, uint64_t now_us) {
     w4_event_about about = {
         .event = event, .severity = event == W4_EVENT_STORE_FAILED ? W4_LOG_ERROR : W4_LOG_INFO};
@@ -224,13 +210,11 @@ static int commit(w4_node *node, uint64_t now_us) {
         store_event(node, durable ? W4_EVENT_STORE_RECOVERED : W4_EVENT_STORE_FAILED,
                     durable ? "writes are durable again" : w4_store_error(node->store), now_us);
         node->durable = durable;
-        w4_node_peer *peer = NULL;
-        w4_node_peer *next = NULL;
-        HASH_ITER (hh, node->peers, peer, next) {
-            w4_session_hold_acks(peer->session, !durable);
-            w4_node_peer_activate(node, peer);
+        for (size_t i = 0; i < node->session_count; i++) { /* what was held back may go */
+            w4_node_peer_activate(node, node->sessions[i]);
         }
     }
+    node->commit_due_us = durable ? W4_NEVER : w4_later(now_us, W4_NODE_COMMIT_AGAIN_US);
     return 0;
 }
 
@@ -262,7 +246,7 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
     }
     int r = expire_timers(node, now_us);
     if (r == 0) {
-        r = dispatch_until_quiet(node, now_us);
+        r = w4_node_dispatch(node, now_us);
     }
     if (r == 0) {
         r = commit(node, now_us);
@@ -277,7 +261,7 @@ uint64_t w4_node_deadline(const w4_node *node) {
     if (node->again || !TAILQ_EMPTY(&node->active)) {
         return 0;
     }
-    uint64_t deadline = w4_timers_next(&node->timers);
+    uint64_t deadline = w4_earlier(w4_timers_next(&node->timers), node->commit_due_us);
     deadline = w4_earlier(deadline, w4_protocol_deadline(node->protocol));
     deadline = w4_earlier(deadline, w4_mesh_deadline(node->mesh));
     for (uint32_t i = 0; i < node->transport_count; i++) {
@@ -303,11 +287,10 @@ void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us) {
         w4_transport_unlisten(node->transports[i]);
     }
     while (!TAILQ_EMPTY(&node->half_open)) {
-        w4_node_link_free(node, TAILQ_FIRST(&node->half_open));
+        w4_node_link_free(node, TAILQ_FIRST(&node->half_open), "this node is stopping", now_us);
     }
-    w4_node_peer *peer = NULL;
-    w4_node_peer *next = NULL;
-    HASH_ITER (hh, node->peers, peer, next) {
+    for (size_t i = 0; i < node->session_count; i++) {
+        w4_node_peer *peer = node->sessions[i];
         w4_session_close(peer->session, W4_REFUSAL_NONE, "the node is stopping", now_us);
         w4_node_peer_activate(node, peer);
     }
@@ -327,13 +310,13 @@ int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *s
         return r;
     }
     r = w4_trust_history_append(node->store, &move);
-    if (r != 0) {
-        return r < 0 ? r : -EIO;
+    if (r != 0) { /* what is not in the history has not happened */
+        w4_trust_move undo;
+        (void)w4_trust_book_set(node->trust, kind, subject, move.from, actor, reason, move.wall_us,
+                                &undo);
+        return r < 0 ? r : -ENOSPC;
     }
-    w4_node_trust_event(node, &move, now_us);
-    if (kind == W4_TRUST_NODE && state == W4_TRUST_BLOCKED) {
-        (void)w4_node_session_close(node, subject, W4_REFUSAL_PEER_BLOCKED, "blocked here", now_us);
-    }
+    w4_node_trust_moved(node, &move, now_us);
     return kind == W4_TRUST_AGENT ? w4_protocol_trust_changed(node->protocol, subject, now_us) : 0;
 }
 
@@ -396,24 +379,19 @@ size_t w4_node_addresses(const w4_node *node,
 }
 
 bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *ret_session) {
-    size_t position = 0;
-    for (const w4_node_peer *peer = node->peers; peer != NULL;
-         peer = (const w4_node_peer *)peer->hh.next) {
-        if (position++ < *cursor) {
-            continue;
-        }
-        const w4_node_link *link = peer->link;
-        *ret_session = (w4_node_session){
-            .peer = peer->node,
-            .session = peer->session,
-            .address = link == NULL ? "" : link->address,
-            .transport = link == NULL ? "" : link->link->transport->backend->name,
-            .initiator = link != NULL && link->dialled,
-        };
-        *cursor = position;
-        return true;
+    if (*cursor >= node->session_count) {
+        return false;
     }
-    return false;
+    const w4_node_peer *peer = node->sessions[(*cursor)++];
+    const w4_node_link *link = peer->link;
+    *ret_session = (w4_node_session){
+        .peer = peer->node,
+        .session = peer->session,
+        .address = link == NULL ? "" : link->address,
+        .transport = link == NULL ? "" : link->link->transport->backend->name,
+        .initiator = link != NULL && link->dialled,
+    };
+    return true;
 }
 
 bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refusal code,
@@ -429,9 +407,8 @@ bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refu
 
 size_t w4_node_memory(const w4_node *node) {
     size_t total = 0;
-    for (const w4_node_peer *peer = node->peers; peer != NULL;
-         peer = (const w4_node_peer *)peer->hh.next) {
-        total += w4_session_memory(peer->session);
+    for (size_t i = 0; i < node->session_count; i++) {
+        total += w4_session_memory(node->sessions[i]->session);
     }
     return total;
 }

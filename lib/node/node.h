@@ -58,7 +58,8 @@ bool w4_node_durable(const w4_node *node);
 void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us);
 bool w4_node_drained(const w4_node *node);
 
-/* Blocking or unblocking a node acts at once on its session. */
+/* By hand. Blocking a node acts at once on its session. 0, -ENOMEM, or -ENOSPC: the table of trust
+ * is full, or the store takes no more; nothing has moved then. */
 int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason, uint64_t now_us);
 

@@ -1,3 +1,5 @@
+#define HASH_NONFATAL_OOM 1
+
 #include "node/state.h"
 
 #include <errno.h>
@@ -25,7 +27,7 @@ int w4_node_peer_timer(w4_node *node, w4_node_peer *peer) {
     return w4_timers_set(&node->timers, &peer->timer, w4_session_deadline(peer->session));
 }
 
-w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer) {
+w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     if (peer == NULL) {
         return NULL;
     }
@@ -35,21 +37,40 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer) {
     w4_timers_remove(&node->timers, &peer->timer);
     if (peer->link != NULL) {
         peer->link->peer = NULL;
-        w4_node_link_free(node, peer->link);
+        w4_node_link_free(node, peer->link, "the session has ended", now_us);
     }
+    w4_node_peer *last = node->sessions[--node->session_count];
+    node->sessions[peer->position] = last;
+    last->position = peer->position;
     HASH_DEL(node->peers, peer);
     w4_session_free(peer->session);
     free(peer);
     return NULL;
 }
 
+static int sessions_grow(w4_node *node) {
+    if (node->session_count < node->session_cap) {
+        return 0;
+    }
+    size_t cap = node->session_cap == 0 ? 16 : node->session_cap * 2;
+    w4_node_peer **sessions =
+        (w4_node_peer **)realloc((void *)node->sessions, cap * sizeof *sessions);
+    if (sessions == NULL) {
+        return -ENOMEM;
+    }
+    node->sessions = sessions;
+    node->session_cap = cap;
+    return 0;
+}
+
 static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t now_us,
                     w4_node_peer **ret_peer) {
-    w4_node_peer *peer = (w4_node_peer *)calloc(1, sizeof *peer);
+    int r = sessions_grow(node);
+    w4_node_peer *peer = r < 0 ? NULL : (w4_node_peer *)calloc(1, sizeof *peer);
     if (peer == NULL) {
         return -ENOMEM;
     }
-    int r = w4_session_new(node->env, &node->config.session, now_us, &peer->session);
+    r = w4_session_new(node->env, &node->config.session, now_us, &peer->session);
     if (r < 0) {
         free(peer);
         return r;
@@ -57,6 +78,13 @@ static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t n
     peer->node = *fingerprint;
     peer->timer.kind = W4_NODE_TIMER_PEER;
     HASH_ADD(hh, node->peers, node, sizeof peer->node, peer);
+    if (peer->hh.tbl == NULL) {
+        w4_session_free(peer->session);
+        free(peer);
+        return -ENOMEM;
+    }
+    peer->position = node->session_count;
+    node->sessions[node->session_count++] = peer;
     *ret_peer = peer;
     return 0;
 }
@@ -74,19 +102,14 @@ static int refuse(w4_node *node, w4_node_link *link, w4_handshake_result *result
     w4_json_member_string(w, "code", w4_refusal_name(code));
     w4_json_member_string(w, "text", w4_refusal_help(code));
     w4_events_end(node->events);
-    if (link->dialled) {
-        w4_mesh_dial_failed(node->mesh, link->address, w4_refusal_name(code), now_us);
-    }
     w4_buffer_clear(&node->frame);
     int r = w4_session_refuse(result, code, w4_refusal_help(code), &node->frame);
-    if (r < 0) {
-        w4_node_link_free(node, link);
-        return r;
+    if (r == 0) {
+        (void)w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
     }
-    (void)w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
     /* Close flushes what send took: nothing more is to be waited for. */
-    w4_node_link_free(node, link);
-    return 0;
+    w4_node_link_free(node, link, w4_refusal_name(code), now_us);
+    return r < 0 ? r : 0;
 }
 
 /* Two links with one process of a peer: does the new one stay? The session whose initiator has
@@ -128,34 +151,24 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
         return refuse(node, link, result, code, now_us);
     }
     w4_node_peer *peer = w4_node_peer_find(node, &fingerprint);
-    if (peer == NULL) {
-        int r = peer_new(node, &fingerprint, now_us, &peer);
-        if (r < 0) {
-            w4_node_link_free(node, link);
-            return r;
+    int r = peer == NULL ? peer_new(node, &fingerprint, now_us, &peer) : 0;
+    if (r < 0 || !new_link_wins(node, peer, link, now_us)) {
+        if (r == 0 && link->dial != 0) { /* the address is good, and whose it is known now */
+            r = w4_mesh_dial_worked(node->mesh, link->dial, &fingerprint, now_us);
+            link->dial = 0;
         }
-    } else if (!new_link_wins(node, peer, link, now_us)) {
-        if (link->dialled) { /* the address is good, and whose it is known now */
-            int r = w4_mesh_session_up(node->mesh, &fingerprint, &result->peer.pubkey,
-                                       result->peer.node, link->address, now_us);
-            if (r < 0) {
-                w4_node_link_free(node, link);
-                return r;
-            }
-        }
-        w4_node_link_free(node, link);
-        return 0;
+        w4_node_link_free(node, link, "no memory", now_us);
+        return r;
     }
     if (peer->link != NULL) {
         peer->link->peer = NULL;
-        w4_node_link_free(node, peer->link);
+        w4_node_link_free(node, peer->link, "another link was faster", now_us);
         peer->link = NULL;
     }
     link->since_us = now_us;
     link->peer = peer;
     peer->link = link;
-    int r =
-        w4_session_attach(peer->session, result, link->link->transport->backend->ordered, now_us);
+    r = w4_session_attach(peer->session, result, link->link->transport->backend->ordered, now_us);
     if (r < 0) {
         return r;
     }
@@ -163,11 +176,10 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     return w4_node_peer_events(node, peer, now_us);
 }
 
-void w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason,
-                            uint64_t now_us) {
+int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us) {
     w4_node_link *link = peer->link;
     if (link == NULL) {
-        return;
+        return 0;
     }
     w4_event_about about = {.event = W4_EVENT_TRANSPORT_DISCONNECT,
                             .severity = W4_LOG_INFO,
@@ -179,10 +191,10 @@ void w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reaso
     w4_events_end(node->events);
     peer->link = NULL;
     link->peer = NULL;
-    w4_node_link_free(node, link);
+    w4_node_link_free(node, link, reason, now_us);
     w4_session_detach(peer->session, now_us);
-    w4_mesh_session_lost(node->mesh, &peer->node, now_us);
     w4_node_peer_activate(node, peer);
+    return w4_mesh_session_lost(node->mesh, &peer->node, now_us);
 }
 
 static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us) {
@@ -201,9 +213,12 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
     w4_json_member_unsigned(w, "reconnects", stats.reconnects);
     w4_events_end(node->events);
 
-    bool dialled = peer->link != NULL && peer->link->dialled;
-    int r = w4_mesh_session_up(node->mesh, &peer->node, &hello->pubkey, hello->node,
-                               dialled ? address : "", now_us);
+    uint64_t dial = 0;
+    if (peer->link != NULL) {
+        dial = peer->link->dial;
+        peer->link->dial = 0;
+    }
+    int r = w4_mesh_session_up(node->mesh, &peer->node, &hello->pubkey, hello->node, dial, now_us);
     if (r < 0) {
         return r;
     }
@@ -243,8 +258,8 @@ static void on_heartbeat_timeout(w4_node *node, const w4_node_peer *peer, uint64
     w4_events_end(node->events);
 }
 
-static void on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
-                      uint64_t now_us) {
+static int on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                     uint64_t now_us) {
     if (event->code != W4_REFUSAL_NONE) {
         node->refusals[event->code]++;
     }
@@ -262,8 +277,9 @@ static void on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event 
     if (peer->announced) {
         w4_protocol_peer_down(node->protocol, &peer->node, now_us);
     }
-    w4_mesh_session_lost(node->mesh, &peer->node, now_us);
-    w4_node_peer_free(node, peer);
+    w4_fingerprint gone = peer->node;
+    w4_node_peer_free(node, peer, now_us);
+    return w4_mesh_session_lost(node->mesh, &gone, now_us);
 }
 
 /* Works off the session's events. The peer may be gone afterwards. */
@@ -292,13 +308,12 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             on_heartbeat_timeout(node, peer, now_us);
             break;
         case W4_SESSION_EVENT_LINK_LOST:
-            w4_node_peer_link_lost(node, peer, "given up by the session", now_us);
+            r = w4_node_peer_link_lost(node, peer, "given up by the session", now_us);
             break;
         case W4_SESSION_EVENT_CLOSED:
             /* Its CLOSE frame, when there is one, goes out first. */
             r = w4_node_peer_emit(node, peer, now_us);
-            on_closed(node, peer, &event, now_us);
-            return r;
+            return r < 0 ? r : on_closed(node, peer, &event, now_us);
         case W4_SESSION_EVENT_KIND_COUNT:
             break;
         }
@@ -346,7 +361,10 @@ int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
                 return r;
             }
         } else if (r > 0) {
-            w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), now_us);
+            r = w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), now_us);
+            if (r < 0) {
+                return r;
+            }
         }
     }
     return 0;

@@ -11,7 +11,9 @@
 /* When both ends dialled at once, links this close in age are compared by the fixed rule of
  * wire.md 2; an older link has been given up by the other side. */
 #define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
-#define W4_NODE_EVENTS_MAX 8192u
+#define W4_NODE_EVENTS_FULL 4096u /* from then on nothing is read */
+#define W4_NODE_EVENTS_MAX 32768u /* far above what one frame can lead to beyond that */
+#define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_ROUNDS_MAX 64u            /* of passing events between the parts, in one turn */
 #define W4_NODE_FRAMES_PER_TURN 512u      /* taken from one transport before others have a turn */
 #define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
@@ -30,6 +32,7 @@ typedef struct w4_node_link {
     w4_node_peer *peer;
     char address[W4_ADDRESS_MAX + 1]; /* as dialled, or the remote's */
     bool dialled;
+    uint64_t dial;  /* the number of the mesh's dial, until it was told what became of it; or 0 */
     bool half_open; /* is in the list */
     bool blocked;   /* its queue is full: pending waits for WRITABLE */
     w4_buffer pending;
@@ -44,6 +47,7 @@ TAILQ_HEAD(w4_node_links, w4_node_link);
 struct w4_node_peer {
     UT_hash_handle hh;
     TAILQ_ENTRY(w4_node_peer) active_next;
+    size_t position; /* among all */
     w4_timer timer;
     w4_fingerprint node;
     w4_session *session;
@@ -91,7 +95,9 @@ struct w4_node {
     uint32_t half_open_count;
     w4_source_limit *sources;
 
-    w4_node_peer *peers; /* by fingerprint */
+    w4_node_peer *peers;     /* by fingerprint */
+    w4_node_peer **sessions; /* all of them, for walks */
+    size_t session_count, session_cap;
     struct w4_node_peers active;
     w4_buffer frame; /* the one being emitted */
 
@@ -102,35 +108,38 @@ struct w4_node {
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     bool durable;
+    uint64_t commit_due_us; /* after one that failed */
     bool draining;
     bool again; /* a transport has more than one turn takes */
 };
 
 /* links.c */
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
-int w4_node_link_dial(w4_node *node, const char *address, const w4_fingerprint *pinned,
-                      uint64_t now_us);
+int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
+                      const w4_fingerprint *pinned, uint64_t now_us);
 int w4_node_link_expire(w4_node *node, w4_node_link *link, uint64_t now_us);
-/* Ends a link and frees it; tells nobody. */
-w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link);
+/* Ends a link and frees it. The mesh is told that its dial failed, unless it was told before; else
+ * nobody is. why: of that. */
+w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *why,
+                                uint64_t now_us);
 
 /* peers.c */
 w4_node_peer *w4_node_peer_find(const w4_node *node, const w4_fingerprint *fingerprint);
 /* A handshake is done: session, tie-break, or refusal. Takes the link over in every case. */
 int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,
                         uint64_t now_us);
-void w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us);
+int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us);
 void w4_node_peer_activate(w4_node *node, w4_node_peer *peer);
 int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_timer(w4_node *node, w4_node_peer *peer);
-w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer);
+w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 
 /* dispatch.c */
-int w4_node_dispatch_protocol(w4_node *node, uint64_t now_us, bool *ret_any);
-int w4_node_dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any);
+int w4_node_dispatch(w4_node *node, uint64_t now_us); /* until the parts are quiet */
 int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
                  uint64_t token, uint64_t now_us);
 void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
                       const char *msg_id, const w4_fingerprint *sender, uint64_t now_us);
-void w4_node_trust_event(w4_node *node, const w4_trust_move *move, uint64_t now_us);
+/* Tells of the move; a node that is blocked now loses its session. */
+void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us);
