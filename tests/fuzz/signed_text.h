@@ -29,8 +29,8 @@ static inline bool fuzz_signed_text(w4_bytes input, w4_buffer *out) {
         w4_identity_sign(fuzz_identity(), w4_buffer_bytes(&bare), signature);
         bare.len--;
         FUZZ_REQUIRE(w4_buffer_append(&whole, w4_buffer_bytes(&bare)) == 0);
-        FUZZ_REQUIRE(w4_buffer_append_text(
-                         &whole, ",\"sign\":{\"algo\":\"ed25519\",\"signature\":\"") == 0);
+        FUZZ_REQUIRE(
+            w4_buffer_append_text(&whole, ",\"sign\":{\"algo\":\"ed25519\",\"signature\":\"") == 0);
         FUZZ_REQUIRE(w4_base64_append(&whole, w4_bytes_of(signature, sizeof signature)) == 0);
         FUZZ_REQUIRE(w4_buffer_append_text(&whole, "\"}}") == 0);
         good = w4_json_canonical(out, w4_buffer_bytes(&whole), &W4_JSON_LIMITS_LINE, NULL) == 0;
