@@ -18,6 +18,7 @@
 /* Stores up to this size are looked through at each start (about 1.6 ms for each MiB); for larger
  * ones there is w4_store_check. */
 #define CHECK_AT_OPEN_BYTES_MAX (16LL * 1024 * 1024)
+#define PATH_SHOWN_MAX 200u
 #define WAL_FRAMES_CHECKPOINT 1000 /* carried over into the file from there on */
 
 /* clang-format off */
@@ -65,7 +66,10 @@ __attribute__((format(printf, 3, 4))) int w4_sqlite_file_fail(w4_sqlite_file *f,
                                                               const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int len = snprintf(f->text, sizeof(f->text), "%s: ", f->path);
+    size_t path_len = strlen(f->path);
+    bool is_long = path_len > PATH_SHOWN_MAX; /* what it says about it counts more */
+    int len = snprintf(f->text, sizeof(f->text), "%s%s: ", is_long ? "..." : "",
+                       f->path + (is_long ? path_len - PATH_SHOWN_MAX : 0));
     if (len >= 0 && (size_t)len < sizeof(f->text)) {
         (void)vsnprintf(f->text + len, sizeof(f->text) - (size_t)len, format, args);
     }

@@ -223,16 +223,9 @@ START_TEST(walks_merge_gathered_and_kept) {
 END_TEST
 
 START_TEST(prefixes) {
-    static const char *const keys[] = {"a",
-                                       "ab",
-                                       "aba",
-                                       "abb",
-                                       "ac",
-                                       "b",
-                                       "\xff",
-                                       "\xff\xff",
-                                       "\xff\xff"
-                                       "a"};
+    static const char last[] = "\xff\xff\x61"; /* and an a */
+    static const char *const keys[] = {"a", "ab",   "aba",      "abb", "ac",
+                                       "b", "\xff", "\xff\xff", last};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         put(W4_STORE_CLAIM, keys[i], "");
         if (i == 4) {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define RECORDS 400u
@@ -611,6 +612,71 @@ START_TEST(wal_replaced_or_cut_while_open) {
 }
 END_TEST
 
+/* ---- limits of the system, which come and go */
+
+static struct rlimit limited(__rlimit_resource_t which, rlim_t to) {
+    struct rlimit old, new;
+    ck_assert_int_eq(getrlimit(which, &old), 0);
+    new = old;
+    new.rlim_cur = to;
+    ck_assert_int_eq(setrlimit(which, &new), 0);
+    return old;
+}
+
+/* Files may not grow at each of many lengths: not acknowledged, then all goes on. */
+START_TEST(files_may_not_grow) {
+    (void)signal(SIGXFSZ, SIG_IGN);
+    w4_store *store = store_open(path);
+    unsigned refused = 0;
+    for (unsigned n = 0; n < RECORDS; n += 20) {
+        struct stat st;
+        char key[16], value[4096];
+        ck_assert_int_eq(stat(wal, &st), 0);
+        for (unsigned i = n; i < n + 20; i++) {
+            ck_assert_int_eq(
+                w4_store_put(store, W4_STORE_FACT, record_key(key, i), record_value(value, i)), 0);
+        }
+        struct rlimit old = limited(RLIMIT_FSIZE, (rlim_t)st.st_size + n * 53);
+        int r = w4_store_commit(store);
+        ck_assert(r == 0 || r == W4_STORE_E_FAILED);
+        ck_assert_int_eq(w4_store_dirty(store), r != 0);
+        int again = w4_store_commit(store);
+        ck_assert(again == r || again == 0);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+        refused += r != 0;
+        ck_assert_int_eq(w4_store_commit(store), 0);
+    }
+    ck_assert_uint_gt(refused, 5);
+    w4_store_free(store);
+    bool errors;
+    ck_assert_uint_eq(walk_damaged(&errors), RECORDS);
+    ck_assert(!errors);
+}
+END_TEST
+
+START_TEST(no_descriptors) {
+    char why[W4_STORE_SQLITE_TEXT_MAX];
+    w4_store *store = store_open(path);
+    /* The lowest free number is the first that is refused: none can be had. */
+    int lowest = dup(0);
+    ck_assert_int_ge(lowest, 0);
+    (void)close(lowest);
+    struct rlimit old = limited(RLIMIT_NOFILE, (rlim_t)lowest);
+    fill(store, 0, RECORDS); /* an open store needs no more of them */
+    w4_store *other = NULL;
+    char next[600];
+    (void)snprintf(next, sizeof(next), "%s.other", path);
+    int r = w4_store_sqlite_open(next, &other, why, sizeof(why));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_int_eq(r, W4_STORE_E_FILE);
+    ck_assert_ptr_nonnull(strstr(why, "Too many open files"));
+    ck_assert_ptr_null(other);
+    w4_store_free(store_open(next));
+    w4_store_free(store);
+    ck_assert_uint_eq(folder_count(), 2);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("store sqlite files");
     TCase *tests = tcase_create("files");
@@ -634,6 +700,8 @@ int main(void) {
     tcase_add_test(tests, replaced_while_open);
     tcase_add_test(tests, wal_removed_while_open);
     tcase_add_test(tests, wal_replaced_or_cut_while_open);
+    tcase_add_test(tests, files_may_not_grow);
+    tcase_add_test(tests, no_descriptors);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
 }
