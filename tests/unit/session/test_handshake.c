@@ -284,6 +284,19 @@ START_TEST(our_own_identity_is_refused_as_self) {
 }
 END_TEST
 
+START_TEST(our_own_static_key_is_refused_as_self) {
+    begin();
+    end_both();
+    memcpy(ben.static_secret, ada.static_secret, sizeof ben.static_secret);
+    begin_between(&ada, &ben);
+    run_to(1);
+    hear(i);
+    ck_assert_int_eq(w4_handshake_failure(i), W4_REFUSAL_SELF);
+    ck_assert(!say(i));
+    finish();
+}
+END_TEST
+
 START_TEST(a_pin_keeps_anybody_else_out) {
     begin();
     end_both();
@@ -472,6 +485,7 @@ int main(void) {
     tcase_add_test(tc, a_replayed_handshake_gives_no_session);
     tcase_add_test(tc, message_3_of_another_handshake_does_not_fit);
     tcase_add_test(tc, our_own_identity_is_refused_as_self);
+    tcase_add_test(tc, our_own_static_key_is_refused_as_self);
     tcase_add_test(tc, a_pin_keeps_anybody_else_out);
     tcase_add_loop_test(tc, a_responder_that_refuses_says_why_once, 0,
                         (int)(sizeof lies / sizeof lies[0]));

@@ -229,6 +229,24 @@ START_TEST(retransmission_cannot_flood) {
 }
 END_TEST
 
+START_TEST(an_ordered_link_that_stalls_gets_little_more) {
+    begin(true, 1000, W4_OVERFLOW_ERROR);
+    acknowledge(0, 1000, false);
+    for (int i = 0; i < 60; i++) {
+        push(W4_PART_LEN);
+    }
+    ck_assert_uint_eq(put_all(), 60);
+    for (int i = 0; i < 10; i++) {
+        now = o.timer_us;
+        w4_outbox_expire(&o, &rtt, now);
+        ck_assert_uint_le(put_all(), 4);
+    }
+    acknowledge(30, 1000, false);
+    ck_assert_uint_gt(put_all(), 4); /* and more again once it is heard */
+    finish();
+}
+END_TEST
+
 START_TEST(goes_back_once_for_a_gap) {
     begin(false, 100, W4_OVERFLOW_ERROR);
     acknowledge(0, 100, false);
@@ -420,6 +438,21 @@ START_TEST(a_new_link_sends_the_rest_again) {
 }
 END_TEST
 
+START_TEST(the_time_between_links_is_no_round_trip_time) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 100, false);
+    push(10);
+    put_all();
+    w4_outbox_link_down(&o);
+    now += 60 * W4_US_PER_S;
+    w4_outbox_link_up(&o, true);
+    acknowledge(1, 100, false);
+    ended(0, W4_REFUSAL_NONE);
+    ck_assert_uint_eq(rtt.smoothed_us, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(afresh_ends_only_what_was_started) {
     begin(true, 10, W4_OVERFLOW_ERROR);
     acknowledge(0, 2, false);
@@ -575,6 +608,7 @@ int main(void) {
     tcase_add_test(tc, refuses_an_ack_of_what_was_not_sent);
     tcase_add_test(tc, goes_back_when_the_timer_runs_out);
     tcase_add_test(tc, retransmission_cannot_flood);
+    tcase_add_test(tc, an_ordered_link_that_stalls_gets_little_more);
     tcase_add_test(tc, goes_back_once_for_a_gap);
     tcase_add_test(tc, an_ack_may_overtake_the_way_back);
     tcase_add_test(tc, a_resent_message_gives_no_round_trip_time);
@@ -585,6 +619,7 @@ int main(void) {
     tcase_add_test(tc, bytes_are_bounded_too);
     tcase_add_test(tc, outcomes_that_nobody_takes_are_bounded);
     tcase_add_test(tc, a_new_link_sends_the_rest_again);
+    tcase_add_test(tc, the_time_between_links_is_no_round_trip_time);
     tcase_add_test(tc, afresh_ends_only_what_was_started);
     tcase_add_test(tc, all_can_be_failed);
     tcase_add_test(tc, what_the_peer_does_not_take_fails);

@@ -105,6 +105,23 @@ START_TEST(the_window_has_its_edges) {
 }
 END_TEST
 
+START_TEST(a_jump_forgets_the_lap_before) {
+    for (uint64_t words = 1; words < 60; words++) {
+        w4_replay_window w = {0};
+        for (uint64_t counter = 0; counter < 64; counter++) {
+            w4_replay_window_mark(&w, counter);
+        }
+        uint64_t top = words * 64 + 63;
+        w4_replay_window_mark(&w, top);
+        bool right = true;
+        for (uint64_t back = 1; back < W4_REPLAY_WINDOW && back < top; back++) {
+            right = right && w4_replay_window_fresh(&w, top - back) == (top - back >= 64);
+        }
+        ck_assert_msg(right, "a jump of %u words", (unsigned)words);
+    }
+}
+END_TEST
+
 /* Against a model that remembers everything. */
 START_TEST(the_window_is_right_for_any_order) {
     enum { SPAN = 20000 };
@@ -246,6 +263,7 @@ int main(void) {
     tcase_add_test(tc, a_second_time_is_a_replay);
     tcase_add_test(tc, the_other_direction_does_not_fit);
     tcase_add_test(tc, the_window_has_its_edges);
+    tcase_add_test(tc, a_jump_forgets_the_lap_before);
     tcase_add_loop_test(tc, the_window_is_right_for_any_order, 0, 10);
     tcase_add_test(tc, old_ones_are_replays_and_late_ones_open);
     tcase_add_test(tc, moves_to_the_next_epoch_after_records);

@@ -357,6 +357,25 @@ START_TEST(a_close_while_opening_speaks_of_no_session) {
 }
 END_TEST
 
+/* It has something to acknowledge, but in a session that the peer has forgotten. */
+START_TEST(a_close_while_opening_acknowledges_nothing) {
+    begin();
+    open_link(true);
+    send(b, W4_CHANNEL_STATE, "x", 1);
+    ck_assert(carry(b, a));
+    next(a, W4_SESSION_EVENT_MESSAGE);
+    b = w4_session_free(b);
+    pair_end_restart(&ben);
+    ck_assert_int_eq(w4_session_new(&ben.env, &W4_SESSION_CONFIG_DEFAULT, now, &b), 0);
+    link_up(true);
+    w4_session_close(a, W4_REFUSAL_POLICY_DENIED, "changed my mind", now);
+    ck_assert(carry(a, b));
+    next(b, W4_SESSION_EVENT_OPEN);
+    closed(b, W4_REFUSAL_POLICY_DENIED, true);
+    finish();
+}
+END_TEST
+
 static const struct {
     w4_refusal code;
     bool for_good;
@@ -413,6 +432,7 @@ int main(void) {
     tcase_add_test(tc, a_close_does_not_wait_for_a_stuck_link);
     tcase_add_test(tc, closes_without_a_link_too);
     tcase_add_test(tc, a_close_while_opening_speaks_of_no_session);
+    tcase_add_test(tc, a_close_while_opening_acknowledges_nothing);
     tcase_add_loop_test(tc, a_refused_peer_learns_why, 0,
                         (int)(sizeof refusals / sizeof refusals[0]));
     suite_add_tcase(suite, tc);
