@@ -170,6 +170,28 @@ START_TEST(dispute_after_acceptance) {
 }
 END_TEST
 
+/* Who doubts after he confirmed confirms no longer. */
+START_TEST(doubter_is_no_confirmer) {
+    world *w = five(true);
+    char fact[37];
+    propose(w, "ada", "a", "d-1", fact);
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    vote(w, "ben", "FACT_CHALLENGE", fact);
+    world_expect_fact(w, fact, W4_FACT_DISPUTED);
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    w4_json_writer writer;
+    w4_json_writer_init(&writer, &text);
+    ck_assert(w4_protocol_fact_write(w->nodes[0].protocol, fact, &writer));
+    ck_assert_int_eq(w4_json_read(&w->doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    w4_buffer_deinit(&text);
+    ck_assert(w4_json_string_equal(
+        w4_json_at_pointer(w4_json_root(&w->doc), w4_bytes_from_text("/confirmations/0/why")),
+        "doubts it since"));
+    world_free(w);
+}
+END_TEST
+
 /* Quorum plus one confirmations after the challenge overrule it. */
 START_TEST(dispute_is_overruled) {
     world *w = world_new(5, 3);
@@ -498,16 +520,24 @@ END_TEST
 
 /* ---- floods */
 
-START_TEST(flood_of_one_key) {
-    world *w = five(true);
-    for (unsigned i = 0; i < W4_FACT_PENDING_PER_AGENT; i++) {
+START_TEST(flood_of_a_stranger) {
+    world *w = world_new(2, 9);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    for (unsigned i = 0; i < W4_FACT_PENDING_PER_STRANGER + 3; i++) {
         char decision[16];
         snprintf(decision, sizeof decision, "d-%u", i);
         ck_assert_int_eq(world_propose(w, "ada", decision, decision, NULL), 0);
+        world_settle(w);
+        if (i + 1 < W4_FACT_PENDING_PER_STRANGER) {
+            world_clear_logs(w);
+        }
     }
-    ck_assert_int_eq(world_propose(w, "ada", "more", "d-more", NULL), 1);
-    ck_assert_int_eq(w->refused.code, W4_REFUSAL_RATE_LIMITED);
-    ck_assert_int_eq(world_propose(w, "eve", "eve's", "d-eve", NULL), 0);
+    ck_assert_uint_eq(w4_protocol_fact_count(w->nodes[1].protocol, W4_FACT_PENDING),
+                      W4_FACT_PENDING_PER_STRANGER);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED), 3);
+    ck_assert_int_eq(world_propose(w, "ben", "mine", "d-ben", NULL), 0);
     world_free(w);
 }
 END_TEST
@@ -640,6 +670,7 @@ int main(void) {
     tcase_add_test(tcase, proposer_earns_trust);
     tcase_add_test(tcase, dispute_by_one_who_is_trusted);
     tcase_add_test(tcase, dispute_after_acceptance);
+    tcase_add_test(tcase, doubter_is_no_confirmer);
     tcase_add_test(tcase, dispute_is_overruled);
     tcase_add_test(tcase, two_rejections);
     tcase_add_test(tcase, refutation_reaches_all);
@@ -655,7 +686,7 @@ int main(void) {
     tcase_add_test(tcase, equivocation_is_malice_of_the_key);
     tcase_add_test(tcase, overload_of_a_local_agent_holds_acceptance_here);
     tcase_add_test(tcase, overloaded_agent_that_goes_blocks_no_longer);
-    tcase_add_test(tcase, flood_of_one_key);
+    tcase_add_test(tcase, flood_of_a_stranger);
     tcase_add_test(tcase, book_is_bounded);
     tcase_add_test(tcase, fresh_keys_do_not_crowd_out);
     tcase_add_test(tcase, fact_is_shown);
