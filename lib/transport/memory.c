@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define HASH_FUNCTION HASH_FNV /* the default one has a switch that falls through */
+#define HASH_NONFATAL_OOM 1 /* else no memory ends the process; after an add hh.tbl tells */
 #include <uthash.h>
 
 #define PREFIX "memory:"
@@ -155,6 +155,10 @@ int w4_memory_network_set(w4_memory_network *network, const char *a, const char 
         }
         pair_key(a, b, found->pair);
         HASH_ADD_STR(network->rules, pair, found);
+        if (!found->hh.tbl) {
+            free(found);
+            return -ENOMEM;
+        }
     }
     found->conditions = *conditions;
     return 0;
@@ -481,6 +485,10 @@ static int memory_listen(w4_transport *transport, const char *address,
     (void)snprintf(l->name, sizeof l->name, "%s", name);
     l->transport = t;
     HASH_ADD_STR(network->listeners, name, l);
+    if (!l->hh.tbl) {
+        free(l);
+        return -ENOMEM;
+    }
     t->listens++;
     if (t->name[0] == 0) {
         memcpy(t->name, l->name, sizeof t->name);
