@@ -220,13 +220,28 @@ static bool is_wildcard(const char *address) {
     return strncmp(address, "tcp:0.0.0.0:", 12) == 0 || strncmp(address, "tcp:[::]:", 9) == 0;
 }
 
-static int start_listening(w4d_app *app) {
-    const char *addresses[W4_CONFIG_LISTEN_MAX];
-    char bound[W4_CONFIG_LISTEN_MAX][W4_ADDRESS_MAX + 1];
+int w4d_app_advertise(w4d_app *app) {
+    const char *addresses[W4_CONFIG_LISTEN_MAX + W4_NODE_LISTEN_MAX];
+    const char *bound[W4_NODE_LISTEN_MAX];
     size_t count = 0;
+    for (; count < app->config->advertise_count; count++) {
+        addresses[count] = app->config->advertise[count];
+    }
+    size_t bound_count = count > 0 ? 0 : w4_node_addresses(app->node, bound);
+    for (size_t i = 0; i < bound_count; i++) {
+        if (!is_wildcard(bound[i])) {
+            addresses[count++] = bound[i];
+        }
+    }
+    return w4_mesh_set_addresses(w4_node_mesh(app->node), addresses, count,
+                                 w4_loop_now_us(app->loop));
+}
+
+static int start_listening(w4d_app *app) {
     for (uint32_t i = 0; i < app->config->listen_count; i++) {
+        char bound[W4_ADDRESS_MAX + 1];
         int error = 0;
-        int r = w4_node_listen(app->node, app->config->listen[i], bound[i], &error);
+        int r = w4_node_listen(app->node, app->config->listen[i], bound, &error);
         if (r != 0) {
             w4_log(&app->env, W4_LOG_ERROR, "cannot listen on %s: %s", app->config->listen[i],
                    r < 0        ? strerror(-r)
@@ -234,19 +249,9 @@ static int start_listening(w4d_app *app) {
                                 : w4_transport_error_name(r));
             return r;
         }
-        w4_log(&app->env, W4_LOG_INFO, "listening on %s", bound[i]);
-        if (!is_wildcard(bound[i])) {
-            addresses[count++] = bound[i];
-        }
+        w4_log(&app->env, W4_LOG_INFO, "listening on %s", bound);
     }
-    if (app->config->advertise_count > 0) {
-        count = app->config->advertise_count;
-        for (size_t i = 0; i < count; i++) {
-            addresses[i] = app->config->advertise[i];
-        }
-    }
-    return w4_mesh_set_addresses(w4_node_mesh(app->node), addresses, count,
-                                 w4_loop_now_us(app->loop));
+    return w4d_app_advertise(app);
 }
 
 static int start_server(w4d_app *app, w4_surface surface, const char *name, const char *path,

@@ -82,6 +82,8 @@ int w4d_app_start(w4d_app *app);
 void w4d_app_stop(w4d_app *app, const char *reason); /* drains, then the loop ends */
 void w4d_app_deinit(w4d_app *app);
 void w4d_app_wake(void *context); /* a turn is wanted */
+/* Tells the mesh where others reach this node: as configured, else as bound. 0 or -ENOMEM. */
+int w4d_app_advertise(w4d_app *app);
 void w4d_node_config(const w4_config *config, w4_node_config *ret_config);
 
 /* reload.c: 0 or 1 with the reason; *changes is filled on success. */

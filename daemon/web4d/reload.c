@@ -63,7 +63,8 @@ static int swap(w4d_app *app, w4_config *next) {
     w4_node_config config;
     w4d_node_config(next, &config);
     w4_node_configure(app->node, &config);
-    int r = add_seeds(app);
+    int r = w4d_app_advertise(app);
+    r = r != 0 ? r : add_seeds(app);
     return r != 0 ? r : w4d_apply_anchors(app);
 }
 

@@ -15,7 +15,7 @@ const w4_json_limits W4_JSON_LIMITS_ENVELOPE = {
 const w4_json_limits W4_JSON_LIMITS_LINE = {
     .bytes = 1u << 20, .depth = 64, .items = 65536, .string = 1u << 20};
 const w4_json_limits W4_JSON_LIMITS_FILE = {
-    .bytes = 16u << 20, .depth = 128, .items = 1u << 20, .string = 8u << 20};
+    .bytes = 16u << 20, .depth = 128, .items = 1u << 18, .string = 8u << 20};
 
 static const w4_json none = {NULL, 0};
 

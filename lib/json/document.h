@@ -22,12 +22,12 @@ typedef struct w4_json_limits {
 
 extern const w4_json_limits W4_JSON_LIMITS_ENVELOPE; /* 256 KiB, 32, 1024, 64 KiB */
 extern const w4_json_limits W4_JSON_LIMITS_LINE;     /* 1 MiB, 64, 65536, 1 MiB: RPC lines */
-extern const w4_json_limits W4_JSON_LIMITS_FILE;     /* 16 MiB, 128, 1 Mi, 8 MiB: files, canon */
+extern const w4_json_limits W4_JSON_LIMITS_FILE;     /* 16 MiB, 128, 256 Ki, 8 MiB: files, canon */
 
 /* Whatever the limits say: nesting (a fixed stack), and values of one document (each costs memory
  * that its text does not show). Past them: too deep, too large. */
 #define W4_JSON_DEPTH_MAX 512
-#define W4_JSON_VALUES_MAX ((1u << 20) + 4096u)
+#define W4_JSON_VALUES_MAX ((1u << 18) + 4096u)
 
 typedef enum w4_json_kind {
     W4_JSON_NONE, /* no such value */
