@@ -125,10 +125,6 @@ w4_mesh *w4_mesh_free(w4_mesh *mesh) {
     return NULL;
 }
 
-void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config) {
-    mesh->config.peers_max = config->peers_max;
-}
-
 int w4_mesh_set_addresses(w4_mesh *mesh, const char *const *addresses, size_t count,
                           uint64_t now_us) {
     mesh->address_count = 0;

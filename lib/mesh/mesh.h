@@ -54,8 +54,6 @@ typedef struct w4_mesh_context {
 int w4_mesh_new(const w4_mesh_context *context, const w4_mesh_config *config, uint64_t now_us,
                 w4_mesh **ret_mesh);
 w4_mesh *w4_mesh_free(w4_mesh *mesh);
-/* What can change live: peers_max. */
-void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config);
 
 /* Where others reach this node (as bound, or as config advertises). Replaces; goes into the record.
  */

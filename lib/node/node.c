@@ -159,8 +159,6 @@ void w4_node_configure(w4_node *node, const w4_node_config *config) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
     node->config = *config;
-    node->sources->per_s = config->handshakes_per_s;
-    w4_mesh_configure(node->mesh, &node->config.mesh);
     w4_protocol_configure(node->protocol, &node->config.protocol);
     w4_mesh_configure(node->mesh, &node->config.mesh);
 }
