@@ -104,7 +104,7 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mod
 int w4_local_listen(const char *path, mode_t mode, gid_t group, int *ret_fd,
                     w4_local_socket *ret_socket) {
     struct sockaddr_un address;
-    int folder;
+    int folder = -1;
     int r = address_of(path, &address);
     if (r == 0) {
         r = open_folder(path, &folder);

@@ -284,7 +284,7 @@ static int lock(w4_sqlite_file *f, bool is_short) {
     if (rc != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
-    int version;
+    int version = 0;
     if (read_number(f, "PRAGMA user_version", &version) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
@@ -299,7 +299,7 @@ static int lock(w4_sqlite_file *f, bool is_short) {
 }
 
 int w4_sqlite_file_migrate(w4_sqlite_file *f) {
-    int version;
+    int version = 0;
     if (read_number(f, "PRAGMA user_version", &version) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "migrating");
     }

@@ -527,7 +527,7 @@ static int new_dial(w4_stream_transport *t, const char *address, w4_stream_link 
 int w4_stream_dial_candidates(w4_stream_transport *t, const char *address,
                               const w4_stream_candidate *candidates, uint32_t count,
                               w4_link **ret_link, int *ret_errno) {
-    w4_stream_link *link;
+    w4_stream_link *link = NULL;
     int r = new_dial(t, address, &link);
     if (r < 0) {
         return r;
@@ -568,7 +568,7 @@ static void on_looked_up(void *context, int error, const struct addrinfo *list) 
 
 int w4_stream_dial_host(w4_stream_transport *t, const char *address, const char *host,
                         uint16_t port, w4_link **ret_link, int *ret_errno) {
-    w4_stream_link *link;
+    w4_stream_link *link = NULL;
     int r = t->resolver ? 0 : w4_resolver_new(t->loop, &t->resolver);
     if (r == 0) {
         r = new_dial(t, address, &link);
