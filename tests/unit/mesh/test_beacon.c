@@ -88,8 +88,7 @@ static const char *const other_forms[] = {
     "{\"address\":\"t:1\",\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
     "{\"address\":[1],\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
     "{\"address\":[\"t:\\n\"],\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
-    "{\"address\":[\"t\",\"t\",\"t\",\"t\",\"t\"],\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":"
-    "\"TIME\"}",
+    "{\"address\":[1,1,1,1,1],\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
     "{\"address\":[\"t:1\"],\"beacon\":\"2.0\",\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
     "{\"address\":[\"t:1\"],\"beacon\":1,\"pubkey\":\"KEY\",%s\"time\":\"TIME\"}",
     "{\"address\":[\"t:1\"],\"beacon\":\"1.0\",\"pubkey\":\"KEY\",%s\"time\":\"yesterday\"}",
