@@ -67,8 +67,7 @@ typedef struct w4_pair {
     uint8_t their_reply[W4_CHALLENGE_BYTES];               /* the challenge in their (2) */
     char greetings[W4_GREETINGS_MAX][37];                  /* msg_ids of our (1) */
     uint32_t greeting_count;
-    char said[W4_SAYING_COUNT][37]; /* msg_id of each of our words, the latest */
-    char heard[37];                 /* msg_id of the word that is answered now */
+    char heard[37]; /* msg_id of the word that is answered now */
 } w4_pair;
 
 typedef struct pair_table {
@@ -221,6 +220,15 @@ bool w4_cip_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
     return pair && pair->live && w4_fingerprint_equal(&pair->node, node);
 }
 
+bool w4_cip_handshake_node(const w4_protocol *p, const w4_fingerprint *local,
+                           const w4_fingerprint *remote, w4_fingerprint *ret_node) {
+    const w4_pair *pair = find_pair(&p->handshakes, local, remote);
+    if (pair && pair->live) {
+        *ret_node = pair->node;
+    }
+    return pair && pair->live;
+}
+
 bool w4_cip_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
                                  const w4_fingerprint *node) {
     const contact_table *contact = find_contact(&p->handshakes, local, node);
@@ -327,7 +335,7 @@ static int say(w4_protocol *p, w4_pair *pair, const w4_agent *local, w4_saying s
     w4_json_writer w;
     w4_json_writer_init(&w, &payload);
     write_payload(&w, pair, local, saying);
-    char *msg_id = pair->said[saying];
+    char msg_id[W4_UUID_LEN + 1];
     w4_uuid_v4(p->env, msg_id);
     if (saying == W4_SAY_HELLO) {
         memcpy(pair->greetings[pair->greeting_count++ % W4_GREETINGS_MAX], msg_id, 37);
@@ -564,6 +572,12 @@ static int take_greeting(w4_protocol *p, w4_inbound *in, const w4_agent *local) 
     return move(p, pair, local, W4_ROLE_RESPONDER, W4_CUE_HELLO, in->now_us, &moved);
 }
 
+/* Of these types only words of a handshake name what they answer; for hosted agents it was the
+ * node's word. */
+static bool reply_to_node(w4_json payload, const w4_agent *local) {
+    return local->identity && w4_json_exists(w4_json_get(payload, "in_reply_to"));
+}
+
 static int take_state(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
     const w4_envelope *e = &in->envelope;
     w4_pair *pair = find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
@@ -580,7 +594,7 @@ static int take_state(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
         in->consumed = moved && local->identity != NULL;
         return r;
     }
-    in->consumed = answers(e->payload, pair->said[W4_SAY_PROOF]) && local->identity != NULL;
+    in->consumed = reply_to_node(e->payload, local);
     return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_STATE, in->now_us, &moved);
 }
 
@@ -630,7 +644,7 @@ int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in) {
     case W4_TYPE_CIP_INTENT: {
         const w4_pair *pair =
             find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
-        in->consumed = pair && local->identity && answers(e->payload, pair->said[W4_SAY_STATE]);
+        in->consumed = pair && reply_to_node(e->payload, local);
         return 0;
     }
     default:

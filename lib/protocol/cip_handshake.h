@@ -84,6 +84,9 @@ bool w4_cip_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
 /* With any agent at that node? */
 bool w4_cip_handshake_ready_node(const w4_protocol *p, const w4_fingerprint *local,
                                  const w4_fingerprint *node);
+/* Where the remote one proved to be, if both are live to each other. */
+bool w4_cip_handshake_node(const w4_protocol *p, const w4_fingerprint *local,
+                           const w4_fingerprint *remote, w4_fingerprint *ret_node);
 /* Begins it, or keeps it going for another handshake_timeout. 0, -ENOMEM. */
 int w4_cip_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
                           const w4_fingerprint *node, uint64_t now_us);

@@ -131,7 +131,8 @@ w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, con
     if (envelope->broadcast || find_attached(p, &envelope->receiver.fingerprint)) {
         return W4_REFUSAL_NONE;
     }
-    if (!w4_graph_find_agent(p->graph, &envelope->receiver.fingerprint, &node) ||
+    if (!w4_router_node_for(p, &envelope->sender.fingerprint, &envelope->receiver.fingerprint,
+                            &node) ||
         w4_fingerprint_equal(&node, &p->self)) {
         return not_found(ret_why, "an agent that is known here");
     }
@@ -241,7 +242,8 @@ static int route_one_local(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
 
 static int route_one_remote(w4_protocol *p, w4_inbound *in) {
     w4_fingerprint node;
-    if (!w4_router_home(p, &in->envelope.receiver.fingerprint, NULL, &node)) {
+    if (!w4_router_node_for(p, &in->envelope.sender.fingerprint, &in->envelope.receiver.fingerprint,
+                            &node)) {
         return w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
                                  "an agent that is known here");
     }

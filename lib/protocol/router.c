@@ -84,6 +84,16 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
     return from != NULL;
 }
 
+bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
+                        const w4_fingerprint *receiver, w4_fingerprint *ret_node) {
+    w4_fingerprint node;
+    if (w4_cip_handshake_node(p, sender, receiver, &node) && record_has(p, &node, receiver)) {
+        *ret_node = node;
+        return true;
+    }
+    return w4_router_home(p, receiver, NULL, ret_node);
+}
+
 static int deliver_now(w4_protocol *p, const w4_agent *agent, const w4_arrival *arrival,
                        w4_refusal *ret_code) {
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVER,

@@ -67,6 +67,11 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
 bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
                     w4_fingerprint *ret_node);
 
+/* The node to send to when sender (a local agent) means receiver: where it proved to be, as long as
+ * that node's record has it; else as w4_router_home. */
+bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
+                        const w4_fingerprint *receiver, w4_fingerprint *ret_node);
+
 /* Hands an envelope to a local agent: at once, or when it has room (knowledge only). *ret_code:
  * NONE when it was taken. 0 or -ENOMEM. */
 typedef struct w4_arrival {

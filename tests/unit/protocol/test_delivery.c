@@ -79,6 +79,21 @@ START_TEST(names_that_are_not_clear) {
 }
 END_TEST
 
+/* A node that claims another's agent gets no mail of one who knows better. */
+START_TEST(claimed_agent_keeps_its_mail) {
+    world *w = three();
+    char id[37];
+    ask(w, "ada", "cho", id);
+    world_settle(w);
+    w->now += SECOND;
+    world_publish_with(w, 1, world_agent_of(w, "cho"));
+    ask(w, "ada", "cho", id);
+    world_settle(w);
+    ck_assert_uint_eq(world_count(w, 2, W4_PROTOCOL_EVENT_DELIVER, id, "cho"), 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(broadcast_goes_to_all_but_oneself) {
     world *w = three();
     world_add_agent(w, "dan", 0, true);
@@ -545,6 +560,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, names_fingerprints_prefixes);
     tcase_add_test(tcase, names_that_are_not_clear);
+    tcase_add_test(tcase, claimed_agent_keeps_its_mail);
     tcase_add_test(tcase, broadcast_goes_to_all_but_oneself);
     tcase_add_test(tcase, no_route);
     tcase_add_test(tcase, receiver_is_gone);

@@ -46,6 +46,21 @@ START_TEST(two_on_one_node_are_one) {
 }
 END_TEST
 
+/* A node that claims another's agent for its own does not move it there. */
+START_TEST(claimed_agent_stays_where_it_is) {
+    world *w = five(true);
+    char fact[37];
+    propose(w, "ada", "a", "d-1", fact);
+    w->now += W4_US_PER_S;
+    world_publish_with(w, 1, world_agent_of(w, "cho"));
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(one_node_may_be_enough_by_config) {
     world *w = five(true);
     for (unsigned n = 0; n < w->count; n++) {
@@ -663,6 +678,7 @@ int main(void) {
     TCase *tcase = tcase_create("facts");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, two_on_one_node_are_one);
+    tcase_add_test(tcase, claimed_agent_stays_where_it_is);
     tcase_add_test(tcase, one_node_may_be_enough_by_config);
     tcase_add_test(tcase, own_word_and_repeats_count_nothing);
     tcase_add_test(tcase, probation_counts_nothing_until_trust_comes);

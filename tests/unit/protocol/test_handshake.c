@@ -226,6 +226,24 @@ START_TEST(storms_pass) {
 }
 END_TEST
 
+/* The answer takes longer than the patience of who greets: he greets again, and neither of the two
+ * conversations is refused. */
+START_TEST(slow_wire) {
+    script s = {.victim = 999};
+    world *w = two(&s, 29);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 0);
+    char msg_id[37];
+    memcpy(msg_id, w->receipt.msg_id, sizeof msg_id);
+    w->now += W4_PROTOCOL_CONFIG_DEFAULT.handshake_timeout_us * 3 / 10;
+    ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+    world_settle(w);
+    expect_asked_once(w, msg_id);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(nobody_answers) {
     script s = {.victim = 0};
     world *w = two(&s, 17);
@@ -417,6 +435,7 @@ int main(void) {
     tcase_add_test(tcase, same_random_same_transcript);
     tcase_add_loop_test(tcase, each_word_suffers, 0, WORDS * 3);
     tcase_add_loop_test(tcase, storms_pass, 0, 60);
+    tcase_add_test(tcase, slow_wire);
     tcase_add_test(tcase, nobody_answers);
     tcase_add_test(tcase, queue_of_a_pair_is_bounded);
     tcase_add_test(tcase, own_key_answers_itself);

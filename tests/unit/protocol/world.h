@@ -347,8 +347,9 @@ static inline void world_link(world *w, unsigned a, unsigned b, bool up) {
     world_link_half(w, b, a, up);
 }
 
-/* Writes the record of a node with its agents and gives it to those it is linked with. */
-static inline void world_publish(world *w, unsigned n) {
+/* Writes the record of a node with its agents (and one more, if told so) and gives it to those it
+ * is linked with. */
+static inline void world_publish_with(world *w, unsigned n, const world_agent *claimed) {
     world_node *node = &w->nodes[n];
     w4_record_agent agents[WORLD_AGENTS_MAX];
     w4_record record = {.seq = ++node->record_seq,
@@ -358,7 +359,7 @@ static inline void world_publish(world *w, unsigned n) {
     snprintf(record.name, sizeof record.name, "node%u", n);
     for (unsigned i = 0; i < w->agent_count; i++) {
         const world_agent *agent = &w->agents[i];
-        if (agent->node == n && agent->attached) {
+        if ((agent->node == n && agent->attached) || agent == claimed) {
             w4_record_agent *at = &agents[record.agent_count++];
             *at = (w4_record_agent){.fingerprint = agent->fingerprint,
                                     .pubkey = *w4_identity_pubkey(agent->key)};
@@ -385,6 +386,10 @@ static inline void world_publish(world *w, unsigned n) {
         }
     }
     w4_buffer_deinit(&text);
+}
+
+static inline void world_publish(world *w, unsigned n) {
+    world_publish_with(w, n, NULL);
 }
 
 static inline void world_link_all(world *w) {
