@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_CHUNK (64u * 1024u)
+#define READ_CHUNK ((size_t)64 * 1024)
 #define CHECK_US W4_US_PER_S /* how often slow clients are looked for */
 
 struct w4_line_client {
@@ -366,6 +366,7 @@ w4_line_server *w4_line_server_free(w4_line_server *server) {
         return NULL;
     }
     while (!TAILQ_EMPTY(&server->clients)) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the queue before */
         w4_line_client_close(TAILQ_FIRST(&server->clients));
     }
     w4_line_server_stop(server);

@@ -8,9 +8,9 @@
 
 #include <sys/types.h>
 
-#define W4_LINE_MAX (1024u * 1024u) /* without the newline */
+#define W4_LINE_MAX ((size_t)1024 * 1024) /* without the newline */
 #define W4_LINE_CLIENTS_DEFAULT 64u
-#define W4_LINE_QUEUE_DEFAULT (8u * 1024u * 1024u)
+#define W4_LINE_QUEUE_DEFAULT ((size_t)8 * 1024 * 1024)
 #define W4_LINE_SLOW_US (UINT64_C(10) * W4_US_PER_S) /* a client that reads nothing is cut */
 
 typedef struct w4_line_server w4_line_server;

@@ -82,7 +82,7 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mod
     if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
         return -errno;
     }
-    struct stat info;
+    struct stat info = {0};
     int r = 0;
     if (group != W4_LOCAL_NO_GROUP && lchown(address->sun_path, (uid_t)-1, group) < 0) {
         r = -errno;

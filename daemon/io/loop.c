@@ -34,11 +34,11 @@ struct w4_loop {
     uint64_t turn;
     task_list tasks[W4_LOOP_PHASE_COUNT];
     task_list running;
-    TAILQ_HEAD(, w4_loop_timer) timers;
+    TAILQ_HEAD(w4_loop_timers, w4_loop_timer) timers;
     uint32_t timer_count;
-    LIST_HEAD(, w4_loop_watch) watches;
-    LIST_HEAD(, w4_loop_signal) signals;
-    LIST_HEAD(, w4_loop_notifier) notifiers;
+    LIST_HEAD(w4_loop_watches, w4_loop_watch) watches;
+    LIST_HEAD(w4_loop_signals, w4_loop_signal) signals;
+    LIST_HEAD(w4_loop_notifiers, w4_loop_notifier) notifiers;
 };
 
 struct w4_loop_timer {
@@ -233,7 +233,7 @@ w4_loop_timer *w4_loop_timer_free(w4_loop_timer *timer) {
 /* The earliest that is due and has not run in this turn. */
 static w4_loop_timer *find_due(const w4_loop *loop) {
     w4_loop_timer *due = NULL;
-    w4_loop_timer *timer;
+    w4_loop_timer *timer = NULL;
     TAILQ_FOREACH (timer, &loop->timers, of_loop) {
         if (timer->deadline_us <= loop->now_us && timer->ran_in_turn != loop->turn &&
             (!due || timer->deadline_us < due->deadline_us)) {
@@ -254,7 +254,7 @@ static void run_timers(w4_loop *loop) {
 
 static uint64_t next_deadline(const w4_loop *loop) {
     uint64_t deadline_us = W4_NEVER;
-    const w4_loop_timer *timer;
+    const w4_loop_timer *timer = NULL;
     TAILQ_FOREACH (timer, &loop->timers, of_loop) {
         deadline_us = w4_earlier(deadline_us, timer->deadline_us);
     }
@@ -463,17 +463,17 @@ int w4_loop_new(w4_env *env, w4_loop **ret_loop) {
 
 static bool is_empty(const w4_loop *loop) {
     bool empty = true;
-    const w4_loop_timer *timer;
+    const w4_loop_timer *timer = NULL;
     TAILQ_FOREACH (timer, &loop->timers, of_loop) {
         w4_log(loop->env, W4_LOG_ERROR, "loop: timer %s was left behind", timer->name);
         empty = false;
     }
-    const w4_loop_watch *watch;
+    const w4_loop_watch *watch = NULL;
     LIST_FOREACH (watch, &loop->watches, of_loop) {
         w4_log(loop->env, W4_LOG_ERROR, "loop: watch %s was left behind", watch->name);
         empty = false;
     }
-    const w4_loop_signal *signal;
+    const w4_loop_signal *signal = NULL;
     LIST_FOREACH (signal, &loop->signals, of_loop) {
         w4_log(loop->env, W4_LOG_ERROR, "loop: signal %d was left behind",
                event_get_signal(&signal->event));

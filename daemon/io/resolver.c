@@ -10,13 +10,15 @@
 #include <string.h>
 #include <sys/queue.h>
 
+TAILQ_HEAD(lookup_queue, w4_lookup);
+
 /* What the threads and the loop have in common. A thread may outlive the resolver: a lookup cannot
  * be broken off. The last one out frees it. */
 typedef struct shared {
     pthread_mutex_t mutex;
     unsigned holders;           /* the resolver and each thread */
     w4_loop_notifier *notifier; /* NULL once the resolver is gone */
-    TAILQ_HEAD(, w4_lookup) done;
+    struct lookup_queue done;
 } shared;
 
 struct w4_lookup {
@@ -35,8 +37,8 @@ struct w4_resolver {
     shared *shared;
     unsigned running;
     unsigned waiting_count;
-    TAILQ_HEAD(, w4_lookup) waiting;
-    TAILQ_HEAD(, w4_lookup) failed; /* no thread could be had */
+    struct lookup_queue waiting;
+    struct lookup_queue failed; /* no thread could be had */
     w4_loop_task fail;
 };
 

@@ -156,6 +156,7 @@ void w4_service_status(w4_service *service, const char *format, ...) {
     char text[STATUS_MAX];
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was started above */
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (strcmp(text, service->status) == 0) {

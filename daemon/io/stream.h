@@ -15,7 +15,7 @@
 
 #define W4_STREAM_LISTENS_MAX 16u
 #define W4_STREAM_CANDIDATES_MAX 8u
-#define W4_STREAM_READ_BYTES (128u * 1024u)
+#define W4_STREAM_READ_BYTES ((size_t)128 * 1024)
 #define W4_STREAM_DIAL_US (10 * W4_US_PER_S)   /* from dial to UP, looking up the name included */
 #define W4_STREAM_CONNECT_US (4 * W4_US_PER_S) /* to one of several addresses */
 #define W4_STREAM_STALL_US (10 * W4_US_PER_S)  /* a peer that takes nothing of what waits */
@@ -91,6 +91,8 @@ typedef struct w4_stream_listen {
     LIST_ENTRY(w4_stream_listen) of_transport;
 } w4_stream_listen;
 
+TAILQ_HEAD(w4_stream_links, w4_stream_link);
+
 struct w4_stream_transport {
     w4_transport base; /* first */
     const w4_stream_kind *kind;
@@ -107,10 +109,10 @@ struct w4_stream_transport {
     uint32_t closing_count;
     uint32_t spare_count;
     w4_buffer spares[W4_STREAM_SPARES_MAX];
-    TAILQ_HEAD(, w4_stream_link) links;
-    TAILQ_HEAD(, w4_stream_link) ready;
-    TAILQ_HEAD(, w4_stream_link) dirty;
-    LIST_HEAD(, w4_stream_listen) listens;
+    struct w4_stream_links links;
+    struct w4_stream_links ready;
+    struct w4_stream_links dirty;
+    LIST_HEAD(w4_stream_listens, w4_stream_listen) listens;
 };
 
 /* For a backend's open, listen and dial. */

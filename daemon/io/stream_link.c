@@ -11,8 +11,8 @@
     (2 * W4_LINK_QUEUE_BYTES_MAX) /* what waits, and what was sent of the same buffer              \
                                    */
 #define OUT_KEEP_MAX 512u         /* a buffer of this size may stay with an idle link */
-#define SPARE_KEEP_MAX (128u * 1024u)
-#define DISCARD_BYTES_MAX (1024u * 1024u) /* read and dropped of a peer that was closed */
+#define SPARE_KEEP_MAX ((size_t)128 * 1024)
+#define DISCARD_BYTES_MAX ((size_t)1024 * 1024) /* read and dropped of a peer that was closed */
 
 /* ---- Timeouts */
 
@@ -575,11 +575,9 @@ int w4_stream_dial_host(w4_stream_transport *t, const char *address, const char 
     }
     if (r == 0) {
         r = w4_resolver_start(t->resolver, host, port, on_looked_up, link, &link->dial->lookup);
-        if (r < 0) {
-            w4_stream_link_free(link);
-        }
     }
-    if (r < 0) {
+    if (r < 0 || !link) {
+        w4_stream_link_free(link);
         *ret_errno = -r;
         return r == -ENOMEM ? r : W4_TRANSPORT_E_FAILED;
     }

@@ -25,6 +25,10 @@ static void format_address(const struct sockaddr_storage *from,
         (void)snprintf(ret_text, W4_ADDRESS_MAX + 1, "tcp:%s:%u", host, ntohs(in->sin_port));
         return;
     }
+    if (from->ss_family != AF_INET6) {
+        (void)snprintf(ret_text, W4_ADDRESS_MAX + 1, "tcp:%s", host);
+        return;
+    }
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
     if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
         (void)inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof host);

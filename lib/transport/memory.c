@@ -45,7 +45,7 @@ struct w4_memory_network {
     rule *rules;
     uint64_t rules_version;
     listener *listeners;
-    LIST_HEAD(, memory_transport) transports;
+    LIST_HEAD(transport_list, memory_transport) transports;
 };
 
 typedef struct event {
@@ -67,7 +67,7 @@ struct memory_transport {
     w4_source_limit *limit;
     w4_schedule schedule;
     event *given; /* popped last: its frame is borrowed */
-    LIST_HEAD(, memory_link) links;
+    LIST_HEAD(link_list, memory_link) links;
     LIST_ENTRY(memory_transport) of_network;
 };
 
@@ -75,11 +75,11 @@ struct memory_link {
     w4_link base;
     memory_link *peer; /* NULL: nobody is there any more */
     LIST_ENTRY(memory_link) of_transport;
-    TAILQ_HEAD(, event) events; /* for the owner of this link, not popped yet */
-    uint64_t up_us;             /* when its owner hears of it */
-    bool known;                 /* dialled, or ACCEPTED was popped */
-    bool gone;                  /* GONE was popped */
-    bool ending;                /* GONE is scheduled */
+    TAILQ_HEAD(event_queue, event) events; /* for the owner of this link, not popped yet */
+    uint64_t up_us;                        /* when its owner hears of it */
+    bool known;                            /* dialled, or ACCEPTED was popped */
+    bool gone;                             /* GONE was popped */
+    bool ending;                           /* GONE is scheduled */
     /* What this link sends. */
     const w4_memory_conditions *conditions;
     uint64_t conditions_version;
@@ -227,7 +227,7 @@ static void schedule_gone(memory_link *link, uint64_t at_us, const char *reason,
         return;
     }
     link->ending = true;
-    const event *before;
+    const event *before = NULL;
     TAILQ_FOREACH (before, &link->events, of_link) {
         at_us = before->entry.at_us > at_us ? before->entry.at_us : at_us; /* nothing follows it */
     }
@@ -259,6 +259,7 @@ static void unlink_event(event *e) {
 static void drop_events(memory_link *link) {
     event *e;
     while ((e = TAILQ_FIRST(&link->events))) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the queue before */
         unlink_event(e);
         free(e);
     }
@@ -326,6 +327,7 @@ static void free_link(memory_link *link) {
 /* What was sent is still under way; the end follows it, unless nothing passes. */
 static void memory_close(w4_link *base) {
     memory_link *link = (memory_link *)base;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before */
     if (link->peer && !conditions_of(link)->cut) {
         uint64_t at_us = w4_later(network_of(link)->now_us, conditions_of(link)->latency_us);
         if (at_us < link->latest_us) {
@@ -500,10 +502,11 @@ static int memory_listen(w4_transport *transport, const char *address,
 
 static void memory_unlisten(w4_transport *transport) {
     memory_transport *t = (memory_transport *)transport;
-    listener *l;
-    listener *next;
+    listener *l = NULL;
+    listener *next = NULL;
     HASH_ITER (hh, t->network->listeners, l, next) {
         if (l->transport == t) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the table before */
             HASH_DEL(t->network->listeners, l);
             free(l);
         }
@@ -583,9 +586,10 @@ w4_memory_network *w4_memory_network_free(w4_memory_network *network) {
         return NULL;
     }
     assert(LIST_EMPTY(&network->transports));
-    rule *r;
-    rule *next;
+    rule *r = NULL;
+    rule *next = NULL;
     HASH_ITER (hh, network->rules, r, next) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the table before */
         HASH_DEL(network->rules, r);
         free(r);
     }
@@ -608,7 +612,7 @@ static void reset_link(memory_link *link) {
 }
 
 void w4_memory_network_reset(w4_memory_network *network, const char *a, const char *b) {
-    memory_transport *t;
+    memory_transport *t = NULL;
     LIST_FOREACH (t, &network->transports, of_network) {
         if (strcmp(t->name, a) != 0) {
             continue;
@@ -637,7 +641,7 @@ void w4_memory_network_reset(w4_memory_network *network, const char *a, const ch
 
 uint64_t w4_memory_network_deadline(const w4_memory_network *network) {
     uint64_t deadline_us = W4_NEVER;
-    const memory_transport *t;
+    const memory_transport *t = NULL;
     LIST_FOREACH (t, &network->transports, of_network) {
         deadline_us = w4_earlier(deadline_us, w4_schedule_deadline(&t->schedule));
     }

@@ -57,6 +57,7 @@ static int make_room(w4_schedule *schedule) {
         return -ENOSPC;
     }
     uint32_t cap = schedule->cap > 0 ? schedule->cap * 2 : SCHEDULE_FIRST_CAP;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it holds pointers */
     w4_schedule_entry **entries = realloc(schedule->entries, cap * sizeof *entries);
     if (!entries) {
         return -ENOMEM;

@@ -87,6 +87,7 @@ size_t w4_source_of_address(const char *remote, uint8_t ret_source[static W4_SOU
     if (len > W4_SOURCE_MAX) {
         len = W4_SOURCE_MAX;
     }
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes with a length, no text */
     memcpy(ret_source, remote, len);
     return len;
 }

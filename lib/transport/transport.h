@@ -13,9 +13,7 @@
 
 #define W4_FRAME_MAX 65535u
 #define W4_ADDRESS_MAX 255u
-#define W4_LINK_QUEUE_BYTES_MAX                                                                    \
-    (1024u * 1024u) /* frames written and not yet taken by the kernel                              \
-                     */
+#define W4_LINK_QUEUE_BYTES_MAX ((size_t)1 << 20) /* of frames that the kernel has yet to take */
 
 typedef struct w4_transport w4_transport; /* one open backend */
 typedef struct w4_link w4_link;           /* one connection */
