@@ -77,6 +77,7 @@ static int half_open_add(w4_node *node, w4_link *link, const char *address, uint
     w4_handshake_config config = {
         .identity = node->identity,
         .static_secret = node->static_secret,
+        .static_public = node->static_public,
         .heartbeat_ms = (uint32_t)(node->config.session.heartbeat_us / W4_US_PER_MS),
         .timeout_ms = (uint32_t)(node->config.session.timeout_us / W4_US_PER_MS),
         .max_message = node->config.session.max_message,

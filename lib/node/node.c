@@ -68,6 +68,7 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     TAILQ_INIT(&node->active);
     STAILQ_INIT(&node->out);
     node->env->random(node->env->context, node->static_secret, sizeof node->static_secret);
+    w4_dh_public(node->static_secret, node->static_public);
     node->sources = (w4_source_limit *)calloc(1, sizeof *node->sources);
     int r = -ENOMEM;
     if (node->sources != NULL) {

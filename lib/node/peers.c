@@ -172,6 +172,11 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     if (r < 0) {
         return r;
     }
+    if (r == W4_SESSION_E_CLOSED) { /* its goodbye is being said: the peer dials again afterwards */
+        peer->link = NULL;
+        link->peer = NULL;
+        w4_node_link_free(node, link, "its session is just ending", now_us);
+    }
     w4_node_peer_activate(node, peer);
     return w4_node_peer_events(node, peer, now_us);
 }

@@ -77,7 +77,7 @@ struct w4_node {
     const w4_identity *identity;
     const w4_transport_registry *registry;
     w4_node_config config;
-    uint8_t static_secret[W4_DH_LEN];
+    uint8_t static_secret[W4_DH_LEN], static_public[W4_DH_LEN];
 
     w4_trust_book *trust;
     w4_graph *graph;
