@@ -74,6 +74,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "those in this state only"},
     [CTL_OPTION_LIMIT] = {CTL_OPTION_LIMIT, "limit", 0, INTEGER, "N", "limit", 1, 65536, NULL, false,
         "at most so many; 1000 when absent"},
+    [CTL_OPTION_OFFSET] = {CTL_OPTION_OFFSET, "offset", 0, INTEGER, "N", "offset", 0, INT_MAX_OPTION, NULL, false,
+        "pass over so many; 0 when absent"},
     [CTL_OPTION_LOCAL] = {CTL_OPTION_LOCAL, "local", 0, FLAG, NULL, "local", 0, 0, NULL, false,
         "those of this node only"},
     [CTL_OPTION_PIN] = {CTL_OPTION_PIN, "pin", 0, TEXT, "FINGERPRINT", "fingerprint", 0, 0, NULL, false,
@@ -122,7 +124,7 @@ OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
 OPTIONS(kind_options, CTL_OPTION_KIND);
 OPTIONS(trust_set_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
 OPTIONS(agents_options, CTL_OPTION_LOCAL);
-OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT);
+OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT, CTL_OPTION_OFFSET);
 OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER, CTL_OPTION_FULL);
 OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTION_WITH_STATE,
         CTL_OPTION_SOURCE, CTL_OPTION_CHANNEL, CTL_OPTION_DEADLINE,

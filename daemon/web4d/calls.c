@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ANSWER_AROUND 1024u /* what stands around a result in its line */
+
 static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_STATUS_GET] = w4d_status_get,         [W4_METHOD_PEERS_LIST] = w4d_peers_list,
     [W4_METHOD_PEERS_SHOW] = w4d_peers_show,         [W4_METHOD_PEERS_ADD] = w4d_peers_add,
@@ -103,10 +105,10 @@ static int run(w4d_call *call, w4_bytes id) {
     w4_json_writer_init(&result, &value);
     call->result = &result;
     int r = w4d_function_of(call->row->method)(call);
-    if (r == 0 && result.error != 0) {
-        r = result.error == -ENOMEM
-                ? -ENOMEM
-                : w4d_refuse(call, W4_REFUSAL_TOO_LARGE, "", "the answer is too large");
+    if (r == 0 && result.error != 0 && result.error != -EMSGSIZE) {
+        r = result.error;
+    } else if (r == 0 && (result.error != 0 || value.len + ANSWER_AROUND > W4_RPC_LINE_MAX)) {
+        r = w4d_refuse(call, W4_REFUSAL_TOO_LARGE, "", "the answer is over 1 MiB: ask for less");
     }
     if (r >= 0 && call->row->changes) {
         int kept = audit(call, r == 0);

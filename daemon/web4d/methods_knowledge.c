@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define FACTS_DEFAULT 1000u
+/* A list ends where another fact, of any size, might not fit in the line. */
+#define FACTS_BYTES (W4_RPC_LINE_MAX / 2)
 
 /* Every agent that the wanted function takes: local ones first, then those of the graph. */
 typedef bool (*agent_wanted)(const char *agent_id, w4_json capabilities, const char *wanted);
@@ -89,14 +91,21 @@ int w4d_facts_list(w4d_call *call) {
         (void)w4_fact_state_from_name(w4_json_string_raw(wanted), &state);
     }
     int64_t limit = FACTS_DEFAULT;
+    int64_t offset = 0;
     (void)w4_json_integer(w4_json_get(call->params, "limit"), &limit);
+    (void)w4_json_integer(w4_json_get(call->params, "offset"), &offset);
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "facts");
     w4_json_begin_array(call->result);
     char id[W4_UUID_LEN + 1];
-    for (size_t cursor = 0; limit > 0 && w4_protocol_fact_next(protocol, state, &cursor, id);
-         limit--) {
+    for (size_t cursor = 0; limit > 0 && call->result->out->len < FACTS_BYTES &&
+                            w4_protocol_fact_next(protocol, state, &cursor, id);) {
+        if (offset > 0) {
+            offset--;
+            continue;
+        }
         (void)w4_protocol_fact_write(protocol, id, call->result);
+        limit--;
     }
     w4_json_end_array(call->result);
     uint64_t total = 0;

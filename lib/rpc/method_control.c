@@ -210,10 +210,11 @@ RESULT(agents_list);
 static const w4_schema_row facts_list_params[] = {
     RPC_ENUM("state", O_, w4_rpc_fact_states, "all when absent"),
     RPC_INTEGER("limit", O_, 1, W4_RPC_LIST_MAX, "1000 when absent"),
+    RPC_COUNT("offset", O_, "how many to pass over; 0 when absent"),
     W4_SCHEMA_END};
 PARAMS(facts_list);
 static const w4_schema_row facts_list_result[] = {
-    RPC_ARRAY("facts", R_, W4_RPC_LIST_MAX, &w4_rpc_fact_item, "the last changed first"),
+    RPC_ARRAY("facts", R_, W4_RPC_LIST_MAX, &w4_rpc_fact_item, "the last changed first; as many as fit in one answer"),
     RPC_COUNT("total", R_, "that there are of that state, also beyond the limit"),
     W4_SCHEMA_END};
 RESULT(facts_list);

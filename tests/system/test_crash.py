@@ -44,12 +44,12 @@ def test_nothing_acknowledged_is_lost():
             thread.join()
             assert len(stored) > before, f"round {round_number}: nothing was stored\n{a.log()}"
             a.start()
-            ids = [f["id"] for f in a.control.call("facts.list", {"limit": 10000})["facts"]]
+            ids = [f["id"] for f in a.facts()]
             assert len(ids) == len(set(ids)), "a fact is there twice"
             lost = set(stored) - set(ids)
             assert not lost, f"round {round_number}: {len(lost)} of {len(stored)} lost"
         b.wait_until("b has them", lambda: b.status()["facts"]["pending"] >= 1)
-        ids = [f["id"] for f in b.control.call("facts.list", {"limit": 10000})["facts"]]
+        ids = [f["id"] for f in b.facts()]
         assert len(ids) == len(set(ids))
 
 

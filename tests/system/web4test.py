@@ -195,6 +195,15 @@ class Node:
     def connected(self):
         return sum(peer["connected"] for peer in self.control.call("peers.list")["peers"])
 
+    def facts(self):
+        """All facts, page by page."""
+        found = []
+        while True:
+            page = self.control.call("facts.list", {"limit": 1000, "offset": len(found)})
+            found += page["facts"]
+            if not page["facts"] or len(found) >= page["total"]:
+                return found
+
     def fact(self, fact_id):
         return self.control.call("facts.show", {"fact": fact_id})["fact"]
 
