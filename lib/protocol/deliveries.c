@@ -25,12 +25,22 @@ static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *no
     return letter ? only_fatal(w4_mail_mark(&p->mail, letter, node, mark)) : 0;
 }
 
+/* What the end of a parcel says of its letter. A greeting that nobody answered in time, or that
+ * nobody was there for, leaves it open for when agents of that node are new. */
+static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (code == W4_REFUSAL_NONE) {
+        return parcel->bare ? W4_LETTER_BARE : W4_LETTER_DONE;
+    }
+    if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
+        return W4_LETTER_BARE;
+    }
+    return parcel->again ? W4_LETTER_OPEN : W4_LETTER_DONE;
+}
+
 /* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
 static int end_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
-    w4_letter_mark mark = code == W4_REFUSAL_NONE && parcel->bare    ? W4_LETTER_BARE
-                          : code != W4_REFUSAL_NONE && parcel->again ? W4_LETTER_OPEN
-                                                                     : W4_LETTER_DONE;
+    w4_letter_mark mark = mark_after(parcel, code, now_us);
     int r = mark_letter(p, parcel->letter, &neighbour->node, mark);
     if (r == 0 && !parcel->again) {
         const w4_fingerprint *to =
@@ -206,6 +216,11 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
         }
         parcel = next;
     }
+    if (neighbour) { /* mail that nobody answered for before may go now */
+        neighbour->cursor = 0;
+        neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
+        w4_router_wake(p, now_us);
+    }
     return r;
 }
 
@@ -349,23 +364,24 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
 
 /* ---- neighbours */
 
-/* What was proved over the old session is void: what is held asks for it once more. */
-static int greet_anew(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
-    w4_cip_handshakes_forget_node(p, &neighbour->node);
-    const w4_parcel *parcel;
+/* Greets once more for what is held: the agents there are others now, or have forgotten. */
+static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    const w4_parcel *parcel, *before = NULL;
     int r = 0;
     TAILQ_FOREACH (parcel, &neighbour->held, link) {
         w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+        bool all = w4_fingerprint_is_zero(&parcel->receiver);
+        bool same = before && w4_fingerprint_equal(&before->sender, &parcel->sender) &&
+                    w4_fingerprint_equal(&before->receiver, &parcel->receiver);
         w4_party receiver;
-        if (r != 0 || !local) {
+        before = parcel;
+        if (r != 0 || same || !local) {
             continue;
         }
-        if (!w4_fingerprint_is_zero(&parcel->receiver)) {
-            r = find_party(p, &parcel->receiver, &receiver)
-                    ? w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us)
-                    : 0;
-        } else if (!w4_cip_handshake_running(p, &parcel->sender, &neighbour->node)) {
+        if (all) {
             r = greet_one(p, local, neighbour, now_us);
+        } else if (find_party(p, &parcel->receiver, &receiver)) {
+            r = w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us);
         }
     }
     return r;
@@ -380,7 +396,11 @@ int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t n
     neighbour->up = true;
     neighbour->cursor = 0;
     neighbour->resend_us = W4_NEVER;
-    int r = anew ? greet_anew(p, neighbour, now_us) : 0;
+    int r = 0;
+    if (anew) {
+        w4_cip_handshakes_forget_node(p, &neighbour->node);
+        r = greet_for_held(p, neighbour, now_us);
+    }
     return r == 0 ? pump(p, neighbour, now_us) : r;
 }
 
@@ -390,7 +410,8 @@ int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint6
         return 0;
     }
     neighbour->cursor = 0;
-    return pump(p, neighbour, now_us);
+    int r = greet_for_held(p, neighbour, now_us);
+    return r == 0 ? pump(p, neighbour, now_us) : r;
 }
 
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {

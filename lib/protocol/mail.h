@@ -18,7 +18,7 @@
 typedef enum w4_letter_mark {
     W4_LETTER_OPEN, /* not there, as far as is known */
     W4_LETTER_SENT, /* a parcel of it is on its way there */
-    W4_LETTER_BARE, /* arrived, but there was nobody to greet: it may have been refused */
+    W4_LETTER_BARE, /* nobody to greet, or nobody who answered: to be tried with new agents */
     W4_LETTER_DONE, /* arrived, or ended with a code */
 } w4_letter_mark;
 
