@@ -18,7 +18,6 @@ struct w4_listener {
     void *context;
     w4_loop_watch *watch;
     w4_loop_timer *timer;
-    bool paused;    /* by the owner */
     bool exhausted; /* until the timer */
     uint64_t refused;
     w4_log_limit log_limit;
@@ -32,7 +31,7 @@ static void take_reserve(w4_listener *listener) {
 
 static void update(w4_listener *listener) {
     /* Cannot fail to switch off; where it fails to switch on, the timer tries again. */
-    if (w4_loop_watch_set(listener->watch, !listener->paused && !listener->exhausted, false) < 0) {
+    if (w4_loop_watch_set(listener->watch, !listener->exhausted, false) < 0) {
         w4_loop_timer_set(listener->timer, w4_later(w4_loop_now_us(listener->loop), PAUSE_US));
     }
 }
@@ -91,7 +90,7 @@ static bool survive(w4_listener *listener, int error) {
 static void on_ready(void *context, w4_loop_ready ready) {
     (void)ready;
     w4_listener *listener = context;
-    for (unsigned i = 0; i < ACCEPTS_PER_TURN_MAX && !listener->paused; i++) {
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN_MAX; i++) {
         struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;
         int fd =
@@ -145,17 +144,6 @@ w4_listener *w4_listener_free(w4_listener *listener) {
     }
     free(listener);
     return NULL;
-}
-
-void w4_listener_pause(w4_listener *listener, bool pause) {
-    if (listener->paused != pause) {
-        listener->paused = pause;
-        update(listener);
-    }
-}
-
-int w4_listener_fd(const w4_listener *listener) {
-    return listener->fd;
 }
 
 uint64_t w4_listener_refused(const w4_listener *listener) {

@@ -1,4 +1,4 @@
-/* A listening socket: accepts, survives the want of descriptors, can be paused. */
+/* A listening socket: accepts, survives the want of descriptors. */
 #pragma once
 
 #include "io/loop.h"
@@ -16,6 +16,4 @@ typedef void (*w4_listener_call)(void *context, int fd, const struct sockaddr_st
 int w4_listener_new(w4_loop *loop, const char *name, int fd, w4_listener_call call, void *context,
                     w4_listener **ret_listener);
 w4_listener *w4_listener_free(w4_listener *listener); /* closes the socket; not from its call */
-void w4_listener_pause(w4_listener *listener, bool pause); /* the owner has all it can take */
-int w4_listener_fd(const w4_listener *listener);
 uint64_t w4_listener_refused(const w4_listener *listener); /* for want of descriptors */

@@ -4,10 +4,24 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #define WAIT_US (30 * W4_US_PER_S)
+
+/* The linker puts this in the way of the resolver's threads (meson.build). */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *context);
+
+static bool no_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *context) {
+    return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, start, context);
+}
 
 static w4_env env;
 static w4_loop *loop;
@@ -118,6 +132,24 @@ START_TEST(freeing_does_not_wait_for_threads) {
 }
 END_TEST
 
+START_TEST(without_threads_it_says_so) {
+    no_threads = true;
+    start("localhost");
+    start("localhost");
+    ck_assert_uint_eq(answers, 0);
+    await(2);
+    ck_assert_uint_eq(good, 0);
+    start("localhost");
+    no_threads = false;
+    start("127.0.0.1");
+    await(4);
+    ck_assert_uint_eq(good, 1);
+    no_threads = true;
+    start("localhost"); /* left before its failure is told */
+    no_threads = false;
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("resolver");
     TCase *tc = tcase_create("resolver");
@@ -128,6 +160,7 @@ int main(void) {
     tcase_add_test(tc, more_than_there_are_threads);
     tcase_add_test(tc, waiting_ones_are_bounded);
     tcase_add_test(tc, cancelled_ones_do_not_answer);
+    tcase_add_test(tc, without_threads_it_says_so);
     tcase_add_test(tc, freeing_does_not_wait_for_threads);
     return w4_test_run(suite);
 }

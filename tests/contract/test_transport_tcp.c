@@ -138,6 +138,50 @@ static void names_are_looked_up(w4_contract_world *w) {
     }
 }
 
+static void names_without_an_address_are_gone(w4_contract_world *w) {
+    char text[W4_ADDRESS_MAX + 1] = "tcp:"; /* longer than a label can be */
+    memset(text + 4, 'x', 100);
+    w4_link *link;
+    int error = 0;
+    W4_EXPECT(w, w4_transport_dial(w->a, text, w->contract->now(w), &link, &error) == 0);
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->a, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_GONE && event.link == link);
+    W4_EXPECT(w, event.error == ENOENT && strcmp(event.reason, "its name has no address") == 0);
+}
+
+/* A host that does not answer: its backlog is full, so the kernel drops what comes. */
+static void no_answer_is_gone(w4_contract_world *w) {
+    struct sockaddr_storage at;
+    socklen_t len = socket_address(0, &at);
+    int silent = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    W4_EXPECT(w, silent >= 0 && bind(silent, (struct sockaddr *)&at, len) == 0);
+    W4_EXPECT(w, listen(silent, 0) == 0 && getsockname(silent, (struct sockaddr *)&at, &len) == 0);
+    int fillers[4];
+    for (unsigned i = 0; i < 4; i++) {
+        fillers[i] = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fillers[i], (struct sockaddr *)&at, len);
+    }
+    char text[W4_ADDRESS_MAX + 1];
+    (void)snprintf(text, sizeof text, is_v6 ? "tcp:[::1]:%u" : "tcp:127.0.0.1:%u",
+                   ntohs(is_v6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                               : ((struct sockaddr_in *)&at)->sin_port));
+    w4_link *link;
+    int error = 0;
+    uint64_t start_us = w->contract->now(w);
+    W4_EXPECT(w, w4_transport_dial(w->a, text, start_us, &link, &error) == 0);
+    w4_transport_event event;
+    W4_EXPECT(w, w4_contract_next(w, w->a, &event));
+    W4_EXPECT(w, event.kind == W4_TRANSPORT_EVENT_GONE && event.link == link);
+    W4_EXPECT(w, event.error == ETIMEDOUT && strcmp(event.reason, "no answer") == 0);
+    uint64_t took_us = w->contract->now(w) - start_us;
+    W4_EXPECT(w, took_us >= 9 * W4_US_PER_S && took_us <= 12 * W4_US_PER_S);
+    for (unsigned i = 0; i < 4; i++) {
+        (void)close(fillers[i]);
+    }
+    (void)close(silent);
+}
+
 static void listening_needs_a_number(w4_contract_world *w) {
     char bound[W4_ADDRESS_MAX + 1];
     int error = 0;
@@ -194,6 +238,8 @@ int main(int argc, char **argv) {
         {"tcp: reset is gone", reset_is_gone},
         {"tcp: a write into a reset link is gone", a_write_into_a_reset_link_is_gone},
         {"tcp: names are looked up", names_are_looked_up},
+        {"tcp: names without an address are gone", names_without_an_address_are_gone},
+        {"tcp: no answer is gone", no_answer_is_gone},
         {"tcp: listening needs a number", listening_needs_a_number},
         {"tcp: [::] serves both families", any_address_serves_both_families},
         {"tcp: inherited sockets are listened on", inherited_sockets_are_listened_on},

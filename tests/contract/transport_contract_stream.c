@@ -154,6 +154,77 @@ static void closing_a_reader_is_orderly(w4_contract_world *w) {
     (void)close(fd);
 }
 
+/* The peer reads the end and does not end itself: not for ever. */
+static void a_closed_peer_is_not_waited_for(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    w4_link_close(link);
+    w4_contract_settle(w, w4_later(w->contract->now(w), 200 * W4_US_PER_MS));
+    uint8_t byte;
+    W4_EXPECT(w, recv(fd, &byte, 1, MSG_DONTWAIT) == 0);
+    W4_EXPECT(w, put(fd, "x", 1)); /* still read, and dropped */
+    w4_contract_settle(w, w4_later(w->contract->now(w), 1200 * W4_US_PER_MS));
+    (void)put(fd, "x", 1);
+    W4_EXPECT(w, !put(fd, "x", 1)); /* nobody is there any more */
+    (void)close(fd);
+}
+
+static void a_closed_peer_that_floods_is_cut(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    w4_link_close(link);
+    w4_contract_settle(w, 0);
+    static const uint8_t zeros[65536];
+    size_t taken = 0;
+    uint64_t until_us =
+        w4_later(w->contract->now(w), 900 * W4_US_PER_MS); /* before it lingers out */
+    ssize_t n = 0;
+    while (w->contract->now(w) < until_us) {
+        n = send(fd, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN) {
+            break;
+        }
+        taken += n > 0 ? (size_t)n : 0;
+        w4_contract_settle(w, 0);
+    }
+    W4_EXPECT(w, n < 0 && (errno == EPIPE || errno == ECONNRESET));
+    W4_EXPECT(w, taken >= 512 * 1024 && taken < 64 * 1024 * 1024);
+    (void)close(fd);
+}
+
+static void many_closed_at_once(w4_contract_world *w) {
+    enum { COUNT = 300 };
+    int fds[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        w4_link *link;
+        fds[i] = raw(w, &link);
+        W4_EXPECT(w, fds[i] >= 0);
+        W4_EXPECT(w, w4_link_send(link, w4_bytes_from_text("bye"), w->contract->now(w)) == 0);
+        w4_link_close(link);
+    }
+    w4_contract_settle(w, 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint8_t bytes[8];
+        W4_EXPECT(w, recv(fds[i], bytes, sizeof bytes, MSG_DONTWAIT) == 5);
+        W4_EXPECT(w, recv(fds[i], bytes, sizeof bytes, MSG_DONTWAIT) == 0);
+        (void)close(fds[i]);
+    }
+}
+
+static void a_closed_peer_that_breaks_is_forgotten(w4_contract_world *w) {
+    w4_link *link;
+    int fd = raw(w, &link);
+    W4_EXPECT(w, fd >= 0);
+    W4_EXPECT(w, w4_link_send(link, w4_contract_frame(1, 60000), w->contract->now(w)) == 0);
+    w4_link_close(link); /* and before anything is written: */
+    (void)close(fd);
+    w4_contract_settle(w, w4_later(w->contract->now(w), 50 * W4_US_PER_MS));
+    w4_transport_event event;
+    W4_EXPECT(w, !w4_transport_pop(w->b, w->contract->now(w), &event));
+}
+
 /* Fills the link's queue and the kernel's. */
 static void stuff(w4_contract_world *w, w4_link *link) {
     unsigned full = 0;
@@ -265,6 +336,10 @@ const w4_contract_case w4_transport_contract_stream_cases[] = {
     {"stream: frames are framed", frames_are_framed},
     {"stream: half a frame, then the end", half_a_frame_then_the_end},
     {"stream: closing a reader is orderly", closing_a_reader_is_orderly},
+    {"stream: a closed peer is not waited for", a_closed_peer_is_not_waited_for},
+    {"stream: a closed peer that floods is cut", a_closed_peer_that_floods_is_cut},
+    {"stream: many closed at once", many_closed_at_once},
+    {"stream: a closed peer that breaks is forgotten", a_closed_peer_that_breaks_is_forgotten},
     {"stream: an owner that does not pop costs nothing", an_owner_that_does_not_pop_costs_nothing},
     {"stream: without descriptors nothing spins", without_descriptors_nothing_spins},
     {"stream: without descriptors dial says so", without_descriptors_dial_says_so},
