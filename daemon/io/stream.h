@@ -68,7 +68,8 @@ struct w4_stream_link {
     w4_stream_input input;
     w4_buffer out; /* framed; the first out_at bytes are with the kernel */
     size_t out_at;
-    bool tell_up; /* ACCEPTED or UP is to be popped */
+    size_t discarded; /* LINGERING: what came and nobody wants */
+    bool tell_up;     /* ACCEPTED or UP is to be popped */
     bool tell_writable;
     bool tell_gone;
     bool readable;

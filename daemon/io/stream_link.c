@@ -161,7 +161,7 @@ void w4_stream_link_end(w4_stream_link *link, const char *reason, int error) {
 /* Of a closed link: only the peer's end is of interest. */
 static void discard(w4_stream_link *link) {
     w4_stream_transport *t = (w4_stream_transport *)link->base.transport;
-    for (size_t total = 0; total < DISCARD_BYTES_MAX;) {
+    while (link->discarded < DISCARD_BYTES_MAX) {
         /* piece is free unless another link's frames are in it. */
         uint8_t drop[4096];
         uint8_t *to = t->reading ? drop : t->piece;
@@ -173,7 +173,7 @@ static void discard(w4_stream_link *link) {
             }
             return;
         }
-        total += (size_t)n;
+        link->discarded += (size_t)n;
     }
     /* One that goes on and on sending is not waited for. */
     w4_stream_link_free(link);
