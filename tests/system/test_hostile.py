@@ -75,7 +75,10 @@ def test_garbage_on_each_socket():
                 thread.start()
             while time.monotonic() < until:
                 assert a.status()["state"] == "running"
-                propose(ada, "still here")
+                try:
+                    propose(ada, "still here")
+                except Refused as refused:  # so many are open that one proposer gets no more
+                    assert refused.code == "rate_limited", refused
             for thread in threads:
                 thread.join()
 
@@ -126,6 +129,20 @@ def test_hostile_lines():
         assert a.status()["state"] == "running"
 
 
+def test_a_list_that_is_too_long():
+    """It is cut to what a line holds: one who reads is never sent away for what he asked."""
+    with Mesh("a", limits={"facts_max": 100000, "accepts_per_s": 10000}) as mesh:
+        a = mesh.nodes[0]
+        ada = a.agent("ada")
+        for _ in range(80):
+            propose(ada, "x" * 15000)
+        newest = propose(ada, "the newest")
+        answer = a.control.call("facts.list", {"limit": 10000})
+        assert answer["total"] == 81 and 30 < len(answer["facts"]) < 81, len(answer["facts"])
+        assert answer["facts"][0]["id"] == newest
+        assert a.status()["state"] == "running"
+
+
 def test_many_clients():
     with Mesh("a", limits={"clients_max": 8, "accepts_per_s": 10000}) as mesh:
         a = mesh.nodes[0]
@@ -158,5 +175,5 @@ def test_a_client_that_does_not_read():
         a.wait_until("it is cut off", lambda: a.status()["clients"]["control"] <= 2)
 
 
-main([test_hostile_lines, test_many_clients, test_a_client_that_does_not_read,
+main([test_hostile_lines, test_a_list_that_is_too_long, test_many_clients, test_a_client_that_does_not_read,
       test_garbage_on_each_socket])
