@@ -15,6 +15,7 @@ def copied_units(scratch):
             with open(path) as file:
                 text = file.read()
             text = re.sub(r"^ExecStart=\S+", "ExecStart=" + WEB4D, text, flags=re.M)
+            text = re.sub(r"^ExecReload=\S+", "ExecReload=" + WEB4CTL, text, flags=re.M)
             text = re.sub(r"^Documentation=.*$", "", text, flags=re.M)
             target = os.path.join(scratch, os.path.basename(path))
             with open(target, "w") as file:
