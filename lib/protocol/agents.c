@@ -1,5 +1,7 @@
 #include "protocol/agents.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +98,19 @@ static int refuse(w4_refused *refused, w4_refusal code, const char *pointer, con
     return 1;
 }
 
+/* 1 to 255 bytes of UTF-8 without control characters, and not the name of everybody. */
+static bool is_name(const char *text) {
+    w4_bytes name = w4_bytes_from_text(text);
+    bool good = name.len > 0 && name.len <= W4_AGENT_ID_MAX && w4_utf8_valid(name) &&
+                strcmp(text, "*") != 0;
+    for (size_t i = 0; good && i < name.len; i++) {
+        uint8_t c = name.data[i];
+        bool c1 = c == 0xC2 && i + 1 < name.len && name.data[i + 1] < 0xA0;
+        good = c >= 0x20 && c != 0x7F && !c1;
+    }
+    return good;
+}
+
 /* The one that went longest ago makes room: as many may be remembered as may be attached. */
 static void forget_gone(w4_agents *agents, uint32_t agents_max) {
     w4_agent *agent = TAILQ_FIRST(&agents->list);
@@ -130,10 +145,9 @@ int w4_agents_attach(w4_agents *agents, const w4_agent_attach *attach, uint32_t 
     const w4_pubkey *pubkey =
         attach->identity ? w4_identity_pubkey(attach->identity) : attach->pubkey;
     w4_fingerprint fingerprint = w4_fingerprint_of(pubkey);
-    size_t id_len = strlen(attach->agent_id);
-    if (id_len == 0 || id_len > W4_AGENT_ID_MAX || strcmp(attach->agent_id, "*") == 0) {
+    if (!is_name(attach->agent_id)) {
         return refuse(ret_refused, W4_REFUSAL_BAD_ENVELOPE, "/agent_id",
-                      "a name of 1 to 255 bytes, not *");
+                      "1 to 255 bytes without control characters, not *");
     }
     w4_agent *agent = w4_agents_find(agents, &fingerprint);
     uint32_t named;

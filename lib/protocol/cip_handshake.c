@@ -170,40 +170,48 @@ static w4_pair *find_pair(const w4_cip_handshakes *handshakes, const w4_fingerpr
     return found ? &found->pair : NULL;
 }
 
-/* The one used longest ago goes for a new one, those that nothing came of first. */
-static void make_room(w4_cip_handshakes *handshakes) {
+/* The one used longest ago goes for a new one: of those that nothing came of, else of all that are
+ * not under way. False: all are. */
+static bool make_room(w4_cip_handshakes *handshakes) {
     if (HASH_COUNT(handshakes->pairs) < W4_PAIRS_MAX) {
-        return;
+        return true;
     }
-    w4_pair *pair, *idle = NULL;
+    w4_pair *pair, *idle = NULL, *done = NULL;
     TAILQ_FOREACH (pair, &handshakes->by_use, by_use) {
-        if (!pair->live && !pair->running) {
-            idle = pair;
+        idle = idle || pair->live || pair->running ? idle : pair;
+        done = done || pair->running ? done : pair;
+        if (idle) {
             break;
         }
     }
-    drop_pair(handshakes, idle ? idle : TAILQ_FIRST(&handshakes->by_use));
+    if (idle || done) {
+        drop_pair(handshakes, idle ? idle : done);
+    }
+    return idle || done;
 }
 
-static w4_pair *get_pair(w4_cip_handshakes *handshakes, const w4_fingerprint *local,
-                         const w4_party *remote, const w4_fingerprint *node) {
+/* 0, -ENOMEM, or 1: there are too many. */
+static int get_pair(w4_cip_handshakes *handshakes, const w4_fingerprint *local,
+                    const w4_party *remote, const w4_fingerprint *node, w4_pair **ret_pair) {
     w4_pair *pair = find_pair(handshakes, local, &remote->fingerprint);
     if (pair && !w4_fingerprint_equal(&pair->node, node)) {
         drop_pair(handshakes, pair); /* it has moved: what was proved there is void */
         pair = NULL;
     }
     if (!pair) {
-        make_room(handshakes);
+        if (!make_room(handshakes)) {
+            return 1;
+        }
         pair_table *row = calloc(1, sizeof *row);
         if (!row) {
-            return NULL;
+            return -ENOMEM;
         }
         row->key = (pair_key){*local, remote->fingerprint};
         row->pair.node = *node;
         HASH_ADD(hh, handshakes->pairs, key, sizeof row->key, row);
         if (!row->hh.tbl) {
             free(row);
-            return NULL;
+            return -ENOMEM;
         }
         pair = &row->pair;
         TAILQ_INSERT_TAIL(&handshakes->by_use, pair, by_use);
@@ -211,7 +219,8 @@ static w4_pair *get_pair(w4_cip_handshakes *handshakes, const w4_fingerprint *lo
     TAILQ_REMOVE(&handshakes->by_use, pair, by_use);
     TAILQ_INSERT_TAIL(&handshakes->by_use, pair, by_use);
     snprintf(pair->remote_id, sizeof pair->remote_id, "%s", remote->agent_id);
-    return pair;
+    *ret_pair = pair;
+    return 0;
 }
 
 bool w4_cip_handshake_ready(const w4_protocol *p, const w4_fingerprint *local,
@@ -406,15 +415,16 @@ static int greet(w4_protocol *p, w4_pair *pair, const w4_agent *local, uint64_t 
 
 int w4_cip_handshake_want(w4_protocol *p, w4_agent *local, const w4_party *remote,
                           const w4_fingerprint *node, uint64_t now_us) {
-    w4_pair *pair = get_pair(&p->handshakes, &local->fingerprint, remote, node);
-    if (!pair) {
-        return -ENOMEM;
+    w4_pair *pair;
+    int r = get_pair(&p->handshakes, &local->fingerprint, remote, node, &pair);
+    if (r != 0) {
+        return r < 0 ? r : 0; /* what waits for it ends with its time */
     }
     pair->deadline_us = w4_later(now_us, p->config.handshake_timeout_us);
     if (pair->running) {
         return 0;
     }
-    int r = set_standing(&p->handshakes, pair, pair->live, true);
+    r = set_standing(&p->handshakes, pair, pair->live, true);
     pair->steps[W4_ROLE_INITIATOR] = W4_STEP_IDLE;
     pair->greeting_count = 0;
     p->env->random(p->env->context, pair->nonces[W4_ROLE_INITIATOR], W4_NONCE_LEN);
@@ -551,9 +561,10 @@ static int take_greeting(w4_protocol *p, w4_inbound *in, const w4_agent *local) 
     if (!local->identity) {
         return 0; /* the agent answers, or does not */
     }
-    w4_pair *pair = get_pair(&p->handshakes, &local->fingerprint, &e->sender, &in->from_node);
-    if (!pair) {
-        return -ENOMEM;
+    w4_pair *pair;
+    int r = get_pair(&p->handshakes, &local->fingerprint, &e->sender, &in->from_node, &pair);
+    if (r != 0) {
+        return r < 0 ? r : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "", "fewer greetings");
     }
     uint8_t challenge[W4_CHALLENGE_BYTES];
     if (!parse_challenge(e->payload, "challenge", challenge)) {
@@ -606,9 +617,10 @@ static int watch(w4_protocol *p, w4_inbound *in) {
         !w4_router_home(p, &e->receiver.fingerprint, NULL, &node)) {
         return 0;
     }
-    w4_pair *pair = get_pair(&p->handshakes, &in->agent->fingerprint, &e->receiver, &node);
-    if (!pair) {
-        return -ENOMEM;
+    w4_pair *pair;
+    int r = get_pair(&p->handshakes, &in->agent->fingerprint, &e->receiver, &node, &pair);
+    if (r != 0) {
+        return r < 0 ? r : 0;
     }
     bool reply = w4_json_exists(w4_json_get(e->payload, "in_reply_to"));
     w4_role role = reply ? W4_ROLE_RESPONDER : W4_ROLE_INITIATOR;

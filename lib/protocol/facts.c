@@ -392,6 +392,10 @@ w4_fact *w4_facts_next_queued(w4_facts *facts) {
     return fact;
 }
 
+bool w4_facts_any_queued(const w4_facts *facts) {
+    return !TAILQ_EMPTY(&facts->queue);
+}
+
 void w4_facts_changed(w4_facts *facts, w4_fact *fact) {
     fact->untold = true;
     w4_facts_unsaved(facts, fact);

@@ -48,6 +48,7 @@ void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent);
 void w4_facts_queue_state(w4_facts *facts, w4_fact_state state);
 void w4_facts_queue_decision(w4_facts *facts, const char *decision_id);
 w4_fact *w4_facts_next_queued(w4_facts *facts); /* takes it off; NULL: none */
+bool w4_facts_any_queued(const w4_facts *facts);
 
 /* Has to be stored, and told about. */
 void w4_facts_changed(w4_facts *facts, w4_fact *fact);

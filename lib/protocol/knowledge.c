@@ -364,6 +364,9 @@ static int judge_queued(w4_protocol *p, uint64_t now_us) {
     while (r == 0 && rounds-- > 0 && (fact = w4_facts_next_queued(p->facts)) != NULL) {
         r = judge(p, fact, now_us);
     }
+    if (w4_facts_any_queued(p->facts)) { /* too many for one go */
+        w4_router_wake(p, now_us);
+    }
     return r;
 }
 

@@ -201,6 +201,15 @@ static void refuse_fault(w4_refused *refused, const w4_envelope_fault *fault) {
     }
 }
 
+/* What an agent says of itself beside its message counts as its state. */
+static int take_own_state(w4_protocol *p, const w4_inbound *in) {
+    if (in->envelope.family != W4_FAMILY_CIP || !w4_json_exists(in->envelope.state)) {
+        return 0;
+    }
+    w4_agent_set_state(in->agent, in->envelope.state);
+    return w4_router_unpace(p, in->agent);
+}
+
 /* Runs the pipeline over an envelope of a local agent. */
 static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receipt,
                      w4_refused *ret_refused) {
@@ -208,6 +217,7 @@ static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receip
     if (r == 0) {
         *ret_receipt = (w4_send_receipt){.stored = in->stored, .recipients = in->recipients};
         memcpy(ret_receipt->msg_id, in->envelope.msg_id, sizeof ret_receipt->msg_id);
+        r = take_own_state(p, in);
     } else if (r > 0) {
         refuse_fault(ret_refused, &in->fault);
     }

@@ -3,6 +3,7 @@
 #include "protocol/trust_history.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,
@@ -16,7 +17,12 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
     int r = w4_trust_book_apply(p->trust, kind, subject, event, by, note, evidence,
                                 w4_router_wall(p, now_us), &told.move);
     if (r == -ENOSPC) {
-        w4_log(p->env, W4_LOG_WARNING, "trust: the book is full, an event was passed over");
+        uint64_t suppressed;
+        if (w4_log_limit_allow(&p->log_limit, 1, now_us, &suppressed)) {
+            w4_log(p->env, W4_LOG_WARNING,
+                   "trust: the book is full, an event was passed over (and %" PRIu64 " before)",
+                   suppressed);
+        }
         return 0;
     }
     if (r <= 0) {

@@ -30,6 +30,7 @@ struct w4_protocol {
     w4_facts *facts;
     w4_early_votes early;
     w4_decisions *decisions;
+    w4_log_limit log_limit;
     int failed;                /* a fatal error that a call could not return */
     bool was_overloaded;       /* a local agent, when facts were judged last */
     w4_json_document document; /* of the envelope in the pipeline */
