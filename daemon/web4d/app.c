@@ -35,7 +35,13 @@ static void run_work(void *context) {
     w4d_clients_work((w4d_app *)context);
 }
 
+/* Once a second at most: it walks all sessions. */
 static void update_status(w4d_app *app) {
+    uint64_t now_us = w4_loop_now_us(app->loop);
+    if (now_us < app->status_due_us) {
+        return;
+    }
+    app->status_due_us = w4_later(now_us, W4_US_PER_S);
     size_t sessions = 0;
     w4_node_session session;
     for (size_t cursor = 0; w4_node_session_next(app->node, &cursor, &session);) {

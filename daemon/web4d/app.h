@@ -68,7 +68,8 @@ struct w4d_app {
     w4_loop_timer *node_timer, *drain_timer;
     w4_loop_signal *on_term, *on_int, *on_hup;
     uint64_t started_us;
-    uint64_t event_cursor; /* of the log */
+    uint64_t status_due_us; /* of the service manager's status line */
+    uint64_t event_cursor;  /* of the log */
     w4_log_limit log_limit;
     w4_log_level log_level;
     bool to_journal; /* stderr is the journal: lines carry their priority */

@@ -99,8 +99,10 @@ static void client_gone(w4d_app *app, w4d_client *client) {
 }
 
 void w4d_clients_close(w4d_app *app) {
-    while (!LIST_EMPTY(&app->clients)) {
-        client_gone(app, LIST_FIRST(&app->clients));
+    w4d_client *next = NULL;
+    for (w4d_client *client = LIST_FIRST(&app->clients); client != NULL; client = next) {
+        next = LIST_NEXT(client, next);
+        client_gone(app, client);
     }
 }
 

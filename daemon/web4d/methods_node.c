@@ -5,20 +5,23 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Resident bytes of this process; 0 where the system does not say. */
 static uint64_t resident_bytes(void) {
-    unsigned long total = 0;
-    unsigned long resident = 0;
+    char text[128] = ""; /* pages: total resident shared ... */
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL) {
         return 0;
     }
-    int got = fscanf(file, "%lu %lu", &total, &resident);
+    char *line = fgets(text, sizeof text, file);
     (void)fclose(file);
-    return got == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    const char *resident = line == NULL ? NULL : strchr(text, ' ');
+    return resident == NULL
+               ? 0
+               : (uint64_t)strtoul(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void write_peer_counts(w4d_app *app, w4_json_writer *w) {
@@ -341,7 +344,7 @@ static int session_param(w4d_call *call, w4_node_session *ret_session) {
 }
 
 int w4d_sessions_show(w4d_call *call) {
-    w4_node_session session;
+    w4_node_session session = {0};
     int r = session_param(call, &session);
     if (r != 0) {
         return r;
@@ -354,7 +357,7 @@ int w4d_sessions_show(w4d_call *call) {
 }
 
 int w4d_sessions_close(w4d_call *call) {
-    w4_node_session session;
+    w4_node_session session = {0};
     int r = session_param(call, &session);
     if (r != 0) {
         return r;
