@@ -2,6 +2,7 @@
 #include "web4d/call.h"
 
 #include "base/text.h"
+#include "transport/address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -212,10 +213,20 @@ static bool address_known(w4d_app *app, const char *address) {
     return false;
 }
 
+/* What no transport could ever dial is refused here, not tried for ever. */
+static bool can_be_dialled(const w4d_app *app, const char *address) {
+    w4_tcp_address parsed;
+    if (w4_transport_registry_for_address(&app->registry, address) == NULL) {
+        return false;
+    }
+    return strncmp(address, "tcp:", 4) == 0 ? w4_tcp_address_parse(address, false, &parsed)
+                                            : w4_unix_address_path(address) != NULL;
+}
+
 int w4d_peers_add(w4d_call *call) {
     char address[W4_ADDRESS_MAX + 1];
     if (!w4d_param_text(call, "address", address, sizeof address) ||
-        w4_transport_registry_for_address(&call->app->registry, address) == NULL) {
+        !can_be_dialled(call->app, address)) {
         return w4d_refuse(
             call, W4_REFUSAL_NOT_FOUND, "/address",
             "no transport here takes such an address; tcp:HOST:PORT and unix:/PATH are");

@@ -68,14 +68,26 @@ static int swap(w4d_app *app, w4_config *next) {
     return r != 0 ? r : w4d_apply_anchors(app);
 }
 
+/* The report has a line for each fault; the text of an answer and of an event is one line. */
+static void keep_report(const w4_buffer *report, w4d_reload *reload) {
+    size_t used = 0;
+    for (size_t i = 0; i < report->len && used + 3 < sizeof reload->text; i++) {
+        if (report->data[i] != '\n') {
+            reload->text[used++] = (char)report->data[i];
+        } else if (i + 1 < report->len) {
+            reload->text[used++] = ';';
+            reload->text[used++] = ' ';
+        }
+    }
+    reload->text[used] = '\0';
+}
+
 static int load_next(w4d_app *app, w4_config **ret_next, w4d_reload *reload) {
     w4_buffer report = W4_BUFFER_INIT(64u * 1024u);
     w4_config *loaded = NULL;
     int r = w4d_files_load(&app->files, &loaded, &report);
     if (r > 0) {
-        const char *text = w4_buffer_text(&report);
-        w4_text_copy(reload->text, sizeof reload->text,
-                     w4_bytes_from_text(text == NULL ? "out of memory" : text));
+        keep_report(&report, reload);
     }
     w4_buffer_deinit(&report);
     if (r != 0) {

@@ -126,6 +126,13 @@ def test_reload_and_stop():
             raise AssertionError("a bad config was taken")
         except Refused as refused:
             assert "/cip/quorum" in str(refused), refused
+            assert "\n" not in refused.error["message"] and "\\n" not in refused.error["message"]
+        for address in ("nonsense", "tcp:127.0.0.1:99999", "tcp::1", "unix:relative"):
+            try:
+                a.control.call("peers.add", {"address": address})
+                raise AssertionError(f"{address} was taken")
+            except Refused as refused:
+                assert refused.code == "not_found", refused
         assert a.control.call("config.show")["effective"]["cip"]["quorum"] == 3
         assert a.stop() == 0
         assert not os.path.exists(a.control_socket)
