@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -274,6 +275,12 @@ START_TEST(tcp) {
 END_TEST
 
 START_TEST(tcp_by_name) {
+    struct addrinfo *known = NULL;
+    if (getaddrinfo("localhost", NULL, NULL, &known) != 0) {
+        printf("tcp_by_name skipped: no name to look up, this system does not know localhost\n");
+        return;
+    }
+    freeaddrinfo(known);
     fail_each(over_tcp_by_name);
 }
 END_TEST

@@ -3,6 +3,8 @@ import threading
 
 from web4test import *
 
+# What ASan keeps back of freed memory, to find uses of it, would look as if the node grew.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
 SECONDS = float(os.environ.get("W4_TEST_HOSTILE_SECONDS", "8"))
 
 
