@@ -19,9 +19,10 @@ typedef struct entry {
     UT_hash_handle hh;
 } entry;
 
+TAILQ_HEAD(entry_list, entry);
 typedef struct author {
     w4_fingerprint agent;
-    TAILQ_HEAD(, entry) entries; /* oldest first */
+    struct entry_list entries; /* oldest first */
     uint32_t count;
     UT_hash_handle hh;
 } author;
@@ -30,7 +31,7 @@ struct w4_decisions {
     w4_store *store;
     entry *map;
     author *authors;
-    TAILQ_HEAD(, entry) all; /* oldest first */
+    struct entry_list all; /* oldest first */
 };
 
 static void drop_entry(w4_decisions *decisions, entry *e) {

@@ -244,7 +244,7 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 
 /* Puts what is kept on its way to a neighbour, from its row in the store. */
 static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter, uint64_t now_us) {
-    w4_buffer text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_mail_read(&p->mail, letter, &text);
     w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
     w4_buffer_deinit(&text);

@@ -59,7 +59,7 @@ int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vo
         return -ENOSPC;
     }
     uint8_t key[KEY_LEN];
-    w4_buffer row = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    w4_buffer row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_buffer_append(&row, w4_bytes_of(vote->node.bytes, W4_FINGERPRINT_LEN));
     r = r == 0 ? w4_buffer_append(&row, w4_blob_bytes(vote->envelope)) : r;
     r = r == 0 ? w4_store_put(store, W4_STORE_META, make_key(vote, key), w4_buffer_bytes(&row)) : r;

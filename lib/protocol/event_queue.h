@@ -14,8 +14,9 @@
 
 typedef struct w4_queued_event w4_queued_event;
 
+TAILQ_HEAD(w4_queued_event_list, w4_queued_event);
 typedef struct w4_event_queue {
-    TAILQ_HEAD(, w4_queued_event) items, spare;
+    struct w4_queued_event_list items, spare;
     uint32_t count, spare_count;
     size_t bytes;
     uint64_t lost; /* events that only tell and found no room */

@@ -109,7 +109,7 @@ static w4_vote *find_expendable(const w4_fact *fact, const w4_trust_book *trust)
 }
 
 static int grow_votes(w4_fact *fact) {
-    if (fact->vote_count < fact->vote_cap) {
+    if (fact->votes && fact->vote_count < fact->vote_cap) {
         return 0;
     }
     uint32_t cap = fact->vote_cap == 0 ? VOTES_FIRST : fact->vote_cap * 2;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACT_BYTES_MAX (512u * 1024u)
+#define FACT_BYTES_MAX ((size_t)512 * 1024)
 
 /* ---- writing */
 

@@ -151,8 +151,10 @@ static void write_proposal(view *v, w4_json_writer *w) {
 
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
                        w4_json_writer *w) {
-    view v = {
-        .store = store, .fact = fact, .rule = rule, .text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX)};
+    view v = {.store = store,
+              .fact = fact,
+              .rule = rule,
+              .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
     char node[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_fingerprint_format(&fact->node, node);
     w4_json_begin_object(w);

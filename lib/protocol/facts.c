@@ -129,6 +129,7 @@ static void remove_effect(w4_facts *facts, const char *id, const w4_fact *fact) 
     if (c) {
         set_remove(&c->effects, fact);
         if (c->effects.count == 0) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
             HASH_DEL(facts->causes, c);
             free(c->effects.items);
             free(c);
@@ -200,6 +201,7 @@ int w4_facts_join(w4_facts *facts, const w4_fingerprint *agent) {
 void w4_facts_leave(w4_facts *facts, const w4_fingerprint *agent) {
     participant *p = find_participant(facts, agent);
     if (p && --p->refs == 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
         HASH_DEL(facts->participants, p);
         free(p);
     }

@@ -13,9 +13,10 @@ typedef struct known_key {
     UT_hash_handle hh;
 } known_key;
 
+TAILQ_HEAD(known_key_list, known_key);
 struct w4_known_keys {
     known_key *map;
-    TAILQ_HEAD(, known_key) by_use; /* longest ago first */
+    struct known_key_list by_use; /* longest ago first */
 };
 
 int w4_known_keys_new(w4_known_keys **ret_keys) {
@@ -38,6 +39,7 @@ w4_known_keys *w4_known_keys_free(w4_known_keys *keys) {
     if (keys) {
         known_key *known;
         while ((known = TAILQ_FIRST(&keys->by_use)) != NULL) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before */
             drop(keys, known);
         }
         free(keys);

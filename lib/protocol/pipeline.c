@@ -181,7 +181,7 @@ static int stage_freshness(w4_protocol *p, w4_inbound *in) {
 /* Two different envelopes of one msg_id, both signed by the same key, prove malice of that key. */
 static int accuse_if_different(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    w4_buffer kept = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, e->msg_id, &e->sender.fingerprint, &kept);
     bool different = r == 0 && !w4_bytes_equal(w4_buffer_bytes(&kept), e->text);
     w4_buffer_deinit(&kept);

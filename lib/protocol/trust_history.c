@@ -126,7 +126,7 @@ int w4_trust_history_load(w4_store *store, w4_trust_book *book) {
 int w4_trust_history_find(w4_store *store, w4_trust_kind kind, const w4_fingerprint *subject,
                           uint64_t *cursor, w4_trust_move *ret_move) {
     w4_buffer key = W4_BUFFER_INIT(W4_STORE_KEY_MAX);
-    w4_buffer value = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    w4_buffer value = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     w4_json_document doc = {0};
     int r = 0;
     bool found = false;

@@ -1,0 +1,453 @@
+/* The small parts, each at its bounds: events, keys, what was seen, mail, decisions, votes, trust's
+ * history. */
+#include "protocol/decisions.h"
+#include "protocol/early_votes.h"
+#include "protocol/event_queue.h"
+#include "protocol/evidence.h"
+#include "protocol/fact.h"
+#include "protocol/known_keys.h"
+#include "protocol/mail.h"
+#include "protocol/seen.h"
+#include "world.h"
+
+#include <errno.h>
+
+#define WALL_US (UINT64_C(1790000000) * 1000000)
+
+static w4_store *store;
+
+static void open_store(void) {
+    ck_assert_int_eq(w4_crypto_init(), 0);
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+}
+
+static void close_store(void) {
+    store = w4_store_free(store);
+}
+
+static w4_fingerprint fingerprint_of(unsigned number) {
+    w4_fingerprint f = {{(uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}};
+    return f;
+}
+
+static void id_of(unsigned number, char ret_id[static 37]) {
+    snprintf(ret_id, 37, "%08x-1111-4111-8111-111111111111", number);
+}
+
+static unsigned count_rows(w4_store_table table) {
+    w4_store_cursor cursor;
+    unsigned rows = 0;
+    ck_assert_int_eq(w4_store_cursor_init(&cursor, table, w4_bytes_of(NULL, 0)), 0);
+    while (w4_store_next(store, &cursor) == 0) {
+        rows++;
+    }
+    w4_store_cursor_deinit(&cursor);
+    return rows;
+}
+
+START_TEST(events_leave_room_for_what_matters) {
+    w4_event_queue queue;
+    w4_event_queue_init(&queue);
+    w4_protocol_event tells = {.kind = W4_PROTOCOL_EVENT_REJECTED};
+    w4_protocol_event carries = {.kind = W4_PROTOCOL_EVENT_DELIVERY};
+    for (unsigned i = 0; i < W4_EVENT_QUEUE_TELL_MAX; i++) {
+        ck_assert_int_eq(w4_event_queue_push(&queue, &tells, NULL), 0);
+    }
+    ck_assert_int_eq(w4_event_queue_push(&queue, &tells, NULL), 1);
+    ck_assert_uint_eq(queue.lost, 1);
+    for (unsigned i = W4_EVENT_QUEUE_TELL_MAX; i < W4_EVENT_QUEUE_MAX; i++) {
+        ck_assert_int_eq(w4_event_queue_push(&queue, &carries, NULL), 0);
+    }
+    ck_assert_int_eq(w4_event_queue_push(&queue, &carries, NULL), 1);
+    w4_event_queue_deinit(&queue);
+    w4_event_queue_deinit(&queue);
+}
+END_TEST
+
+START_TEST(events_share_their_envelope) {
+    w4_event_queue queue;
+    w4_event_queue_init(&queue);
+    w4_blob *blob = w4_blob_new(w4_bytes_from_text("envelope"));
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVER};
+    for (unsigned i = 0; i < 3; i++) {
+        event.ticket = i;
+        ck_assert_int_eq(w4_event_queue_push(&queue, &event, blob), 0);
+    }
+    ck_assert_uint_eq(blob->refs, 4);
+    blob = w4_blob_unref(blob);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(w4_event_queue_pop(&queue, &event));
+        ck_assert_uint_eq(event.ticket, i); /* in order */
+        ck_assert(w4_bytes_equal_text(event.envelope, "envelope"));
+    }
+    ck_assert(!w4_event_queue_pop(&queue, &event));
+    ck_assert_uint_eq(queue.bytes, 0);
+    w4_event_queue_deinit(&queue);
+}
+END_TEST
+
+START_TEST(keys_used_longest_ago_go_first) {
+    w4_known_keys *keys;
+    ck_assert_int_eq(w4_known_keys_new(&keys), 0);
+    w4_pubkey key = {{1}};
+    w4_fingerprint kept = fingerprint_of(0), f;
+    for (unsigned i = 0; i < W4_KNOWN_KEYS_MAX + 100; i++) {
+        f = fingerprint_of(i);
+        key.bytes[1] = (uint8_t)i;
+        ck_assert_int_eq(w4_known_keys_learn(keys, &f, &key), 0);
+        ck_assert_ptr_nonnull(w4_known_keys_find(keys, &kept)); /* used all the time */
+    }
+    f = fingerprint_of(1);
+    ck_assert_ptr_null(w4_known_keys_find(keys, &f));
+    f = fingerprint_of(W4_KNOWN_KEYS_MAX + 99);
+    ck_assert_uint_eq(w4_known_keys_find(keys, &f)->bytes[1], (uint8_t)(W4_KNOWN_KEYS_MAX + 99));
+    w4_known_keys_free(keys);
+    ck_assert_ptr_null(w4_known_keys_free(NULL));
+}
+END_TEST
+
+START_TEST(seen_rows_are_bounded_in_time) {
+    w4_env env = {.wall_offset_us = (int64_t)WALL_US};
+    w4_seen seen;
+    ck_assert_int_eq(w4_seen_init(&seen, store, &env, 0), 0);
+    w4_fingerprint sender = fingerprint_of(1);
+    char id[37];
+    for (unsigned i = 0; i < 10; i++) {
+        id_of(i, id);
+        ck_assert_int_eq(w4_seen_add(&seen, &sender, id, WALL_US + i, WALL_US), 0);
+        ck_assert(w4_seen_has(&seen, &sender, id, WALL_US + i));
+    }
+    /* A clock that is put a month forward makes nothing old. */
+    uint64_t now_us = 100 * W4_US_PER_S;
+    env.wall_offset_us += INT64_C(30) * 86400 * 1000000;
+    ck_assert_int_eq(w4_seen_prune(&seen, &env, now_us), 0);
+    ck_assert_uint_eq(count_rows(W4_STORE_SEEN), 10);
+    env.wall_offset_us = (int64_t)WALL_US;
+    now_us += W4_SEEN_KEEP_US;
+    ck_assert_int_eq(w4_seen_prune(&seen, &env, now_us), 0);
+    ck_assert_uint_eq(count_rows(W4_STORE_SEEN), 0);
+    w4_seen_deinit(&seen);
+    w4_seen_deinit(&seen);
+}
+END_TEST
+
+/* ---- decisions */
+
+static int add_decision(w4_decisions *decisions, unsigned number, unsigned agent) {
+    w4_decision d = {.agent = fingerprint_of(agent),
+                     .agent_id = "a",
+                     .decision_id = "d",
+                     .shared_us = WALL_US + number * 1000,
+                     .taken_us = WALL_US + number * 1000};
+    id_of(number, d.id);
+    return w4_decisions_add(decisions, &d, w4_bytes_from_text("{}"));
+}
+
+START_TEST(decisions_of_one_key_are_bounded) {
+    w4_decisions *decisions;
+    char id[37];
+    ck_assert_int_eq(w4_decisions_new(store, &decisions), 0);
+    ck_assert_int_eq(add_decision(decisions, 999999, 2), 0);
+    for (unsigned i = 0; i < W4_DECISIONS_PER_AGENT + 1; i++) {
+        ck_assert_int_eq(add_decision(decisions, i, 1), 0);
+    }
+    ck_assert_uint_eq(w4_decisions_count(decisions), W4_DECISIONS_PER_AGENT + 1);
+    ck_assert_uint_eq(count_rows(W4_STORE_DECISION), W4_DECISIONS_PER_AGENT + 1);
+    ck_assert_uint_eq(count_rows(W4_STORE_ENVELOPE), W4_DECISIONS_PER_AGENT + 1);
+    id_of(0, id);
+    ck_assert(!w4_decisions_has(decisions, id)); /* its own oldest went */
+    id_of(999999, id);
+    ck_assert(w4_decisions_has(decisions, id));
+    w4_decisions_free(decisions);
+    /* After a restart the oldest is still the oldest. */
+    ck_assert_int_eq(w4_decisions_new(store, &decisions), 0);
+    ck_assert_int_eq(add_decision(decisions, 500000, 1), 0);
+    id_of(1, id);
+    ck_assert(!w4_decisions_has(decisions, id));
+    id_of(2, id);
+    ck_assert(w4_decisions_has(decisions, id));
+    w4_decisions_free(decisions);
+}
+END_TEST
+
+/* ---- early votes */
+
+START_TEST(early_votes_are_bounded) {
+    w4_early_votes early;
+    ck_assert_int_eq(w4_early_votes_init(&early, store, 0), 0);
+    w4_blob *blob = w4_blob_new(w4_bytes_from_text("{}"));
+    unsigned taken = 0;
+    for (unsigned i = 0; i < W4_EARLY_VOTES_MAX + 200; i++) {
+        w4_early_vote vote = {.agent = fingerprint_of(i / 100), .until_us = 1000, .envelope = blob};
+        id_of(i, vote.msg_id);
+        id_of(1, vote.fact);
+        int r = w4_early_votes_add(&early, store, &vote);
+        ck_assert(r == 0 || r == -ENOSPC);
+        taken += r == 0 ? 1 : 0;
+    }
+    /* 64 of each hundred */
+    ck_assert_uint_eq(taken, 12 * W4_EARLY_VOTES_PER_AGENT + 24);
+    ck_assert_uint_eq(count_rows(W4_STORE_META), taken);
+    char fact[37];
+    id_of(1, fact);
+    w4_early_vote_free(w4_early_votes_take(&early, store, fact));
+    ck_assert_uint_eq(count_rows(W4_STORE_META), taken - 1);
+    id_of(2, fact);
+    ck_assert_ptr_null(w4_early_votes_take(&early, store, fact));
+    ck_assert_ptr_null(w4_early_votes_expired(&early, store, 999));
+    while (taken-- > 1) {
+        w4_early_vote *vote = w4_early_votes_expired(&early, store, 1000);
+        ck_assert_ptr_nonnull(vote);
+        w4_early_vote_free(vote);
+    }
+    ck_assert_uint_eq(count_rows(W4_STORE_META), 0);
+    w4_blob_unref(blob);
+    w4_early_votes_deinit(&early);
+}
+END_TEST
+
+/* ---- mail */
+
+START_TEST(mail_is_bounded) {
+    w4_mail mail;
+    ck_assert_int_eq(w4_mail_init(&mail, store, WALL_US), 0);
+    w4_letter *letter;
+    w4_envelope envelope = {.text = w4_bytes_from_text("{}"), .timestamp_us = WALL_US};
+    for (unsigned i = 0; i < W4_LETTERS_MAX + 10; i++) {
+        id_of(i, envelope.msg_id);
+        ck_assert_int_eq(w4_mail_add(&mail, &envelope, W4_CHANNEL_KNOWLEDGE, NULL, &letter), 0);
+    }
+    ck_assert_uint_eq(mail.count, W4_LETTERS_MAX);
+    ck_assert_uint_eq(count_rows(W4_STORE_OUTBOX), W4_LETTERS_MAX);
+    ck_assert_ptr_null(w4_mail_find(&mail, 10));
+    ck_assert_uint_eq(w4_mail_from(&mail, 0)->number, 11);
+    ck_assert_uint_eq(w4_mail_from(&mail, 100)->number, 100);
+    ck_assert_ptr_null(w4_mail_from(&mail, W4_LETTERS_MAX + 11));
+    w4_mail_deinit(&mail);
+    w4_mail_deinit(&mail);
+}
+END_TEST
+
+START_TEST(mail_remembers_who_has_it) {
+    w4_mail mail;
+    ck_assert_int_eq(w4_mail_init(&mail, store, WALL_US), 0);
+    w4_identity *key = world_key(1);
+    w4_buffer text = W4_BUFFER_INIT(1 << 16);
+    w4_envelope_draft draft = {
+        .type = W4_TYPE_CIP_INTENT,
+        .msg_id = "11111111-1111-4111-8111-111111111111",
+        .timestamp_us = WALL_US,
+        .sender_id = "ada",
+        .payload = w4_bytes_from_text("{\"goal\":\"ask\",\"priority\":\"low\",\"topic\":\"t\"}")};
+    ck_assert_int_eq(w4_envelope_write(&draft, key, &text), 0);
+    w4_json_document doc = {0};
+    w4_envelope envelope;
+    w4_envelope_fault fault;
+    ck_assert_int_eq(
+        w4_envelope_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, &envelope, &fault),
+        0);
+    w4_letter *all, *one;
+    w4_fingerprint a = fingerprint_of(1), b = fingerprint_of(2);
+    ck_assert_int_eq(w4_mail_add(&mail, &envelope, W4_CHANNEL_KNOWLEDGE, NULL, &all), 0);
+    ck_assert_int_eq(w4_mail_add(&mail, &envelope, W4_CHANNEL_STATE, &a, &one), 0);
+    ck_assert_int_eq(w4_mail_mark(&mail, all, &a, W4_LETTER_DONE), 0);
+    ck_assert_int_eq(w4_mail_mark(&mail, all, &b, W4_LETTER_BARE), 0);
+    ck_assert_int_eq(w4_mail_mark(&mail, one, &a, W4_LETTER_SENT), 0);
+    w4_mail_deinit(&mail);
+
+    ck_assert_int_eq(w4_mail_init(&mail, store, WALL_US), 0);
+    ck_assert_uint_eq(mail.count, 2);
+    all = w4_mail_find(&mail, 1);
+    one = w4_mail_find(&mail, 2);
+    ck_assert_int_eq(w4_letter_mark_of(all, &a), W4_LETTER_DONE);
+    ck_assert_int_eq(w4_letter_mark_of(all, &b), W4_LETTER_OPEN); /* only what is done is kept */
+    ck_assert_int_eq(w4_letter_mark_of(one, &a), W4_LETTER_OPEN);
+    ck_assert_int_eq(one->channel, W4_CHANNEL_STATE);
+    ck_assert_str_eq(all->msg_id, draft.msg_id);
+    w4_buffer back = W4_BUFFER_INIT(1 << 20);
+    ck_assert_int_eq(w4_mail_read(&mail, one, &back), 0);
+    ck_assert(w4_bytes_equal(w4_buffer_bytes(&back), w4_buffer_bytes(&text)));
+    ck_assert_int_eq(w4_mail_mark(&mail, one, &a, W4_LETTER_DONE), 0);
+    ck_assert_ptr_null(w4_mail_find(&mail, 2));
+    ck_assert_int_eq(w4_mail_remove(&mail, all), 0);
+    ck_assert_uint_eq(count_rows(W4_STORE_OUTBOX), 0);
+    w4_mail_deinit(&mail);
+    w4_buffer_deinit(&back);
+    w4_buffer_deinit(&text);
+    w4_json_document_deinit(&doc);
+    w4_identity_free(key);
+}
+END_TEST
+
+/* ---- votes of one fact */
+
+static w4_trust_book *trust;
+
+static int speak(w4_fact *fact, unsigned agent, w4_stance stance, uint64_t at_us,
+                 w4_vote_effect *effect) {
+    w4_ballot ballot = {.agent = fingerprint_of(agent),
+                        .agent_id = "a",
+                        .stance = stance,
+                        .spoken = {.at_us = at_us, .taken_us = at_us}};
+    id_of(agent * 1000 + (unsigned)at_us, ballot.spoken.msg_id);
+    return w4_fact_vote(fact, &ballot, trust, effect);
+}
+
+START_TEST(one_voice_a_key) {
+    ck_assert_int_eq(w4_trust_book_new(&trust), 0);
+    w4_fact *fact = w4_fact_new("11111111-1111-4111-8111-111111111111", "ada", "d", 0);
+    w4_vote_effect effect;
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CONFIRM, 10, &effect), 0);
+    ck_assert(effect.joined && !effect.evicted);
+    ck_assert_str_eq(effect.gone[0], "");
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_REJECT, 20, &effect), 0);
+    ck_assert(!effect.joined);
+    char first[37];
+    id_of(1010, first);
+    ck_assert_str_eq(effect.gone[0], first);
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CONFIRM, 15, &effect), W4_FACT_E_OLD);
+    ck_assert_int_eq(fact->votes[0].decision, W4_STANCE_REJECT);
+    /* The same millisecond: what came later is later. */
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CHALLENGE, 20, &effect), 0);
+    ck_assert_uint_gt(fact->votes[0].challenged.at_us, fact->votes[0].decided.at_us);
+    ck_assert_uint_eq(fact->vote_count, 1);
+    w4_fact_free(fact);
+    trust = w4_trust_book_free(trust);
+}
+END_TEST
+
+START_TEST(voters_make_room_for_who_counts) {
+    ck_assert_int_eq(w4_trust_book_new(&trust), 0);
+    w4_fact *fact = w4_fact_new("11111111-1111-4111-8111-111111111111", "ada", "d", 0);
+    w4_vote_effect effect;
+    w4_trust_move move;
+    for (unsigned i = 0; i < W4_FACT_VOTERS_MAX; i++) {
+        ck_assert_int_eq(speak(fact, i, W4_STANCE_CONFIRM, 10, &effect), 0);
+    }
+    ck_assert_int_eq(speak(fact, 500, W4_STANCE_CONFIRM, 10, &effect), W4_FACT_E_FULL);
+    w4_fingerprint trusted = fingerprint_of(500);
+    ck_assert_int_eq(
+        w4_trust_book_set(trust, W4_TRUST_AGENT, &trusted, W4_TRUST_TRUSTED, "o", "", 1, &move), 1);
+    ck_assert_int_eq(speak(fact, 500, W4_STANCE_CONFIRM, 10, &effect), 0);
+    ck_assert(effect.joined && effect.evicted);
+    w4_fingerprint first = fingerprint_of(0);
+    ck_assert(w4_fingerprint_equal(&effect.agent, &first));
+    ck_assert_uint_eq(fact->vote_count, W4_FACT_VOTERS_MAX);
+    ck_assert_ptr_nonnull(w4_fact_vote_find(fact, &trusted));
+    w4_fact_free(fact);
+    trust = w4_trust_book_free(trust);
+}
+END_TEST
+
+START_TEST(names_of_states) {
+    for (unsigned i = 0; i < W4_FACT_STATE_COUNT; i++) {
+        w4_fact_state state;
+        const char *name = w4_fact_state_name((w4_fact_state)i);
+        ck_assert(w4_fact_state_from_name(w4_bytes_from_text(name), &state));
+        ck_assert_uint_eq(state, i);
+    }
+    w4_fact_state state = W4_FACT_REFUTED;
+    ck_assert(!w4_fact_state_from_name(w4_bytes_from_text("true"), &state));
+    ck_assert_int_eq(state, W4_FACT_REFUTED);
+    ck_assert_str_eq(w4_fact_state_name(W4_FACT_STATE_COUNT), "?");
+}
+END_TEST
+
+/* ---- the history of trust */
+
+START_TEST(history_gives_the_state) {
+    w4_trust_book *book, *again;
+    w4_trust_move move;
+    w4_fingerprint a = fingerprint_of(1), b = fingerprint_of(2);
+    ck_assert_int_eq(w4_trust_book_new(&book), 0);
+    static const w4_trust_event events[] = {W4_TRUST_EVENT_HANDSHAKE,
+                                            W4_TRUST_EVENT_KNOWLEDGE_VERIFIED,
+                                            W4_TRUST_EVENT_ANOMALY, W4_TRUST_EVENT_CONFLICT};
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(w4_trust_book_apply(book, W4_TRUST_AGENT, &a, events[i], "node",
+                                             "a \"note\"\n", "11111111-1111-4111-8111-111111111111",
+                                             WALL_US + i * 1000, &move),
+                         1);
+        ck_assert_int_eq(w4_trust_history_append(store, &move), 0);
+    }
+    ck_assert_int_eq(w4_trust_book_set(book, W4_TRUST_NODE, &b, W4_TRUST_BLOCKED, "operator:uid 0",
+                                       "because", WALL_US, &move),
+                     1);
+    ck_assert_int_eq(w4_trust_history_append(store, &move), 0);
+    ck_assert_int_eq(w4_trust_book_new(&again), 0);
+    ck_assert_int_eq(w4_trust_history_load(store, again), 0);
+    ck_assert_int_eq(w4_trust_book_state(again, W4_TRUST_AGENT, &a),
+                     w4_trust_book_state(book, W4_TRUST_AGENT, &a));
+    ck_assert_int_eq(w4_trust_book_state(again, W4_TRUST_NODE, &b), W4_TRUST_BLOCKED);
+    ck_assert_int_eq(w4_trust_book_state(again, W4_TRUST_AGENT, &b), W4_TRUST_UNTRUSTED);
+    ck_assert(w4_trust_book_in_cooldown(again, W4_TRUST_AGENT, &a, WALL_US + 5000));
+    uint64_t cursor = 0;
+    unsigned count = 0;
+    while (w4_trust_history_find(store, W4_TRUST_AGENT, &a, &cursor, &move) == 0) {
+        ck_assert_int_eq(move.event, events[count]);
+        ck_assert_uint_eq(move.wall_us, WALL_US + count * 1000);
+        count++;
+    }
+    ck_assert_uint_eq(count, 4);
+    cursor = 0;
+    ck_assert_int_eq(w4_trust_history_find(store, W4_TRUST_NODE, &b, &cursor, &move), 0);
+    ck_assert(move.by_hand);
+    ck_assert_str_eq(move.reason, "because");
+    w4_trust_book_free(book);
+    w4_trust_book_free(again);
+}
+END_TEST
+
+START_TEST(history_is_checked) {
+    static const char *const rows[] = {
+        "", "{}", "[]", "{\"kind\":\"agent\"}",
+        "{\"kind\":\"agent\",\"subject\":\"00\",\"at\":\"2026-01-01T00:00:00.000Z\",\"from\":"
+        "\"untrusted\",\"to\":\"trusted\",\"by_hand\":true,\"actor\":\"a\",\"reason\":\"r\"}"};
+    w4_trust_book *book;
+    uint64_t sequence;
+    ck_assert_int_eq(w4_trust_book_new(&book), 0);
+    ck_assert_int_eq(
+        w4_store_append(store, W4_STORE_TRUST, w4_bytes_from_text(rows[_i]), &sequence), 0);
+    ck_assert_int_eq(w4_trust_history_load(store, book), W4_STORE_E_CORRUPT);
+    w4_trust_book_free(book);
+}
+END_TEST
+
+/* Two senders may use one msg_id; each has its own evidence. */
+START_TEST(evidence_is_by_sender) {
+    static const char id[] = "11111111-1111-4111-8111-111111111111";
+    w4_fingerprint a = fingerprint_of(1), b = fingerprint_of(2);
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    ck_assert_int_eq(w4_evidence_put(store, id, &a, w4_bytes_from_text("a's")), 0);
+    ck_assert_int_eq(w4_evidence_get(store, id, &b, &text), W4_STORE_E_NOT_FOUND);
+    ck_assert_int_eq(w4_evidence_put(store, id, &b, w4_bytes_from_text("b's")), 0);
+    ck_assert_int_eq(w4_evidence_get(store, id, &a, &text), 0);
+    ck_assert(w4_bytes_equal_text(w4_buffer_bytes(&text), "a's"));
+    ck_assert_int_eq(w4_evidence_remove(store, id, &a), 0);
+    ck_assert_int_eq(w4_evidence_get(store, id, &b, &text), 0);
+    w4_buffer_deinit(&text);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("parts");
+    TCase *tcase = tcase_create("parts");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, open_store, close_store);
+    tcase_add_test(tcase, events_leave_room_for_what_matters);
+    tcase_add_test(tcase, events_share_their_envelope);
+    tcase_add_test(tcase, keys_used_longest_ago_go_first);
+    tcase_add_test(tcase, seen_rows_are_bounded_in_time);
+    tcase_add_test(tcase, decisions_of_one_key_are_bounded);
+    tcase_add_test(tcase, early_votes_are_bounded);
+    tcase_add_test(tcase, mail_is_bounded);
+    tcase_add_test(tcase, mail_remembers_who_has_it);
+    tcase_add_test(tcase, one_voice_a_key);
+    tcase_add_test(tcase, voters_make_room_for_who_counts);
+    tcase_add_test(tcase, names_of_states);
+    tcase_add_test(tcase, history_gives_the_state);
+    tcase_add_loop_test(tcase, history_is_checked, 0, 5);
+    tcase_add_test(tcase, evidence_is_by_sender);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
