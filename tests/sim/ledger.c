@@ -1,0 +1,587 @@
+#include "ledger.h"
+
+#include "envelope/envelope.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUORUM 2u
+#define PLANT_AFTER 40u /* messages that came out before the planted fault */
+
+/* The messages of one agent to another on one channel, while both nodes live. */
+typedef struct flow {
+    unsigned from_life, to_life;
+    uint64_t last; /* the highest number that arrived */
+    uint64_t when; /* it did */
+} flow;
+
+/* What a node has accepted. */
+typedef struct accepted {
+    UT_hash_handle hh;
+    char key[48]; /* fact and node */
+} accepted;
+
+struct sim_ledger {
+    sim_world *world;
+    sim_plant plant;
+    uint64_t seen; /* messages that came out */
+    uint64_t arrivals;
+    char held[37]; /* PLANT_SWAP: the one that is held back */
+    sim_sent *sent;
+    sim_sent **unkept; /* by node: accepted, and not on disk yet */
+    uint64_t *numbers;
+    flow *flows;
+    accepted *accepted;
+    uint8_t *anchors;
+    sim_totals *totals;
+    uint64_t refusals[W4_REFUSAL_COUNT];
+    w4_json_document doc;
+    w4_buffer text;
+};
+
+static const char *const plant_names[SIM_PLANT_COUNT] = {
+    [SIM_PLANT_NONE] = "none",   [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
+    [SIM_PLANT_SWAP] = "swap",   [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
+    [SIM_PLANT_TRUST] = "trust",
+};
+
+const char *sim_plant_name(sim_plant plant) {
+    return plant < SIM_PLANT_COUNT ? plant_names[plant] : "?";
+}
+
+bool sim_plant_from_name(const char *name, sim_plant *ret_plant) {
+    for (int i = 0; i < SIM_PLANT_COUNT; i++) {
+        if (strcmp(name, plant_names[i]) == 0) {
+            *ret_plant = (sim_plant)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- life */
+
+int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger) {
+    sim_ledger *ledger = (sim_ledger *)calloc(1, sizeof *ledger);
+    if (ledger == NULL) {
+        return -1;
+    }
+    ledger->plant = plant;
+    ledger->text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    *ret_ledger = ledger;
+    return 0;
+}
+
+void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
+    size_t n = world->config.nodes;
+    ledger->world = world;
+    ledger->numbers = (uint64_t *)calloc(n, sizeof *ledger->numbers);
+    ledger->flows = (flow *)calloc(n * n * W4_CHANNEL_KIND_COUNT, sizeof *ledger->flows);
+    ledger->anchors = (uint8_t *)calloc(n * n, 1);
+    ledger->unkept = (sim_sent **)calloc(n, sizeof *ledger->unkept);
+    ledger->totals = (sim_totals *)calloc(n, sizeof *ledger->totals);
+    if (ledger->numbers == NULL || ledger->flows == NULL || ledger->anchors == NULL ||
+        ledger->totals == NULL || ledger->unkept == NULL) {
+        abort();
+    }
+}
+
+static void sent_free(sim_sent *sent) {
+    free(sent->lives);
+    free(sent->arrived);
+    free(sent->when);
+    free(sent->refused);
+    free(sent->outcome);
+    free(sent);
+}
+
+sim_ledger *sim_ledger_free(sim_ledger *ledger) {
+    if (ledger == NULL) {
+        return NULL;
+    }
+    sim_sent *sent = NULL;
+    sim_sent *next = NULL;
+    HASH_ITER (hh, ledger->sent, sent, next) {
+        HASH_DEL(ledger->sent, sent);
+        sent_free(sent);
+    }
+    accepted *a = NULL;
+    accepted *after = NULL;
+    HASH_ITER (hh, ledger->accepted, a, after) {
+        HASH_DEL(ledger->accepted, a);
+        free(a);
+    }
+    w4_json_document_deinit(&ledger->doc);
+    w4_buffer_deinit(&ledger->text);
+    free(ledger->numbers);
+    free(ledger->flows);
+    free(ledger->anchors);
+    free((void *)ledger->unkept);
+    free(ledger->totals);
+    free(ledger);
+    return NULL;
+}
+
+/* ---- what goes in */
+
+sim_sent *sim_ledger_find(const sim_ledger *ledger, const char *msg_id) {
+    sim_sent *sent = NULL;
+    HASH_FIND(hh, ledger->sent, msg_id, 36, sent);
+    return sent;
+}
+
+sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent) {
+    return sent == NULL ? ledger->sent : (sim_sent *)sent->hh.next;
+}
+
+sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int to,
+                          w4_channel_kind channel, const char *fact,
+                          const w4_send_receipt *receipt) {
+    sim_world *world = ledger->world;
+    unsigned n = world->config.nodes;
+    sim_sent *sent = (sim_sent *)calloc(1, sizeof *sent);
+    if (sent == NULL) {
+        sim_fail(world, "the simulator is out of memory");
+        return NULL;
+    }
+    memcpy(sent->msg_id, receipt->msg_id, sizeof sent->msg_id);
+    (void)snprintf(sent->fact, sizeof sent->fact, "%s", fact);
+    sent->kind = kind;
+    sent->from = node->index;
+    sent->life = node->life;
+    sent->to = to;
+    sent->channel = channel;
+    sent->number = ++ledger->numbers[node->index];
+    sent->at_us = world->now_us;
+    sent->recipients = receipt->recipients;
+    sent->lives = (unsigned *)calloc(n, sizeof *sent->lives);
+    sent->arrived = (uint8_t *)calloc(n, 1);
+    sent->when = (uint64_t *)calloc(n, sizeof *sent->when);
+    sent->refused = (uint8_t *)calloc(n, 1);
+    sent->outcome = (uint8_t *)calloc(n, 1);
+    if (sent->lives == NULL || sent->arrived == NULL || sent->refused == NULL ||
+        sent->outcome == NULL || sent->when == NULL) {
+        sent_free(sent);
+        sim_fail(world, "the simulator is out of memory");
+        return NULL;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        sent->lives[i] = world->nodes[i].node == NULL ? 0 : world->nodes[i].life;
+    }
+    if (sim_ledger_find(ledger, sent->msg_id) != NULL) {
+        sim_fail(world, "1: msg_id %s was given twice", sent->msg_id);
+    }
+    HASH_ADD(hh, ledger->sent, msg_id, 36, sent);
+    sent->next_unkept = ledger->unkept[node->index];
+    ledger->unkept[node->index] = sent;
+    ledger->totals[node->index].sent++;
+    return sent;
+}
+
+void sim_ledger_anchor(sim_ledger *ledger, const sim_node *node, const sim_node *other) {
+    ledger->anchors[node->index * ledger->world->config.nodes + other->index] = 1;
+}
+
+static bool is_anchor(const sim_ledger *ledger, const sim_node *node, unsigned other) {
+    return ledger->anchors[node->index * ledger->world->config.nodes + other] != 0;
+}
+
+/* ---- 1: what comes out */
+
+/* A vote that came before its fact waits for it, and what came later does not wait for the vote. */
+static bool waited_for_fact(const sim_ledger *ledger, const sim_node *node, const sim_sent *sent,
+                            const flow *f) {
+    const sim_sent *proposal =
+        sent->kind == SIM_KIND_CONFIRM ? sim_ledger_find(ledger, sent->fact) : NULL;
+    return proposal != NULL && proposal->when[node->index] > f->when;
+}
+
+static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent) {
+    unsigned n = ledger->world->config.nodes;
+    flow *f = &ledger->flows[(sent->from * n + node->index) * W4_CHANNEL_KIND_COUNT +
+                             (unsigned)sent->channel];
+    unsigned now = ledger->world->nodes[sent->from].life;
+    if (sent->life != now || sent->lives[node->index] != node->life) {
+        return; /* one of them has died since: it was sent again, or came late */
+    }
+    if (f->from_life != sent->life || f->to_life != node->life) {
+        *f = (flow){.from_life = sent->life, .to_life = node->life};
+    }
+    if (sent->number <= f->last) {
+        if (!waited_for_fact(ledger, node, sent, f)) {
+            sim_fail(ledger->world, "1: %s of n%u came to %s behind a later one on its channel",
+                     sent->msg_id, sent->from, node->name);
+        }
+        return;
+    }
+    f->last = sent->number;
+    f->when = sent->when[node->index];
+}
+
+static void arrived(sim_ledger *ledger, sim_node *node, const char *msg_id) {
+    sim_sent *sent = sim_ledger_find(ledger, msg_id);
+    if (sent == NULL) {
+        return;
+    }
+    if (++sent->arrived[node->index] > 1) {
+        sim_fail(ledger->world, "1: %s of n%u came twice to the agent of %s", msg_id, sent->from,
+                 node->name);
+    }
+    if (sent->to >= 0 && (unsigned)sent->to != node->index) {
+        sim_fail(ledger->world, "1: %s for n%d came to the agent of %s", msg_id, sent->to,
+                 node->name);
+    }
+    sent->when[node->index] = ++ledger->arrivals;
+    ledger->totals[node->index].arrived++;
+    check_order(ledger, node, sent);
+}
+
+/* Words of handshakes, which nodes make for their agents. */
+static bool is_of_handshake(w4_type type) {
+    return type == W4_TYPE_CIP_HELLO || type == W4_TYPE_CIP_STATE_UPDATE ||
+           type == W4_TYPE_CIP_INTENT;
+}
+
+static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
+    w4_envelope envelope;
+    w4_envelope_fault fault;
+    if (w4_envelope_read(&ledger->doc, event->bytes, &W4_JSON_LIMITS_ENVELOPE, &envelope, &fault) !=
+            0 ||
+        w4_envelope_verify(&envelope, NULL) == W4_REFUSAL_BAD_SIGNATURE) {
+        sim_fail(ledger->world, "1: what came to the agent of %s is no signed envelope",
+                 node->name);
+        return;
+    }
+    const sim_node *from = sim_node_of_agent(ledger->world, &envelope.sender.fingerprint);
+    if (from == NULL || (!from->hostile && !is_of_handshake(envelope.type) &&
+                         sim_ledger_find(ledger, envelope.msg_id) == NULL)) {
+        sim_fail(ledger->world, "1: %s came to the agent of %s, and nobody sent it",
+                 envelope.msg_id, node->name);
+        return;
+    }
+    bool counts = sim_ledger_find(ledger, envelope.msg_id) != NULL;
+    bool now = counts && ++ledger->seen == PLANT_AFTER;
+    if (now && ledger->plant == SIM_PLANT_LOSE) {
+        return;
+    }
+    if (ledger->plant == SIM_PLANT_SWAP && ledger->seen >= PLANT_AFTER && counts) {
+        /* The next one of the same way and channel goes first. */
+        const sim_sent *sent = sim_ledger_find(ledger, envelope.msg_id);
+        const sim_sent *held = sim_ledger_find(ledger, ledger->held);
+        if (held == NULL && ledger->held[0] == '\0' && node->index == 0) {
+            memcpy(ledger->held, envelope.msg_id, sizeof ledger->held);
+            return;
+        }
+        if (held != NULL && node->index == 0 && held->from == sent->from &&
+            held->channel == sent->channel && held->number < sent->number) {
+            arrived(ledger, node, envelope.msg_id);
+            arrived(ledger, node, held->msg_id);
+            ledger->held[0] = '-';
+            return;
+        }
+    }
+    arrived(ledger, node, envelope.msg_id);
+    if (now && ledger->plant == SIM_PLANT_TWICE) {
+        arrived(ledger, node, envelope.msg_id);
+    }
+}
+
+/* The node that `to` of a delivery stands for: its agent's or its own fingerprint. */
+static int target_of(sim_ledger *ledger, const char *to) {
+    w4_fingerprint f;
+    if (!w4_fingerprint_parse(w4_bytes_from_text(to), &f)) {
+        return -1;
+    }
+    const sim_node *node = sim_node_of(ledger->world, &f);
+    node = node != NULL ? node : sim_node_of_agent(ledger->world, &f);
+    return node == NULL ? -1 : (int)node->index;
+}
+
+static void delivery(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
+    sim_world *world = ledger->world;
+    sim_sent *sent = sim_ledger_find(ledger, event->msg_id);
+    int target = target_of(ledger, event->to);
+    if (sent == NULL || sent->from != node->index || target < 0) {
+        sim_fail(world, "1: the agent of %s was told about %s for %s, which it did not send",
+                 node->name, event->msg_id, event->to);
+        return;
+    }
+    if (sent->outcome[target] != 0) {
+        sim_fail(world, "1: the agent of %s was told twice what became of %s at n%d (%s)",
+                 node->name, event->msg_id, target, w4_refusal_name(event->code));
+        return;
+    }
+    bool delivered = event->code == W4_REFUSAL_NONE;
+    sent->outcome[target] = delivered ? 1 : 2;
+    sent->outcomes++;
+    ledger->totals[node->index].outcomes++;
+    ledger->totals[node->index].delivered += delivered;
+    ledger->totals[node->index].failed += !delivered;
+}
+
+static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *event);
+static void check_trust(sim_ledger *ledger, sim_node *node);
+
+void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
+    switch (event->kind) {
+    case W4_NODE_EVENT_MESSAGE:
+        message(ledger, node, event);
+        return;
+    case W4_NODE_EVENT_DELIVERY:
+        delivery(ledger, node, event);
+        return;
+    case W4_NODE_EVENT_FACT:
+        check_fact(ledger, node, event);
+        return;
+    case W4_NODE_EVENT_BEACON:
+    case W4_NODE_EVENT_KIND_COUNT:
+        return;
+    }
+}
+
+/* A node may keep what it has taken for a while (a vote that came before its fact): by now it has
+ * given it to its agent, or refused it, or died with it. Of a node that is blocked everything is
+ * refused, unread. */
+static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
+    bool hostile = ledger->world->nodes[sent->from].hostile;
+    for (unsigned i = 0; !hostile && i < ledger->world->config.nodes; i++) {
+        const sim_node *there = &ledger->world->nodes[i];
+        if (sent->outcome[i] == 1 && sent->arrived[i] == 0 && sent->refused[i] == 0 &&
+            there->life == sent->lives[i] && there->node != NULL) {
+            sim_fail(ledger->world,
+                     "1: %s of n%u counts as delivered to n%u, where it did not come", sent->msg_id,
+                     sent->from, i);
+        }
+    }
+}
+
+void sim_ledger_settle(sim_ledger *ledger) {
+    sim_world *world = ledger->world;
+    for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
+        const sim_node *from = &world->nodes[sent->from];
+        check_arrivals(ledger, sent);
+        if (sent->kept && from->node != NULL && from->life == sent->life &&
+            sent->outcomes != sent->recipients) {
+            sim_fail(world,
+                     "1: %s of %s, accepted at %.6f s for %u, has %u outcomes when all is quiet",
+                     sent->msg_id, from->name, (double)(sent->at_us - SIM_START_US) / 1e6,
+                     sent->recipients, sent->outcomes);
+        }
+    }
+}
+
+/* ---- 2: counters and bounds */
+
+static void check_channel(sim_ledger *ledger, const sim_node *node, const w4_session *session,
+                          w4_channel_kind kind) {
+    sim_world *world = ledger->world;
+    const w4_channel_limits *limits = &W4_SESSION_CONFIG_DEFAULT.channels[kind];
+    w4_channel_stats s = *w4_session_channel_stats(session, kind);
+    if (ledger->plant == SIM_PLANT_COUNTER && s.delivered > 5) {
+        s.delivered--;
+    }
+    if (s.attempted != s.enqueued + s.dropped_newest + s.errors) {
+        sim_fail(world,
+                 "2: %s, %s: %" PRIu64 " attempted, %" PRIu64 " enqueued, %" PRIu64
+                 " dropped, %" PRIu64 " errors",
+                 node->name, w4_channel_kind_name(kind), s.attempted, s.enqueued, s.dropped_newest,
+                 s.errors);
+    }
+    if (s.enqueued != s.delivered + s.dropped_oldest + s.failed + s.queued + s.in_flight) {
+        sim_fail(world,
+                 "2: %s, %s: %" PRIu64 " enqueued, %" PRIu64 " delivered, %" PRIu64
+                 " dropped, %" PRIu64 " failed, %u queued, %u in flight",
+                 node->name, w4_channel_kind_name(kind), s.enqueued, s.delivered, s.dropped_oldest,
+                 s.failed, s.queued, s.in_flight);
+    }
+    if (s.queued + s.in_flight > limits->messages_max || s.queued_bytes > limits->bytes_max) {
+        sim_fail(world, "2: %s, %s: %u messages and %zu bytes queued", node->name,
+                 w4_channel_kind_name(kind), s.queued + s.in_flight, s.queued_bytes);
+    }
+}
+
+static void check_bounds(sim_ledger *ledger, const sim_node *node) {
+    size_t sessions = 0;
+    w4_node_session session;
+    for (size_t cursor = 0; w4_node_session_next(node->node, &cursor, &session); sessions++) {
+        for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+            check_channel(ledger, node, session.session, (w4_channel_kind)kind);
+        }
+        if (w4_fingerprint_equal(&session.peer, &node->id)) {
+            sim_fail(ledger->world, "2: %s has a session with itself", node->name);
+        }
+    }
+    if (sessions >= ledger->world->config.nodes || sessions > W4_NODE_CONFIG_DEFAULT.sessions_max) {
+        sim_fail(ledger->world, "2: %s has %zu sessions", node->name, sessions);
+    }
+    if (w4_graph_count(w4_node_graph(node->node)) > ledger->world->config.nodes) {
+        sim_fail(ledger->world, "2: %s knows more nodes than there are", node->name);
+    }
+    w4_protocol *protocol = w4_node_protocol(node->node);
+    if (w4_protocol_fact_count(protocol, W4_FACT_STATE_COUNT) >
+        W4_PROTOCOL_CONFIG_DEFAULT.facts_max) {
+        sim_fail(ledger->world, "2: %s keeps too many facts", node->name);
+    }
+    ledger->totals[node->index].checks++;
+}
+
+void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
+    while (w4_node_durable(node->node) && ledger->unkept[node->index] != NULL) {
+        sim_sent *sent = ledger->unkept[node->index];
+        ledger->unkept[node->index] = sent->next_unkept;
+        sent->kept = true;
+        ledger->totals[node->index].kept++;
+    }
+    check_bounds(ledger, node);
+    if (ledger->plant == SIM_PLANT_TRUST && ledger->seen == PLANT_AFTER) {
+        const w4_fingerprint *stranger =
+            &ledger->world->nodes[ledger->world->config.nodes - 1].agent;
+        w4_trust_move move;
+        (void)w4_trust_book_set(w4_node_trust(node->node), W4_TRUST_AGENT, stranger,
+                                W4_TRUST_TRUSTED, "plant", "", 0, &move);
+    }
+    check_trust(ledger, node);
+}
+
+/* ---- 3: trust and facts */
+
+bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact) {
+    accepted *found = NULL;
+    char key[48];
+    (void)snprintf(key, sizeof key, "%s %u", fact, node->index);
+    HASH_FIND_STR(ledger->accepted, key, found);
+    return found != NULL;
+}
+
+static void accept(sim_ledger *ledger, const sim_node *node, const char *fact) {
+    accepted *a = (accepted *)calloc(1, sizeof *a);
+    if (a == NULL) {
+        sim_fail(ledger->world, "the simulator is out of memory");
+        return;
+    }
+    (void)snprintf(a->key, sizeof a->key, "%s %u", fact, node->index);
+    HASH_ADD_STR(ledger->accepted, key, a);
+}
+
+/* Is that confirmation in the node's store, as its author signed it? */
+static bool is_stored(sim_ledger *ledger, const sim_node *node, const sim_sent *sent) {
+    uint8_t key[36 + W4_FINGERPRINT_LEN];
+    w4_envelope envelope;
+    w4_envelope_fault fault;
+    const w4_fingerprint *author = &ledger->world->nodes[sent->from].agent;
+    memcpy(key, sent->msg_id, 36);
+    memcpy(key + 36, author->bytes, sizeof author->bytes);
+    return w4_store_get(node->store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key),
+                        &ledger->text) == 0 &&
+           w4_envelope_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_ENVELOPE,
+                            &envelope, &fault) == 0 &&
+           w4_envelope_verify(&envelope, NULL) == W4_REFUSAL_NONE &&
+           envelope.type == W4_TYPE_CIP_FACT_CONFIRM &&
+           w4_fingerprint_equal(&envelope.sender.fingerprint, author) &&
+           w4_json_string_equal(w4_json_get(envelope.payload, "fact_ref"), sent->fact);
+}
+
+/* Confirmations that were really given, by agents whom this operator trusts, and that are here. */
+static unsigned count_evidence(sim_ledger *ledger, const sim_node *node, const sim_sent *proposal) {
+    unsigned count = 0;
+    uint8_t counted[SIM_NODES_MAX] = {0};
+    for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
+        if (sent->kind == SIM_KIND_CONFIRM && strcmp(sent->fact, proposal->msg_id) == 0 &&
+            sent->from != proposal->from && counted[sent->from] == 0 &&
+            is_anchor(ledger, node, sent->from) && is_stored(ledger, node, sent)) {
+            counted[sent->from] = 1;
+            count++;
+        }
+    }
+    return ledger->plant == SIM_PLANT_VOTE && count > 0 ? count - 1 : count;
+}
+
+static bool fact_state(sim_ledger *ledger, const w4_node_event *event, char ret_state[static 16]) {
+    return w4_json_read(&ledger->doc, event->bytes, &W4_JSON_LIMITS_LINE, NULL) == 0 &&
+           w4_json_string_copy(w4_json_get(w4_json_root(&ledger->doc), "state"), ret_state, 16);
+}
+
+static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
+    char state[16];
+    if (!fact_state(ledger, event, state)) {
+        sim_fail(ledger->world, "3: %s tells of a fact that cannot be read", node->name);
+        return;
+    }
+    if (strcmp(state, "accepted") != 0 || sim_ledger_accepted(ledger, node, event->msg_id)) {
+        return;
+    }
+    const sim_sent *proposal = sim_ledger_find(ledger, event->msg_id);
+    if (proposal == NULL || proposal->kind != SIM_KIND_PROPOSE) {
+        sim_fail(ledger->world, "3: %s accepted %s, which nobody proposed", node->name,
+                 event->msg_id);
+        return;
+    }
+    unsigned evidence = count_evidence(ledger, node, proposal);
+    if (evidence < QUORUM) {
+        sim_fail(ledger->world, "3: %s accepted %s on the word of %u", node->name, event->msg_id,
+                 evidence);
+    }
+    accept(ledger, node, event->msg_id);
+}
+
+static bool has_earned_trust(const sim_ledger *ledger, const sim_node *node, unsigned other) {
+    for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
+        if (sent->from == other && sent->kind == SIM_KIND_PROPOSE &&
+            sim_ledger_accepted(ledger, node, sent->msg_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_trust(sim_ledger *ledger, sim_node *node) {
+    const w4_trust_book *book = w4_node_trust(node->node);
+    w4_trust_entry entry;
+    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+        if (entry.state != W4_TRUST_TRUSTED) {
+            continue;
+        }
+        const sim_node *other = sim_node_of_agent(ledger->world, &entry.subject);
+        if (entry.kind != W4_TRUST_AGENT || other == NULL) {
+            sim_fail(ledger->world, "3: %s trusts somebody whom no operator named", node->name);
+        } else if (!is_anchor(ledger, node, other->index) &&
+                   !has_earned_trust(ledger, node, other->index)) {
+            sim_fail(ledger->world, "3: %s trusts the agent of %s without evidence", node->name,
+                     other->name);
+        }
+    }
+}
+
+void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *view) {
+    if (view->event != W4_EVENT_ENVELOPE_REJECTED ||
+        w4_json_read(&ledger->doc, view->json, &W4_JSON_LIMITS_LINE, NULL) != 0) {
+        return;
+    }
+    char msg_id[37];
+    w4_json data = w4_json_get(w4_json_root(&ledger->doc), "data");
+    if (w4_json_string_copy(w4_json_get(data, "msg_id"), msg_id, sizeof msg_id)) {
+        sim_sent *sent = sim_ledger_find(ledger, msg_id);
+        if (sent != NULL) {
+            sent->refused[node->index] = 1;
+        }
+    }
+    for (int code = 0; !node->hostile && code < W4_REFUSAL_COUNT; code++) {
+        ledger->refusals[code] +=
+            w4_json_string_equal(w4_json_get(data, "code"), w4_refusal_name((w4_refusal)code));
+    }
+    ledger->totals[node->index].refused++;
+}
+
+uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code) {
+    return ledger->refusals[code];
+}
+
+void sim_ledger_died(sim_ledger *ledger, sim_node *node) {
+    ledger->unkept[node->index] = NULL; /* never acknowledged */
+}
+
+void sim_ledger_totals(const sim_ledger *ledger, unsigned node, sim_totals *ret_totals) {
+    *ret_totals = ledger->totals[node];
+}

@@ -1,0 +1,79 @@
+/* What was promised to agents, and what became of it: an account of its own, by which invariants 1
+ * to 3 are judged. It looks at what goes in and comes out of nodes, at their counters, and at what
+ * is in their stores; it uses nothing that nodes conclude. */
+#pragma once
+
+#include "world.h"
+
+#include <uthash.h>
+
+/* A fault that is put in on purpose, to see that it is noticed. */
+typedef enum sim_plant {
+    SIM_PLANT_NONE,
+    SIM_PLANT_LOSE,    /* a message that came out for an agent is not seen */
+    SIM_PLANT_TWICE,   /* one is seen twice */
+    SIM_PLANT_SWAP,    /* two are seen in the other order */
+    SIM_PLANT_COUNTER, /* a counter of a channel is off by one */
+    SIM_PLANT_VOTE,    /* confirmations that were given count as not given */
+    SIM_PLANT_TRUST,   /* an agent is trusted all at once */
+    SIM_PLANT_COUNT
+} sim_plant;
+const char *sim_plant_name(sim_plant plant);
+bool sim_plant_from_name(const char *name, sim_plant *ret_plant);
+
+typedef enum sim_kind { SIM_KIND_PROPOSE, SIM_KIND_CONFIRM, SIM_KIND_TALK } sim_kind;
+
+/* One call of w4_protocol_send that was accepted. */
+typedef struct sim_sent {
+    UT_hash_handle hh;
+    struct sim_sent *next_unkept;
+    char msg_id[37];
+    sim_kind kind;
+    char fact[37]; /* CONFIRM: which */
+    unsigned from; /* node */
+    unsigned life; /* of that node */
+    int to;        /* node; -1: all */
+    w4_channel_kind channel;
+    uint64_t number; /* of all that this node's agent sent */
+    uint64_t at_us;
+    bool kept; /* the turn in which it was accepted is on disk */
+    uint32_t recipients;
+    uint32_t outcomes;
+    unsigned *lives;  /* of each node, when it was sent */
+    uint8_t *arrived; /* at the agent of each node: how often */
+    uint64_t *when;   /* it came there first, counted in arrivals */
+    uint8_t *refused; /* by each node */
+    uint8_t *outcome; /* for each node: 0 none yet, 1 delivered, 2 failed */
+} sim_sent;
+
+typedef struct sim_ledger sim_ledger;
+
+int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger);
+sim_ledger *sim_ledger_free(sim_ledger *ledger);
+void sim_ledger_attach(sim_ledger *ledger, sim_world *world); /* before anything else */
+
+/* The owner hands on what the hooks of the world tell. */
+void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *event);
+void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *view);
+void sim_ledger_turned(sim_ledger *ledger, sim_node *node);
+void sim_ledger_died(sim_ledger *ledger, sim_node *node);
+
+/* fact: of a confirmation. NULL: no memory (the world has failed). */
+sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int to,
+                          w4_channel_kind channel, const char *fact,
+                          const w4_send_receipt *receipt);
+sim_sent *sim_ledger_find(const sim_ledger *ledger, const char *msg_id);
+sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent); /* NULL: the first */
+/* The operator of that node trusts the agent of the other. */
+void sim_ledger_anchor(sim_ledger *ledger, const sim_node *node, const sim_node *other);
+bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact);
+
+/* When all has come to rest: whoever was promised something was told about it. */
+void sim_ledger_settle(sim_ledger *ledger);
+
+typedef struct sim_totals {
+    uint64_t sent, kept, outcomes, delivered, failed, arrived, refused, checks;
+} sim_totals;
+/* Envelopes that honest nodes refused with that code, over all their lives. */
+uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code);
+void sim_ledger_totals(const sim_ledger *ledger, unsigned node, sim_totals *ret_totals);

@@ -1,0 +1,329 @@
+#include "world.h"
+
+#include "crypto/primitives.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/memory.h"
+
+uint64_t sim_random(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+uint64_t sim_below(sim_world *world, uint64_t bound) {
+    return bound == 0 ? 0 : sim_random(&world->random) % bound;
+}
+
+void sim_fail(sim_world *world, const char *format, ...) {
+    if (world->failed) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(world->failure, sizeof world->failure, format, args);
+    va_end(args);
+    world->failed = true;
+    world->failed_us = world->now_us;
+}
+
+/* FNV-1a. */
+void sim_trace(sim_world *world, const void *bytes, size_t len) {
+    const uint8_t *at = (const uint8_t *)bytes;
+    for (size_t i = 0; i < len; i++) {
+        world->trace = (world->trace ^ at[i]) * UINT64_C(1099511628211);
+    }
+}
+
+static void node_random(void *context, void *ret_bytes, size_t len) {
+    sim_node *node = (sim_node *)context;
+    uint8_t *out = (uint8_t *)ret_bytes;
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (uint8_t)(sim_random(&node->random) >> 17);
+    }
+}
+
+static void node_log(void *context, w4_log_level level, const char *text) {
+    const sim_node *node = (const sim_node *)context;
+    if (node->world->config.verbose) {
+        fprintf(stderr, "%12.6f %-4s %s: %s\n", (double)(node->world->now_us - SIM_START_US) / 1e6,
+                node->name, w4_log_level_name(level), text);
+    }
+}
+
+/* ---- life of the world */
+
+static w4_identity *identity_of(const sim_world *world, uint8_t kind, unsigned number) {
+    uint8_t seed[W4_SEED_LEN] = {kind, (uint8_t)number, (uint8_t)(number >> 8)};
+    w4_identity *identity = NULL;
+    for (unsigned i = 0; i < 8; i++) {
+        seed[8 + i] = (uint8_t)(world->config.seed >> (8 * i));
+    }
+    return w4_identity_from_seed(seed, &identity) == 0 ? identity : NULL;
+}
+
+static int node_init(sim_world *world, unsigned index) {
+    sim_node *node = &world->nodes[index];
+    node->world = world;
+    node->index = index;
+    node->random = sim_random(&world->random);
+    int64_t spread = world->config.clock_spread_us;
+    int64_t wrong = spread == 0 ? 0 : (int64_t)sim_below(world, 2 * (uint64_t)spread) - spread;
+    node->env = (w4_env){.context = node,
+                         .random = node_random,
+                         .log = node_log,
+                         .wall_offset_us = SIM_WALL_OFFSET_US + wrong};
+    (void)snprintf(node->name, sizeof node->name, "n%u", index);
+    (void)snprintf(node->address, sizeof node->address, "memory:n%u", index);
+    (void)snprintf(node->agent_id, sizeof node->agent_id, "agent%u", index);
+    node->identity = identity_of(world, 1, index);
+    w4_identity *agent = identity_of(world, 2, index);
+    if (node->identity == NULL || agent == NULL) {
+        w4_identity_free(agent);
+        return -1;
+    }
+    node->id = *w4_identity_fingerprint(node->identity);
+    node->agent = *w4_identity_fingerprint(agent);
+    w4_identity_free(agent);
+    return w4_store_memory_new(&node->store);
+}
+
+int sim_world_new(const sim_config *config, const sim_hooks *hooks, sim_world **ret_world) {
+    sim_world *world = (sim_world *)calloc(1, sizeof *world);
+    if (world == NULL || w4_crypto_init() < 0) {
+        free(world);
+        return -1;
+    }
+    world->config = *config;
+    world->hooks = *hooks;
+    world->now_us = SIM_START_US;
+    world->random = config->seed;
+    world->trace = UINT64_C(14695981039346656037);
+    world->registry = (w4_transport_registry){.backends = {&w4_transport_memory}, .count = 1};
+    world->nodes = (sim_node *)calloc(config->nodes, sizeof *world->nodes);
+    world->stirred = (sim_node **)calloc(config->nodes, sizeof *world->stirred);
+    int r = world->nodes == NULL || world->stirred == NULL
+                ? -1
+                : w4_memory_network_new(config->seed, &world->network);
+    r = r != 0 ? r : w4_memory_network_set(world->network, NULL, NULL, &config->links);
+    for (unsigned i = 0; r == 0 && i < config->nodes; i++) {
+        r = node_init(world, i);
+    }
+    if (r != 0) {
+        sim_world_free(world);
+        return r;
+    }
+    *ret_world = world;
+    return 0;
+}
+
+sim_world *sim_world_free(sim_world *world) {
+    if (world == NULL) {
+        return NULL;
+    }
+    for (unsigned i = 0; world->nodes != NULL && i < world->config.nodes; i++) {
+        sim_node *node = &world->nodes[i];
+        w4_node_free(node->node);
+        w4_store_free(node->store);
+        w4_identity_free(node->identity);
+    }
+    w4_memory_network_free(world->network);
+    w4_timers_deinit(&world->timers);
+    free((void *)world->stirred);
+    free(world->nodes);
+    free(world);
+    return NULL;
+}
+
+/* ---- life of a node */
+
+static void set_timer(sim_node *node, uint64_t at_us) {
+    if (w4_timers_set(&node->world->timers, &node->timer, at_us) < 0) {
+        sim_fail(node->world, "the simulator is out of memory");
+    }
+}
+
+void sim_poke(sim_node *node) {
+    if (node->node != NULL) {
+        set_timer(node, node->world->now_us);
+    }
+}
+
+static void wake(void *context) {
+    sim_node *node = (sim_node *)context;
+    if (!node->stirred) {
+        node->stirred = true;
+        node->world->stirred[node->world->stirred_count++] = node;
+    }
+}
+
+static int open_node(sim_node *node) {
+    sim_world *world = node->world;
+    w4_node_config config = W4_NODE_CONFIG_DEFAULT;
+    config.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
+    config.mesh = W4_MESH_CONFIG_DEFAULT;
+    config.session = W4_SESSION_CONFIG_DEFAULT;
+    (void)snprintf(config.mesh.name, sizeof config.mesh.name, "%s", node->name);
+    (void)snprintf(config.mesh.version, sizeof config.mesh.version, "sim");
+    w4_node_context context = {.env = &node->env,
+                               .store = node->store,
+                               .identity = node->identity,
+                               .registry = &world->registry};
+    char bound[W4_ADDRESS_MAX + 1];
+    int error = 0;
+    int r = w4_node_new(&context, &config, world->now_us, &node->node);
+    r = r != 0
+            ? r
+            : w4_node_transport_open(node->node, &w4_transport_memory, world->network, wake, node);
+    r = r != 0 ? r : w4_node_listen(node->node, node->address, bound, &error);
+    const char *addresses[] = {node->address};
+    r = r != 0 ? r : w4_mesh_set_addresses(w4_node_mesh(node->node), addresses, 1, world->now_us);
+    /* All know the first; the first knows the second. */
+    const char *seed = world->nodes[node->index == 0 ? 1 % world->config.nodes : 0].address;
+    return r != 0 ? r
+                  : w4_mesh_add_address(w4_node_mesh(node->node), seed, W4_ADDRESS_SEED, NULL,
+                                        world->now_us);
+}
+
+void sim_start(sim_node *node) {
+    if (node->node != NULL) {
+        return;
+    }
+    node->life++;
+    node->event_cursor = 0;
+    node->owner = 0;
+    node->doomed = SIM_DEATH_ALIVE;
+    int r = open_node(node);
+    if (r != 0) {
+        sim_fail(node->world, "durable: %s does not start (%d: %s)", node->name, r,
+                 w4_store_error(node->store));
+        return;
+    }
+    node->world->hooks.started(node->world->hooks.context, node);
+    sim_poke(node);
+}
+
+void sim_kill(sim_node *node) {
+    if (node->node == NULL) {
+        return;
+    }
+    w4_memory_network_reset(node->world->network, node->name, NULL);
+    node->node = w4_node_free(node->node);
+    w4_store_memory_fail(node->store, false);
+    w4_store_memory_crash(node->store);
+    w4_timers_remove(&node->world->timers, &node->timer);
+    node->owner = 0;
+    node->doomed = SIM_DEATH_ALIVE;
+    sim_trace(node->world, "died", 4);
+    node->world->hooks.died(node->world->hooks.context, node);
+}
+
+void sim_crash(sim_node *node, sim_death death) {
+    node->doomed = death;
+    sim_poke(node);
+}
+
+/* ---- turns */
+
+static void drain(sim_node *node) {
+    sim_world *world = node->world;
+    w4_node_event event;
+    while (node->node != NULL && w4_node_pop_event(node->node, &event)) {
+        sim_trace(world, &event.kind, sizeof event.kind);
+        sim_trace(world, event.msg_id, strlen(event.msg_id));
+        sim_trace(world, &event.code, sizeof event.code);
+        sim_trace(world, event.bytes.data, event.bytes.len);
+        world->hooks.event(world->hooks.context, node, &event);
+    }
+    w4_event_view view;
+    while (w4_events_next(w4_node_events(node->node), &node->event_cursor, &view)) {
+        sim_trace(world, view.json.data, view.json.len);
+        if (world->config.verbose) {
+            fprintf(stderr, "%12.6f %-4s %.*s\n", (double)(world->now_us - SIM_START_US) / 1e6,
+                    node->name, (int)view.json.len, (const char *)view.json.data);
+        }
+        world->hooks.told(world->hooks.context, node, &view);
+    }
+}
+
+static void turn(sim_node *node) {
+    sim_world *world = node->world;
+    world->turns++;
+    sim_trace(world, &world->now_us, sizeof world->now_us);
+    sim_trace(world, &node->index, sizeof node->index);
+    if (node->doomed == SIM_DEATH_MIDWAY) {
+        w4_store_memory_fail(node->store, true);
+    }
+    int r = w4_node_process(node->node, world->now_us);
+    if (r != 0) {
+        sim_fail(world, "alive: a turn of %s ended with %d", node->name, r);
+        return;
+    }
+    if (node->doomed != SIM_DEATH_ALIVE) {
+        sim_kill(node);
+        return;
+    }
+    drain(node);
+    world->hooks.turned(world->hooks.context, node);
+}
+
+static void settle_timers(sim_world *world, sim_node *turned) {
+    if (turned->node != NULL) {
+        set_timer(turned, w4_node_deadline(turned->node));
+    }
+    while (world->stirred_count > 0) {
+        sim_node *node = world->stirred[--world->stirred_count];
+        node->stirred = false;
+        if (node->node != NULL && node != turned) {
+            uint64_t at_us = w4_node_deadline(node->node);
+            bool later = node->timer.position != 0 && node->timer.at_us <= at_us;
+            set_timer(node, later ? node->timer.at_us : at_us); /* a poke stays */
+        }
+    }
+}
+
+void sim_run(sim_world *world, uint64_t until_us) {
+    while (!world->failed) {
+        uint64_t next_us = w4_timers_next(&world->timers);
+        if (next_us > until_us) {
+            break;
+        }
+        world->standstill = next_us > world->now_us ? 0 : world->standstill + 1;
+        if (world->standstill > SIM_STANDSTILL_MAX) {
+            sim_fail(world, "alive: the nodes do not come to rest");
+            return;
+        }
+        world->now_us = next_us > world->now_us ? next_us : world->now_us;
+        sim_node *node = (sim_node *)(void *)w4_timers_pop(&world->timers, world->now_us);
+        turn(node);
+        settle_timers(world, node);
+    }
+    if (!world->failed && until_us > world->now_us) {
+        world->now_us = until_us;
+        world->standstill = 0;
+    }
+}
+
+sim_node *sim_node_of(sim_world *world, const w4_fingerprint *id) {
+    for (unsigned i = 0; i < world->config.nodes; i++) {
+        if (w4_fingerprint_equal(&world->nodes[i].id, id)) {
+            return &world->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+sim_node *sim_node_of_agent(sim_world *world, const w4_fingerprint *agent) {
+    for (unsigned i = 0; i < world->config.nodes; i++) {
+        if (w4_fingerprint_equal(&world->nodes[i].agent, agent)) {
+            return &world->nodes[i];
+        }
+    }
+    return NULL;
+}
