@@ -160,7 +160,7 @@ START_TEST(memory) {
 END_TEST
 
 START_TEST(sqlite) {
-    fail_each(open_sqlite, 7);
+    fail_each(open_sqlite, 31);
 }
 END_TEST
 

@@ -90,6 +90,7 @@ def test_garbage_on_each_socket():
         round_of(SECONDS / 2, SEED + 100)
         grown = resident(a) - before
         more = len(a.facts()) - facts
+        print(f"resident {before} bytes, grown by {grown} over {more} facts")
         # Facts are kept on purpose (ASan's own tables too); garbage must not be.
         assert grown < 16 * 2 ** 20 + more * 65536, f"grew by {grown} bytes over {more} facts"
         assert a.connected() == 1 and b.connected() == 1, "the good peer was lost"
