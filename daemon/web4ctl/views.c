@@ -71,7 +71,6 @@ static const ctl_column peer_record[] = {
     {"Version",    "/version",     CTL_TEXT},
     {"Addresses",  "/addresses",   CTL_LIST},
     {"Known by",   "/sources",     CTL_LIST},
-    {"First seen", "/first_seen",  CTL_TIME},
     {"Last seen",  "/last_seen",   CTL_TIME},
     {"Failures",   "/failures",    CTL_TEXT},
     {"Next dial",  "/next_dial",   CTL_TIME},

@@ -51,6 +51,7 @@ void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprin
 #define W4D_SESSION_ID_TEXT (2 * W4_SESSION_ID_LEN)
 void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SESSION_ID_TEXT + 1]);
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session);
+void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents);
 

@@ -149,6 +149,7 @@ int w4d_agent_attach(w4d_call *call) {
     w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
     w4_buffer_deinit(&text);
     w4d_write_fingerprint(w, "node", w4_identity_fingerprint(call->app->identity));
+    w4_json_member_unsigned(w, "waiting", info.waiting);
     w4_json_end_object(w);
     return r;
 }

@@ -2,12 +2,14 @@
 #include "web4d/call.h"
 
 #include "base/text.h"
+#include "io/sqlite.h"
 #include "transport/address.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Resident bytes of this process; 0 where the system does not say. */
@@ -75,6 +77,11 @@ static void write_store(w4d_app *app, w4_json_writer *w) {
     w4_json_member_string(w, "state", durable ? "ok" : "failed");
     w4_json_member_string(w, "kind", app->store->ops->name);
     w4_json_member_string(w, "path", app->config->paths.store);
+    w4_json_member_unsigned(w, "version", W4_STORE_SQLITE_VERSION);
+    struct stat st;
+    if (stat(app->config->paths.store, &st) == 0) {
+        w4_json_member_unsigned(w, "bytes", (uint64_t)st.st_size);
+    }
     if (!durable) {
         char error[256];
         w4_text_copy(error, sizeof error, w4_bytes_from_text(w4_store_error(app->store)));
@@ -155,6 +162,7 @@ int w4d_peers_list(w4d_call *call) {
             w4_json_member_string(w, "address", address->address);
             w4_json_member_string(w, "source", w4_address_source_name(address->source));
             w4_json_member_unsigned(w, "failures", address->failures);
+            w4d_write_next_dial(call->app, w, address->next_us);
             if (address->last_error[0] != '\0') {
                 w4_json_member_string(w, "last_error", address->last_error);
             }

@@ -81,6 +81,7 @@ void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info 
         w4_json_member_unsigned(w, "lri", info->lri);
     }
     w4d_write_time(w, "attached_at", info->attached_wall_us);
+    w4_json_member_unsigned(w, "waiting", info->waiting);
     w4_json_end_object(w);
 }
 
@@ -191,7 +192,13 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     w4_json_end_object(w);
 }
 
-static void write_peer_addresses(w4_json_writer *w, const w4_mesh_peer_info *info) {
+void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us) {
+    if (next_us > w4_loop_now_us(app->loop) && next_us != W4_NEVER) {
+        w4d_write_time(w, "next_dial", w4_env_wall_us(&app->env, next_us));
+    }
+}
+
+static void write_peer_addresses(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info) {
     bool sources[W4_ADDRESS_SOURCE_COUNT] = {false};
     uint32_t failures = 0;
     const char *error = "";
@@ -218,6 +225,9 @@ static void write_peer_addresses(w4_json_writer *w, const w4_mesh_peer_info *inf
     }
     w4_json_end_array(w);
     w4_json_member_unsigned(w, "failures", failures);
+    if (!info->connected && info->address_count > 0) {
+        w4d_write_next_dial(app, w, info->addresses[0].next_us);
+    }
     if (error[0] != '\0') {
         w4_json_member_string(w, "last_error", error);
     }
@@ -249,7 +259,7 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
         w4d_session_id_text(session.session, id);
         w4_json_member_string(w, "session", id);
     }
-    write_peer_addresses(w, info);
+    write_peer_addresses(app, w, info);
     w4d_write_time(w, "last_seen", info->seen_wall_us);
     const w4_record *record = w4_graph_find(w4_node_graph(app->node), &info->node);
     if (record != NULL && record->version[0] != '\0') {

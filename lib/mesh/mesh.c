@@ -443,11 +443,13 @@ bool w4_mesh_peer_next(const w4_mesh *mesh, size_t *cursor, w4_mesh_peer_info *r
                                     .address_count = peer->address_count};
     for (uint32_t i = 0; i < peer->address_count; i++) {
         const w4_peer_address *address = peer->addresses[i];
-        ret_info->addresses[i] = (w4_mesh_address_info){.address = address->address,
-                                                        .source = address->source,
-                                                        .worked_wall_us = address->worked_wall_us,
-                                                        .failures = address->failures,
-                                                        .last_error = address->last_error};
+        ret_info->addresses[i] = (w4_mesh_address_info){
+            .address = address->address,
+            .source = address->source,
+            .worked_wall_us = address->worked_wall_us,
+            .failures = address->failures,
+            .next_us = address->dial != 0 ? 0 : address->backoff.not_before_us,
+            .last_error = address->last_error};
     }
     return true;
 }

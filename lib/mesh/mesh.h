@@ -118,6 +118,7 @@ typedef struct w4_mesh_address_info {
     w4_address_source source;
     uint64_t worked_wall_us; /* 0: never */
     uint32_t failures;       /* in a row */
+    uint64_t next_us;        /* no dial earlier; 0: any time, or one is under way */
     const char *last_error;  /* "" */
 } w4_mesh_address_info;
 

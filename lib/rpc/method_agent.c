@@ -121,7 +121,6 @@ static const w4_schema_row agent_message_rows[] = {
     RPC_ENUM("trust", R_, w4_rpc_agent_states, "how far this node trusts the sender"),
     RPC_ARRAY("path", R_, 32, &w4_item_fingerprint, "nodes it came through, the first one first"),
     RPC_TIME("received_at", R_, "when this node took it"),
-    RPC_BOOL("redelivered", O_, "it may have been delivered before"),
     W4_SCHEMA_END};
 static const w4_schema agent_message = {agent_message_rows, true, NULL};
 

@@ -135,7 +135,6 @@ static const w4_schema_row peer_rows[] = {
     RPC_ARRAY("sources", O_, 16, &w4_item_name,
                  "how it became known: seed, beacon, record, operator, store, incoming"),
     RPC_TEXT("version", O_, 64, "of its program, as it told"),
-    RPC_TIME("first_seen", O_, "when it first proved its identity"),
     RPC_TIME("last_seen", O_, "when it was last heard"),
     RPC_COUNT("failures", O_, "dials that failed in a row"),
     RPC_TIME("next_dial", O_, "when it is dialled again"),
