@@ -263,7 +263,7 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
     }
     bool counts = sim_ledger_find(ledger, envelope.msg_id) != NULL;
     bool now = counts && ++ledger->seen == PLANT_AFTER;
-    if (now && ledger->plant == SIM_PLANT_LOSE) {
+    if (counts && ledger->plant == SIM_PLANT_LOSE && ledger->seen % PLANT_AFTER == 0) {
         return;
     }
     if (ledger->plant == SIM_PLANT_SWAP && ledger->seen >= PLANT_AFTER && counts) {
@@ -345,11 +345,13 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
  * given it to its agent, or refused it, or died with it. Of a node that is blocked everything is
  * refused, unread. */
 static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
-    bool hostile = ledger->world->nodes[sent->from].hostile;
-    for (unsigned i = 0; !hostile && i < ledger->world->config.nodes; i++) {
+    const sim_node *from = &ledger->world->nodes[sent->from];
+    for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
         if (sent->outcome[i] == 1 && sent->arrived[i] == 0 && sent->refused[i] == 0 &&
-            there->life == sent->lives[i] && there->node != NULL) {
+            there->life == sent->lives[i] && there->node != NULL &&
+            w4_trust_book_state(w4_node_trust(there->node), W4_TRUST_NODE, &from->id) !=
+                W4_TRUST_BLOCKED) {
             sim_fail(ledger->world,
                      "1: %s of n%u counts as delivered to n%u, where it did not come", sent->msg_id,
                      sent->from, i);

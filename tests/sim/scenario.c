@@ -25,7 +25,7 @@ static const sim_scenario scenarios[] = {
      .nodes = 10, .minutes = 3, .crashes = 1, .down_us = 20 * S,
      .links = {.latency_us = 20 * MS, .jitter_us = 10 * MS, .loss_ppm = 20000, .duplicate_ppm = 5000, .reorder_ppm = 10000}},
     {.name = "partition", .help = "the net falls into two parts again and again, and heals",
-     .nodes = 10, .minutes = 8, .part_every_us = 100 * S, .part_for_us = 60 * S,
+     .nodes = 10, .minutes = 6, .part_every_us = 100 * S, .part_for_us = 60 * S,
      .links = {.latency_us = 30 * MS, .jitter_us = 30 * MS, .loss_ppm = 5000, .reorder_ppm = 5000}},
     {.name = "crashes", .help = "nodes crash at any step, within turns and between them",
      .nodes = 10, .minutes = 5, .crashes = 20, .down_us = 30 * S,
