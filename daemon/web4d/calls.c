@@ -68,8 +68,10 @@ static int answer(w4d_client *client, int r) {
 static int refuse_params(w4d_client *client, w4_bytes id, const w4_faults *faults) {
     char text[W4_FAULT_POINTER_MAX + W4_FAULT_EXPECTED_MAX + 64];
     const w4_fault *first = &faults->items[0];
-    (void)snprintf(text, sizeof text, "invalid params: %s: expected %s",
-                   first->pointer[0] == '\0' ? "/" : first->pointer, first->expected);
+    bool unknown = strncmp(first->expected, "no such member", 14) == 0;
+    (void)snprintf(text, sizeof text, "invalid params: %s: %s%s",
+                   first->pointer[0] == '\0' ? "/" : first->pointer, unknown ? "" : "expected ",
+                   first->expected);
     return answer(client, w4_rpc_write_error(&client->held, id, W4_RPC_INVALID_PARAMS,
                                              W4_REFUSAL_NONE, first->pointer, text));
 }

@@ -260,16 +260,23 @@ int w4d_peers_add(w4d_call *call) {
 }
 
 int w4d_peers_remove(w4d_call *call) {
-    w4_fingerprint node;
-    int r = peer_param(call, &node);
-    if (r != 0) {
-        return r;
-    }
+    w4_mesh *mesh = w4_node_mesh(call->app->node);
+    char name[W4_RPC_NAME_MAX + 1] = "";
+    (void)w4d_param_text(call, "peer", name, sizeof name);
+    w4_fingerprint node = {{0}};
     w4_mesh_peer_info info;
-    uint32_t addresses = find_peer(call->app, &node, &info) ? info.address_count : 0;
-    bool closed = w4_node_session_close(call->app->node, &node, W4_REFUSAL_NONE,
-                                        "removed by an operator", call->now_us);
-    if (!w4_mesh_forget(w4_node_mesh(call->app->node), &node, call->now_us)) {
+    uint32_t addresses = 1;
+    bool closed = false;
+    if (!w4_mesh_forget_address(mesh, name)) {
+        int r = peer_param(call, &node);
+        if (r != 0) {
+            return r;
+        }
+        addresses = find_peer(call->app, &node, &info) ? info.address_count : 0;
+        closed = w4_node_session_close(call->app->node, &node, W4_REFUSAL_NONE,
+                                       "removed by an operator", call->now_us);
+    }
+    if (!w4_fingerprint_is_zero(&node) && !w4_mesh_forget(mesh, &node, call->now_us)) {
         return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/peer", "that node is not among the peers");
     }
     w4_json_begin_object(call->result);

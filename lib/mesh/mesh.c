@@ -213,6 +213,19 @@ bool w4_mesh_forget(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) 
     return true;
 }
 
+bool w4_mesh_forget_address(w4_mesh *mesh, const char *address) {
+    for (uint32_t i = 0; i < mesh->registry.count; i++) {
+        const w4_mesh_peer *peer = mesh->registry.peers[i];
+        for (uint32_t a = 0; w4_fingerprint_is_zero(&peer->node) && a < peer->address_count; a++) {
+            if (strcmp(peer->addresses[a]->address, address) == 0) {
+                w4_mesh_registry_remove_address(&mesh->registry, peer->addresses[a]);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* ---- sessions come and go */
 
 void w4_mesh_dial_failed(w4_mesh *mesh, uint64_t dial, const char *why, uint64_t now_us) {

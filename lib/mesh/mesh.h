@@ -66,6 +66,8 @@ int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source so
                         const w4_fingerprint *node, uint64_t now_us);
 /* Forgets a peer and its addresses (not its trust). False when unknown. */
 bool w4_mesh_forget(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
+/* The same for an address behind which no node has proved itself. */
+bool w4_mesh_forget_address(w4_mesh *mesh, const char *address);
 
 /* What became of a DIAL event, by its number: each is answered once, by one of these or by
  * w4_mesh_session_up. No link, or no handshake: */

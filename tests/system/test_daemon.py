@@ -138,6 +138,23 @@ def test_reload_and_stop():
         assert not os.path.exists(a.control_socket)
 
 
+def test_addresses_come_and_go():
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+        call = a.control.call
+        assert call("peers.add", {"address": "tcp:127.0.0.1:1"})["added"]
+        assert not call("peers.add", {"address": "tcp:127.0.0.1:1"})["added"]
+        a.wait_until("the dial failed",
+                     lambda: call("peers.list")["dialling"][0].get("last_error"))
+        assert call("peers.remove", {"peer": "tcp:127.0.0.1:1"})["removed"] == 1
+        assert call("peers.list")["dialling"] == []
+        try:
+            call("peers.remove", {"peer": "tcp:127.0.0.1:1"})
+            raise AssertionError("it was removed twice")
+        except Refused as refused:
+            assert refused.code == "not_found", refused
+
+
 def test_key_files_are_guarded():
     with Mesh("a") as mesh:
         a = mesh.nodes[0]
@@ -196,5 +213,5 @@ def test_sockets_and_notifications_of_a_manager():
 
 
 main([test_arguments, test_bad_configs_are_refused, test_second_instance_is_refused,
-      test_as_a_plain_user_without_flags, test_reload_and_stop, test_key_files_are_guarded,
+      test_as_a_plain_user_without_flags, test_reload_and_stop, test_addresses_come_and_go, test_key_files_are_guarded,
       test_sockets_and_notifications_of_a_manager])
