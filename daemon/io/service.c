@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,4 +188,22 @@ const char *w4_service_credential(w4_service *service, const char *name, char *r
     }
     int len = snprintf(ret_path, size, "%s/%s", service->credentials, name);
     return len > 0 && (size_t)len < size ? ret_path : NULL;
+}
+
+bool w4_service_has_journal(void) {
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char own[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0) {
+        return false;
+    }
+    (void)snprintf(own, sizeof own, "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    return strcmp(own, stream) == 0;
+}
+
+bool w4_service_journal(w4_log_level level, const char *text, const char *event, const char *peer) {
+    static const int priorities[W4_LOG_LEVEL_COUNT] = {3, 4, 6, 7}; /* as syslog has them */
+    return sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priorities[level], "WEB4_EVENT=%s",
+                           event, peer == NULL ? NULL : "WEB4_PEER=%s", peer, NULL) == 0;
 }

@@ -24,3 +24,9 @@ int w4_service_socket(w4_service *service, const char *name);
 /* The path of a credential (LoadCredential=), or NULL: $CREDENTIALS_DIRECTORY/name. */
 const char *w4_service_credential(w4_service *service, const char *name, char *ret_path,
                                   size_t size);
+
+/* Is stderr the journal ($JOURNAL_STREAM names the very file)? */
+bool w4_service_has_journal(void);
+/* One entry of the journal with fields of its own: WEB4_EVENT, WEB4_PEER (NULL: left out). False
+ * when it did not take it. */
+bool w4_service_journal(w4_log_level level, const char *text, const char *event, const char *peer);

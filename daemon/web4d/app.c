@@ -305,7 +305,7 @@ static int start_mesh(w4d_app *app) {
 int w4d_app_start(w4d_app *app) {
     LIST_INIT(&app->clients);
     app->log_level = app->config->log.level;
-    app->to_journal = getenv("JOURNAL_STREAM") != NULL;
+    app->to_journal = w4_service_has_journal();
     int r = start_loop(app);
     if (r != 0) {
         return r;

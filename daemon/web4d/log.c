@@ -40,6 +40,16 @@ static int write_line(w4_buffer *out, w4_json event) {
     return r;
 }
 
+/* To the journal with its fields, where stderr is the journal; else a line as any other. */
+static void log_event(w4d_app *app, const w4_event_view *view, w4_json event, const char *text) {
+    char peer[W4_FINGERPRINT_TEXT_LEN + 1] = "";
+    bool with_peer = w4_json_string_copy(w4_json_get(event, "peer"), peer, sizeof peer);
+    if (!app->to_journal || !w4_service_journal(view->severity, text, w4_event_name(view->event),
+                                                with_peer ? peer : NULL)) {
+        w4d_log_line(app, view->severity, text);
+    }
+}
+
 void w4d_log_events(w4d_app *app) {
     const w4_events *events = w4_node_events(app->node);
     w4_event_view view;
@@ -60,7 +70,7 @@ void w4d_log_events(w4d_app *app) {
             write_line(&line, w4_json_root(&doc)) == 0) {
             const char *text = w4_buffer_text(&line);
             if (text != NULL) {
-                w4d_log_line(app, view.severity, text);
+                log_event(app, &view, w4_json_root(&doc), text);
             }
         }
         w4_buffer_deinit(&line);
