@@ -267,7 +267,7 @@ static int add_indexes(w4_facts *facts, w4_fact *fact) {
     return r == 0 ? add_name(facts, fact) : r;
 }
 
-int w4_facts_add(w4_facts *facts, w4_fact *fact) {
+static int add_id(w4_facts *facts, w4_fact *fact) {
     by_id *entry = calloc(1, sizeof *entry);
     if (!entry) {
         return -ENOMEM;
@@ -278,7 +278,16 @@ int w4_facts_add(w4_facts *facts, w4_fact *fact) {
         free(entry);
         return -ENOMEM;
     }
+    return 0;
+}
+
+int w4_facts_add(w4_facts *facts, w4_fact *fact) {
     int r = set_add(&facts->order, fact);
+    if (r != 0) {
+        w4_fact_free(fact);
+        return r;
+    }
+    r = add_id(facts, fact);
     if (r == 0) {
         r = add_indexes(facts, fact);
     }

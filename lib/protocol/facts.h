@@ -26,8 +26,8 @@ uint32_t w4_facts_open_of(const w4_facts *facts, const w4_fingerprint *proposer)
 uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id);
 bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent);
 
-/* Takes the fact over on success. It goes to the queue of those to be judged, as do those that
- * wait for it as a cause. 0, -ENOMEM. */
+/* Takes the fact over, also when it fails. It goes to the queue of those to be judged, as do those
+ * that wait for it as a cause. 0, -ENOMEM. */
 int w4_facts_add(w4_facts *facts, w4_fact *fact);
 /* Takes it out and frees it. */
 void w4_facts_remove(w4_facts *facts, w4_fact *fact);

@@ -73,9 +73,10 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
         return -ENOMEM;
     }
     *parcel = *draft;
-    parcel->state = W4_PARCEL_STATE_COUNT;
+    parcel->state = W4_PARCEL_PARKED;
     parcel->envelope = NULL;
     parcel->by_ticket = NULL;
+    TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
     parcels->count++;
     *ret_parcel = parcel;
     return 0;

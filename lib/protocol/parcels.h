@@ -71,8 +71,8 @@ w4_neighbour *w4_neighbour_next(const w4_parcels *parcels, void **cursor);
 /* Forgets one that is down and has no parcels. */
 void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour);
 
-/* A new parcel with the members of draft, in no list yet: set it with w4_parcel_hold, _fly or
- * _park. 0, -ENOMEM, or 1: too many. */
+/* A new parcel with the members of draft, parked until it is held or flies. 0, -ENOMEM, or 1: too
+ * many. */
 int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel);
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
 /* Each takes it out of the list and state that it is in. hold and fly: envelope is referenced while

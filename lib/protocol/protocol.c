@@ -127,6 +127,9 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
     r = w4_router_trust(p, W4_TRUST_AGENT, &agent->fingerprint, W4_TRUST_EVENT_HANDSHAKE, NULL,
                         "attached here with its key", "", now_us);
     r = r < 0 ? r : w4_knowledge_settle(p, now_us);
+    if (r < 0) {
+        agent->identity = NULL; /* the key stays the caller's */
+    }
     return r < 0 ? r : 0;
 }
 
@@ -213,7 +216,7 @@ static int take_own_state(w4_protocol *p, const w4_inbound *in) {
 /* Runs the pipeline over an envelope of a local agent. */
 static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receipt,
                      w4_refused *ret_refused) {
-    int r = w4_pipeline_run(p, in);
+    int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, in);
     if (r == 0) {
         *ret_receipt = (w4_send_receipt){.stored = in->stored, .recipients = in->recipients};
         memcpy(ret_receipt->msg_id, in->envelope.msg_id, sizeof ret_receipt->msg_id);
@@ -403,7 +406,7 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
                      .now_us = now_us,
                      .wall_us = w4_router_wall(p, now_us),
                      .deadline_us = W4_NEVER};
-    int r = w4_pipeline_run(p, &in);
+    int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, &in);
     if (r > 0) {
         r = tell_rejected(p, &in);
     }
@@ -412,7 +415,7 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
 }
 
 int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us) {
-    return w4_deliveries_transmitted(p, ticket, outcome, now_us);
+    return p->failed != 0 ? p->failed : w4_deliveries_transmitted(p, ticket, outcome, now_us);
 }
 
 /* ---- time */
