@@ -30,6 +30,9 @@ void w4d_actor(const w4d_call *call, char *ret_text, size_t size);
 /* A member of params as terminated text: false when absent. */
 bool w4d_param_text(const w4d_call *call, const char *name, char *ret_text, size_t size);
 
+/* One line may not hold another row of a list: what matters most has to come first. */
+bool w4d_list_full(const w4d_call *call);
+
 /* resolve.c: names as people type them. 0, or 1 refused (not_found; says when it is ambiguous). */
 int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent);
 int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node);

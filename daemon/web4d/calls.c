@@ -55,6 +55,13 @@ bool w4d_param_text(const w4d_call *call, const char *name, char *ret_text, size
     return w4_json_string_copy(w4_json_get(call->params, name), ret_text, size);
 }
 
+/* No row of a list is longer. */
+#define W4D_ROW_MAX (64u * 1024u)
+
+bool w4d_list_full(const w4d_call *call) {
+    return call->result->out->len + W4D_ROW_MAX > W4_RPC_LINE_MAX;
+}
+
 static int answer(w4d_client *client, int r) {
     /* The only failure beside memory: more is held for this client than it may have. It would lose
      * an answer, so it is cut off instead; w4d_clients_flush does that when it sees the mark. */

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,8 +119,18 @@ static int serve(w4d_app *app) {
     return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Large blocks go back to the system when they are freed. Left alone, glibc keeps ever larger ones
+ * once a single one was freed, and memory stays at the height of the worst minute. */
+static void tame_malloc(void) {
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
+
 int main(int argc, char **argv) {
     arguments args = {0};
+    tame_malloc();
     if (hold_standard_descriptors() < 0) {
         return EXIT_FAILURE;
     }

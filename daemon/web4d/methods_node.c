@@ -140,6 +140,32 @@ int w4d_status_get(w4d_call *call) {
 
 /* ---- peers */
 
+/* Those that are connected, those that were met, and those that others only tell of: what strangers
+ * invent must not hide who is there. */
+typedef enum standing {
+    STANDING_CONNECTED,
+    STANDING_MET,
+    STANDING_HEARSAY,
+    STANDING_COUNT
+} standing;
+
+static standing standing_of(const w4_mesh_peer_info *info) {
+    if (info->connected) {
+        return STANDING_CONNECTED;
+    }
+    return info->seen_wall_us != 0 ? STANDING_MET : STANDING_HEARSAY;
+}
+
+static void write_peers(w4d_call *call, standing wanted) {
+    w4_mesh_peer_info info;
+    for (size_t cursor = 0; !w4d_list_full(call) &&
+                            w4_mesh_peer_next(w4_node_mesh(call->app->node), &cursor, &info);) {
+        if (!w4_fingerprint_is_zero(&info.node) && standing_of(&info) == wanted) {
+            w4d_write_peer(call->app, call->result, &info, false);
+        }
+    }
+}
+
 int w4d_peers_list(w4d_call *call) {
     w4_mesh *mesh = w4_node_mesh(call->app->node);
     w4_json_writer *w = call->result;
@@ -147,15 +173,13 @@ int w4d_peers_list(w4d_call *call) {
     w4_json_begin_object(w);
     w4_json_name(w, "peers");
     w4_json_begin_array(w);
-    for (size_t cursor = 0; w4_mesh_peer_next(mesh, &cursor, &info);) {
-        if (!w4_fingerprint_is_zero(&info.node)) {
-            w4d_write_peer(call->app, w, &info, false);
-        }
+    for (standing wanted = 0; wanted < STANDING_COUNT; wanted++) {
+        write_peers(call, wanted);
     }
     w4_json_end_array(w);
     w4_json_name(w, "dialling");
     w4_json_begin_array(w);
-    for (size_t cursor = 0; w4_mesh_peer_next(mesh, &cursor, &info);) {
+    for (size_t cursor = 0; !w4d_list_full(call) && w4_mesh_peer_next(mesh, &cursor, &info);) {
         for (uint32_t i = 0; w4_fingerprint_is_zero(&info.node) && i < info.address_count; i++) {
             const w4_mesh_address_info *address = &info.addresses[i];
             w4_json_begin_object(w);
@@ -327,7 +351,8 @@ int w4d_sessions_list(w4d_call *call) {
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "sessions");
     w4_json_begin_array(call->result);
-    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &session);) {
+    for (size_t cursor = 0;
+         !w4d_list_full(call) && w4_node_session_next(call->app->node, &cursor, &session);) {
         w4d_write_session(call->app, call->result, &session);
     }
     w4_json_end_array(call->result);

@@ -94,7 +94,16 @@ static int place_add(w4_directory *directory, const w4_record *record,
     }
     p->record = record;
     p->agent = named;
-    DL_APPEND2(a->places, p, previous, next);
+    /* A newer record of the same author stands where the older one, which is about to go, stood. */
+    place *older = a->places;
+    while (older != NULL && !w4_fingerprint_equal(&older->record->id, &record->id)) {
+        older = older->next;
+    }
+    if (older != NULL) {
+        DL_APPEND_ELEM2(a->places, older, p, previous, next);
+    } else {
+        DL_APPEND2(a->places, p, previous, next);
+    }
     return 0;
 }
 
@@ -204,18 +213,22 @@ void w4_directory_remove(w4_directory *directory, const w4_record *record) {
 
 const w4_record_agent *w4_directory_find(const w4_directory *directory, const w4_fingerprint *key,
                                          const w4_record **ret_record) {
-    const agent *a = find_agent(directory, key);
-    if (a == NULL) {
+    const void *cursor = NULL;
+    return w4_directory_next_place(directory, key, &cursor, ret_record);
+}
+
+const w4_record_agent *w4_directory_next_place(const w4_directory *directory,
+                                               const w4_fingerprint *key, const void **cursor,
+                                               const w4_record **ret_record) {
+    const place *last = (const place *)*cursor;
+    const agent *a = last == NULL ? find_agent(directory, key) : NULL;
+    const place *next = last != NULL ? last->next : a != NULL ? a->places : NULL;
+    if (next == NULL) {
         return NULL;
     }
-    const place *newest = a->places;
-    for (const place *p = newest->next; p != NULL; p = p->next) {
-        if (p->record->issued_wall_us > newest->record->issued_wall_us) {
-            newest = p;
-        }
-    }
-    *ret_record = newest->record;
-    return newest->agent;
+    *cursor = next;
+    *ret_record = next->record;
+    return next->agent;
 }
 
 uint32_t w4_directory_find_name(const w4_directory *directory, w4_bytes agent_id,

@@ -267,6 +267,16 @@ const w4_record_agent *w4_graph_find_agent(const w4_graph *graph, const w4_finge
     return found;
 }
 
+bool w4_graph_next_home(const w4_graph *graph, const w4_fingerprint *agent, const void **cursor,
+                        w4_fingerprint *ret_node) {
+    const w4_record *record = NULL;
+    if (w4_directory_next_place(&graph->directory, agent, cursor, &record) == NULL) {
+        return false;
+    }
+    *ret_node = record->id;
+    return true;
+}
+
 uint32_t w4_graph_find_agent_id(const w4_graph *graph, w4_bytes agent_id, w4_fingerprint *ret_agent,
                                 w4_fingerprint *ret_node) {
     w4_fingerprint agent;

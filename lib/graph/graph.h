@@ -43,9 +43,14 @@ w4_bytes w4_graph_text(const w4_graph *graph, const w4_fingerprint *author);
 const w4_record *w4_graph_next(const w4_graph *graph, size_t *cursor);
 size_t w4_graph_count(const w4_graph *graph); /* withdrawn ones too */
 
-/* The directory. An agent on several nodes: the newest record wins. */
+/* The directory. An agent on several nodes: who named it first keeps it for as long as he does, so
+ * that nobody takes an agent away by claiming it. */
 const w4_record_agent *w4_graph_find_agent(const w4_graph *graph, const w4_fingerprint *agent,
                                            w4_fingerprint *ret_node);
+/* Each node that names it, in that order; *cursor from NULL, good until the graph changes. False at
+ * the end. */
+bool w4_graph_next_home(const w4_graph *graph, const w4_fingerprint *agent, const void **cursor,
+                        w4_fingerprint *ret_node);
 /* How many keys go under that agent_id; *ret_agent is the one when it is 1. */
 uint32_t w4_graph_find_agent_id(const w4_graph *graph, w4_bytes agent_id, w4_fingerprint *ret_agent,
                                 w4_fingerprint *ret_node);

@@ -331,6 +331,35 @@ static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes re
     return 0;
 }
 
+/* Who the record says it is of; nothing is proven. */
+static bool author_of(w4_json record, w4_fingerprint *ret_author) {
+    w4_json id = w4_json_get(w4_json_get(record, "node"), "id");
+    return w4_json_string_plain(id) && w4_fingerprint_parse(w4_json_string_raw(id), ret_author);
+}
+
+/* Before anything is verified: is it more than its bearer may tell? Nodes that are known or were
+ * met here cost nothing that could be saved. */
+static bool is_too_much(w4_mesh *mesh, const w4_fingerprint *from, w4_json record,
+                        uint64_t now_us) {
+    w4_fingerprint author;
+    w4_mesh_peer *bearer = w4_mesh_registry_find(&mesh->registry, from);
+    if (bearer == NULL || !author_of(record, &author)) {
+        return false;
+    }
+    w4_bytes known = w4_graph_text(mesh->context.graph, &author);
+    if (w4_fingerprint_equal(&author, from)) {
+        return !w4_bytes_equal(known, w4_json_text(record)) &&
+               !w4_mesh_budget_take(&bearer->told, W4_MESH_TOLD_MAX, W4_MESH_TOLD_US, now_us);
+    }
+    const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, &author);
+    bool met = peer != NULL && (peer->connected || peer->seen_wall_us != 0);
+    return known.len == 0 && !met &&
+           !(w4_mesh_budget_take(&bearer->introduced, W4_MESH_INTRODUCED_MAX, W4_MESH_STRANGER_US,
+                                 now_us) &&
+             w4_mesh_budget_take(&mesh->strangers, W4_MESH_STRANGERS_MAX, W4_MESH_STRANGER_US,
+                                 now_us));
+}
+
 int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope, uint64_t now_us) {
     w4_json_document doc = {0};
     int r = w4_json_read_canonical(&doc, envelope, &W4_JSON_LIMITS_ENVELOPE, NULL);
@@ -338,7 +367,10 @@ int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope
         w4_json records = w4_json_get(w4_json_get(w4_json_root(&doc), "payload"), "records");
         for (w4_json_iterator i = w4_json_first(records); r == 0 && w4_json_exists(i.value);
              i = w4_json_next(i)) {
-            r = receive_record(mesh, from, w4_json_text(i.value), now_us);
+            r = is_too_much(mesh, from, i.value, now_us)
+                    ? reject(mesh, from, W4_REFUSAL_RATE_LIMITED, "node record", " /node/id",
+                             "fewer nodes that are not known here")
+                    : receive_record(mesh, from, w4_json_text(i.value), now_us);
         }
     }
     w4_json_document_deinit(&doc);

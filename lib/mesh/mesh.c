@@ -361,6 +361,12 @@ static int dial_due(w4_mesh *mesh, uint64_t now_us) {
             mesh->dial_due_us = next_us;
             return 0;
         }
+        if (!w4_mesh_registry_is_proven(address) &&
+            !w4_mesh_budget_take(&mesh->hearsay, W4_MESH_HEARSAY_DIALS_MAX, W4_MESH_HEARSAY_DIAL_US,
+                                 now_us)) {
+            mesh->dial_due_us = w4_later(now_us, W4_MESH_HEARSAY_DIAL_US); /* none better is due */
+            return 0;
+        }
         w4_mesh_registry_dial_begin(registry, address, now_us);
         w4_mesh_event event = {.kind = W4_MESH_EVENT_DIAL, .dial = address->dial};
         if (address->pinned) {

@@ -8,6 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool w4_mesh_budget_take(w4_mesh_budget *budget, uint32_t max, uint64_t every_us, uint64_t now_us) {
+    uint64_t back = now_us > budget->since_us ? (now_us - budget->since_us) / every_us : 0;
+    budget->since_us += back * every_us;
+    budget->used -= back < budget->used ? (uint32_t)back : budget->used;
+    if (budget->used == 0) {
+        budget->since_us = now_us;
+    }
+    if (budget->used >= max) {
+        return false;
+    }
+    budget->used++;
+    return true;
+}
+
 /* ---- peers */
 
 void w4_mesh_registry_remove(w4_mesh_registry *registry, w4_mesh_peer *peer) {
@@ -251,13 +265,13 @@ w4_peer_address *w4_mesh_registry_claim(w4_mesh_registry *registry, w4_mesh_peer
 /* ---- dials */
 
 /* What somebody here said or saw, before what others claim. */
-static bool is_proven(const w4_peer_address *address) {
+bool w4_mesh_registry_is_proven(const w4_peer_address *address) {
     return address->worked_wall_us != 0 || address->source <= W4_ADDRESS_OPERATOR;
 }
 
 static bool better(const w4_peer_address *a, const w4_peer_address *b) {
-    if (is_proven(a) != is_proven(b)) {
-        return is_proven(a);
+    if (w4_mesh_registry_is_proven(a) != w4_mesh_registry_is_proven(b)) {
+        return w4_mesh_registry_is_proven(a);
     }
     if (a->failures != b->failures) {
         return a->failures < b->failures;

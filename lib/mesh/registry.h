@@ -8,6 +8,13 @@
 
 #define W4_MESH_SECOND_DIAL_US (UINT64_C(250) * W4_US_PER_MS) /* after the first to that peer */
 
+/* How often something may happen: max at once, and one more each every_us. */
+typedef struct w4_mesh_budget {
+    uint32_t used;
+    uint64_t since_us;
+} w4_mesh_budget;
+bool w4_mesh_budget_take(w4_mesh_budget *budget, uint32_t max, uint64_t every_us, uint64_t now_us);
+
 struct w4_mesh_peer;
 
 typedef struct w4_peer_address {
@@ -37,6 +44,8 @@ typedef struct w4_mesh_peer {
     char via[256];       /* the address of that session, or "" */
     w4_peer_address *addresses[W4_MESH_PEER_ADDRESSES_MAX];
     uint32_t address_count;
+    w4_mesh_budget told;       /* records of its own */
+    w4_mesh_budget introduced; /* of nodes that were not known here */
 } w4_mesh_peer;
 
 typedef struct w4_mesh_registry {
@@ -81,6 +90,8 @@ void w4_mesh_registry_remove_address(w4_mesh_registry *registry, w4_peer_address
  * ask again. */
 w4_peer_address *w4_mesh_registry_next(w4_mesh_registry *registry, const w4_trust_book *trust,
                                        uint64_t now_us, uint64_t *ret_next_us);
+/* Somebody here said it or saw it work; all else is what others claim. */
+bool w4_mesh_registry_is_proven(const w4_peer_address *address);
 /* There must be room among the dials. Numbers are never used again. */
 void w4_mesh_registry_dial_begin(w4_mesh_registry *registry, w4_peer_address *address,
                                  uint64_t now_us);

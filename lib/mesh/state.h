@@ -12,6 +12,16 @@
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u
+/* What strangers may cost. A node changes its record once a second at most; who tells of nodes that
+ * were not known here has a share of his own, and all of them one together; and addresses that
+ * nobody here has seen work are dialled one after the other. */
+#define W4_MESH_TOLD_MAX 32u
+#define W4_MESH_TOLD_US (W4_US_PER_S / 2)
+#define W4_MESH_INTRODUCED_MAX 256u
+#define W4_MESH_STRANGERS_MAX 1024u
+#define W4_MESH_STRANGER_US (UINT64_C(10) * W4_US_PER_S)
+#define W4_MESH_HEARSAY_DIALS_MAX 128u
+#define W4_MESH_HEARSAY_DIAL_US (UINT64_C(250) * W4_US_PER_MS)
 
 typedef struct w4_mesh_item {
     STAILQ_ENTRY(w4_mesh_item) next;
@@ -34,7 +44,9 @@ struct w4_mesh {
     uint64_t beacon_due_us;
     uint64_t dial_due_us;
     w4_log_limit beacon_limit;
-    w4_json_document doc; /* scratch */
+    w4_mesh_budget strangers; /* introduced by anybody */
+    w4_mesh_budget hearsay;   /* dials of addresses that are not proven */
+    w4_json_document doc;     /* scratch */
     struct w4_mesh_items items;
     w4_mesh_item *popped;
     uint32_t item_count;

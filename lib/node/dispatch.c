@@ -5,12 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What all sessions hold together is bounded: of many, each may hold the less. A few that are slow
+ * have the whole of their own limits; a crowd that left with what was sent to all still waiting for
+ * it does not. */
+static bool is_over_share(const w4_node *node, const w4_node_peer *peer) {
+    size_t share = W4_NODE_QUEUED_BYTES_MAX / node->session_count;
+    return w4_session_memory(peer->session) >=
+           (share > W4_NODE_QUEUED_SHARE_MIN ? share : W4_NODE_QUEUED_SHARE_MIN);
+}
+
 int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
                  uint64_t token, uint64_t now_us) {
     w4_refusal code = W4_REFUSAL_NONE;
     w4_node_peer *peer = w4_node_peer_find(node, to);
     if (peer == NULL) {
         code = W4_REFUSAL_NO_ROUTE;
+    } else if (is_over_share(node, peer)) {
+        code = W4_REFUSAL_BACKPRESSURE;
     } else {
         int r = w4_session_send(peer->session, channel, message, token, now_us);
         if (r < 0) {

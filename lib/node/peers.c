@@ -143,15 +143,62 @@ static w4_refusal admission(const w4_node *node, const w4_fingerprint *peer) {
     return W4_REFUSAL_NONE;
 }
 
+/* Who gives way when the table is full: one that only waits for another link; for a node that is
+ * trusted, also one that is connected. Of those, who was heard least lately; never a trusted one.
+ */
+static w4_node_peer *expendable(const w4_node *node, bool for_trusted) {
+    w4_node_peer *least = NULL;
+    uint64_t least_heard_us = 0;
+    for (size_t i = 0; i < node->session_count; i++) {
+        w4_node_peer *peer = node->sessions[i];
+        if ((peer->link != NULL && !for_trusted) ||
+            w4_trust_book_state(node->trust, W4_TRUST_NODE, &peer->node) == W4_TRUST_TRUSTED) {
+            continue;
+        }
+        w4_session_stats stats;
+        w4_session_stats_get(peer->session, &stats);
+        bool waits_more = least != NULL && least->link != NULL && peer->link == NULL;
+        bool waits_less = least != NULL && least->link == NULL && peer->link != NULL;
+        if (least == NULL || waits_more || (!waits_less && stats.last_heard_us < least_heard_us)) {
+            least = peer;
+            least_heard_us = stats.last_heard_us;
+        }
+    }
+    return least;
+}
+
+/* Strangers who come and go must not fill the table for as long as their sessions wait. */
+static int make_room(w4_node *node, const w4_fingerprint *newcomer, uint64_t now_us) {
+    if (HASH_COUNT(node->peers) < node->config.sessions_max ||
+        w4_node_peer_find(node, newcomer) != NULL) {
+        return 0;
+    }
+    w4_trust_state trust = w4_trust_book_state(node->trust, W4_TRUST_NODE, newcomer);
+    w4_node_peer *out =
+        trust == W4_TRUST_BLOCKED ? NULL : expendable(node, trust == W4_TRUST_TRUSTED);
+    if (out == NULL) {
+        return 0;
+    }
+    w4_session_close(out->session, W4_REFUSAL_OVERLOADED, "its place was needed", now_us);
+    w4_node_peer_activate(node, out);
+    int r = w4_node_peer_emit(node, out, now_us); /* CLOSE, where there is a link */
+    return r < 0 ? r : w4_node_peer_events(node, out, now_us);
+}
+
 int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,
                         uint64_t now_us) {
     const w4_fingerprint fingerprint = result->peer.fingerprint;
+    int r = node->draining ? 0 : make_room(node, &fingerprint, now_us);
+    if (r < 0) {
+        w4_node_link_free(node, link, "no memory", now_us);
+        return r;
+    }
     w4_refusal code = admission(node, &fingerprint);
     if (code != W4_REFUSAL_NONE) {
         return refuse(node, link, result, code, now_us);
     }
     w4_node_peer *peer = w4_node_peer_find(node, &fingerprint);
-    int r = peer == NULL ? peer_new(node, &fingerprint, now_us, &peer) : 0;
+    r = peer == NULL ? peer_new(node, &fingerprint, now_us, &peer) : 0;
     if (r < 0 || !new_link_wins(node, peer, link, now_us)) {
         if (r == 0 && link->dial != 0) { /* the address is good, and whose it is known now */
             r = w4_mesh_dial_worked(node->mesh, link->dial, &fingerprint, now_us);

@@ -13,6 +13,8 @@
 #define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
 #define W4_NODE_EVENTS_FULL 4096u /* from then on nothing is read */
 #define W4_NODE_EVENTS_MAX 32768u /* far above what one frame can lead to beyond that */
+#define W4_NODE_QUEUED_BYTES_MAX ((size_t)256 * 1024 * 1024) /* for all sessions together */
+#define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_ROUNDS_MAX 64u            /* of passing events between the parts, in one turn */
 #define W4_NODE_FRAMES_PER_TURN 512u      /* taken from one transport before others have a turn */

@@ -164,10 +164,15 @@ static int stage_speaker(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
                                  "a message of a family that agents speak");
     }
-    return w4_fingerprint_equal(sender, &in->agent->fingerprint)
+    if (!w4_fingerprint_equal(sender, &in->agent->fingerprint)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/sender/fingerprint",
+                                 "an agent that this client has attached");
+    }
+    /* Nor under the name of another one, which may be attached here too. */
+    return strcmp(in->envelope.sender.agent_id, in->agent->agent_id) == 0
                ? 0
-               : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/sender/fingerprint",
-                                   "an agent that this client has attached");
+               : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/sender/agent_id",
+                                   "the name under which it is attached");
 }
 
 static int stage_freshness(w4_protocol *p, w4_inbound *in) {

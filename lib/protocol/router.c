@@ -70,6 +70,32 @@ static bool record_has(const w4_protocol *p, const w4_fingerprint *node,
     return false;
 }
 
+/* Of the nodes that say the agent is attached to them: one that is connected before one that is
+ * not, one that is trusted here before others, then who said it first. Anybody can say it, and must
+ * not cut off or draw to himself what is for another. Blocked nodes have no say. */
+static int worth_of(const w4_protocol *p, const w4_fingerprint *node) {
+    w4_trust_state trust = w4_trust_book_state(p->trust, W4_TRUST_NODE, node);
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (trust == W4_TRUST_BLOCKED) {
+        return 0;
+    }
+    return 1 + (neighbour && neighbour->up ? 2 : 0) + (trust == W4_TRUST_TRUSTED ? 1 : 0);
+}
+
+bool w4_router_place(const w4_protocol *p, const w4_fingerprint *agent, w4_fingerprint *ret_node) {
+    const void *cursor = NULL;
+    w4_fingerprint node;
+    int best = 0;
+    while (w4_graph_next_home(p->graph, agent, &cursor, &node)) {
+        int worth = worth_of(p, &node);
+        if (worth > best) {
+            best = worth;
+            *ret_node = node;
+        }
+    }
+    return best > 0;
+}
+
 bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
                     w4_fingerprint *ret_node) {
     const w4_agent *local = w4_agents_find(&p->agents, agent);
@@ -81,7 +107,11 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
         *ret_node = *from;
         return true;
     }
-    if (w4_graph_find_agent(p->graph, agent, ret_node)) {
+    /* Instead of who brought its word only a node that proved itself here: any number of others can
+     * be written on paper, and each would pass for one more that is independent. */
+    w4_fingerprint named;
+    if (w4_router_place(p, agent, &named) && (!from || w4_neighbour_find(&p->parcels, &named))) {
+        *ret_node = named;
         return true;
     }
     if (from) {

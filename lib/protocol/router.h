@@ -64,10 +64,12 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
 
 /* Where an agent is: this node for local ones, else where the directory says. from: the node whose
  * session brought its word, or NULL; it is believed where its own record has the agent, and where
- * nobody's has. False: nobody knows. */
+ * that of no node that had a session here has. False: nobody knows. */
 bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
                     w4_fingerprint *ret_node);
 
+/* The same for agents elsewhere, as the records say: the best of the nodes that name it. */
+bool w4_router_place(const w4_protocol *p, const w4_fingerprint *agent, w4_fingerprint *ret_node);
 /* The node to send to when sender (a local agent) means receiver: where it proved to be, as long as
  * that node's record has it; else as w4_router_home. */
 bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,

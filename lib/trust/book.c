@@ -27,7 +27,7 @@ static unsigned hash_key(const void *key, size_t len) {
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* How many of the oldest untrusted subjects are looked at to find one to forget. */
+/* How many of the oldest subjects are looked at to find one to forget. */
 #define FORGET_LOOK_MAX 16u
 #define SLOTS_FIRST 16u
 
@@ -43,7 +43,7 @@ typedef struct subject {
     size_t slot;
     uint64_t since_wall_us;
     uint64_t cooldown_until_wall_us;
-    TAILQ_ENTRY(subject) untrusted; /* in the book's list while the state is untrusted */
+    TAILQ_ENTRY(subject) oldest; /* in the book's list of its state, when that has one */
     UT_hash_handle hh;
 } subject;
 
@@ -53,7 +53,9 @@ struct w4_trust_book {
     subject *by_key;
     subject **slots; /* every subject, for walks by index */
     size_t count, slots_cap;
-    struct subject_list untrusted; /* oldest first: who may be forgotten */
+    /* Oldest first: who may be forgotten. Nodes on probation only when no other is left: their next
+     * session puts them on it again, and strangers cannot fill the book for ever. */
+    struct subject_list untrusted, probing;
 };
 
 int w4_trust_book_new(w4_trust_book **ret_book) {
@@ -62,6 +64,7 @@ int w4_trust_book_new(w4_trust_book **ret_book) {
         return -ENOMEM;
     }
     TAILQ_INIT(&book->untrusted);
+    TAILQ_INIT(&book->probing);
     *ret_book = book;
     return 0;
 }
@@ -98,14 +101,35 @@ static bool is_cooling(const subject *s, uint64_t wall_us) {
            s->cooldown_until_wall_us - wall_us <= W4_TRUST_COOLDOWN_MAX_S * W4_US_PER_S;
 }
 
-/* Drops an untrusted subject that is not in cooldown; absent means the same as untrusted. Those
- * looked at in vain go to the end, so that repeated calls get round all of them. */
-static bool forget_one(w4_trust_book *book, uint64_t wall_us) {
-    for (size_t i = 0; i < FORGET_LOOK_MAX && !TAILQ_EMPTY(&book->untrusted); i++) {
-        subject *oldest = TAILQ_FIRST(&book->untrusted);
-        TAILQ_REMOVE(&book->untrusted, oldest, untrusted);
+static struct subject_list *list_of(w4_trust_book *book, const subject *s) {
+    if (s->state == W4_TRUST_UNTRUSTED) {
+        return &book->untrusted;
+    }
+    return s->state == W4_TRUST_PROBING && s->key.kind == W4_TRUST_NODE ? &book->probing : NULL;
+}
+
+static void list_add(w4_trust_book *book, subject *s) {
+    struct subject_list *list = list_of(book, s);
+    if (list) {
+        TAILQ_INSERT_TAIL(list, s, oldest);
+    }
+}
+
+static void list_remove(w4_trust_book *book, subject *s) {
+    struct subject_list *list = list_of(book, s);
+    if (list) {
+        TAILQ_REMOVE(list, s, oldest);
+    }
+}
+
+/* Drops a subject that is not in cooldown; absent means the same as untrusted. Those looked at in
+ * vain go to the end, so that repeated calls get round all of them. */
+static bool forget_one(w4_trust_book *book, struct subject_list *list, uint64_t wall_us) {
+    for (size_t i = 0; i < FORGET_LOOK_MAX && !TAILQ_EMPTY(list); i++) {
+        subject *oldest = TAILQ_FIRST(list);
+        TAILQ_REMOVE(list, oldest, oldest);
         if (is_cooling(oldest, wall_us)) {
-            TAILQ_INSERT_TAIL(&book->untrusted, oldest, untrusted);
+            TAILQ_INSERT_TAIL(list, oldest, oldest);
             continue;
         }
         subject *last = book->slots[--book->count];
@@ -134,7 +158,8 @@ static int slots_grow(w4_trust_book *book) {
 
 static int subject_add(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *fingerprint,
                        uint64_t wall_us, subject **ret_subject) {
-    if (book->count >= W4_TRUST_SUBJECTS_MAX && !forget_one(book, wall_us)) {
+    if (book->count >= W4_TRUST_SUBJECTS_MAX && !forget_one(book, &book->untrusted, wall_us) &&
+        !forget_one(book, &book->probing, wall_us)) {
         return -ENOSPC;
     }
     int r = slots_grow(book);
@@ -154,23 +179,19 @@ static int subject_add(w4_trust_book *book, w4_trust_kind kind, const w4_fingerp
     }
     s->slot = book->count;
     book->slots[book->count++] = s;
-    TAILQ_INSERT_TAIL(&book->untrusted, s, untrusted);
+    list_add(book, s);
     *ret_subject = s;
     return 0;
 }
 
 static void subject_put(w4_trust_book *book, subject *s, w4_trust_state to,
                         uint64_t cooldown_until_wall_us, uint64_t wall_us) {
-    if (s->state == W4_TRUST_UNTRUSTED) {
-        TAILQ_REMOVE(&book->untrusted, s, untrusted);
-    }
+    list_remove(book, s);
     s->state = to;
     s->unverifiable = 0;
     s->since_wall_us = wall_us;
     s->cooldown_until_wall_us = cooldown_until_wall_us;
-    if (to == W4_TRUST_UNTRUSTED) {
-        TAILQ_INSERT_TAIL(&book->untrusted, s, untrusted);
-    }
+    list_add(book, s);
 }
 
 w4_trust_state w4_trust_book_state(const w4_trust_book *book, w4_trust_kind kind,

@@ -218,14 +218,21 @@ START_TEST(agents_are_found_by_key_and_name) {
     ck_assert_uint_eq(w4_graph_find_agent_id(graph, w4_bytes_from_text("x"), &found, &node), 0);
     ck_assert_uint_eq(w4_graph_find_agent_id(graph, w4_bytes_of(NULL, 0), &found, &node), 0);
 
-    /* On two nodes: the newest record has it. */
+    /* On two nodes: who named it first keeps it, through newer records too, and however late the
+     * other's record says it is. */
     put_agents(ben, 1, T0 + 5000, 1, both);
     (void)w4_graph_find_agent(graph, fx, &node);
-    ck_assert(w4_fingerprint_equal(&node, w4_identity_fingerprint(ben)));
+    ck_assert(w4_fingerprint_equal(&node, w4_identity_fingerprint(ada)));
     ck_assert_uint_eq(w4_graph_find_agent_id(graph, w4_bytes_from_text("xi"), &found, &node), 1);
-    put_agents(ada, 2, T0 + 9000, 1, both);
+    put_agents(ada, 2, T0 + 4000, 1, both);
     (void)w4_graph_find_agent(graph, fx, &node);
     ck_assert(w4_fingerprint_equal(&node, w4_identity_fingerprint(ada)));
+    const void *cursor = NULL;
+    ck_assert(w4_graph_next_home(graph, fx, &cursor, &node));
+    ck_assert(w4_fingerprint_equal(&node, w4_identity_fingerprint(ada)));
+    ck_assert(w4_graph_next_home(graph, fx, &cursor, &node));
+    ck_assert(w4_fingerprint_equal(&node, w4_identity_fingerprint(ben)));
+    ck_assert(!w4_graph_next_home(graph, fx, &cursor, &node));
     ck_assert_ptr_null(w4_graph_find_agent(graph, fy, &node)); /* the newer one lists it no more */
 
     /* A name that two keys bear, spread over three nodes. */

@@ -248,6 +248,28 @@ START_TEST(the_table_is_bounded) {
 }
 END_TEST
 
+/* Nodes that greeted and went do not shut out others: the oldest on probation goes. Those who are
+ * trusted or blocked stay. */
+START_TEST(nodes_on_probation_give_way) {
+    ck_assert_int_eq(set(W4_TRUST_NODE, 0, W4_TRUST_TRUSTED, T0), 1);
+    ck_assert_int_eq(set(W4_TRUST_NODE, 1, W4_TRUST_BLOCKED, T0), 1);
+    for (uint32_t i = 2; i < W4_TRUST_SUBJECTS_MAX; i++) {
+        ck_assert_int_eq(apply(W4_TRUST_NODE, i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        ck_assert_int_eq(
+            apply(W4_TRUST_AGENT, W4_TRUST_SUBJECTS_MAX + i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    }
+    ck_assert_uint_eq(w4_trust_book_count(book), W4_TRUST_SUBJECTS_MAX);
+    ck_assert_int_eq(state(W4_TRUST_NODE, 0), W4_TRUST_TRUSTED);
+    ck_assert_int_eq(state(W4_TRUST_NODE, 1), W4_TRUST_BLOCKED);
+    ck_assert_int_eq(state(W4_TRUST_NODE, 11), W4_TRUST_UNTRUSTED);
+    ck_assert_int_eq(state(W4_TRUST_NODE, 12), W4_TRUST_PROBING);
+    ck_assert_int_eq(apply(W4_TRUST_NODE, 5, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    ck_assert_int_eq(state(W4_TRUST_NODE, 12), W4_TRUST_UNTRUSTED);
+}
+END_TEST
+
 /* More in cooldown at the front of the queue than are looked at in one call: later calls get
  * round to the one that can go. */
 START_TEST(forgetting_gets_round) {
@@ -422,6 +444,7 @@ int main(void) {
     tcase_add_test(tests, kinds_are_apart);
     tcase_add_test(tests, every_state_by_hand);
     tcase_add_test(tests, the_table_is_bounded);
+    tcase_add_test(tests, nodes_on_probation_give_way);
     tcase_add_test(tests, forgetting_gets_round);
     tcase_add_test(tests, walks_and_their_replay);
     tcase_add_test(tests, replay_with_gaps_and_nonsense);
