@@ -609,11 +609,12 @@ static int take_state(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
     return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_STATE, in->now_us, &moved);
 }
 
-/* An agent's own words, on their way out: what it said is what it will be answered by. */
+/* An agent's own words, on their way out: what it said is what it will be answered by. A hosted
+ * agent may greet too, if the node is not about to do it. */
 static int watch(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     w4_fingerprint node;
-    if (e->broadcast || in->origin != W4_ORIGIN_SUBMIT || e->type != W4_TYPE_CIP_HELLO ||
+    if (e->broadcast || e->type != W4_TYPE_CIP_HELLO ||
         !w4_router_home(p, &e->receiver.fingerprint, NULL, &node)) {
         return 0;
     }
@@ -624,6 +625,9 @@ static int watch(w4_protocol *p, w4_inbound *in) {
     }
     bool reply = w4_json_exists(w4_json_get(e->payload, "in_reply_to"));
     w4_role role = reply ? W4_ROLE_RESPONDER : W4_ROLE_INITIATOR;
+    if (in->agent->identity && (reply || pair->running)) {
+        return 0;
+    }
     if (!parse_challenge(e->payload, "challenge", pair->challenges[role])) {
         return 0;
     }

@@ -378,26 +378,6 @@ void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64
     keep_error(p, w4_deliveries_peer_changed(p, node, now_us));
 }
 
-static int tell_rejected(w4_protocol *p, const w4_inbound *in) {
-    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
-                               .node = in->from_node,
-                               .code = in->fault.code,
-                               .family = W4_FAMILY_COUNT,
-                               .type = W4_TYPE_COUNT};
-    if (in->family) { /* its form was good */
-        event.family = in->envelope.family;
-        event.type = in->envelope.type;
-        event.sender = in->envelope.sender.fingerprint;
-        memcpy(event.msg_id, in->envelope.msg_id, sizeof event.msg_id);
-    }
-    char text[sizeof event.text];
-    snprintf(text, sizeof text, "%.100s%s%.140s", in->fault.detail.pointer,
-             in->fault.detail.pointer[0] != '\0' ? ": " : "", in->fault.detail.expected);
-    w4_text_escape_cut(event.text, sizeof event.text, w4_bytes_from_text(text));
-    int r = w4_event_queue_push(&p->events, &event, NULL);
-    return r < 0 ? r : 0;
-}
-
 int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,
                         uint64_t now_us) {
     w4_inbound in = {.origin = W4_ORIGIN_NODE,
@@ -408,7 +388,7 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
                      .deadline_us = W4_NEVER};
     int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, &in);
     if (r > 0) {
-        r = tell_rejected(p, &in);
+        r = w4_router_tell_rejected(p, &in);
     }
     w4_blob_unref(in.blob);
     return r < 0 ? r : w4_knowledge_settle(p, now_us);

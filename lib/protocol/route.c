@@ -161,6 +161,18 @@ static bool is_for(const w4_inbound *in, const w4_agent *agent) {
            !(in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity);
 }
 
+/* An agent here has no room for it: its sender is told, or whoever watches this node. */
+static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
+    if (in->origin != W4_ORIGIN_NODE) {
+        return w4_router_tell_delivery(p, &in->envelope.sender.fingerprint, in->envelope.msg_id,
+                                       &agent->fingerprint, code);
+    }
+    w4_inbound_refuse(in, code, "", "an agent with room for more");
+    int r = w4_router_tell_rejected(p, in);
+    in->fault = (w4_envelope_fault){.code = W4_REFUSAL_NONE};
+    return r;
+}
+
 static int route_all_local(w4_protocol *p, w4_inbound *in) {
     w4_agent *agent;
     TAILQ_FOREACH (agent, &p->agents.list, link) {
@@ -170,9 +182,8 @@ static int route_all_local(w4_protocol *p, w4_inbound *in) {
         w4_arrival arrival = arrival_of(in);
         w4_refusal code;
         int r = w4_router_arrive(p, agent, &arrival, &code);
-        if (r == 0 && code != W4_REFUSAL_NONE && in->origin != W4_ORIGIN_NODE) {
-            r = w4_router_tell_delivery(p, arrival.sender, arrival.msg_id, &agent->fingerprint,
-                                        code);
+        if (r == 0 && code != W4_REFUSAL_NONE) {
+            r = tell_untaken(p, in, agent, code);
         }
         if (r != 0) {
             return r;
@@ -233,11 +244,10 @@ static int route_one_local(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     if (r != 0 || code == W4_REFUSAL_NONE) {
         return r;
     }
-    if (in->origin != W4_ORIGIN_NODE) {
-        return w4_router_tell_delivery(p, arrival.sender, arrival.msg_id, &agent->fingerprint,
-                                       code);
+    if (in->origin == W4_ORIGIN_NODE && !in->took_effect) {
+        return w4_inbound_refuse(in, code, "", "an agent with room for more");
     }
-    return in->took_effect ? 0 : w4_inbound_refuse(in, code, "", "an agent with room for more");
+    return tell_untaken(p, in, agent, code);
 }
 
 static int route_one_remote(w4_protocol *p, w4_inbound *in) {

@@ -1,9 +1,11 @@
 #include "protocol/router.h"
 
+#include "base/text.h"
 #include "protocol/trust_history.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,
@@ -56,6 +58,26 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
     if (r > 0) {
         w4_log(p->env, W4_LOG_ERROR, "protocol: no room to tell what became of %s", msg_id);
     }
+    return r < 0 ? r : 0;
+}
+
+int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                               .node = in->from_node,
+                               .code = in->fault.code,
+                               .family = W4_FAMILY_COUNT,
+                               .type = W4_TYPE_COUNT};
+    if (in->family) { /* its form was good */
+        event.family = in->envelope.family;
+        event.type = in->envelope.type;
+        event.sender = in->envelope.sender.fingerprint;
+        memcpy(event.msg_id, in->envelope.msg_id, sizeof event.msg_id);
+    }
+    char text[sizeof event.text];
+    snprintf(text, sizeof text, "%.100s%s%.140s", in->fault.detail.pointer,
+             in->fault.detail.pointer[0] != '\0' ? ": " : "", in->fault.detail.expected);
+    w4_text_escape_cut(event.text, sizeof event.text, w4_bytes_from_text(text));
+    int r = w4_event_queue_push(&p->events, &event, NULL);
     return r < 0 ? r : 0;
 }
 

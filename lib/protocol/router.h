@@ -62,6 +62,9 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                             const w4_fingerprint *receiver, w4_refusal code);
 
+/* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
+int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
+
 /* Where an agent is: this node for local ones, else where the directory says. from: the node whose
  * session brought its word, or NULL; it is believed where its own record has the agent, and where
  * that of no node that had a session here has. False: nobody knows. */

@@ -370,6 +370,27 @@ START_TEST(wrong_echo_is_a_conflict) {
 }
 END_TEST
 
+/* A hosted agent may greet in its own words; the node goes on from there. */
+START_TEST(hosted_agent_greets) {
+    script s = {.victim = 999};
+    world *w = two(&s, 31);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "HELLO",
+                                "{\"protocols\":[\"cip/1.0\"],\"session_nonce\":\"" NONCE
+                                "\",\"challenge\":\"" CHALLENGE_B "\"}"),
+                     0);
+    world_settle(w);
+    ck_assert_uint_eq(s.count, 5);
+    ck_assert_int_eq(world_state_of(w, 0, "ben"), W4_TRUST_PROBING);
+    ck_assert_int_eq(world_state_of(w, 1, "ada"), W4_TRUST_PROBING);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, NULL, NULL), 0);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 0);
+    world_settle(w);
+    ck_assert_uint_eq(s.count, 6); /* it is done */
+    world_free(w);
+}
+END_TEST
+
 /* A reply to a greeting that was never sent moves nothing. */
 START_TEST(reply_to_nothing) {
     script s = {.victim = 999};
@@ -440,6 +461,7 @@ int main(void) {
     tcase_add_test(tcase, queue_of_a_pair_is_bounded);
     tcase_add_test(tcase, own_key_answers_itself);
     tcase_add_test(tcase, wrong_echo_is_a_conflict);
+    tcase_add_test(tcase, hosted_agent_greets);
     tcase_add_test(tcase, reply_to_nothing);
     tcase_add_test(tcase, state_of_a_stranger);
     tcase_add_test(tcase, greetings_are_counted);
