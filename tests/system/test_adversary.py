@@ -164,6 +164,38 @@ def test_the_name_of_another():
             assert refused.error["data"]["pointer"] == "/sender/agent_id", refused
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def test_both_dial_at_once():
+    """Two nodes, each the other's seed, killed and started together: one session, the same at both
+    ends, each time."""
+    with Mesh() as mesh:
+        ports = [free_port(), free_port()]
+        for i, name in enumerate(("a", "b")):
+            mesh.nodes.append(Node(mesh.scratch, name, listen=["tcp:127.0.0.1:%d" % ports[i]],
+                                   seeds=["tcp:127.0.0.1:%d" % ports[1 - i]]))
+        a, b = mesh.nodes
+
+        def sessions(node):
+            return [s["id"] for s in node.control.call("sessions.list")["sessions"]
+                    if s["state"] == "open"]
+
+        for _ in range(10):
+            for node in mesh:
+                if node.process:
+                    node.kill()
+            for node in mesh:
+                node.start(wait=False)
+            for node in mesh:
+                node.wait_up()
+            a.wait_until("one session", lambda: sessions(a) and sessions(a) == sessions(b))
+            assert len(sessions(a)) == 1, sessions(a)
+
+
 main([test_frames_that_end_the_session, test_invented_nodes,
       test_claimed_agents_stay_where_they_are, test_nodes_on_paper_are_not_independent,
-      test_strangers_who_leave_do_not_fill_the_table, test_the_name_of_another])
+      test_strangers_who_leave_do_not_fill_the_table, test_the_name_of_another,
+      test_both_dial_at_once])
