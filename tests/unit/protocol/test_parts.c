@@ -401,8 +401,8 @@ END_TEST
 START_TEST(history_is_checked) {
     static const char *const rows[] = {
         "", "{}", "[]", "{\"kind\":\"agent\"}",
-        "{\"kind\":\"agent\",\"subject\":\"00\",\"at\":\"2026-01-01T00:00:00.000Z\",\"from\":"
-        "\"untrusted\",\"to\":\"trusted\",\"by_hand\":true,\"actor\":\"a\",\"reason\":\"r\"}"};
+        ("{\"kind\":\"agent\",\"subject\":\"00\",\"at\":\"2026-01-01T00:00:00.000Z\",\"from\":"
+         "\"untrusted\",\"to\":\"trusted\",\"by_hand\":true,\"actor\":\"a\",\"reason\":\"r\"}")};
     w4_trust_book *book;
     uint64_t sequence;
     ck_assert_int_eq(w4_trust_book_new(&book), 0);
