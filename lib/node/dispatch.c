@@ -93,23 +93,44 @@ void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_
     }
 }
 
-/* Queues something for a local agent or the LAN. What does not fit is counted, not kept. */
-static int out_push(w4_node *node, const w4_node_event *event) {
-    if (node->out_count >= W4_NODE_EVENTS_MAX) {
-        node->out_lost++;
-        return 0;
-    }
+static w4_node_out *out_new(const w4_node_event *event) {
     w4_node_out *out = (w4_node_out *)malloc(sizeof *out + event->bytes.len);
     if (out == NULL) {
-        return -ENOMEM;
+        return NULL;
     }
     out->event = *event;
     if (event->bytes.len > 0) {
         memcpy(out->bytes, event->bytes.data, event->bytes.len);
     }
     out->event.bytes = w4_bytes_of(out->bytes, event->bytes.len);
+    return out;
+}
+
+/* Queues something for a local agent. What does not fit is counted, not kept. */
+static int out_push(w4_node *node, const w4_node_event *event) {
+    if (node->out_count >= W4_NODE_EVENTS_MAX) {
+        node->out_lost++;
+        return 0;
+    }
+    w4_node_out *out = out_new(event);
+    if (out == NULL) {
+        return -ENOMEM;
+    }
     STAILQ_INSERT_TAIL(&node->out, out, next);
     node->out_count++;
+    node->out_bytes += event->bytes.len;
+    return 0;
+}
+
+/* One datagram for the LAN, in place of an older one. */
+static int beacon_set(w4_node *node, w4_bytes datagram) {
+    const w4_node_event event = {.kind = W4_NODE_EVENT_BEACON, .bytes = datagram};
+    w4_node_out *out = out_new(&event);
+    if (out == NULL) {
+        return -ENOMEM;
+    }
+    free(node->beacon);
+    node->beacon = out;
     return 0;
 }
 
@@ -267,10 +288,8 @@ static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now
     case W4_MESH_EVENT_TRUST:
         w4_node_trust_moved(node, &event->move, now_us);
         return 0;
-    case W4_MESH_EVENT_BEACON: {
-        w4_node_event out = {.kind = W4_NODE_EVENT_BEACON, .bytes = event->bytes};
-        return out_push(node, &out);
-    }
+    case W4_MESH_EVENT_BEACON:
+        return beacon_set(node, event->bytes);
     case W4_MESH_EVENT_KIND_COUNT:
         break;
     }

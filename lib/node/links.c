@@ -209,12 +209,18 @@ static int on_handshake_frame(w4_node *node, w4_node_link *link, w4_bytes frame,
     return handshake_advance(node, link, now_us);
 }
 
+/* So much waits for local agents that no more is to be taken in. */
+static bool is_full(const w4_node *node) {
+    return node->out_count >= W4_NODE_EVENTS_FULL || node->out_bytes >= W4_NODE_EVENTS_BYTES_FULL;
+}
+
 static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
     if (link->handshake != NULL) {
         return on_handshake_frame(node, link, frame, now_us);
     }
     w4_node_peer *peer = link->peer;
     w4_session_hold_acks(peer->session, true); /* until the commit of this turn */
+    w4_session_hold_data(peer->session, is_full(node));
     int r = w4_session_recv(peer->session, frame, now_us);
     if (r < 0) {
         return r;
@@ -288,11 +294,13 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
 }
 
 /* What each frame leads to is passed on before the next is looked at, so nothing between the parts
- * grows with what one turn takes in; and nothing is taken in while the owner has not drained. */
+ * grows with what one turn takes in; and nothing is taken in while the owner has not drained. While
+ * the store fails it cannot: then messages are left to be sent again, and all else goes on, or a
+ * disk that is full for a while would cost every session. */
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
     w4_transport_event event;
     for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
-        if (node->out_count >= W4_NODE_EVENTS_FULL) {
+        if (node->durable && is_full(node)) {
             break;
         }
         if (!w4_transport_pop(transport, now_us, &event)) {

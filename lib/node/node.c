@@ -113,6 +113,7 @@ w4_node *w4_node_free(w4_node *node) {
         free(out);
     }
     free(node->popped);
+    free(node->beacon);
     free(node->sources);
     w4_timers_deinit(&node->timers);
     w4_buffer_deinit(&node->frame);
@@ -325,12 +326,17 @@ int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *s
 
 bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event) {
     free(node->popped);
-    node->popped = STAILQ_FIRST(&node->out);
+    node->popped = node->beacon;
+    node->beacon = NULL;
     if (node->popped == NULL) {
-        return false;
+        node->popped = node->durable ? STAILQ_FIRST(&node->out) : NULL;
+        if (node->popped == NULL) {
+            return false;
+        }
+        STAILQ_REMOVE_HEAD(&node->out, next);
+        node->out_count--;
+        node->out_bytes -= node->popped->event.bytes.len;
     }
-    STAILQ_REMOVE_HEAD(&node->out, next);
-    node->out_count--;
     *ret_event = node->popped->event;
     return true;
 }

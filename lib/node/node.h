@@ -63,7 +63,9 @@ bool w4_node_drained(const w4_node *node);
 int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason, uint64_t now_us);
 
-/* ---- what comes out for local agents; borrowed until the next call on the node */
+/* ---- what comes out for local agents; borrowed until the next call on the node. While
+ * the last turn is not durable nothing comes but beacons: an agent is told once, whatever happens.
+ */
 typedef enum w4_node_event_kind {
     W4_NODE_EVENT_MESSAGE,  /* agent.message */
     W4_NODE_EVENT_DELIVERY, /* agent.delivery */

@@ -11,7 +11,8 @@
 /* When both ends dialled at once, links this close in age are compared by the fixed rule of
  * wire.md 2; an older link has been given up by the other side. */
 #define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
-#define W4_NODE_EVENTS_FULL 4096u /* from then on nothing is read */
+#define W4_NODE_EVENTS_FULL 4096u /* from then on no message is taken in */
+#define W4_NODE_EVENTS_BYTES_FULL ((size_t)32 * 1024 * 1024)
 #define W4_NODE_EVENTS_MAX 32768u /* far above what one frame can lead to beyond that */
 #define W4_NODE_QUEUED_BYTES_MAX ((size_t)256 * 1024 * 1024) /* for all sessions together */
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
@@ -105,7 +106,9 @@ struct w4_node {
 
     struct w4_node_outs out;
     w4_node_out *popped;
+    w4_node_out *beacon; /* the last one: it promises nothing, so it waits for no commit */
     uint32_t out_count;
+    size_t out_bytes;
     uint64_t out_lost;
 
     uint64_t refusals[W4_REFUSAL_COUNT];

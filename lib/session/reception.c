@@ -67,6 +67,10 @@ static int add_incoming(w4_session *s, w4_incoming item) {
 }
 
 static int recv_data(w4_session *s, w4_channel_kind kind, const w4_frame *frame, uint64_t now_us) {
+    if (s->data_held) {
+        s->stats.undrained++;
+        return 0;
+    }
     w4_incoming item = {.kind = kind};
     /* The place first, so that a message that is taken is never lost for want of it. */
     int r = add_incoming(s, item);

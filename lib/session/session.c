@@ -276,6 +276,10 @@ bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_poi
     return true;
 }
 
+void w4_session_hold_data(w4_session *session, bool hold) {
+    session->data_held = hold;
+}
+
 void w4_session_hold_acks(w4_session *session, bool hold) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
         w4_inbox_hold(&session->channels[k].in, hold);

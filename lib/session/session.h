@@ -98,7 +98,7 @@ typedef struct w4_channel_stats {
 typedef struct w4_session_stats {
     uint64_t records_out, records_in, bytes_out, bytes_in;
     uint64_t verification_failures, replays, reconnects, rekeys;
-    uint64_t undrained; /* frames passed over because events were waiting */
+    uint64_t undrained; /* frames passed over because events were waiting, or data was held */
     uint64_t rtt_us;    /* smoothed; 0: not known yet */
     uint64_t opened_us, last_heard_us;
     bool attached;
@@ -130,6 +130,9 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
  * resume point holds only what was promised. While held emit promises nothing new: what that would
  * say is not on disk yet. So: recv, drain, commit (failed: hold), emit. */
 void w4_session_hold_acks(w4_session *session, bool hold);
+/* While held, parts of messages that come are passed over, as if the link had lost them, and
+ * counted (undrained); heartbeats and acknowledgements are dealt with, so the session lives on. */
+void w4_session_hold_data(w4_session *session, bool hold);
 uint64_t w4_session_deadline(const w4_session *session);
 int w4_session_expire(w4_session *session, uint64_t now_us);
 bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event);

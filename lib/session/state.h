@@ -51,6 +51,7 @@ struct w4_session {
     bool moved;    /* messages have come or gone since the last heartbeat */
     bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
     bool end_by_peer, end_told;
+    bool data_held; /* what comes is for later */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char end_text[W4_END_TEXT_MAX];
     w4_hello peer;

@@ -159,6 +159,25 @@ START_TEST(a_peer_that_takes_less_gets_no_more) {
 }
 END_TEST
 
+/* Who holds data is alive all the same: only the messages come later. */
+START_TEST(held_data_comes_again) {
+    begin();
+    open_link(true);
+    w4_session_hold_data(b, true);
+    send(a, W4_CHANNEL_STATE, "1", 1);
+    ck_assert(carry(a, b));
+    no_more(b);
+    ck_assert_uint_eq(stats_of(b).undrained, 1);
+    ck_assert_uint_eq(stats_of(b).last_heard_us, now);
+    w4_session_hold_data(b, false);
+    wait_for(a);
+    settle();
+    ck_assert_uint_eq(w4_session_channel_stats(a, W4_CHANNEL_STATE)->delivered, 1);
+    ck_assert_uint_eq(w4_session_channel_stats(b, W4_CHANNEL_STATE)->messages_in, 1);
+    finish();
+}
+END_TEST
+
 START_TEST(what_is_not_drained_comes_again) {
     begin();
     open_link(true);
@@ -280,6 +299,7 @@ int main(void) {
     tcase_add_test(tc, control_overtakes_bulk);
     tcase_add_test(tc, messages_of_every_size_arrive_whole);
     tcase_add_test(tc, a_peer_that_takes_less_gets_no_more);
+    tcase_add_test(tc, held_data_comes_again);
     tcase_add_test(tc, what_is_not_drained_comes_again);
     tcase_add_test(tc, held_acknowledgements_promise_nothing);
     tcase_add_test(tc, an_idle_session_is_small);
