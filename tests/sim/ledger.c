@@ -206,6 +206,9 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     if (sent->life != now || sent->lives[node->index] != node->life) {
         return; /* one of them has died since: it was sent again, or came late */
     }
+    if (sent->outcome[node->index] == 2) {
+        return; /* its sender was told a code: nothing is promised any more */
+    }
     if (f->from_life != sent->life || f->to_life != node->life) {
         *f = (flow){.from_life = sent->life, .to_life = node->life};
     }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "envelope/envelope.h"
 #include "node/state.h"
+#include "store/memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +16,13 @@
 #define TALK_EVERY_US (300 * MS)
 #define TICK_US (500 * MS) /* agents look around, faults are done */
 #define PEACE_US (400 * S) /* longest wait until all is well after the trouble */
-#define QUIET_US (65 * S)  /* longer than anything is kept for want of something else */
+#define QUIET_US (305 * S) /* longer than anything is kept for want of something else */
+#define STORE_FAILS_EVERY_US (25 * S)
+#define STORE_FAILS_FOR_US (8 * S)
+#define CLOCK_JUMP_EVERY_US (20 * S)
+#define CLOCK_JUMP_US (30 * S)
+#define LONG_TEXT_MAX 15000u /* of one string */
+#define PAYLOAD_MAX 80000u
 #define CLOCK_SPREAD_US (60 * INT64_C(1000000))
 #define HOSTILE_AFTER_US (20 * S)
 
@@ -30,6 +37,12 @@ static const sim_scenario scenarios[] = {
     {.name = "crashes", .help = "nodes crash at any step, within turns and between them",
      .nodes = 10, .minutes = 5, .crashes = 20, .down_us = 30 * S,
      .links = {.latency_us = 10 * MS, .jitter_us = 10 * MS, .loss_ppm = 10000, .duplicate_ppm = 2000, .bytes_per_s = 1000000}},
+    {.name = "storm", .help = "all of it at once, with bad links, stores that fail and clocks that jump",
+     .nodes = 9, .minutes = 5, .crashes = 12, .down_us = 40 * S, .part_every_us = 70 * S, .part_for_us = 40 * S, .bulk_bytes = 20000, .stores_fail = true, .clocks_jump = true,
+     .links = {.latency_us = 40 * MS, .jitter_us = 60 * MS, .loss_ppm = 80000, .duplicate_ppm = 30000, .reorder_ppm = 50000}},
+    {.name = "slow", .help = "narrow links and large messages: what is small must still get through",
+     .nodes = 6, .minutes = 4, .bulk_bytes = 60000,
+     .links = {.latency_us = 100 * MS, .jitter_us = 20 * MS, .bytes_per_s = 40000, .loss_ppm = 5000}},
 };
 // clang-format on
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
@@ -65,6 +78,9 @@ typedef struct play {
     uint64_t trouble_ends_us;
     uint64_t next_fact_us, next_talk_us;
     uint64_t next_crash_us, next_part_us, heal_us;
+    uint64_t next_store_us, mend_us, next_clock_us;
+    unsigned failing; /* node whose store fails until mend_us */
+    char payload[PAYLOAD_MAX];
     uint64_t *start_us; /* of nodes that are down */
     unsigned crashes;
     /* The hostile node: what it heard, and what it did with it. */
@@ -133,6 +149,24 @@ static void choose_three(play *p, unsigned ret_three[3]) {
     } while (ret_three[2] == ret_three[0] || ret_three[2] == ret_three[1]);
 }
 
+/* A list of strings as large as the scenario wants them, in JSON. */
+static size_t write_bulk(play *p, char *out, size_t size, size_t max) {
+    size_t left = (size_t)sim_below(p->world, w4_earlier(max, p->scenario->bulk_bytes) + 1);
+    size_t len = 0;
+    out[len++] = '[';
+    while (left > 0 && len + LONG_TEXT_MAX + 4 < size) {
+        size_t part = left < LONG_TEXT_MAX ? left : LONG_TEXT_MAX;
+        len += (size_t)snprintf(out + len, size - len, "%s\"", len > 1 ? "," : "");
+        memset(out + len, 'a' + (int)sim_below(p->world, 26), part);
+        len += part;
+        out[len++] = '"';
+        left -= part;
+    }
+    out[len++] = ']';
+    out[len] = '\0';
+    return len;
+}
+
 static void propose(play *p) {
     unsigned three[3];
     choose_three(p, three);
@@ -140,15 +174,16 @@ static void propose(play *p) {
     if (!is_ready(node) || p->fact_count == FACTS_MAX) {
         return;
     }
-    char payload[512];
     const sim_sent *sent = NULL;
-    (void)snprintf(payload, sizeof payload,
-                   "{\"fact\":{\"statement\":\"number %u\",\"domain\":\"sim\",\"confidence\":0.9},"
-                   "\"dmp_trace\":{\"decision_id\":\"d-%u\",\"steps\":[\"looked\"]},"
-                   "\"causal_links\":[]}",
-                   p->fact_count, p->fact_count);
-    if (send_json(p, node, "FACT_PROPOSE", "*", payload, SIM_KIND_PROPOSE, W4_CHANNEL_KNOWLEDGE, "",
-                  &sent) == 0 &&
+    size_t len = (size_t)snprintf(
+        p->payload, sizeof p->payload,
+        "{\"fact\":{\"statement\":\"number %u\",\"domain\":\"sim\",\"confidence\":0.9},"
+        "\"dmp_trace\":{\"decision_id\":\"d-%u\",\"steps\":[\"looked\"],\"evidence\":",
+        p->fact_count, p->fact_count);
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 64, SIZE_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len, "},\"causal_links\":[]}");
+    if (send_json(p, node, "FACT_PROPOSE", "*", p->payload, SIM_KIND_PROPOSE, W4_CHANNEL_KNOWLEDGE,
+                  "", &sent) == 0 &&
         sent != NULL) {
         fact *f = &p->facts[p->fact_count++];
         *f = (fact){.proposer = three[0], .confirmers = {three[1], three[2]}, .proposal = sent};
@@ -161,15 +196,20 @@ static void talk(play *p) {
     unsigned three[3];
     choose_three(p, three);
     sim_node *node = &p->world->nodes[three[0]];
-    if (is_ready(node)) {
-        char to[W4_FINGERPRINT_TEXT_LEN + 1];
-        const sim_sent *sent = NULL;
-        w4_fingerprint_format(&p->world->nodes[three[1]].agent, to);
-        (void)send_json(p, node, "INTENT", to,
-                        "{\"goal\":\"ask\",\"topic\":\"tides\",\"priority\":\"normal\",\"context\":"
-                        "\"a trip\"}",
-                        SIM_KIND_TALK, W4_CHANNEL_CONTROL, "", &sent);
+    if (!is_ready(node)) {
+        return;
     }
+    char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    const sim_sent *sent = NULL;
+    w4_fingerprint_format(&p->world->nodes[three[1]].agent, to);
+    size_t len = (size_t)snprintf(
+        p->payload, sizeof p->payload,
+        "{\"goal\":\"ask\",\"topic\":\"tides\",\"priority\":\"normal\",\"context\":\"a trip\","
+        "\"more\":");
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 8, LONG_TEXT_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len, "}");
+    (void)send_json(p, node, "INTENT", to, p->payload, SIM_KIND_TALK, W4_CHANNEL_CONTROL, "",
+                    &sent);
 }
 
 /* Was it accepted and never lost with its node? Else the agent, who was not told, says it again. */
@@ -305,6 +345,9 @@ static void on_turned(void *context, sim_node *node) {
 
 static void on_died(void *context, sim_node *node) {
     play *p = (play *)context;
+    if (p->mend_us != 0 && p->failing == node->index) {
+        p->mend_us = 0; /* its store is well again */
+    }
     sim_ledger_died(p->ledger, node);
     p->start_us[node->index] =
         w4_later(p->world->now_us, S + sim_below(p->world, p->scenario->down_us));
@@ -360,6 +403,35 @@ static void part_and_heal(play *p) {
     }
 }
 
+static void fail_store(play *p) {
+    sim_world *world = p->world;
+    if (p->mend_us != 0 && world->now_us >= p->mend_us) {
+        p->mend_us = 0;
+        sim_node *node = &world->nodes[p->failing];
+        w4_store_memory_fail(node->store, false);
+        if (sim_below(world, 2) == 0) {
+            sim_kill(node); /* with all that it could not commit */
+        }
+    }
+    if (p->scenario->stores_fail && p->mend_us == 0 && world->now_us >= p->next_store_us) {
+        p->next_store_us = w4_later(world->now_us, STORE_FAILS_EVERY_US);
+        p->mend_us = w4_later(world->now_us, sim_below(world, STORE_FAILS_FOR_US));
+        p->failing = (unsigned)sim_below(world, honest_count(p));
+        w4_store_memory_fail(world->nodes[p->failing].store, true);
+    }
+}
+
+static void jump_clock(play *p) {
+    sim_world *world = p->world;
+    if (p->scenario->clocks_jump && world->now_us >= p->next_clock_us) {
+        sim_node *node = &world->nodes[sim_below(world, honest_count(p))];
+        p->next_clock_us = w4_later(world->now_us, CLOCK_JUMP_EVERY_US);
+        node->env.wall_offset_us = SIM_WALL_OFFSET_US +
+                                   (int64_t)sim_below(world, 2 * CLOCK_JUMP_US) -
+                                   (int64_t)CLOCK_JUMP_US;
+    }
+}
+
 static void restart_nodes(play *p) {
     for (unsigned i = 0; i < p->world->config.nodes; i++) {
         sim_node *node = &p->world->nodes[i];
@@ -375,6 +447,8 @@ static void tick(play *p, bool trouble) {
     if (trouble) {
         crash_somebody(p);
         part_and_heal(p);
+        fail_store(p);
+        jump_clock(p);
         while (world->now_us >= p->next_fact_us) {
             p->next_fact_us += FACT_EVERY_US;
             propose(p);
@@ -448,6 +522,9 @@ static void come_to_peace(play *p) {
     char text[SIM_TEXT_MAX];
     uint64_t until_us = w4_later(world->now_us, PEACE_US);
     part(p, false);
+    if (p->mend_us != 0) {
+        w4_store_memory_fail(world->nodes[p->failing].store, false);
+    }
     const char *still = "";
     while (!world->failed && still != NULL && world->now_us < until_us) {
         tick(p, false);

@@ -34,6 +34,9 @@ typedef struct sim_scenario {
     uint64_t down_us;       /* a node that crashed stays down for up to so much */
     uint64_t part_every_us; /* 0: the net is never parted */
     uint64_t part_for_us;   /* up to so much */
+    uint32_t bulk_bytes;    /* facts and talk carry up to so much more */
+    bool stores_fail;       /* now and then one can commit nothing for some seconds */
+    bool clocks_jump;       /* by up to CLOCK_JUMP_US, either way */
     w4_memory_conditions links;
 } sim_scenario;
 
