@@ -1,9 +1,10 @@
 #include "web4ctl/ctl.h"
 
+#include "envelope/type.h"
+
 /* clang-format off */
 
 /* ---- words that complete a value */
-static const char *const families[] = {"cip", "hcp", "lip", "mesh", NULL};
 static const char *const channels[] = {"control", "state", "knowledge", NULL};
 static const char *const kinds[] = {"agent", "node", "human", NULL};
 static const char *const trust_states[] = {"untrusted", "unknown", "probing", "trusted",
@@ -42,7 +43,7 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "agent to speak for; the node holds its key and makes one for a new name"},
     [CTL_OPTION_TO] = {CTL_OPTION_TO, "to", 0, TEXT, "WHO", "to", 0, 0, NULL, false,
         "agent_id, fingerprint, unique prefix of one, or '*' for everybody"},
-    [CTL_OPTION_FAMILY] = {CTL_OPTION_FAMILY, "family", 0, TEXT, "FAMILY", "protocol", 0, 0, families, false,
+    [CTL_OPTION_FAMILY] = {CTL_OPTION_FAMILY, "family", 0, TEXT, "FAMILY", "protocol", 0, 0, w4_family_names, false,
         "cip (when absent), hcp, lip or mesh"},
     [CTL_OPTION_CAPABILITY] = {CTL_OPTION_CAPABILITY, "capability", 0, LIST, "NAME", NULL, 0, 0, NULL, false,
         "what the agent can do; may be given more than once"},

@@ -48,25 +48,37 @@ static bool check_schema(const w4_schema *schema, w4_json value, const char *pre
     return false;
 }
 
+static int refuse_families(w4_json root, w4_envelope_fault *ret_fault) {
+    char text[W4_FAULT_EXPECTED_MAX] = "an object";
+    if (w4_json_kind_of(root) == W4_JSON_OBJECT) {
+        size_t len = (size_t)snprintf(text, sizeof text, "exactly one of the members");
+        for (unsigned i = 0; w4_family_names[i] && len < sizeof text; i++) {
+            const char *between = i == 0 ? "" : w4_family_names[i + 1] ? "," : " and";
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s %s", between,
+                                    w4_family_names[i]);
+        }
+    }
+    return refuse(ret_fault, W4_REFUSAL_BAD_ENVELOPE, "", text);
+}
+
 /* Which family, spoken in which version, and which of its types: each with its own refusal. */
 static int find_type(w4_json root, const w4_type_row **ret_row, w4_envelope_fault *ret_fault) {
-    w4_family family = W4_FAMILY_COUNT;
+    const w4_family_row *family = NULL;
+    w4_json version = {0};
     unsigned found = 0;
-    for (unsigned f = 0; f < W4_FAMILY_COUNT; f++) {
-        if (w4_json_exists(w4_json_get(root, w4_family_name((w4_family)f)))) {
-            family = (w4_family)f;
+    for (unsigned i = 0; w4_families[i]; i++) {
+        w4_json member = w4_json_get(root, w4_families[i]->name);
+        if (w4_json_exists(member)) {
+            family = w4_families[i];
+            version = member;
             found++;
         }
     }
     if (found != 1) {
-        return refuse(ret_fault, W4_REFUSAL_BAD_ENVELOPE, "",
-                      w4_json_kind_of(root) == W4_JSON_OBJECT
-                          ? "exactly one of the members cip, hcp, lip and mesh"
-                          : "an object");
+        return refuse_families(root, ret_fault);
     }
     char pointer[W4_FAULT_POINTER_MAX];
-    snprintf(pointer, sizeof pointer, "/%s", w4_family_name(family));
-    w4_json version = w4_json_get(root, w4_family_name(family));
+    snprintf(pointer, sizeof pointer, "/%s", family->name);
     if (w4_json_kind_of(version) != W4_JSON_STRING) {
         return refuse(ret_fault, W4_REFUSAL_BAD_ENVELOPE, pointer, "the string 1.0");
     }
@@ -77,7 +89,7 @@ static int find_type(w4_json root, const w4_type_row **ret_row, w4_envelope_faul
     if (w4_json_kind_of(type) != W4_JSON_STRING) {
         return refuse(ret_fault, W4_REFUSAL_BAD_ENVELOPE, "/type", "the name of a message type");
     }
-    const w4_type_row *row = w4_type_find(family, w4_json_string_raw(type));
+    const w4_type_row *row = w4_type_find(family->family, w4_json_string_raw(type));
     if (!row) {
         return refuse(ret_fault, W4_REFUSAL_UNKNOWN_TYPE, "/type", "a message type of its family");
     }

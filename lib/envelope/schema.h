@@ -1,5 +1,6 @@
-/* What the schema tables of the four families share: bounds, forms, kinds of rows. One file for
- * each family (schema_cip.c ...) holds the payload tables, schema_envelope.c what lies around. */
+/* What the tables of the families share: bounds, forms, kinds of rows. One file for each family
+ * (family_cip.c ...) holds its types and what their envelopes carry, schema_envelope.c the members
+ * that all envelopes have. */
 #pragma once
 
 #include "envelope/type.h"
@@ -48,29 +49,13 @@ extern const char *const w4_names_priority[];
 extern const char *const w4_names_severity[];
 extern const char *const w4_names_trust[];
 
-/* Payload tables, by type. */
-extern const w4_schema w4_schema_cip_hello;
-extern const w4_schema w4_schema_cip_intent;
-extern const w4_schema w4_schema_cip_fact_propose;
-extern const w4_schema w4_schema_cip_fact_challenge;
-extern const w4_schema w4_schema_cip_fact_confirm;
-extern const w4_schema w4_schema_cip_fact_reject;
-extern const w4_schema w4_schema_cip_decision_share;
-extern const w4_schema w4_schema_cip_state_update;
-extern const w4_schema w4_schema_hcp_hello;
-extern const w4_schema w4_schema_hcp_intent;
-extern const w4_schema w4_schema_hcp_context;
-extern const w4_schema w4_schema_hcp_decision;
-extern const w4_schema w4_schema_hcp_feedback;
-extern const w4_schema w4_schema_hcp_state_update;
-extern const w4_schema w4_schema_lip_fetch;
-extern const w4_schema w4_schema_lip_evidence;
-extern const w4_schema w4_schema_lip_conflict;
-extern const w4_schema w4_schema_lip_accept;
-extern const w4_schema w4_schema_lip_reject;
-extern const w4_schema w4_schema_mesh_hello;
-extern const w4_schema w4_schema_mesh_service_invoke;
-extern const w4_schema w4_schema_mesh_service_result;
+extern const char *const w4_names_version[];
+
+/* Members of all envelopes that are objects; for W4_ROWS_OF_ALL. */
+extern const w4_schema w4_schema_sender;
+extern const w4_schema w4_schema_receiver;
+extern const w4_schema w4_schema_chain;
+extern const w4_schema w4_schema_sign;
 
 /* Rows. MUST and MAY are the flags: a member that has to be there, and one that may be missing.
  * A list that may be missing counts as an empty one. */
@@ -96,4 +81,15 @@ extern const w4_schema w4_schema_mesh_service_result;
     {.name = (NAME), .kind = W4_SCHEMA_ARRAY, .flags = (FLAGS), .min = (MIN), .max = W4_LIST_ITEMS_MAX, .items = (ITEM), .help = (HELP)}
 #define W4_ROW_OBJECT(NAME, FLAGS, OBJECT, HELP) \
     {.name = (NAME), .kind = W4_SCHEMA_OBJECT, .flags = (FLAGS), .object = (OBJECT), .help = (HELP)}
+
+/* sign is not marked as required: an envelope that is still to be signed has none. The readers
+ * ask for it where it must be there, which is everywhere on the wire. */
+#define W4_ROWS_OF_ALL \
+    W4_ROW_FORM("msg_id",     W4_MUST, w4_check_uuid, "name of this message; never used again"), \
+    W4_ROW_FORM("timestamp",  W4_MUST, w4_check_timestamp, "when it was signed"), \
+    W4_ROW_OBJECT("sender",   W4_MUST, &w4_schema_sender, "who says it"), \
+    W4_ROW_OBJECT("receiver", W4_MUST, &w4_schema_receiver, "to whom"), \
+    W4_ROW_OBJECT("chain",    W4_MAY, &w4_schema_chain, "the messages that caused this one"), \
+    W4_ROW_OBJECT("payload",  W4_MUST, NULL, "what is said, as the type has it"), \
+    W4_ROW_OBJECT("sign",     W4_MAY, &w4_schema_sign, "signature; may be missing only before an envelope is signed")
 /* clang-format on */

@@ -13,17 +13,26 @@ static int take_state(w4_protocol *p, w4_inbound *in) {
     return r;
 }
 
+/* What an agent says of itself beside its message counts as its state. */
+static int take_own_state(w4_protocol *p, const w4_inbound *in) {
+    if (!w4_json_exists(in->envelope.state)) {
+        return 0;
+    }
+    w4_agent_set_state(in->agent, in->envelope.state);
+    return w4_router_unpace(p, in->agent);
+}
+
 /* clang-format off */
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                                          takes effect by */
-    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,    w4_cip_handshake_take},
-    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                             w4_cip_handshake_take},
-    {W4_TYPE_CIP_FACT_PROPOSE,    W4_TRUST_PROBING,    0,                                             w4_knowledge_propose},
-    {W4_TYPE_CIP_FACT_CHALLENGE,  W4_TRUST_PROBING,    0,                                             w4_knowledge_vote},
-    {W4_TYPE_CIP_FACT_CONFIRM,    W4_TRUST_PROBING,    0,                                             w4_knowledge_vote},
-    {W4_TYPE_CIP_FACT_REJECT,     W4_TRUST_PROBING,    0,                                             w4_knowledge_vote},
-    {W4_TYPE_CIP_DECISION_SHARE,  W4_TRUST_PROBING,    0,                                             w4_knowledge_decision},
-    {W4_TYPE_CIP_STATE_UPDATE,    W4_TRUST_PROBING,    W4_RULE_HANDSHAKE,                             take_state},
+    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,    w4_cip_handshake_take, NULL},
+    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                             w4_cip_handshake_take, NULL},
+    {W4_TYPE_CIP_FACT_PROPOSE,    W4_TRUST_PROBING,    0,                                             w4_knowledge_propose, NULL},
+    {W4_TYPE_CIP_FACT_CHALLENGE,  W4_TRUST_PROBING,    0,                                             w4_knowledge_vote, NULL},
+    {W4_TYPE_CIP_FACT_CONFIRM,    W4_TRUST_PROBING,    0,                                             w4_knowledge_vote, NULL},
+    {W4_TYPE_CIP_FACT_REJECT,     W4_TRUST_PROBING,    0,                                             w4_knowledge_vote, NULL},
+    {W4_TYPE_CIP_DECISION_SHARE,  W4_TRUST_PROBING,    0,                                             w4_knowledge_decision, NULL},
+    {W4_TYPE_CIP_STATE_UPDATE,    W4_TRUST_PROBING,    0,                                             take_state, w4_cip_handshake_awaits},
 };
 /* clang-format on */
 
@@ -34,4 +43,5 @@ const w4_family_rules w4_cip_rules = {
     .local = true,
     .rules = rules,
     .rule_count = sizeof rules / sizeof rules[0],
+    .spoken = take_own_state,
 };

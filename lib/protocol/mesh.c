@@ -6,9 +6,9 @@
 /* clang-format off */
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags */
-    {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,  NULL},
-    {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,  NULL},
-    {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,  NULL},
+    {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,  NULL, NULL},
+    {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,  NULL, NULL},
+    {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,  NULL, NULL},
 };
 /* clang-format on */
 

@@ -9,15 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const w4_family_rules *const families[W4_FAMILY_COUNT] = {
-    [W4_FAMILY_CIP] = &w4_cip_rules,
-    [W4_FAMILY_HCP] = &w4_hcp_rules,
-    [W4_FAMILY_LIP] = &w4_lip_rules,
-    [W4_FAMILY_MESH] = &w4_mesh_rules,
-};
-
 const w4_family_rules *w4_family_rules_of(w4_family family) {
-    return (unsigned)family < W4_FAMILY_COUNT ? families[family] : NULL;
+    for (size_t i = 0; w4_family_rules_all[i]; i++) {
+        if (w4_family_rules_all[i]->family == family) {
+            return w4_family_rules_all[i];
+        }
+    }
+    return NULL;
 }
 
 static const w4_type_rule *find_rule(const w4_family_rules *family, w4_type type) {
@@ -221,8 +219,7 @@ static int stage_trust(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_COOLDOWN, "/sender",
                                  "one that is not cooling down");
     }
-    if (state >= in->rule->at_least ||
-        ((in->rule->flags & W4_RULE_HANDSHAKE) != 0 && w4_cip_handshake_awaits(p, in))) {
+    if (state >= in->rule->at_least || (in->rule->admits && in->rule->admits(p, in))) {
         return 0;
     }
     return w4_inbound_refuse(in, W4_REFUSAL_UNTRUSTED, "/sender",
@@ -262,22 +259,12 @@ static int stage_policy(w4_protocol *p, w4_inbound *in) {
     return w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "", "no rule allows it");
 }
 
-/* What a family asks of single types beyond trust. */
 static int stage_conditions(w4_protocol *p, w4_inbound *in) {
-    (void)p;
-    if ((in->rule->flags & W4_RULE_CONSENT) != 0) {
-        /* Nobody's consent is recorded, so it is unknown, and unknown is no consent. */
-        return w4_inbound_refuse(in, W4_REFUSAL_CONSENT_REQUIRED, "/receiver",
-                                 "a human whose consent is known");
-    }
-    if ((in->rule->flags & W4_RULE_PROVENANCE) != 0) {
-        w4_json evidence = w4_json_get(in->envelope.payload, "evidence");
-        bool rests = w4_json_count(evidence) > 0 &&
-                     w4_json_exists(w4_json_get(in->envelope.source, "uri")) &&
-                     w4_json_exists(w4_json_get(in->envelope.source, "retrieved_at"));
-        return rests ? 0
-                     : w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/payload/evidence",
-                                         "at least one item");
+    for (size_t i = 0; i < in->family->gate_count; i++) {
+        int r = in->family->gates[i].run(p, in);
+        if (r != 0) {
+            return r;
+        }
     }
     return 0;
 }

@@ -43,11 +43,8 @@ typedef struct w4_inbound {
 
 /* What a family says about one of its types. */
 enum {
-    W4_RULE_HANDSHAKE = 1u << 0,    /* passes as a part of a handshake, whatever the trust */
-    W4_RULE_NO_COOLDOWN = 1u << 1,  /* not from one that is cooling down */
-    W4_RULE_CONSENT = 1u << 2,      /* only where its human is known to consent */
-    W4_RULE_PROVENANCE = 1u << 3,   /* only with what it rests on */
-    W4_RULE_NODE_ANSWERS = 1u << 4, /* not for agents whose key the node holds: it answers */
+    W4_RULE_NO_COOLDOWN = 1u << 0,  /* not from one that is cooling down */
+    W4_RULE_NODE_ANSWERS = 1u << 1, /* not for agents whose key the node holds: it answers */
 };
 struct w4_type_rule {
     w4_type type;
@@ -55,8 +52,22 @@ struct w4_type_rule {
     unsigned flags;
     /* Takes effect here. 0, 1 with in->fault, or a fatal error. NULL: only delivery. */
     int (*handle)(w4_protocol *p, w4_inbound *in);
+    /* Passes although its sender is trusted less. NULL: never. */
+    bool (*admits)(w4_protocol *p, const w4_inbound *in);
 };
 
+/* What a family asks of its envelopes beyond trust and policy; run in their order. */
+typedef struct w4_gate {
+    const char *name;
+    int (*run)(w4_protocol *p, w4_inbound *in); /* as a stage */
+    const char *codes;                          /* what it may refuse with */
+    const char *help;                           /* for people: what it asks */
+} w4_gate;
+
+#define W4_FAMILIES_MAX 8u
+
+/* A family, as the router knows it: the other half of its w4_family_row. It is added by a file of
+ * its own and a line in families.c. What may be NULL is. */
 struct w4_family_rules {
     w4_family family;
     w4_trust_kind kind; /* which machine judges its senders */
@@ -64,13 +75,25 @@ struct w4_family_rules {
     bool local;         /* local agents may send it */
     const w4_type_rule *rules;
     size_t rule_count;
+    const w4_gate *gates;
+    size_t gate_count;
     /* Hands it to the node instead of to an agent. NULL: to the agents it is for. */
     int (*deliver)(w4_protocol *p, w4_inbound *in);
+    /* An envelope of a local agent has passed: what it says of itself beside its payload. */
+    int (*spoken)(w4_protocol *p, const w4_inbound *in);
+    /* What it keeps: w4_family_state is its own. open loads it: 0, -ENOMEM, or a store condition.
+     * close copes with what open left behind when it failed. */
+    int (*open)(w4_protocol *p, uint64_t now_us, void **ret_state);
+    void (*close)(void *state);
+    int (*expire)(w4_protocol *p, uint64_t now_us); /* what is due; 0 or a fatal error */
+    uint64_t (*deadline)(const w4_protocol *p);     /* monotonic; W4_NEVER */
 };
 
-/* The registration: the one place that names the families. */
+/* The registration (families.c): the one place that names the families; ends with NULL. */
+extern const w4_family_rules *const w4_family_rules_all[];
 extern const w4_family_rules w4_cip_rules, w4_hcp_rules, w4_lip_rules, w4_mesh_rules;
-const w4_family_rules *w4_family_rules_of(w4_family family);
+const w4_family_rules *w4_family_rules_of(w4_family family); /* NULL: not registered */
+void *w4_family_state(const w4_protocol *p, w4_family family);
 
 /* A stage ends with 0 (goes on), 1 (refused, see in->fault), or a fatal error. */
 typedef enum w4_sight {                   /* what a stage may look at */

@@ -46,6 +46,10 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
     r = r == 0 ? w4_early_votes_init(&p->early, p->store, now_us) : r;
+    for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
+        const w4_family_rules *family = w4_family_rules_all[i];
+        r = family->open ? family->open(p, now_us, &p->family_states[i]) : 0;
+    }
     return r == 0 ? w4_knowledge_settle(p, now_us) : r;
 }
 
@@ -76,8 +80,22 @@ int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config
     return 0;
 }
 
+void *w4_family_state(const w4_protocol *p, w4_family family) {
+    for (size_t i = 0; w4_family_rules_all[i]; i++) {
+        if (w4_family_rules_all[i]->family == family) {
+            return p->family_states[i];
+        }
+    }
+    return NULL;
+}
+
 w4_protocol *w4_protocol_free(w4_protocol *p) {
     if (p) {
+        for (size_t i = 0; w4_family_rules_all[i]; i++) {
+            if (w4_family_rules_all[i]->close) {
+                w4_family_rules_all[i]->close(p->family_states[i]);
+            }
+        }
         w4_early_votes_deinit(&p->early);
         w4_facts_free(p->facts);
         w4_decisions_free(p->decisions);
@@ -204,15 +222,6 @@ static void refuse_fault(w4_refused *refused, const w4_envelope_fault *fault) {
     }
 }
 
-/* What an agent says of itself beside its message counts as its state. */
-static int take_own_state(w4_protocol *p, const w4_inbound *in) {
-    if (in->envelope.family != W4_FAMILY_CIP || !w4_json_exists(in->envelope.state)) {
-        return 0;
-    }
-    w4_agent_set_state(in->agent, in->envelope.state);
-    return w4_router_unpace(p, in->agent);
-}
-
 /* Runs the pipeline over an envelope of a local agent. */
 static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receipt,
                      w4_refused *ret_refused) {
@@ -220,7 +229,7 @@ static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receip
     if (r == 0) {
         *ret_receipt = (w4_send_receipt){.stored = in->stored, .recipients = in->recipients};
         memcpy(ret_receipt->msg_id, in->envelope.msg_id, sizeof ret_receipt->msg_id);
-        r = take_own_state(p, in);
+        r = in->family->spoken ? in->family->spoken(p, in) : 0;
     } else if (r > 0) {
         refuse_fault(ret_refused, &in->fault);
     }
@@ -415,6 +424,9 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     int r = w4_cip_handshakes_expire(p, now_us);
     r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
+    for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
+        r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
+    }
     if (r == 0) {
         r = w4_seen_prune(&p->seen, p->env, now_us);
         r = r > 0 ? 0 : r; /* the next one tries again */
@@ -424,6 +436,10 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
     w4_router_wake(p, w4_early_votes_deadline(&p->early));
     w4_router_wake(p, p->seen.prune_us);
+    for (size_t i = 0; w4_family_rules_all[i]; i++) {
+        const w4_family_rules *family = w4_family_rules_all[i];
+        w4_router_wake(p, family->deadline ? family->deadline(p) : W4_NEVER);
+    }
     return r;
 }
 

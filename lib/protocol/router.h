@@ -10,6 +10,7 @@
 #include "protocol/known_keys.h"
 #include "protocol/mail.h"
 #include "protocol/parcels.h"
+#include "protocol/pipeline.h"
 #include "protocol/protocol.h"
 #include "protocol/seen.h"
 
@@ -30,6 +31,7 @@ struct w4_protocol {
     w4_facts *facts;
     w4_early_votes early;
     w4_decisions *decisions;
+    void *family_states[W4_FAMILIES_MAX]; /* by place in w4_family_rules_all */
     w4_log_limit log_limit;
     int failed;                /* a fatal error that a call could not return */
     bool was_overloaded;       /* a local agent, when facts were judged last */

@@ -1,5 +1,6 @@
 /* Params and results of the methods of the agent socket, and the notifications of both sockets.
  * facts.list and facts.show are those of the control socket (method_control.c). */
+#include "envelope/type.h"
 #include "rpc/method_table.h"
 #include "rpc/shapes.h"
 
@@ -8,7 +9,6 @@
 #define PARAMS(NAME) const w4_schema w4_params_##NAME = {NAME##_params, true, NULL}
 #define RESULT(NAME) const w4_schema w4_result_##NAME = {NAME##_result, true, NULL}
 
-static const char *const families[] = {"cip", "hcp", "lip", "mesh", NULL};
 static const char *const subscriptions[] = {"agent.message", "agent.delivery", "fact.updated",
                                             "node.event", NULL};
 static const w4_schema_row subscription_item = {.kind = W4_SCHEMA_ENUM, .names = subscriptions};
@@ -46,7 +46,7 @@ RESULT(agent_detach);
 
 /* ---- agent.send: the node makes the envelope and signs it with the key it holds */
 static const w4_schema_row agent_send_params[] = {
-    RPC_ENUM("protocol", O_, families, "cip when absent"),
+    RPC_ENUM("protocol", O_, w4_family_names, "cip when absent"),
     {.name = "type", .kind = W4_SCHEMA_STRING, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = 64,
      .check = w4_rpc_check_printable, .help = "a type of that family"},
     RPC_LABEL("to", R_, "agent_id, fingerprint, unique prefix of one, or * for everybody"),

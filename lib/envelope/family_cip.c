@@ -112,13 +112,60 @@ static const w4_schema_row state_update_rows[] = {
     W4_SCHEMA_END,
 };
 
+static const w4_schema_row trust_rows[] = {
+    W4_ROW_ENUM("sender_view",   W4_MAY, w4_names_trust, "what the sender says of itself; moves nothing"),
+    W4_ROW_ENUM("receiver_view", W4_MAY, w4_names_trust, "what the sender says of the receiver; moves nothing"),
+    W4_SCHEMA_END,
+};
+static const w4_schema trust = {.rows = trust_rows};
+
+static const w4_schema_row cip_state_rows[] = {
+    W4_ROW_ENUM("presence",       W4_MUST, w4_names_presence, "how the agent is"),
+    W4_ROW_INTEGER("lri",         W4_MUST, 0, W4_LRI_MAX, "load, from 0 to 100"),
+    W4_ROW_LIST("kernel_signals", W4_MAY, 0, &w4_item_name, "alerts, such as overload or degraded_memory"),
+    W4_ROW_TEXT("intent",         W4_MAY, 0, "what the agent is up to"),
+    W4_SCHEMA_END,
+};
+static const w4_schema cip_state = {.rows = cip_state_rows};
+
+static const w4_schema_row envelope_rows[] = {
+    W4_ROW_ENUM("cip",     W4_MUST, w4_names_version, "version of the protocol"),
+    W4_ROW_NAME("type",    W4_MUST, "a message type of CIP"),
+    W4_ROWS_OF_ALL,
+    W4_ROW_OBJECT("trust", W4_MAY, &trust, "how the sender sees the relation"),
+    W4_ROW_OBJECT("state", W4_MAY, &cip_state, "state of the sending agent"),
+    W4_SCHEMA_END,
+};
+
 /* clang-format on */
 
-const w4_schema w4_schema_cip_hello = {.rows = hello_rows};
-const w4_schema w4_schema_cip_intent = {.rows = intent_rows};
-const w4_schema w4_schema_cip_fact_propose = {.rows = fact_propose_rows};
-const w4_schema w4_schema_cip_fact_challenge = {.rows = fact_challenge_rows};
-const w4_schema w4_schema_cip_fact_confirm = {.rows = fact_confirm_rows};
-const w4_schema w4_schema_cip_fact_reject = {.rows = fact_reject_rows};
-const w4_schema w4_schema_cip_decision_share = {.rows = decision_share_rows};
-const w4_schema w4_schema_cip_state_update = {.rows = state_update_rows};
+static const w4_schema payload_hello = {.rows = hello_rows};
+static const w4_schema payload_intent = {.rows = intent_rows};
+static const w4_schema payload_fact_propose = {.rows = fact_propose_rows};
+static const w4_schema payload_fact_challenge = {.rows = fact_challenge_rows};
+static const w4_schema payload_fact_confirm = {.rows = fact_confirm_rows};
+static const w4_schema payload_fact_reject = {.rows = fact_reject_rows};
+static const w4_schema payload_decision_share = {.rows = decision_share_rows};
+static const w4_schema payload_state_update = {.rows = state_update_rows};
+static const w4_schema envelope = {.rows = envelope_rows};
+
+/* clang-format off */
+static const w4_type_row types[] = {
+    {W4_TYPE_CIP_HELLO,          W4_FAMILY_CIP, "HELLO",          W4_CHANNEL_CONTROL,   &payload_hello,          "greets an agent, or answers its greeting"},
+    {W4_TYPE_CIP_INTENT,         W4_FAMILY_CIP, "INTENT",         W4_CHANNEL_CONTROL,   &payload_intent,         "says what the sender is after"},
+    {W4_TYPE_CIP_FACT_PROPOSE,   W4_FAMILY_CIP, "FACT_PROPOSE",   W4_CHANNEL_KNOWLEDGE, &payload_fact_propose,   "proposes a fact"},
+    {W4_TYPE_CIP_FACT_CHALLENGE, W4_FAMILY_CIP, "FACT_CHALLENGE", W4_CHANNEL_KNOWLEDGE, &payload_fact_challenge, "challenges a proposed fact"},
+    {W4_TYPE_CIP_FACT_CONFIRM,   W4_FAMILY_CIP, "FACT_CONFIRM",   W4_CHANNEL_KNOWLEDGE, &payload_fact_confirm,   "confirms a proposed fact"},
+    {W4_TYPE_CIP_FACT_REJECT,    W4_FAMILY_CIP, "FACT_REJECT",    W4_CHANNEL_KNOWLEDGE, &payload_fact_reject,    "rejects a proposed fact"},
+    {W4_TYPE_CIP_DECISION_SHARE, W4_FAMILY_CIP, "DECISION_SHARE", W4_CHANNEL_KNOWLEDGE, &payload_decision_share, "shares a decision and what came of it"},
+    {W4_TYPE_CIP_STATE_UPDATE,   W4_FAMILY_CIP, "STATE_UPDATE",   W4_CHANNEL_STATE,     &payload_state_update,   "tells presence and load of the agent"},
+};
+/* clang-format on */
+
+const w4_family_row w4_family_cip = {
+    .family = W4_FAMILY_CIP,
+    .name = "cip",
+    .envelope = &envelope,
+    .types = types,
+    .type_count = sizeof types / sizeof types[0],
+};

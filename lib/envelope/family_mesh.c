@@ -1,0 +1,93 @@
+#include "envelope/schema.h"
+
+/* MESH 1.0, between nodes (protocols.md 6). */
+
+static const char *check_result(w4_json object, const char **ret_member) {
+    bool has_result = w4_json_exists(w4_json_get(object, "result"));
+    bool has_error = w4_json_exists(w4_json_get(object, "error"));
+    *ret_member = NULL;
+    return has_result == has_error ? "either result or error" : NULL;
+}
+
+/* A routed envelope has all four members, one for the neighbour has none. */
+static const char *check_routed(w4_json object, const char **ret_member) {
+    static const char *const members[] = {"origin", "destination", "hops", "created_at"};
+    const char *missing = NULL;
+    unsigned found = 0;
+    for (unsigned i = 0; i < sizeof members / sizeof members[0]; i++) {
+        if (w4_json_exists(w4_json_get(object, members[i]))) {
+            found++;
+        } else {
+            missing = members[i];
+        }
+    }
+    *ret_member = missing;
+    return found > 0 && missing ? "origin, destination, hops and created_at together" : NULL;
+}
+
+/* clang-format off */
+
+/* The graph layer looks into the records; here they are objects. */
+static const w4_schema_row hello_rows[] = {
+    W4_ROW_LIST("records", W4_MUST, 1, &w4_item_object, "signed node records, the sender's own first"),
+    W4_ROW_LIST("wanted",  W4_MAY, 0, &w4_item_fingerprint, "nodes whose records the sender would like to have"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row service_invoke_rows[] = {
+    W4_ROW_NAME("service",  W4_MUST, "name of the service"),
+    W4_ROW_NAME("version",  W4_MAY, "version of the service"),
+    W4_ROW_NAME("method",   W4_MUST, "name of the method"),
+    {.name = "params", .kind = W4_SCHEMA_ANY, .flags = W4_MAY, .check = w4_check_params, .help = "arguments, by name or by position"},
+    W4_ROW_FORM("deadline", W4_MAY, w4_check_timestamp, "when the caller stops waiting"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row error_rows[] = {
+    W4_ROW_NAME("code",    W4_MUST, "a refusal code, or a code of the service's own"),
+    W4_ROW_TEXT("message", W4_MUST, 0, "for people"),
+    W4_SCHEMA_END,
+};
+static const w4_schema error = {.rows = error_rows};
+
+static const w4_schema_row service_result_rows[] = {
+    W4_ROW_FORM("in_reply_to", W4_MUST, w4_check_uuid, "msg_id of the SERVICE_INVOKE"),
+    {.name = "result", .kind = W4_SCHEMA_ANY, .flags = W4_MAY, .help = "what the method gave, when it did not fail"},
+    W4_ROW_OBJECT("error",     W4_MAY, &error, "why it failed, when it did"),
+    W4_SCHEMA_END,
+};
+
+static const w4_schema_row envelope_rows[] = {
+    W4_ROW_ENUM("mesh",        W4_MUST, w4_names_version, "version of the protocol"),
+    W4_ROW_NAME("type",        W4_MUST, "a message type of MESH"),
+    W4_ROWS_OF_ALL,
+    W4_ROW_FORM("origin",      W4_MAY, w4_check_fingerprint, "routed: the node it began at"),
+    W4_ROW_FORM("destination", W4_MAY, w4_check_fingerprint, "routed: the node it is for"),
+    {.name = "hops", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 0, .max = W4_HOPS_MAX, .items = &w4_item_fingerprint, .help = "routed: the nodes it has passed"},
+    W4_ROW_FORM("created_at",  W4_MAY, w4_check_timestamp, "routed: when it began"),
+    W4_SCHEMA_END,
+};
+
+/* clang-format on */
+
+static const w4_schema payload_hello = {.rows = hello_rows};
+static const w4_schema payload_service_invoke = {.rows = service_invoke_rows};
+static const w4_schema payload_service_result = {.rows = service_result_rows,
+                                                 .check = check_result};
+static const w4_schema envelope = {.rows = envelope_rows, .check = check_routed};
+
+/* clang-format off */
+static const w4_type_row types[] = {
+    {W4_TYPE_MESH_HELLO,          W4_FAMILY_MESH, "MESH_HELLO",     W4_CHANNEL_CONTROL,   &payload_hello,          "exchanges node records with a neighbour"},
+    {W4_TYPE_MESH_SERVICE_INVOKE, W4_FAMILY_MESH, "SERVICE_INVOKE", W4_CHANNEL_KNOWLEDGE, &payload_service_invoke, "calls a service"},
+    {W4_TYPE_MESH_SERVICE_RESULT, W4_FAMILY_MESH, "SERVICE_RESULT", W4_CHANNEL_KNOWLEDGE, &payload_service_result, "gives the result of a call"},
+};
+/* clang-format on */
+
+const w4_family_row w4_family_mesh = {
+    .family = W4_FAMILY_MESH,
+    .name = "mesh",
+    .envelope = &envelope,
+    .types = types,
+    .type_count = sizeof types / sizeof types[0],
+};
