@@ -1,5 +1,7 @@
 #include "io/loop.h"
 
+#include "io/loop_calls.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@ typedef struct task_list {
 } task_list;
 
 struct w4_loop {
+    w4_transport_loop calls; /* first */
     w4_env *env;
     struct event_base *base;
     struct event tick;
@@ -438,6 +441,7 @@ int w4_loop_new(w4_env *env, w4_loop **ret_loop) {
     if (!loop) {
         return -ENOMEM;
     }
+    loop->calls = w4_loop_calls;
     loop->env = env;
     for (unsigned i = 0; i < W4_LOOP_PHASE_COUNT; i++) {
         list_init(&loop->tasks[i]);

@@ -8,7 +8,10 @@
  * Time is CLOCK_BOOTTIME in microseconds: it only goes forward and counts a suspended machine's
  * sleep, so that a peer which timed us out meanwhile is timed out here too.
  *
- * One thread. Only w4_loop_notify may be called from others. */
+ * One thread. Only w4_loop_notify may be called from others.
+ *
+ * A loop begins with a w4_transport_loop (transport/backend.h): backends from outside may take
+ * host.loop for that. */
 #pragma once
 
 #include "base/clock.h"

@@ -143,6 +143,7 @@ static int tcp_open(const w4_transport_host *host, w4_transport **ret_transport)
 const w4_transport_backend w4_transport_tcp = {
     .name = "tcp",
     .prefix = "tcp:",
+    .trial_address = "tcp:127.0.0.1:0",
     .ordered = true,
     .crosses_hosts = true,
     .open = tcp_open,

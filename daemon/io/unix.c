@@ -76,6 +76,7 @@ static int unix_open(const w4_transport_host *host, w4_transport **ret_transport
 const w4_transport_backend w4_transport_unix = {
     .name = "unix",
     .prefix = "unix:",
+    .trial_address = "unix:{folder}/{n}.sock",
     .ordered = true,
     .crosses_hosts = false,
     .open = unix_open,

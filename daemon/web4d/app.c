@@ -1,9 +1,8 @@
 #include "web4d/app.h"
 
 #include "crypto/primitives.h"
+#include "io/backends.h"
 #include "io/sqlite.h"
-#include "io/tcp.h"
-#include "io/unix.h"
 #include "web4d/log.h"
 
 #include <errno.h>
@@ -207,8 +206,7 @@ static int start_node(w4d_app *app) {
                                .registry = &app->registry};
     w4_node_config config;
     w4d_node_config(app->config, &config);
-    int r = w4_transport_registry_add(&app->registry, &w4_transport_tcp);
-    r = r != 0 ? r : w4_transport_registry_add(&app->registry, &w4_transport_unix);
+    int r = w4_backends_register(&app->registry);
     r = r != 0 ? r : w4_node_new(&context, &config, w4_loop_now_us(app->loop), &app->node);
     for (uint32_t i = 0; r == 0 && i < app->registry.count; i++) {
         r = w4_node_transport_open(app->node, app->registry.backends[i], app->loop, w4d_app_wake,

@@ -1,16 +1,9 @@
 /* Borrowed bytes and a bounded, growing buffer. */
 #pragma once
 
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/types.h"
 
-/* Bytes owned by somebody else; not terminated. */
-typedef struct w4_bytes {
-    const uint8_t *data;
-    size_t len;
-} w4_bytes;
+#include <stdarg.h>
 
 static inline w4_bytes w4_bytes_of(const void *data, size_t len) {
     return (w4_bytes){(const uint8_t *)data, len};

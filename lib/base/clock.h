@@ -6,7 +6,6 @@
 
 #define W4_US_PER_MS UINT64_C(1000)
 #define W4_US_PER_S UINT64_C(1000000)
-#define W4_NEVER UINT64_MAX
 
 static inline uint64_t w4_earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;

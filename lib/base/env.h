@@ -3,23 +3,8 @@
 
 #include "base/bytes.h"
 
-typedef enum w4_log_level {
-    W4_LOG_ERROR,
-    W4_LOG_WARNING,
-    W4_LOG_INFO,
-    W4_LOG_DEBUG,
-    W4_LOG_LEVEL_COUNT
-} w4_log_level;
-
 const char *w4_log_level_name(w4_log_level level);
 bool w4_log_level_from_name(w4_bytes name, w4_log_level *ret_level);
-
-typedef struct w4_env {
-    void *context;
-    void (*random)(void *context, void *ret_bytes, size_t len);       /* must not fail */
-    void (*log)(void *context, w4_log_level level, const char *text); /* may be NULL */
-    int64_t wall_offset_us; /* wall time minus now_us; the owner keeps it fresh */
-} w4_env;
 
 uint64_t w4_env_wall_us(const w4_env *env, uint64_t now_us);
 uint64_t w4_env_random_below(const w4_env *env, uint64_t bound); /* uniform; 0 for bound 0 */

@@ -362,6 +362,7 @@ int w4_transport_fault_wrap(w4_transport *inner, uint64_t seed,
     t->backend = (w4_transport_backend){
         .name = inner->backend->name,
         .prefix = inner->backend->prefix,
+        .trial_address = inner->backend->trial_address,
         .ordered = false,
         .crosses_hosts = inner->backend->crosses_hosts,
         .open = NULL, /* made by wrapping, never opened by name */

@@ -554,6 +554,7 @@ static void memory_free(w4_transport *transport) {
 const w4_transport_backend w4_transport_memory = {
     .name = "memory",
     .prefix = PREFIX,
+    .trial_address = "memory:node{n}",
     .ordered = false,
     .crosses_hosts = false,
     .open = memory_open,

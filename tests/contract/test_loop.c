@@ -2,6 +2,8 @@
 
 #include "runner.h"
 
+#include "transport/backend.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
@@ -393,6 +395,56 @@ START_TEST(other_threads_wake_it) {
 }
 END_TEST
 
+typedef struct outside_probe {
+    w4_transport_loop *loop;
+    w4_transport_watch *watch;
+    unsigned reads;
+    unsigned writes;
+    bool end; /* in the next call */
+} outside_probe;
+
+static void on_outside(void *context, bool is_writable) {
+    outside_probe *probe = context;
+    probe->reads += !is_writable;
+    probe->writes += is_writable;
+    if (probe->end) {
+        probe->loop->unwatch(probe->watch);
+        probe->watch = NULL;
+    }
+}
+
+START_TEST(backends_from_outside_have_the_same_loop) {
+    outside_probe probe = {.loop = (w4_transport_loop *)loop};
+    ck_assert_uint_eq(probe.loop->size, sizeof(w4_transport_loop));
+    ck_assert_uint_eq(probe.loop->now_us(probe.loop), w4_loop_now_us(loop));
+    int fds[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    ck_assert_int_eq(probe.loop->watch(probe.loop, fds[0], on_outside, &probe, &probe.watch), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    turn();
+    ck_assert_uint_eq(probe.reads + probe.writes, 0); /* nothing at first */
+    ck_assert_int_eq(probe.loop->watch_set(probe.watch, true, true), 0);
+    turn();
+    ck_assert_uint_eq(probe.reads, 1);
+    ck_assert_uint_eq(probe.writes, 1);
+    probe.end = true;
+    turn();
+    ck_assert_uint_eq(probe.reads + probe.writes, 3);
+    ck_assert_ptr_null(probe.watch);
+    probe.loop->unwatch(NULL);
+    w4_transport_notifier *notifier;
+    static char name[] = "n";
+    ck_assert_int_eq(probe.loop->notifier(probe.loop, mark_call, name, &notifier), 0);
+    probe.loop->notify(notifier);
+    probe.loop->notify(notifier);
+    turn();
+    ck_assert_str_eq(trace, "n");
+    probe.loop->unnotify(notifier);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+END_TEST
+
 START_TEST(run_ends_with_the_turn_of_stop) {
     task_probe flush;
     task_init(&flush, W4_LOOP_FLUSH, "f");
@@ -460,6 +512,7 @@ int main(void) {
     tcase_add_test(tc, a_watch_freed_in_its_call_is_not_called_again);
     tcase_add_test(tc, signals_come_through_the_loop);
     tcase_add_test(tc, other_threads_wake_it);
+    tcase_add_test(tc, backends_from_outside_have_the_same_loop);
     tcase_add_test(tc, run_ends_with_the_turn_of_stop);
     tcase_add_test(tc, libevent_speaks_through_our_log);
     tcase_add_test(tc, what_is_left_behind_is_named_and_ends_the_process);
