@@ -118,7 +118,41 @@ static void on_hup(void *context) {
 
 /* ---- start */
 
-void w4d_node_config(const w4_config *config, w4_node_config *ret_config) {
+static void limits_of(const w4_config *config, const w4_config_channel *channels,
+                      w4_channel_limits ret_limits[static W4_CHANNEL_KIND_COUNT]) {
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        const w4_config_channel *channel = &channels[kind];
+        ret_limits[kind] = (w4_channel_limits){
+            .messages_max = channel->queue_messages,
+            .bytes_max = (size_t)channel->queue_bytes,
+            .credit = config->session.credit,
+            .overflow = channel->overflow,
+            .block_timeout_us = (uint64_t)channel->block_timeout_ms * W4_US_PER_MS,
+        };
+    }
+}
+
+/* Once the node has it, the one before is of no use. */
+static int peers_of(const w4_config *config, w4_node_channels **ret_peers) {
+    uint32_t count = config->session.peers_count;
+    w4_node_channels *peers = calloc((size_t)count + 1, sizeof *peers);
+    if (peers == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        peers[i].node = config->session.peers[i].node;
+        limits_of(config, config->session.peers[i].channels, peers[i].limits);
+    }
+    *ret_peers = peers;
+    return 0;
+}
+
+int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_config) {
+    w4_node_channels *peers;
+    int r = peers_of(config, &peers);
+    if (r != 0) {
+        return r;
+    }
     w4_node_config c = W4_NODE_CONFIG_DEFAULT;
     c.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
     c.protocol.quorum = config->cip.quorum;
@@ -143,15 +177,16 @@ void w4d_node_config(const w4_config *config, w4_node_config *ret_config) {
     c.session.rekey_records = config->session.rekey_records;
     c.session.rekey_bytes = config->session.rekey_bytes;
     c.session.rekey_us = (uint64_t)config->session.rekey_ms * W4_US_PER_MS;
-    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
-        c.session.channels[kind].messages_max = config->session.queue_messages;
-        c.session.channels[kind].bytes_max = (size_t)config->session.queue_bytes;
-        c.session.channels[kind].credit = config->session.credit;
-    }
+    limits_of(config, config->session.channels, c.session.channels);
+    free(app->peer_channels); /* the node is given the new ones before it does anything more */
+    app->peer_channels = peers;
+    c.peers = peers;
+    c.peers_count = config->session.peers_count;
     c.sessions_max = config->limits.sessions_max;
     c.half_open_max = config->limits.half_open_max;
     c.handshakes_per_s = config->limits.accepts_per_s;
     *ret_config = c;
+    return 0;
 }
 
 static void random_bytes(void *context, void *ret_bytes, size_t len) {
@@ -205,8 +240,8 @@ static int start_node(w4d_app *app) {
                                .identity = app->identity,
                                .registry = &app->registry};
     w4_node_config config;
-    w4d_node_config(app->config, &config);
-    int r = w4_backends_register(&app->registry);
+    int r = w4d_node_config(app, app->config, &config);
+    r = r != 0 ? r : w4_backends_register(&app->registry);
     r = r != 0 ? r : w4_node_new(&context, &config, w4_loop_now_us(app->loop), &app->node);
     for (uint32_t i = 0; r == 0 && i < app->registry.count; i++) {
         r = w4_node_transport_open(app->node, app->registry.backends[i], app->loop, w4d_app_wake,
@@ -344,6 +379,8 @@ void w4d_app_deinit(w4d_app *app) {
         app->servers[surface] = w4_line_server_free(app->servers[surface]);
     }
     app->node = w4_node_free(app->node);
+    free(app->peer_channels);
+    app->peer_channels = NULL;
     app->store = w4_store_free(app->store);
     app->identity = w4_identity_free(app->identity);
     app->service = w4_service_free(app->service);

@@ -59,6 +59,7 @@ struct w4d_app {
     w4_store *store;
     w4_transport_registry registry;
     w4_node *node;
+    w4_node_channels *peer_channels; /* of the configuration that the node has */
     w4_service *service;
     w4_line_server *servers[W4_SURFACE_COUNT];
     struct w4d_clients clients;
@@ -85,7 +86,9 @@ void w4d_app_deinit(w4d_app *app);
 void w4d_app_wake(void *context); /* a turn is wanted */
 /* Tells the mesh where others reach this node: as configured, else as bound. 0 or -ENOMEM. */
 int w4d_app_advertise(w4d_app *app);
-void w4d_node_config(const w4_config *config, w4_node_config *ret_config);
+/* What the configuration means for the node; the channels of single peers are kept in the app. 0 or
+ * -ENOMEM. */
+int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_config);
 
 /* reload.c: 0 or 1 with the reason; *changes is filled on success. */
 typedef struct w4d_reload {

@@ -57,13 +57,17 @@ static int add_seeds(w4d_app *app) {
 }
 
 static int swap(w4d_app *app, w4_config *next) {
+    w4_node_config config;
+    int r = w4d_node_config(app, next, &config);
+    if (r != 0) {
+        w4_config_free(next);
+        return r;
+    }
     w4_config_free(app->config);
     app->config = next;
     app->log_level = next->log.level;
-    w4_node_config config;
-    w4d_node_config(next, &config);
     w4_node_configure(app->node, &config);
-    int r = w4d_app_advertise(app);
+    r = w4d_app_advertise(app);
     r = r != 0 ? r : add_seeds(app);
     return r != 0 ? r : w4d_apply_anchors(app);
 }

@@ -161,6 +161,11 @@ void w4_node_configure(w4_node *node, const w4_node_config *config) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
     node->config = *config;
+    for (size_t i = 0; i < node->session_count; i++) {
+        w4_node_peer *peer = node->sessions[i];
+        w4_session_set_limits(peer->session, w4_node_limits(node, &peer->node));
+        w4_node_peer_activate(node, peer);
+    }
     w4_protocol_configure(node->protocol, &node->config.protocol);
     w4_mesh_configure(node->mesh, &node->config.mesh);
 }

@@ -16,10 +16,19 @@
 
 typedef struct w4_node w4_node;
 
+/* What sessions with one node are held to, where it differs from the rest. */
+typedef struct w4_node_channels {
+    w4_fingerprint node;
+    w4_channel_limits limits[W4_CHANNEL_KIND_COUNT];
+} w4_node_channels;
+
 typedef struct w4_node_config {
     w4_protocol_config protocol;
     w4_mesh_config mesh;
     w4_session_config session;
+    /* By fingerprint, sorted; borrowed until the next configure or the end of the node. */
+    const w4_node_channels *peers;
+    uint32_t peers_count;
     uint32_t sessions_max;
     uint32_t half_open_max;    /* handshakes under way; the oldest goes first */
     uint32_t handshakes_per_s; /* from one source address */

@@ -63,6 +63,18 @@ static int sessions_grow(w4_node *node) {
     return 0;
 }
 
+static int compare_channels(const void *node, const void *channels) {
+    return w4_fingerprint_compare(node, &((const w4_node_channels *)channels)->node);
+}
+
+const w4_channel_limits *w4_node_limits(const w4_node *node, const w4_fingerprint *peer) {
+    const w4_node_channels *own = node->config.peers_count == 0
+                                      ? NULL
+                                      : bsearch(peer, node->config.peers, node->config.peers_count,
+                                                sizeof *node->config.peers, compare_channels);
+    return own != NULL ? own->limits : node->config.session.channels;
+}
+
 static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t now_us,
                     w4_node_peer **ret_peer) {
     int r = sessions_grow(node);
@@ -70,7 +82,9 @@ static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t n
     if (peer == NULL) {
         return -ENOMEM;
     }
-    r = w4_session_new(node->env, &node->config.session, now_us, &peer->session);
+    w4_session_config config = node->config.session;
+    memcpy(config.channels, w4_node_limits(node, fingerprint), sizeof config.channels);
+    r = w4_session_new(node->env, &config, now_us, &peer->session);
     if (r < 0) {
         free(peer);
         return r;

@@ -129,6 +129,8 @@ w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *w
                                 uint64_t now_us);
 
 /* peers.c */
+/* Of the channels of sessions with that node: W4_CHANNEL_KIND_COUNT of them. */
+const w4_channel_limits *w4_node_limits(const w4_node *node, const w4_fingerprint *peer);
 w4_node_peer *w4_node_peer_find(const w4_node *node, const w4_fingerprint *fingerprint);
 /* A handshake is done: session, tie-break, or refusal. Takes the link over in every case. */
 int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,

@@ -292,6 +292,17 @@ static int merge_texts(const loader *l, const w4_config_place *place, w4_json_do
     return r;
 }
 
+/* The effective document has one spelling of everything, so that two that mean the same are. */
+static int respell(w4_json_document *doc) {
+    w4_buffer out = W4_BUFFER_INIT(EFFECTIVE_MAX);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &out);
+    w4_config_respell(&w, w4_json_root(doc));
+    int r = overlay_written(doc, &w);
+    w4_buffer_deinit(&out);
+    return r;
+}
+
 static int build(const loader *l, const w4_config_place *place, w4_config_whole *whole) {
     int r = merge_texts(l, place, &whole->effective);
     if (r == -EMSGSIZE) {
@@ -301,11 +312,15 @@ static int build(const loader *l, const w4_config_place *place, w4_config_whole 
     if (r < 0) {
         return r;
     }
-    w4_json effective = w4_json_root(&whole->effective);
-    check_effective(l, effective);
+    check_effective(l, w4_json_root(&whole->effective));
     if (l->faults->count > 0) {
         return 0;
     }
+    r = respell(&whole->effective);
+    if (r < 0) {
+        return r;
+    }
+    w4_json effective = w4_json_root(&whole->effective);
     w4_fingerprint hash; /* the form of a SHA-256 in hex is the same */
     w4_hash(w4_json_text(effective), (w4_bytes){0}, hash.bytes);
     w4_fingerprint_format(&hash, whole->digest);
@@ -365,6 +380,7 @@ w4_config *w4_config_free(w4_config *config) {
     free(whole->texts);
     free(whole->seeds);
     free(whole->anchors);
+    free(whole->peers);
     free(whole);
     return NULL;
 }

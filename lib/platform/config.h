@@ -4,6 +4,7 @@
 
 #include "base/env.h"
 #include "crypto/fingerprint.h"
+#include "session/session.h"
 #include "json/schema.h"
 
 #define W4_CONFIG_TEXTS_MAX 256u            /* the main file and its fragments */
@@ -12,6 +13,7 @@
 #define W4_CONFIG_SEEDS_MAX 256u
 #define W4_CONFIG_ANCHORS_MAX 1024u
 #define W4_CONFIG_INTERFACES_MAX 16u
+#define W4_CONFIG_PEERS_MAX 1024u /* with channels of their own */
 #define W4_CONFIG_CHANGES_MAX 128u
 #define W4_CONFIG_PATH_MAX 4096u
 
@@ -55,6 +57,18 @@ typedef struct w4_config_anchor {
     const char *name; /* "" when none was given */
 } w4_config_anchor;
 
+/* What one channel of a session is held to. */
+typedef struct w4_config_channel {
+    w4_overflow overflow;
+    uint32_t queue_messages, block_timeout_ms;
+    uint64_t queue_bytes;
+} w4_config_channel;
+
+typedef struct w4_config_peer {
+    w4_fingerprint node;
+    w4_config_channel channels[W4_CHANNEL_KIND_COUNT];
+} w4_config_peer;
+
 typedef struct w4_config {
     struct {
         const char *name, *identity; /* identity: path of the PEM file */
@@ -85,6 +99,10 @@ typedef struct w4_config {
         uint64_t queue_bytes;
         uint64_t rekey_records, rekey_bytes;
         uint32_t rekey_ms;
+        w4_config_channel every; /* what holds where neither channels nor peers say otherwise */
+        w4_config_channel channels[W4_CHANNEL_KIND_COUNT]; /* whole: with what they inherit */
+        const w4_config_peer *peers; /* the same; in the order of their fingerprints */
+        uint32_t peers_count;
     } session;
     struct {
         const w4_config_anchor *anchors;
@@ -131,6 +149,8 @@ typedef struct w4_config_faults {
 int w4_config_load(const w4_config_text *texts, size_t count, const w4_config_place *place,
                    w4_config **ret_config, w4_config_faults *ret_faults);
 w4_config *w4_config_free(w4_config *config);
+/* The channels of sessions with that node: W4_CHANNEL_KIND_COUNT of them. */
+const w4_config_channel *w4_config_channels(const w4_config *config, const w4_fingerprint *node);
 /* Appends one printable line without newline: `FILE:LINE:COLUMN: POINTER: expected ...`, as far as
  * each is known. 0, -ENOMEM, -EMSGSIZE. */
 int w4_config_fault_format(const w4_config_fault *fault, w4_buffer *out);

@@ -48,11 +48,13 @@ static void write_carried(w4_json_writer *w, const w4_schema *schema, w4_json fr
     for (const w4_schema_row *row = schema->rows; row->name != NULL; row++) {
         w4_json a = w4_json_get(from, row->name);
         w4_json b = w4_json_get(to, row->name);
-        w4_json_name(w, row->name);
+        w4_json kept = (row->flags & W4_SCHEMA_RESTART) != 0 ? a : b;
         if (row->kind == W4_SCHEMA_OBJECT && row->object != NULL) {
+            w4_json_name(w, row->name);
             write_carried(w, row->object, a, b);
-        } else {
-            w4_json_value(w, (row->flags & W4_SCHEMA_RESTART) != 0 ? a : b);
+        } else if (w4_json_exists(kept)) { /* what is inherited is nowhere */
+            w4_json_name(w, row->name);
+            w4_json_value(w, kept);
         }
     }
     w4_json_end_object(w);

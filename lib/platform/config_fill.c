@@ -106,6 +106,69 @@ static int fill_anchors(w4_config_whole *whole, arena *a, w4_json anchors) {
     return 0;
 }
 
+/* ---- channels of sessions */
+
+static void fill_channel(w4_config_channel *channel, w4_json object) {
+    int64_t integer;
+    (void)w4_overflow_from_name(w4_json_string_raw(w4_json_get(object, "overflow")),
+                                &channel->overflow);
+    if (w4_json_integer(w4_json_get(object, "queue_messages"), &integer)) {
+        channel->queue_messages = (uint32_t)integer;
+    }
+    if (w4_json_integer(w4_json_get(object, "queue_bytes"), &integer)) {
+        channel->queue_bytes = (uint64_t)integer;
+    }
+    if (w4_json_integer(w4_json_get(object, "block_timeout_ms"), &integer)) {
+        channel->block_timeout_ms = (uint32_t)integer;
+    }
+}
+
+static void fill_channels(w4_config_channel channels[static W4_CHANNEL_KIND_COUNT],
+                          w4_json object) {
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        fill_channel(&channels[kind],
+                     w4_json_get(object, w4_channel_kind_name((w4_channel_kind)kind)));
+    }
+}
+
+static int fill_session(w4_config_whole *whole, w4_json session) {
+    w4_config *config = &whole->config;
+    fill_channel(&config->session.every, session);
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        config->session.channels[kind] = config->session.every;
+    }
+    fill_channels(config->session.channels, w4_json_get(session, "channels"));
+    w4_json peers = w4_json_get(session, "peers");
+    whole->peers = calloc((size_t)w4_json_count(peers) + 1, sizeof *whole->peers);
+    if (whole->peers == NULL) {
+        return -ENOMEM;
+    }
+    uint32_t count = 0;
+    /* Canonical: members are sorted, so fingerprints are. */
+    for (w4_json_iterator i = w4_json_first(peers); w4_json_exists(i.value); i = w4_json_next(i)) {
+        w4_config_peer *peer = &whole->peers[count++];
+        (void)w4_fingerprint_parse(w4_json_string_raw(i.name), &peer->node);
+        memcpy(peer->channels, config->session.channels, sizeof peer->channels);
+        fill_channels(peer->channels, i.value);
+    }
+    config->session.peers = whole->peers;
+    config->session.peers_count = count;
+    return 0;
+}
+
+static int compare_peer(const void *node, const void *peer) {
+    return w4_fingerprint_compare(node, &((const w4_config_peer *)peer)->node);
+}
+
+const w4_config_channel *w4_config_channels(const w4_config *config, const w4_fingerprint *node) {
+    const w4_config_peer *peer =
+        config->session.peers_count == 0
+            ? NULL
+            : bsearch(node, config->session.peers, config->session.peers_count,
+                      sizeof *config->session.peers, compare_peer);
+    return peer != NULL ? peer->channels : config->session.channels;
+}
+
 static w4_json at(w4_json root, const char *pointer) {
     return w4_json_at_pointer(root, w4_bytes_from_text(pointer));
 }
@@ -124,5 +187,6 @@ int w4_config_fill(w4_config_whole *whole) {
     w4_bytes level = w4_json_string_raw(at(root, "/log/level"));
     (void)w4_log_level_from_name(level, &whole->config.log.level);
     int r = fill_seeds(whole, &a, at(root, "/seeds"), at(root, "/mesh/pins"));
+    r = r < 0 ? r : fill_session(whole, at(root, "/session"));
     return r < 0 ? r : fill_anchors(whole, &a, at(root, "/trust/anchors"));
 }

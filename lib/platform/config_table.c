@@ -145,12 +145,40 @@ static const w4_schema_row mesh_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema mesh = {mesh_rows, true, NULL};
 
+const char *const w4_config_overflows[] = {"error",      "drop_oldest", "drop_newest", "block",
+                                            "dropoldest", "dropnewest",  NULL};
+
+/* Members of one channel; those that are left out are inherited. */
+static const w4_schema_row channel_rows[] = {
+    {.name = "overflow", .kind = W4_SCHEMA_ENUM, .flags = LIVE, .names = w4_config_overflows,
+     .help = "what becomes of a message for a full queue"},
+    INTEGER("queue_messages",   LIVE, 1,     1048576, NULL, "messages queued and in flight"),
+    INTEGER("queue_bytes",      LIVE, 65536, GIB,     NULL, "bytes queued and in flight; at least max_message"),
+    INTEGER("block_timeout_ms", LIVE, 1,     600000,  NULL, "block: milliseconds that a message waits for room"),
+    W4_SCHEMA_END};
+static const w4_schema channel = {channel_rows, true, NULL};
+
+static const w4_schema_row channels_rows[] = {
+    OBJECT("control",   &channel, "handshakes, records, decisions"),
+    OBJECT("state",     &channel, "presence, intents, context"),
+    OBJECT("knowledge", &channel, "facts, claims and the like"),
+    W4_SCHEMA_END};
+static const w4_schema channels = {channels_rows, true, NULL};
+static const w4_schema_row peer_item = {.kind = W4_SCHEMA_OBJECT, .object = &channels};
+
 static const w4_schema_row session_rows[] = {
     INTEGER("heartbeat_ms",     LIVE, 100,  3600000,    "5000",       "milliseconds between heartbeats; the slower of both ends counts"),
     INTEGER("timeout_ms",       LIVE, 200,  7200000,    "15000",      "milliseconds of silence after which a peer is timed out; at least twice heartbeat_ms"),
     INTEGER("resume_window_ms", LIVE, 0,    86400000,   "120000",     "milliseconds that a session waits for another link"),
     INTEGER("queue_messages",   LIVE, 1,    1048576,    "1024",       "messages queued and in flight on one channel"),
     INTEGER("queue_bytes",      LIVE, 65536, GIB,       "8388608",    "bytes queued and in flight on one channel; at least max_message"),
+    {.name = "overflow", .kind = W4_SCHEMA_ENUM, .flags = LIVE, .names = w4_config_overflows,
+     .fallback = "\"error\"", .help = "what becomes of a message for a full queue"},
+    INTEGER("block_timeout_ms", LIVE, 1,    600000,     "100",        "block: milliseconds that a message waits for room"),
+    OBJECT("channels", &channels, "by kind, what of these four differs from the above"),
+    {.name = "peers", .kind = W4_SCHEMA_MAP, .flags = LIVE, .min = 0, .max = W4_CONFIG_PEERS_MAX,
+     .items = &peer_item, .fallback = "{}",
+     .help = "by fingerprint of a node, what differs for sessions with it"},
     INTEGER("credit",           LIVE, 1,    1048576,    "1024",       "messages a peer may have outstanding with us on one channel"),
     INTEGER("max_message",      LIVE, 4096, 16 * MIB,   "1048576",    "bytes of one message we take; at least limits.envelope_bytes"),
     INTEGER("rekey_records",    LIVE, 2,    1048576,    "1048576",    "records after which a sender changes its key"),
@@ -254,8 +282,9 @@ const w4_config_binding w4_config_bindings[] = {
     {"/session/heartbeat_ms",     W4_CONFIG_U32,  AT(session.heartbeat_ms),     0, 0},
     {"/session/timeout_ms",       W4_CONFIG_U32,  AT(session.timeout_ms),       0, 0},
     {"/session/resume_window_ms", W4_CONFIG_U32,  AT(session.resume_window_ms), 0, 0},
-    {"/session/queue_messages",   W4_CONFIG_U32,  AT(session.queue_messages),   0, 0},
-    {"/session/queue_bytes",      W4_CONFIG_U64,  AT(session.queue_bytes),      0, 0},
+    {"/session/queue_messages",   W4_CONFIG_U32,  AT(session.every.queue_messages), 0, 0},
+    {"/session/queue_bytes",      W4_CONFIG_U64,  AT(session.every.queue_bytes), 0, 0},
+    {"/session/block_timeout_ms", W4_CONFIG_U32,  AT(session.every.block_timeout_ms), 0, 0},
     {"/session/credit",           W4_CONFIG_U32,  AT(session.credit),           0, 0},
     {"/session/max_message",      W4_CONFIG_U32,  AT(session.max_message),      0, 0},
     {"/session/rekey_records",    W4_CONFIG_U64,  AT(session.rekey_records),    0, 0},
@@ -276,7 +305,8 @@ const w4_config_binding w4_config_bindings[] = {
     {"/limits/client_queue_bytes", W4_CONFIG_U32, AT(limits.client_queue_bytes), 0, 0},
     {"/limits/facts_max",         W4_CONFIG_U32,  AT(limits.facts_max),         0, 0},
     {NULL, W4_CONFIG_U32, 0, 0, 0}};
-/* seeds with mesh.pins, trust.anchors and log.level have forms of their own: config_struct.c. */
+/* seeds with mesh.pins, trust.anchors, log.level and the channels of sessions have forms of their
+ * own: config_fill.c. */
 /* clang-format on */
 
 /* ---- what spans members */
@@ -393,9 +423,39 @@ static void check_sizes(w4_json effective, w4_faults *faults) {
     }
 }
 
+/* Each of a group of channels that says itself how large its queue is. */
+static void check_queues(w4_json group, const char *of, int64_t least, w4_faults *faults) {
+    for (w4_json_iterator i = w4_json_first(group); w4_json_exists(i.value); i = w4_json_next(i)) {
+        int64_t bytes = least;
+        (void)w4_json_integer(w4_json_get(i.value, "queue_bytes"), &bytes);
+        if (bytes < least) {
+            char kind[16] = "";
+            (void)w4_json_string_copy(i.name, kind, sizeof kind);
+            blame(faults, "at least /session/max_message", "%s/%s/queue_bytes", of, kind);
+        }
+    }
+}
+
+static void check_channels(w4_json effective, w4_faults *faults) {
+    int64_t least = integer_at(effective, "/session/max_message");
+    check_queues(at(effective, "/session/channels"), "/session/channels", least, faults);
+    w4_json peers = at(effective, "/session/peers");
+    for (w4_json_iterator i = w4_json_first(peers); w4_json_exists(i.value); i = w4_json_next(i)) {
+        char name[W4_FINGERPRINT_TEXT_LEN + 8], of[W4_FINGERPRINT_TEXT_LEN + 32];
+        w4_fingerprint parsed;
+        w4_text_escape_cut(name, sizeof name, w4_json_string_raw(i.name));
+        snprintf(of, sizeof of, "/session/peers/%s", name);
+        if (!w4_fingerprint_parse(w4_json_string_raw(i.name), &parsed)) {
+            blame(faults, "the fingerprint of a node, 64 lower-case hex digits", "%s", of);
+        }
+        check_queues(i.value, of, least, faults);
+    }
+}
+
 void w4_config_check_whole(w4_json effective, w4_faults *faults) {
     check_sizes(effective, faults);
     check_repeated(effective, faults);
     check_pins(effective, faults);
+    check_channels(effective, faults);
     check_paths(effective, faults);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "platform/config.h"
+#include "json/writer.h"
 
 #define W4_CONFIG_DEPTH_MAX 8
 
@@ -42,6 +43,10 @@ typedef struct w4_config_binding {
 
 extern const w4_config_binding w4_config_bindings[]; /* ends with a NULL pointer */
 extern const w4_schema w4_config_table;
+extern const char *const w4_config_overflows[]; /* as they may be spelled; ends with NULL */
+
+/* Writes the document as it is, but each name of a policy in its own spelling. */
+void w4_config_respell(w4_json_writer *w, w4_json effective);
 
 /* What spans members: adds every fault of a document that the table found good. */
 void w4_config_check_whole(w4_json effective, w4_faults *faults);

@@ -10,6 +10,7 @@ typedef struct w4_config_whole {
     char *texts; /* all strings of config, one behind the other */
     w4_config_seed *seeds;
     w4_config_anchor *anchors;
+    w4_config_peer *peers;
 } w4_config_whole;
 
 /* Fills config from effective, which the table found good. 0 or -ENOMEM. */

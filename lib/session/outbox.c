@@ -101,6 +101,7 @@ static void fail_head(w4_outbox *o, w4_refusal code) {
 static bool is_full(const w4_outbox *o, size_t len) {
     return o->stats.queued + o->stats.in_flight >= o->limits->messages_max ||
            o->ended_count >= o->limits->messages_max ||
+           o->stats.queued_bytes > o->limits->bytes_max || /* they may have become less */
            len > o->limits->bytes_max - o->stats.queued_bytes;
 }
 

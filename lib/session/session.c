@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHANNEL_DEFAULT                                                                            \
+    { 1024, 8u << 20, 256, W4_OVERFLOW_ERROR, 100 * W4_US_PER_MS }
+
 const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
     .heartbeat_us = 5 * W4_US_PER_S,
     .timeout_us = 15 * W4_US_PER_S,
@@ -17,9 +20,9 @@ const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
     .rekey_us = 120 * W4_US_PER_S,
     .channels =
         {
-            [W4_CHANNEL_CONTROL] = {1024, 8u << 20, 256, W4_OVERFLOW_ERROR},
-            [W4_CHANNEL_STATE] = {1024, 8u << 20, 256, W4_OVERFLOW_ERROR},
-            [W4_CHANNEL_KNOWLEDGE] = {1024, 8u << 20, 256, W4_OVERFLOW_ERROR},
+            [W4_CHANNEL_CONTROL] = CHANNEL_DEFAULT,
+            [W4_CHANNEL_STATE] = CHANNEL_DEFAULT,
+            [W4_CHANNEL_KNOWLEDGE] = CHANNEL_DEFAULT,
         },
 };
 
@@ -32,6 +35,27 @@ static const char *const overflow_names[W4_OVERFLOW_COUNT] = {
 
 const char *w4_overflow_name(w4_overflow overflow) {
     return overflow < W4_OVERFLOW_COUNT ? overflow_names[overflow] : "?";
+}
+
+bool w4_overflow_from_name(w4_bytes name, w4_overflow *ret_overflow) {
+    static const struct {
+        const char *name;
+        w4_overflow overflow;
+    } spellings[] = {
+        {"error", W4_OVERFLOW_ERROR},
+        {"drop_oldest", W4_OVERFLOW_DROP_OLDEST},
+        {"dropoldest", W4_OVERFLOW_DROP_OLDEST},
+        {"drop_newest", W4_OVERFLOW_DROP_NEWEST},
+        {"dropnewest", W4_OVERFLOW_DROP_NEWEST},
+        {"block", W4_OVERFLOW_BLOCK},
+    };
+    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
+        if (w4_bytes_equal_text(name, spellings[i].name)) {
+            *ret_overflow = spellings[i].overflow;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- life and death */
@@ -55,6 +79,15 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
     }
     *ret_session = s;
     return 0;
+}
+
+void w4_session_set_limits(w4_session *session,
+                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT]) {
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        uint32_t credit = session->config.channels[k].credit;
+        session->config.channels[k] = limits[k];
+        session->config.channels[k].credit = credit;
+    }
 }
 
 void w4_session_stop_repeating(w4_session *s) {

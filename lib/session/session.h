@@ -42,6 +42,7 @@ typedef struct w4_channel_limits {
     size_t bytes_max;
     uint32_t credit; /* messages we let the peer have outstanding with us */
     w4_overflow overflow;
+    uint64_t block_timeout_us; /* block: how long a message waits for room */
 } w4_channel_limits;
 
 typedef struct w4_session_config {
@@ -109,6 +110,11 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
                    w4_session **ret_session);
 w4_session *w4_session_free(w4_session *session);
 
+/* Other limits from now on, also for what waits already: less room only means that nothing more is
+ * taken until there is some. Credit stays what it was: the peer has been promised it. */
+void w4_session_set_limits(w4_session *session,
+                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT]);
+
 /* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
  * and it has one; else it begins afresh: a session id from the handshake hash, and what was
  * unacknowledged ends as FAILED(disconnected). result->keys are wiped. 0, -ENOMEM (nothing has
@@ -164,3 +170,5 @@ void w4_session_rekey(w4_session *session); /* our next record begins a new epoc
 int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *text,
                       w4_buffer *out);
 const char *w4_overflow_name(w4_overflow overflow);
+/* Also the spellings dropoldest and dropnewest. */
+bool w4_overflow_from_name(w4_bytes name, w4_overflow *ret_overflow);

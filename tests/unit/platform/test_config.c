@@ -45,8 +45,15 @@ START_TEST(has_defaults) {
     ck_assert_uint_eq(c->mesh.beacons.interfaces_count, 0);
     ck_assert_uint_eq(c->session.heartbeat_ms, 5000);
     ck_assert_uint_eq(c->session.timeout_ms, 15000);
-    ck_assert_uint_eq(c->session.queue_bytes, 8388608);
+    ck_assert_uint_eq(c->session.every.queue_bytes, 8388608);
     ck_assert_uint_eq(c->session.rekey_bytes, 1073741824);
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        ck_assert_int_eq(c->session.channels[kind].overflow, W4_OVERFLOW_ERROR);
+        ck_assert_uint_eq(c->session.channels[kind].queue_messages, 1024);
+        ck_assert_uint_eq(c->session.channels[kind].queue_bytes, 8388608);
+        ck_assert_uint_eq(c->session.channels[kind].block_timeout_ms, 100);
+    }
+    ck_assert_uint_eq(c->session.peers_count, 0);
     ck_assert_uint_eq(c->cip.quorum, 2);
     ck_assert(c->cip.distinct_nodes);
     ck_assert_uint_eq(c->limits.envelope_bytes, 262144);
@@ -87,6 +94,74 @@ START_TEST(takes_what_is_set) {
     ck_assert_uint_eq(c->cip.quorum, 3);
     ck_assert_int_eq(c->log.level, W4_LOG_DEBUG);
     w4_config_free(c);
+}
+END_TEST
+
+#define FP2 "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/* What one channel, or one peer, does not say is what holds for all. */
+START_TEST(inherits_channels) {
+    w4_config *c = load(
+        "{\"session\":{\"overflow\":\"dropoldest\",\"queue_messages\":7,\"block_timeout_ms\":9,"
+        "\"channels\":{\"state\":{\"overflow\":\"dropnewest\"},"
+        "\"control\":{\"queue_messages\":3,\"overflow\":\"block\"}},"
+        "\"peers\":{\"" FP2 "\":{\"control\":{\"block_timeout_ms\":1}},"
+        "\"" FP "\":{\"knowledge\":{\"overflow\":\"error\",\"queue_bytes\":2097152}}}}}");
+    static const struct {
+        const char *node; /* NULL: any other */
+        w4_channel_kind kind;
+        w4_config_channel want;
+    } rows[] = {
+        {NULL, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608}},
+        {NULL, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608}},
+        {NULL, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_DROP_OLDEST, 7, 9, 8388608}},
+        {FP, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608}},
+        {FP, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_ERROR, 7, 9, 2097152}},
+        {FP2, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 1, 8388608}},
+        {FP2, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608}},
+    };
+    ck_assert_uint_eq(c->session.peers_count, 2);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        w4_fingerprint node = {{0}};
+        ck_assert(rows[i].node == NULL ||
+                  w4_fingerprint_parse(w4_bytes_from_text(rows[i].node), &node));
+        const w4_config_channel *have = &w4_config_channels(c, &node)[rows[i].kind];
+        ck_assert_int_eq(have->overflow, rows[i].want.overflow);
+        ck_assert_uint_eq(have->queue_messages, rows[i].want.queue_messages);
+        ck_assert_uint_eq(have->block_timeout_ms, rows[i].want.block_timeout_ms);
+        ck_assert_uint_eq(have->queue_bytes, rows[i].want.queue_bytes);
+    }
+    w4_config_free(c);
+}
+END_TEST
+
+/* Both spellings are one policy: in the effective form, in its digest, and in what changes. */
+START_TEST(respells_policies) {
+    w4_config *ours = load("{\"session\":{\"overflow\":\"drop_oldest\",\"channels\":{\"state\":"
+                           "{\"overflow\":\"drop_newest\"}},\"peers\":{\"" FP "\":{\"control\":"
+                           "{\"overflow\":\"drop_oldest\"}}}}}");
+    w4_config *theirs = load("{\"session\":{\"overflow\":\"dropoldest\",\"channels\":{\"state\":"
+                             "{\"overflow\":\"dropnewest\"}},\"peers\":{\"" FP "\":{\"control\":"
+                             "{\"overflow\":\"dropoldest\"}}}}}");
+    ck_assert_str_eq(w4_config_digest(ours), w4_config_digest(theirs));
+    w4_bytes text = w4_json_text(w4_config_effective(theirs));
+    ck_assert_ptr_null(memmem(text.data, text.len, "dropoldest", 10));
+    w4_config_changes changes;
+    w4_config_compare(ours, theirs, &changes);
+    ck_assert_uint_eq(changes.count, 0);
+    w4_config_free(theirs);
+
+    /* Live, and so is taking a row back that was inherited before. */
+    theirs = load("{}");
+    w4_config_compare(ours, theirs, &changes);
+    ck_assert_uint_eq(changes.count, 3);
+    ck_assert_uint_eq(changes.restart_count, 0);
+    w4_config *carried;
+    ck_assert_int_eq(w4_config_carry(ours, theirs, &carried), 0);
+    ck_assert_str_eq(w4_config_digest(carried), w4_config_digest(theirs));
+    w4_config_free(carried);
+    w4_config_free(theirs);
+    w4_config_free(ours);
 }
 END_TEST
 
@@ -164,6 +239,19 @@ START_TEST(names_one_fault) {
          "f: /mesh/beacons/interfaces/0: expected the name of a network interface"},
         {"{\"trust\":{\"anchors\":[{\"kind\":\"human\",\"fingerprint\":\"" FP "\"}]}}",
          "f: /trust/anchors/0/kind: expected one of agent, node"},
+        {"{\"session\":{\"overflow\":\"drop\"}}",
+         "f: /session/overflow: expected one of error, drop_oldest, drop_newest, block, "
+         "dropoldest, dropnewest"},
+        {"{\"session\":{\"channels\":{\"knowlege\":{}}}}",
+         "f: /session/channels/knowlege: no such member; did you mean \"knowledge\"?"},
+        {"{\"session\":{\"channels\":{\"state\":{\"queue_bytes\":65536}}}}",
+         "f: /session/channels/state/queue_bytes: expected at least /session/max_message"},
+        {"{\"session\":{\"peers\":{\"ada\":{}}}}",
+         "f: /session/peers/ada: expected the fingerprint of a node, 64 lower-case hex digits"},
+        {"{\"session\":{\"peers\":{\"" FP "\":{\"state\":{\"queue_messages\":0}}}}}",
+         "f: /session/peers/" FP "/state/queue_messages: expected an integer from 1 to 1048576"},
+        {"{\"session\":{\"peers\":{\"" FP "\":{\"state\":{\"queue_bytes\":65536}}}}}",
+         "f: /session/peers/" FP "/state/queue_bytes: expected at least /session/max_message"},
         {"[]", "f: expected an object"},
         {"null", "f: expected an object"},
     };
@@ -373,7 +461,8 @@ END_TEST
 /* ---- the table itself */
 
 static bool is_bound(const char *pointer) {
-    static const char *const own[] = {"/seeds", "/mesh/pins", "/trust/anchors", "/log/level"};
+    static const char *const own[] = {"/seeds",     "/mesh/pins",        "/trust/anchors",
+                                      "/log/level", "/session/overflow", "/session/peers"};
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (strcmp(own[i], pointer) == 0) {
             return true;
@@ -398,6 +487,26 @@ static bool is_derived(const char *pointer) {
     return false;
 }
 
+/* A member of a channel of its own: bound where all channels are, and has its default from there.
+ */
+static bool is_inherited(const char *pointer) {
+    return strncmp(pointer, "/session/channels/", 18) == 0;
+}
+
+static void check_inherited(const char *pointer, const char *name) {
+    for (const w4_schema_row *row = w4_config_table.rows; row->name != NULL; row++) {
+        if (strcmp(row->name, "session") != 0) {
+            continue;
+        }
+        bool found = false;
+        for (row = row->object->rows; row->name != NULL; row++) {
+            found = found || (strcmp(row->name, name) == 0 && row->fallback != NULL);
+        }
+        ck_assert_msg(found, "%s: from where?", pointer);
+        return;
+    }
+}
+
 static unsigned check_rows(const w4_schema *schema, const char *of) {
     unsigned leaves = 0;
     ck_assert(schema->closed);
@@ -407,6 +516,11 @@ static unsigned check_rows(const w4_schema *schema, const char *of) {
         ck_assert_msg(row->help != NULL && row->help[0] != 0, "%s", pointer);
         if (row->kind == W4_SCHEMA_OBJECT) {
             leaves += check_rows(row->object, pointer);
+            continue;
+        }
+        if (is_inherited(pointer)) {
+            ck_assert_ptr_null(row->fallback);
+            check_inherited(pointer, row->name);
             continue;
         }
         leaves++;
@@ -424,7 +538,7 @@ START_TEST(rows_are_whole) {
         bindings++;
     }
     ck_assert_ptr_eq(w4_config_schema(), &w4_config_table);
-    ck_assert_uint_eq(check_rows(&w4_config_table, ""), bindings + 4);
+    ck_assert_uint_eq(check_rows(&w4_config_table, ""), bindings + 6);
 }
 END_TEST
 
@@ -434,6 +548,8 @@ int main(void) {
     tcase_add_test(tcase, rows_are_whole);
     tcase_add_test(tcase, has_defaults);
     tcase_add_test(tcase, takes_what_is_set);
+    tcase_add_test(tcase, inherits_channels);
+    tcase_add_test(tcase, respells_policies);
     tcase_add_test(tcase, merges_fragments);
     tcase_add_test(tcase, names_one_fault);
     tcase_add_test(tcase, names_place_of_bad_syntax);
