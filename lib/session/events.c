@@ -54,14 +54,15 @@ static bool pop_notice(w4_session *s, w4_session_event *ret_event) {
 
 static bool pop_ended(w4_session *s, w4_session_event *ret_event) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        uint64_t token;
+        uint64_t token, took_us;
         w4_refusal outcome;
-        if (w4_outbox_pop_ended(&s->channels[k].out, &token, &outcome)) {
+        if (w4_outbox_pop_ended(&s->channels[k].out, &token, &outcome, &took_us)) {
             *ret_event = (w4_session_event){
                 .kind = outcome == W4_REFUSAL_NONE ? W4_SESSION_EVENT_DELIVERED
                                                    : W4_SESSION_EVENT_FAILED,
                 .channel = (w4_channel_kind)k,
                 .token = token,
+                .latency_us = took_us,
                 .code = outcome,
             };
             return true;

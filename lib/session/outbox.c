@@ -315,7 +315,8 @@ static size_t advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
         if (!m->repeated) {
             w4_rtt_add(rtt, now_us - m->sent_us);
         }
-        add_latency(o, now_us - m->enqueued_us);
+        m->took_us = now_us - m->enqueued_us;
+        add_latency(o, m->took_us);
         o->stats.delivered++;
         o->acked_messages++;
         end_head(o, W4_REFUSAL_NONE);
@@ -414,7 +415,8 @@ void w4_outbox_fail_larger(w4_outbox *o, size_t len_max) {
     }
 }
 
-bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome) {
+bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome,
+                         uint64_t *ret_took_us) {
     w4_message *m = STAILQ_FIRST(&o->ended);
     if (!m) {
         return false;
@@ -423,8 +425,21 @@ bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outc
     o->ended_count--;
     *ret_token = m->token;
     *ret_outcome = m->outcome;
+    *ret_took_us = m->took_us;
     free(m);
     return true;
+}
+
+/* They are in the order in which they were enqueued: the late ones come first. */
+w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us) {
+    w4_sla_waiting waiting = {0};
+    const w4_message *m = STAILQ_FIRST(&o->messages);
+    for (; m && now_us - m->enqueued_us > longer_than_us; m = STAILQ_NEXT(m, entry)) {
+        uint64_t age_us = now_us - m->enqueued_us;
+        waiting.late++;
+        waiting.oldest_us = age_us > waiting.oldest_us ? age_us : waiting.oldest_us;
+    }
+    return waiting;
 }
 
 /* A quarter free is worth waking somebody; less would wake it for every message. */

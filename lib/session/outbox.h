@@ -22,6 +22,7 @@ typedef struct w4_message {
     uint64_t token;
     uint64_t seq; /* of the first part; once started */
     uint64_t enqueued_us, sent_us;
+    uint64_t took_us; /* from enqueued to acknowledged; once ended */
     uint32_t len;
     bool started;  /* a part of it was sent */
     bool repeated; /* a part of it was sent twice: no round-trip time from it */
@@ -84,8 +85,10 @@ void w4_outbox_restart(w4_outbox *o);
 void w4_outbox_fail_all(w4_outbox *o, w4_refusal code);
 void w4_outbox_fail_larger(w4_outbox *o, size_t len_max); /* queued ones; with too_large */
 
-/* The outcome NONE means delivered. */
-bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome);
+/* The outcome NONE means delivered; then *ret_took_us is how long that took. */
+bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome,
+                         uint64_t *ret_took_us);
 bool w4_outbox_pop_writable(w4_outbox *o);
+w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us);
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us);
 size_t w4_outbox_memory(const w4_outbox *o); /* on the heap */

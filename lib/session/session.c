@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define CHANNEL_DEFAULT                                                                            \
-    { 1024, 8u << 20, 256, W4_OVERFLOW_ERROR, 100 * W4_US_PER_MS }
+    { 1024, 8u << 20, 256, W4_OVERFLOW_ERROR, 100 * W4_US_PER_MS, {0} }
 
 const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
     .heartbeat_us = 5 * W4_US_PER_S,
@@ -458,6 +458,11 @@ const w4_channel_stats *w4_session_channel_stats(const w4_session *session,
 void w4_session_latency(const w4_session *session, w4_channel_kind channel_kind,
                         w4_histogram *ret_latency_us) {
     w4_outbox_latency(&session->channels[channel_kind].out, ret_latency_us);
+}
+
+w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind channel_kind,
+                                  uint64_t longer_than_us, uint64_t now_us) {
+    return w4_outbox_waiting(&session->channels[channel_kind].out, longer_than_us, now_us);
 }
 
 size_t w4_session_memory(const w4_session *session) {

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "session/handshake.h"
+#include "session/sla.h"
 
 #define W4_SESSION_LINGER_US (1 * W4_US_PER_S)
 
@@ -43,6 +44,7 @@ typedef struct w4_channel_limits {
     uint32_t credit; /* messages we let the peer have outstanding with us */
     w4_overflow overflow;
     uint64_t block_timeout_us; /* block: how long a message waits for room */
+    w4_sla_contract sla; /* what is promised for our messages; window_ms 0: nothing */
 } w4_channel_limits;
 
 typedef struct w4_session_config {
@@ -83,6 +85,7 @@ typedef struct w4_session_event {
     w4_channel_kind channel;
     w4_bytes message; /* MESSAGE: borrowed until the next call on the session */
     uint64_t token;
+    uint64_t latency_us; /* DELIVERED: from send to its acknowledgement */
     w4_refusal code;
     bool resumed;
     bool by_peer;  /* CLOSED, LINK_LOST */
@@ -162,6 +165,9 @@ const w4_channel_stats *w4_session_channel_stats(const w4_session *session,
 /* From enqueue to acknowledgement. */
 void w4_session_latency(const w4_session *session, w4_channel_kind channel,
                         w4_histogram *ret_latency_us);
+/* Messages without an acknowledgement that were sent more than longer_than_us ago. */
+w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind channel,
+                                  uint64_t longer_than_us, uint64_t now_us);
 size_t w4_session_memory(const w4_session *session); /* bytes held */
 
 void w4_session_rekey(w4_session *session); /* our next record begins a new epoch */

@@ -6,6 +6,7 @@
 static w4_channel_limits limits;
 static w4_outbox o;
 static w4_rtt rtt;
+static uint64_t took_us; /* of the message that ended last */
 static uint64_t now;
 static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
 static uint64_t pushed;
@@ -67,7 +68,7 @@ static void acknowledge(uint64_t seq, uint32_t credit, bool gap) {
 static void ended(uint64_t token, w4_refusal outcome) {
     uint64_t got;
     w4_refusal code;
-    ck_assert(w4_outbox_pop_ended(&o, &got, &code));
+    ck_assert(w4_outbox_pop_ended(&o, &got, &code, &took_us));
     ck_assert_uint_eq(got, token);
     ck_assert_int_eq(code, outcome);
 }
@@ -75,7 +76,7 @@ static void ended(uint64_t token, w4_refusal outcome) {
 static void none_ended(void) {
     uint64_t got;
     w4_refusal code;
-    ck_assert(!w4_outbox_pop_ended(&o, &got, &code));
+    ck_assert(!w4_outbox_pop_ended(&o, &got, &code, &took_us));
 }
 
 START_TEST(sends_no_more_than_it_is_allowed) {
@@ -529,12 +530,36 @@ START_TEST(latency_grows_from_samples_to_a_histogram) {
         put_all();
         now += i * 100;
         acknowledge(i, 1, false);
-        ck_assert(w4_outbox_pop_ended(&o, &token, &code));
+        ck_assert(w4_outbox_pop_ended(&o, &token, &code, &took_us));
+        ck_assert_uint_eq(took_us, i * 100);
         w4_outbox_latency(&o, &h);
         ck_assert_uint_eq(h.count, i);
         ck_assert_uint_eq(h.max, i * 100);
         ck_assert_int_eq(w4_outbox_memory(&o) > 0, i > W4_OUTBOX_SAMPLES);
     }
+    finish();
+}
+END_TEST
+
+START_TEST(knows_who_waits_too_long) {
+    begin(true, 10, W4_OVERFLOW_ERROR);
+    acknowledge(0, 2, false);
+    for (unsigned i = 0; i < 3; i++) { /* two are sent, one is queued */
+        push(1);
+        now += 100;
+    }
+    put_all();
+    static const struct {
+        uint64_t longer_than_us, late, oldest_us;
+    } rows[] = {{300, 0, 0}, {299, 1, 300}, {200, 1, 300}, {199, 2, 300}, {0, 3, 300}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        w4_sla_waiting waiting = w4_outbox_waiting(&o, rows[i].longer_than_us, now);
+        ck_assert_uint_eq(waiting.late, rows[i].late);
+        ck_assert_uint_eq(waiting.oldest_us, rows[i].oldest_us);
+    }
+    acknowledge(2, 2, false);
+    ck_assert_uint_eq(w4_outbox_waiting(&o, 0, now).late, 1);
+    ck_assert_uint_eq(w4_outbox_waiting(&o, 0, now).oldest_us, 100);
     finish();
 }
 END_TEST
@@ -576,7 +601,7 @@ START_TEST(laws_hold_whatever_happens) {
             }
             break;
         default:
-            while (w4_outbox_pop_ended(&o, &token, &code)) {
+            while (w4_outbox_pop_ended(&o, &token, &code, &took_us)) {
                 ck_assert(token < pushed && !done[token]);
                 done[token] = true;
                 ends++;
@@ -587,7 +612,7 @@ START_TEST(laws_hold_whatever_happens) {
     w4_outbox_fail_all(&o, W4_REFUSAL_DISCONNECTED);
     uint64_t token;
     w4_refusal code;
-    while (w4_outbox_pop_ended(&o, &token, &code)) {
+    while (w4_outbox_pop_ended(&o, &token, &code, &took_us)) {
         ck_assert(token < pushed && !done[token]);
         done[token] = true;
         ends++;
@@ -624,6 +649,7 @@ int main(void) {
     tcase_add_test(tc, all_can_be_failed);
     tcase_add_test(tc, what_the_peer_does_not_take_fails);
     tcase_add_test(tc, latency_grows_from_samples_to_a_histogram);
+    tcase_add_test(tc, knows_who_waits_too_long);
     tcase_add_loop_test(tc, laws_hold_whatever_happens, 0, 40);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
