@@ -8,7 +8,11 @@
 #include <string.h>
 
 #define CHANNEL_DEFAULT                                                                            \
-    { 1024, 8u << 20, 256, W4_OVERFLOW_ERROR, 100 * W4_US_PER_MS, {0} }
+    {                                                                                              \
+        1024, 8u << 20, 256, W4_OVERFLOW_ERROR, 100 * W4_US_PER_MS, {                              \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
     .heartbeat_us = 5 * W4_US_PER_S,

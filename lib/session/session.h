@@ -44,7 +44,7 @@ typedef struct w4_channel_limits {
     uint32_t credit; /* messages we let the peer have outstanding with us */
     w4_overflow overflow;
     uint64_t block_timeout_us; /* block: how long a message waits for room */
-    w4_sla_contract sla; /* what is promised for our messages; window_ms 0: nothing */
+    w4_sla_contract sla;       /* what is promised for our messages; window_ms 0: nothing */
 } w4_channel_limits;
 
 typedef struct w4_session_config {
