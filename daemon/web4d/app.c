@@ -157,6 +157,9 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
     c.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
     c.protocol.quorum = config->cip.quorum;
     c.protocol.distinct_nodes = config->cip.distinct_nodes;
+    c.protocol.chain = (w4_chain_limits){.depth = config->chain.depth,
+                                         .repeats = config->chain.repeats,
+                                         .budget = config->chain.budget};
     c.protocol.handshake_timeout_us = (uint64_t)config->cip.handshake_timeout_ms * W4_US_PER_MS;
     c.protocol.limits = (w4_json_limits){config->limits.envelope_bytes, config->limits.depth,
                                          config->limits.array_items, config->limits.string_bytes};

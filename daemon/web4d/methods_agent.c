@@ -213,6 +213,7 @@ int w4d_agent_send(w4d_call *call) {
         .state = w4_json_get(call->params, "state"),
         .source = w4_json_get(call->params, "source"),
         .channel = w4_json_get(call->params, "channel"),
+        .caused_by = w4_json_string_raw(w4_json_get(call->params, "caused_by")),
     };
     w4_json family = w4_json_get(call->params, "protocol");
     if (w4_json_exists(family)) {

@@ -114,6 +114,9 @@ typedef struct w4_config {
         uint32_t handshake_timeout_ms;
     } cip;
     struct {
+        uint32_t depth, repeats, budget;
+    } chain;
+    struct {
         uint32_t envelope_bytes, depth, array_items, string_bytes;
         uint32_t agents_max, sessions_max, half_open_max, accepts_per_s;
         uint32_t clients_max;        /* connections to each local socket */

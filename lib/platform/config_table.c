@@ -210,6 +210,13 @@ static const w4_schema_row cip_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema cip = {cip_rows, true, NULL};
 
+static const w4_schema_row chain_rows[] = {
+    INTEGER("depth",   LIVE, 1, 1000, "16",  "answers between a message and the one that began its chain"),
+    INTEGER("repeats", LIVE, 1, 16,   "3",   "how often one agent may speak in a chain"),
+    INTEGER("budget",  LIVE, 1, 1000000, "64", "messages that one which began a chain may cause"),
+    W4_SCHEMA_END};
+static const w4_schema chain = {chain_rows, true, NULL};
+
 static const w4_schema_row limits_rows[] = {
     INTEGER("envelope_bytes",     LIVE,    1024, 256 * KIB, "262144",  "bytes of one envelope"),
     INTEGER("depth",              LIVE,    8,    32,        "32",      "levels of nesting in an envelope"),
@@ -243,6 +250,7 @@ static const w4_schema_row table_rows[] = {
     OBJECT("session", &session,       "sessions between nodes that are opened from now on"),
     OBJECT("trust",   &trust,         "whom to trust from the start"),
     OBJECT("cip",     &cip,           "facts and handshakes of agents"),
+    OBJECT("chain",   &chain,         "messages that answer messages, of all families"),
     OBJECT("limits",  &limits,        "bounds"),
     OBJECT("log",     &log_schema,    "logging"),
     W4_SCHEMA_END};
@@ -293,6 +301,9 @@ const w4_config_binding w4_config_bindings[] = {
     {"/cip/quorum",               W4_CONFIG_U32,  AT(cip.quorum),               0, 0},
     {"/cip/distinct_nodes",       W4_CONFIG_BOOL, AT(cip.distinct_nodes),       0, 0},
     {"/cip/handshake_timeout_ms", W4_CONFIG_U32,  AT(cip.handshake_timeout_ms), 0, 0},
+    {"/chain/depth",              W4_CONFIG_U32,  AT(chain.depth),              0, 0},
+    {"/chain/repeats",            W4_CONFIG_U32,  AT(chain.repeats),            0, 0},
+    {"/chain/budget",             W4_CONFIG_U32,  AT(chain.budget),             0, 0},
     {"/limits/envelope_bytes",    W4_CONFIG_U32,  AT(limits.envelope_bytes),    0, 0},
     {"/limits/depth",             W4_CONFIG_U32,  AT(limits.depth),             0, 0},
     {"/limits/array_items",       W4_CONFIG_U32,  AT(limits.array_items),       0, 0},

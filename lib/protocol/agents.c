@@ -1,6 +1,7 @@
 #include "protocol/agents.h"
 
 #include "base/text.h"
+#include "protocol/chain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@ static void free_agent(w4_agents *agents, w4_agent *agent) {
     drop_paced(agent);
     w4_identity_free(agent->identity);
     w4_blob_unref(agent->capabilities);
+    w4_heard_free(agent->heard);
     free(agent);
 }
 

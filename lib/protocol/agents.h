@@ -49,6 +49,7 @@ typedef struct w4_agent {
     struct w4_paced_list paced;
     uint32_t paced_count;
     size_t paced_bytes;
+    struct w4_heard *heard; /* what it may answer; NULL: nothing yet */
 } w4_agent;
 
 TAILQ_HEAD(w4_agent_list, w4_agent);

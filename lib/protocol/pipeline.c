@@ -73,6 +73,7 @@ static int stage_form(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/channel",
                                  "control, state or knowledge");
     }
+    in->chained = w4_chain_of(&in->envelope, &in->chain);
     in->blob = w4_blob_new(in->envelope.text);
     return in->blob ? 0 : -ENOMEM;
 }
@@ -259,6 +260,31 @@ static int stage_policy(w4_protocol *p, w4_inbound *in) {
     return w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "", "no rule allows it");
 }
 
+/* Whatever has gone on for too long ends here, at both ends. What an agent signs itself must say no
+ * less than the node would have written for it. */
+static int stage_chain(w4_protocol *p, w4_inbound *in) {
+    if (!in->chained) {
+        return 0;
+    }
+    const char *pointer, *expected;
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    w4_refusal code = w4_chain_check(&in->chain, sender, &p->config.chain, &pointer, &expected);
+    uint32_t least;
+    if (code == W4_REFUSAL_NONE && in->origin == W4_ORIGIN_SUBMIT) {
+        if (w4_heard_depth(in->agent->heard, in->chain.root, &least) && in->chain.depth <= least) {
+            return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/chain/depth",
+                                     "more than that of the message it answers");
+        }
+        uint32_t left = w4_budgets_left(&p->budgets, in->chain.root, W4_CHAIN_BUDGET_MAX);
+        if (in->chain.budget >= left) {
+            pointer = "/chain/budget";
+            expected = "less than is left of it here";
+            code = W4_REFUSAL_CHAIN_BUDGET;
+        }
+    }
+    return code == W4_REFUSAL_NONE ? 0 : w4_inbound_refuse(in, code, pointer, expected);
+}
+
 static int stage_conditions(w4_protocol *p, w4_inbound *in) {
     for (size_t i = 0; i < in->family->gate_count; i++) {
         int r = in->family->gates[i].run(p, in);
@@ -294,6 +320,9 @@ static int stage_memory(w4_protocol *p, w4_inbound *in) {
     if (r == 0 && e->has_pubkey) {
         r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey);
     }
+    if (r >= 0 && in->chained) {
+        r = w4_budgets_lower(&p->budgets, in->chain.root, in->chain.budget);
+    }
     return r < 0 ? r : 0;
 }
 
@@ -316,6 +345,7 @@ static const w4_stage stages[] = {
     {"replay",      W4_SIGHT_PROVEN,    EACH,           stage_replay,       "replay"},
     {"trust",       W4_SIGHT_PROVEN,    EACH,           stage_trust,        "blacklisted peer_blocked cooldown untrusted"},
     {"policy",      W4_SIGHT_PROVEN,    EACH,           stage_policy,       "policy_denied"},
+    {"chain",       W4_SIGHT_PROVEN,    EACH,           stage_chain,        "bad_envelope chain_depth chain_loop chain_budget"},
     {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required no_provenance"},
     {"route",       W4_SIGHT_PROVEN,    HOSTED | SUBMIT, stage_route,       "not_found no_route"},
     {"handler",     W4_SIGHT_PROVEN,    EACH,           stage_handler,      "bad_envelope blacklisted unknown_reference rate_limited backpressure"},

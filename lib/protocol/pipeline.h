@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/blob.h"
+#include "protocol/chain.h"
 #include "protocol/protocol.h"
 
 typedef struct w4_agent w4_agent;
@@ -32,6 +33,8 @@ typedef struct w4_inbound {
     const w4_type_rule *rule;
     w4_channel_kind channel_kind;
     w4_blob *blob; /* the canonical text */
+    bool chained;  /* it answers another: chain */
+    w4_chain chain;
     /* from the handler on */
     bool consumed;    /* by a handshake: not for the agents */
     bool took_effect; /* here, whoever else it is for */

@@ -16,6 +16,7 @@
 #define FACTS_MAX_DEFAULT 10000u
 #define QUORUM_MIN 2u
 #define FACT_PREFIX_MIN 4u
+#define CHAIN_TEXT_MAX 2048u
 
 const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .quorum = 2,
@@ -24,6 +25,7 @@ const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .limits = {.bytes = W4_ENVELOPE_BYTES_MAX, .depth = 32, .items = 1024, .string = 65536},
     .agents_max = W4_AGENTS_MAX_DEFAULT,
     .facts_max = FACTS_MAX_DEFAULT,
+    .chain = {.depth = 16, .repeats = 3, .budget = 64},
 };
 
 /* ---- life */
@@ -103,6 +105,7 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         w4_parcels_deinit(&p->parcels);
         w4_cip_handshakes_deinit(&p->handshakes);
         w4_seen_deinit(&p->seen);
+        w4_budgets_deinit(&p->budgets);
         w4_known_keys_free(p->keys);
         w4_agents_deinit(&p->agents);
         w4_event_queue_deinit(&p->events);
@@ -274,6 +277,32 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
     return 0;
 }
 
+/* The chain of what answers a message that the agent was given. 0, -ENOMEM, or 1 with *ret_refused:
+ * *chain is its text. */
+static int fill_chain(w4_protocol *p, const w4_agent *agent, w4_bytes caused_by, w4_buffer *chain,
+                      w4_refused *ret_refused) {
+    const w4_heard_message *cause = w4_heard_find(agent->heard, caused_by);
+    if (!cause) {
+        refuse(ret_refused, W4_REFUSAL_UNKNOWN_REFERENCE, "/caused_by",
+               "a message that this agent got lately, since the node started");
+        return 1;
+    }
+    w4_chain answer;
+    w4_chain_answer(cause->chain, cause->msg_id, &cause->sender, &answer);
+    uint32_t said = cause->chain ? cause->chain->budget : p->config.chain.budget;
+    uint32_t left = w4_budgets_left(&p->budgets, answer.root, said);
+    if (left == 0) {
+        refuse(ret_refused, W4_REFUSAL_CHAIN_BUDGET, "/caused_by",
+               w4_refusal_help(W4_REFUSAL_CHAIN_BUDGET));
+        return 1;
+    }
+    answer.budget = left - 1;
+    w4_json_writer w;
+    w4_json_writer_init(&w, chain);
+    w4_chain_write(&answer, &w);
+    return w.error;
+}
+
 int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t now_us,
                      w4_send_receipt *ret_receipt, w4_refused *ret_refused) {
     w4_inbound in = {.origin = W4_ORIGIN_HOSTED,
@@ -293,9 +322,19 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
         }
         in.channel = channel;
     }
+    w4_buffer chain = W4_BUFFER_INIT(CHAIN_TEXT_MAX);
+    int r = request->caused_by.len > 0
+                ? fill_chain(p, in.agent, request->caused_by, &chain, ret_refused)
+                : 0;
+    if (r != 0) {
+        w4_buffer_deinit(&chain);
+        return r;
+    }
+    draft.chain = w4_buffer_bytes(&chain);
     w4_uuid_v4(p->env, msg_id);
     w4_buffer_clear(&p->draft);
-    int r = w4_envelope_write(&draft, in.agent->identity, &p->draft);
+    r = w4_envelope_write(&draft, in.agent->identity, &p->draft);
+    w4_buffer_deinit(&chain);
     if (r == -EMSGSIZE) {
         refuse(ret_refused, W4_REFUSAL_TOO_LARGE, "", w4_refusal_help(W4_REFUSAL_TOO_LARGE));
         return 1;

@@ -19,6 +19,13 @@
 
 typedef struct w4_protocol w4_protocol;
 
+/* The guard of agent loops: of messages that answer messages. */
+typedef struct w4_chain_limits {
+    uint32_t depth;   /* answers between a message and the root of its chain */
+    uint32_t repeats; /* how often one agent may stand in a chain */
+    uint32_t budget;  /* messages that one which begins a chain may cause */
+} w4_chain_limits;
+
 typedef struct w4_protocol_config {
     uint32_t quorum;     /* distinct trusted confirmers a fact needs; at least 2 */
     bool distinct_nodes; /* confirmers must be on different nodes */
@@ -26,6 +33,7 @@ typedef struct w4_protocol_config {
     w4_json_limits limits;
     uint32_t agents_max; /* attached at once */
     uint32_t facts_max;  /* kept; the oldest that are settled go first */
+    w4_chain_limits chain;
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -98,6 +106,7 @@ typedef struct w4_send_request {
     w4_json state;        /* or none */
     w4_json source;       /* or none */
     w4_json channel;      /* a string that overrides the type's channel, or none */
+    w4_bytes caused_by;   /* msg_id of the message it answers, or empty */
     uint64_t deadline_us; /* 0: none; else when it ends with timeout */
 } w4_send_request;
 

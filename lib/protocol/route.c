@@ -161,6 +161,12 @@ static bool is_for(const w4_inbound *in, const w4_agent *agent) {
            !(in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity);
 }
 
+/* From now on the agent may answer it. */
+static int remember(w4_agent *agent, const w4_inbound *in) {
+    return w4_heard_add(&agent->heard, in->envelope.msg_id, &in->envelope.sender.fingerprint,
+                        in->chained ? &in->chain : NULL);
+}
+
 /* An agent here has no room for it: its sender is told, or whoever watches this node. */
 static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
     if (in->origin != W4_ORIGIN_NODE) {
@@ -182,8 +188,8 @@ static int route_all_local(w4_protocol *p, w4_inbound *in) {
         w4_arrival arrival = arrival_of(in);
         w4_refusal code;
         int r = w4_router_arrive(p, agent, &arrival, &code);
-        if (r == 0 && code != W4_REFUSAL_NONE) {
-            r = tell_untaken(p, in, agent, code);
+        if (r == 0) {
+            r = code == W4_REFUSAL_NONE ? remember(agent, in) : tell_untaken(p, in, agent, code);
         }
         if (r != 0) {
             return r;
@@ -242,7 +248,7 @@ static int route_one_local(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     int r = w4_router_arrive(p, agent, &arrival, &code);
     in->recipients++;
     if (r != 0 || code == W4_REFUSAL_NONE) {
-        return r;
+        return r != 0 ? r : remember(agent, in);
     }
     if (in->origin == W4_ORIGIN_NODE && !in->took_effect) {
         return w4_inbound_refuse(in, code, "", "an agent with room for more");

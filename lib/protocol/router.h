@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/agents.h"
+#include "protocol/chain.h"
 #include "protocol/cip_handshake.h"
 #include "protocol/decisions.h"
 #include "protocol/early_votes.h"
@@ -25,6 +26,7 @@ struct w4_protocol {
     w4_agents agents;
     w4_known_keys *keys;
     w4_seen seen;
+    w4_budgets budgets;
     w4_cip_handshakes handshakes;
     w4_parcels parcels;
     w4_mail mail;

@@ -54,6 +54,7 @@ static const w4_schema_row agent_send_params[] = {
     RPC_OBJECT("state", O_, NULL, "cip: optional; hcp: required"),
     RPC_OBJECT("source", O_, NULL, "lip: required"),
     RPC_ENUM("channel", O_, w4_rpc_channels, "that of its type when absent"),
+    RPC_UUID("caused_by", O_, "msg_id of the message it answers, which the agent got lately"),
     RPC_INTEGER("deadline_ms", O_, 1, 604800000, "not delivered by then: timed_out"),
     W4_SCHEMA_END};
 PARAMS(agent_send);
