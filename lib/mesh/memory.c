@@ -130,7 +130,18 @@ static int load_records(w4_mesh *mesh, uint64_t now_us) {
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
+/* Numbers that were told and never kept (the store failed, or is not the one it was) must not be
+ * used again, for two records under one number are malice. Nobody knows them, and the clock may
+ * have been set back: so each life leaps, further than the numbers of one life lie apart. */
+static void leap(w4_mesh *mesh, uint64_t now_us) {
+    uint64_t by_clock = w4_env_wall_us(mesh->context.env, now_us) / W4_US_PER_MS;
+    mesh->record_seq = w4_later(mesh->record_seq > by_clock ? mesh->record_seq : by_clock,
+                                w4_env_random_below(mesh->context.env, W4_MESH_SEQ_LEAP));
+}
+
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us) {
     int r = load_peers(mesh);
-    return r != 0 ? r : load_records(mesh, now_us);
+    r = r != 0 ? r : load_records(mesh, now_us);
+    leap(mesh, now_us);
+    return r;
 }

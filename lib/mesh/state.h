@@ -12,6 +12,7 @@
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u
+#define W4_MESH_SEQ_LEAP (UINT64_C(1) << 24) /* milliseconds by the clock: some hours */
 /* What strangers may cost. A node changes its record once a second at most; who tells of nodes that
  * were not known here has a share of his own, and all of them one together; and addresses that
  * nobody here has seen work are dialled one after the other. */

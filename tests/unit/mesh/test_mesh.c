@@ -486,6 +486,38 @@ START_TEST(the_number_of_the_own_record_never_falls) {
 }
 END_TEST
 
+/* The store fails, the node tells more of itself and dies; the clock is set back, so that numbers
+ * do not come from it: none is given twice. */
+START_TEST(numbers_that_were_not_kept_are_not_used_again) {
+    seed(b, a);
+    run_for(10 * S);
+    b->env.wall_offset_us -= 20 * (int64_t)S;
+    const char *addresses[] = {b->address, ""};
+    for (unsigned told = 0; told < 4; told++) {
+        ck_assert_int_eq(w4_store_commit(b->store), 0);
+        for (unsigned i = 0; i < told; i++) { /* and never kept */
+            addresses[1] = i % 2 == 0 ? "memory:x" : "memory:y";
+            ck_assert_int_eq(w4_mesh_set_addresses(b->mesh, addresses, 2, now_us), 0);
+            run_for(2 * S);
+        }
+        uint64_t seq = record_of(a, b)->seq;
+        ck_assert_uint_eq(seq, record_of(b, b)->seq);
+        part(a, b);
+        node_stop(b);
+        w4_store_memory_crash(b->store);
+        node_start(b);
+        seed(b, a);
+        for (unsigned i = 0; i < 4; i++) {
+            addresses[1] = i % 2 == 0 ? "memory:z" : "memory:u";
+            ck_assert_int_eq(w4_mesh_set_addresses(b->mesh, addresses, 2, now_us), 0);
+            run_for(2 * S);
+        }
+        ck_assert_uint_gt(record_of(a, b)->seq, seq);
+        ck_assert_int_ne(w4_trust_book_state(a->trust, W4_TRUST_NODE, id_of(b)), W4_TRUST_BLOCKED);
+    }
+}
+END_TEST
+
 START_TEST(a_damaged_store_is_told) {
     seed(b, a);
     run_for(5 * S);
@@ -552,6 +584,7 @@ int main(void) {
     tcase_add_test(tc, peers_and_records_are_remembered);
     tcase_add_test(tc, a_node_that_lost_its_store_is_heard_again);
     tcase_add_test(tc, the_number_of_the_own_record_never_falls);
+    tcase_add_test(tc, numbers_that_were_not_kept_are_not_used_again);
     tcase_add_test(tc, a_damaged_store_is_told);
     tcase_add_test(tc, nothing);
     suite_add_tcase(suite, tc);
