@@ -10,11 +10,13 @@
 #define QUORUM 2u
 #define PLANT_AFTER 40u /* messages that came out before the planted fault */
 
-/* The messages of one agent to another on one channel, while both nodes live. */
+/* The messages of one agent to another on one channel, while both nodes live. Kept until the end:
+ * nothing is taken out of the table of what was sent. */
 typedef struct flow {
     unsigned from_life, to_life;
-    uint64_t last; /* the highest number that arrived */
-    uint64_t when; /* it did */
+    const sim_sent *sent; /* the last that arrived and of which its sender knows so */
+    uint64_t last;        /* its number */
+    uint64_t when;        /* it arrived */
 } flow;
 
 /* What a node has accepted. */
@@ -192,12 +194,16 @@ static bool is_anchor(const sim_ledger *ledger, const sim_node *node, unsigned o
 
 /* A vote that came before its fact waits for it, and what came later does not wait for the vote. */
 static bool waited_for_fact(const sim_ledger *ledger, const sim_node *node, const sim_sent *sent,
-                            const flow *f) {
+                            uint64_t since) {
     const sim_sent *proposal =
         sent->kind == SIM_KIND_CONFIRM ? sim_ledger_find(ledger, sent->fact) : NULL;
-    return proposal != NULL && proposal->when[node->index] > f->when;
+    return proposal != NULL && proposal->when[node->index] > since;
 }
 
+/* Called when a message has come and its sender was told so, whichever was last. What ends with a
+ * code is not looked at: nothing is promised for it, and it may yet come, behind what was sent
+ * later. Nor is what was sent before that node was a neighbour, which is owed to nobody: the sender
+ * is never told about it. */
 static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent) {
     unsigned n = ledger->world->config.nodes;
     flow *f = &ledger->flows[(sent->from * n + node->index) * W4_CHANNEL_KIND_COUNT +
@@ -206,21 +212,24 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     if (sent->life != now || sent->lives[node->index] != node->life) {
         return; /* one of them has died since: it was sent again, or came late */
     }
-    if (sent->outcome[node->index] == 2) {
-        return; /* its sender was told a code: nothing is promised any more */
-    }
     if (f->from_life != sent->life || f->to_life != node->life) {
         *f = (flow){.from_life = sent->life, .to_life = node->life};
     }
-    if (sent->number <= f->last) {
-        if (!waited_for_fact(ledger, node, sent, f)) {
-            sim_fail(ledger->world, "1: %s of n%u came to %s behind a later one on its channel",
-                     sent->msg_id, sent->from, node->name);
+    uint64_t when = sent->when[node->index];
+    if ((sent->number > f->last) == (when > f->when)) {
+        if (sent->number > f->last) {
+            f->last = sent->number;
+            f->when = when;
+            f->sent = sent;
         }
         return;
     }
-    f->last = sent->number;
-    f->when = sent->when[node->index];
+    const sim_sent *late = sent->number < f->last ? sent : f->sent;
+    uint64_t early = late == sent ? f->when : when;
+    if (!waited_for_fact(ledger, node, late, early)) {
+        sim_fail(ledger->world, "1: %s of n%u came to %s behind a later one on its channel",
+                 late->msg_id, sent->from, node->name);
+    }
 }
 
 static void arrived(sim_ledger *ledger, sim_node *node, const char *msg_id) {
@@ -238,7 +247,9 @@ static void arrived(sim_ledger *ledger, sim_node *node, const char *msg_id) {
     }
     sent->when[node->index] = ++ledger->arrivals;
     ledger->totals[node->index].arrived++;
-    check_order(ledger, node, sent);
+    if (sent->outcome[node->index] == 1) {
+        check_order(ledger, node, sent);
+    }
 }
 
 /* Words of handshakes, which nodes make for their agents. */
@@ -319,6 +330,9 @@ static void delivery(sim_ledger *ledger, sim_node *node, const w4_node_event *ev
     bool delivered = event->code == W4_REFUSAL_NONE;
     sent->outcome[target] = delivered ? 1 : 2;
     sent->outcomes++;
+    if (delivered && sent->arrived[target] != 0) {
+        check_order(ledger, &world->nodes[target], sent);
+    }
     ledger->totals[node->index].outcomes++;
     ledger->totals[node->index].delivered += delivered;
     ledger->totals[node->index].failed += !delivered;
