@@ -1,5 +1,7 @@
 #include "protocol/early_votes.h"
 
+#include "protocol/map.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,13 @@ static const char prefix[] = "early_vote/";
 #define PREFIX_LEN (sizeof prefix - 1)
 #define KEY_LEN (PREFIX_LEN + W4_FINGERPRINT_LEN + 36u)
 
+/* So that each fact that comes need not look through all votes. */
+typedef struct early_fact_table {
+    char fact[37];
+    uint32_t count; /* not due yet */
+    UT_hash_handle hh;
+} early_fact_table;
+
 static w4_bytes make_key(const w4_early_vote *vote, uint8_t ret_key[static KEY_LEN]) {
     memcpy(ret_key, prefix, PREFIX_LEN);
     memcpy(ret_key + PREFIX_LEN, vote->agent.bytes, W4_FINGERPRINT_LEN);
@@ -16,46 +25,90 @@ static w4_bytes make_key(const w4_early_vote *vote, uint8_t ret_key[static KEY_L
     return w4_bytes_of(ret_key, KEY_LEN);
 }
 
-w4_early_vote *w4_early_vote_free(w4_early_vote *vote) {
-    if (vote) {
-        w4_blob_unref(vote->envelope);
-        free(vote);
+static int expect_fact(w4_early_votes *early, const char *fact) {
+    early_fact_table *entry = NULL;
+    HASH_FIND_STR(early->facts, fact, entry);
+    if (!entry) {
+        entry = calloc(1, sizeof *entry);
+        if (!entry) {
+            return -ENOMEM;
+        }
+        memcpy(entry->fact, fact, sizeof entry->fact);
+        HASH_ADD_STR(early->facts, fact, entry);
+        if (!entry->hh.tbl) {
+            free(entry);
+            return -ENOMEM;
+        }
     }
-    return NULL;
+    entry->count++;
+    return 0;
+}
+
+static void expect_less(w4_early_votes *early, const char *fact) {
+    early_fact_table *entry = NULL;
+    HASH_FIND_STR(early->facts, fact, entry);
+    if (entry && --entry->count == 0) {
+        HASH_DEL(early->facts, entry);
+        free(entry);
+    }
+}
+
+static void drop(w4_early_votes *early, w4_early_vote *vote) {
+    if (vote->due) {
+        TAILQ_REMOVE(&early->due, vote, link);
+    } else {
+        TAILQ_REMOVE(&early->list, vote, link);
+        expect_less(early, vote->fact);
+    }
+    early->count--;
+    early->bytes -= vote->envelope->len;
+    w4_blob_unref(vote->envelope);
+    free(vote);
 }
 
 void w4_early_votes_deinit(w4_early_votes *early) {
-    w4_early_vote *vote;
-    while (early->count > 0 && (vote = TAILQ_FIRST(&early->list)) != NULL) {
-        TAILQ_REMOVE(&early->list, vote, link);
-        early->count--;
-        w4_early_vote_free(vote);
+    struct w4_early_vote_list *lists[] = {&early->list, &early->due};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        w4_early_vote *vote;
+        while (early->count > 0 && (vote = TAILQ_FIRST(lists[i])) != NULL) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before */
+            drop(early, vote);
+        }
     }
 }
 
 static int keep(w4_early_votes *early, const w4_early_vote *vote) {
     w4_early_vote *kept = malloc(sizeof *kept);
-    if (!kept) {
+    if (!kept || expect_fact(early, vote->fact) != 0) {
+        free(kept);
         return -ENOMEM;
     }
     *kept = *vote;
+    kept->due = false;
     w4_blob_ref(kept->envelope);
     TAILQ_INSERT_TAIL(&early->list, kept, link);
     early->count++;
+    early->bytes += kept->envelope->len;
     return 0;
 }
 
-static bool has_room(const w4_early_votes *early, const w4_fingerprint *agent) {
+static bool has_room(const w4_early_votes *early, const w4_early_vote *newcomer, bool trusted) {
     const w4_early_vote *vote;
     uint32_t of_agent = 0;
     TAILQ_FOREACH (vote, &early->list, link) {
-        of_agent += w4_fingerprint_equal(&vote->agent, agent) ? 1 : 0;
+        of_agent += w4_fingerprint_equal(&vote->agent, &newcomer->agent) ? 1 : 0;
     }
-    return early->count < W4_EARLY_VOTES_MAX && of_agent < W4_EARLY_VOTES_PER_AGENT;
+    size_t bytes = early->bytes + newcomer->envelope->len;
+    return trusted ? early->count < W4_EARLY_VOTES_MAX && of_agent < W4_EARLY_VOTES_PER_AGENT &&
+                         bytes <= W4_EARLY_VOTES_BYTES_MAX
+                   : early->count < W4_EARLY_VOTES_STRANGERS_MAX &&
+                         of_agent < W4_EARLY_VOTES_PER_STRANGER &&
+                         bytes <= W4_EARLY_VOTES_STRANGERS_BYTES_MAX;
 }
 
-int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vote *vote) {
-    if (!has_room(early, &vote->agent)) {
+int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vote *vote,
+                       bool trusted) {
+    if (!has_room(early, vote, trusted)) {
         return -ENOSPC;
     }
     uint8_t key[KEY_LEN];
@@ -67,37 +120,55 @@ int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vo
     return r == 0 ? keep(early, vote) : r;
 }
 
-/* A row that can't be removed is found again after a restart, where it is seen to be known. */
-static w4_early_vote *take_out(w4_early_votes *early, w4_store *store, w4_early_vote *vote) {
-    uint8_t key[KEY_LEN];
-    TAILQ_REMOVE(&early->list, vote, link);
-    early->count--;
-    w4_store_remove(store, W4_STORE_META, make_key(vote, key));
-    return vote;
-}
-
-w4_early_vote *w4_early_votes_take(w4_early_votes *early, w4_store *store, const char *fact) {
-    w4_early_vote *vote;
-    TAILQ_FOREACH (vote, &early->list, link) {
+void w4_early_votes_fact_came(w4_early_votes *early, const char *fact) {
+    early_fact_table *entry = NULL;
+    HASH_FIND_STR(early->facts, fact, entry);
+    w4_early_vote *vote = entry ? TAILQ_FIRST(&early->list) : NULL, *next;
+    for (; vote; vote = next) {
+        next = TAILQ_NEXT(vote, link);
         if (strcmp(vote->fact, fact) == 0) {
-            return take_out(early, store, vote);
+            TAILQ_REMOVE(&early->list, vote, link);
+            TAILQ_INSERT_TAIL(&early->due, vote, link);
+            vote->due = true;
         }
     }
-    return NULL;
+    if (entry) {
+        HASH_DEL(early->facts, entry);
+        free(entry);
+    }
 }
 
-w4_early_vote *w4_early_votes_expired(w4_early_votes *early, w4_store *store, uint64_t now_us) {
-    w4_early_vote *first = TAILQ_FIRST(&early->list);
-    return first && now_us >= first->until_us ? take_out(early, store, first) : NULL;
+w4_early_vote *w4_early_votes_due(const w4_early_votes *early) {
+    return TAILQ_FIRST(&early->due);
 }
 
-uint64_t w4_early_votes_deadline(const w4_early_votes *early) {
-    const w4_early_vote *first = TAILQ_FIRST(&early->list);
-    return first ? first->until_us : W4_NEVER;
+/* The time stamps are the voters' own, so the order of coming is not that of ending. */
+static w4_early_vote *first_to_end(const w4_early_votes *early) {
+    w4_early_vote *vote, *first = NULL;
+    TAILQ_FOREACH (vote, &early->list, link) {
+        first = first && first->until_wall_us <= vote->until_wall_us ? first : vote;
+    }
+    return first;
 }
 
-static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, w4_bytes value,
-                    uint64_t now_us) {
+w4_early_vote *w4_early_votes_expired(const w4_early_votes *early, uint64_t wall_us) {
+    w4_early_vote *first = first_to_end(early);
+    return first && wall_us > first->until_wall_us ? first : NULL;
+}
+
+int w4_early_votes_remove(w4_early_votes *early, w4_store *store, w4_early_vote *vote) {
+    uint8_t key[KEY_LEN];
+    int r = w4_store_remove(store, W4_STORE_META, make_key(vote, key));
+    drop(early, vote);
+    return r < 0 ? r : 0;
+}
+
+uint64_t w4_early_votes_until(const w4_early_votes *early) {
+    const w4_early_vote *first = first_to_end(early);
+    return first ? first->until_wall_us : W4_NEVER;
+}
+
+static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, w4_bytes value) {
     if (key.len != KEY_LEN || value.len < W4_FINGERPRINT_LEN) {
         return W4_STORE_E_CORRUPT;
     }
@@ -111,7 +182,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     w4_early_vote vote = {.agent = envelope.sender.fingerprint,
                           .family = envelope.family,
                           .type = envelope.type,
-                          .until_us = w4_later(now_us, W4_EARLY_VOTE_KEEP_US)};
+                          .until_wall_us = w4_later(envelope.timestamp_us, W4_EARLY_VOTE_KEEP_US)};
     memcpy(vote.node.bytes, value.data, W4_FINGERPRINT_LEN);
     memcpy(vote.msg_id, envelope.msg_id, sizeof vote.msg_id);
     w4_json fact = w4_json_get(envelope.payload, "fact_ref");
@@ -124,15 +195,15 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     return r;
 }
 
-int w4_early_votes_init(w4_early_votes *early, w4_store *store, uint64_t now_us) {
+int w4_early_votes_init(w4_early_votes *early, w4_store *store) {
     *early = (w4_early_votes){0};
     TAILQ_INIT(&early->list);
+    TAILQ_INIT(&early->due);
     w4_json_document doc = {0};
     w4_store_cursor cursor;
     int r = w4_store_cursor_init(&cursor, W4_STORE_META, w4_bytes_of(prefix, PREFIX_LEN));
     while (r == 0 && (r = w4_store_next(store, &cursor)) == 0) {
-        r = load_row(early, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value),
-                     now_us);
+        r = load_row(early, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
     }
     w4_store_cursor_deinit(&cursor);
     w4_json_document_deinit(&doc);

@@ -10,11 +10,13 @@
 #include "trust/blame.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ROUNDS_PER_FACT 8u /* judgements of one settling, for each fact there is */
 #define ROUNDS_LEAST 1024u
 #define NAME_MAX 256u /* decision_id with the NUL */
+#define UNKNOWN_FACT "/payload/fact_ref: the msg_id of a fact that is known here"
 
 struct w4_acceptance w4_knowledge_rule(const w4_protocol *p) {
     return (w4_acceptance){.facts = p->facts,
@@ -166,6 +168,7 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
         return r;
     }
     w4_facts_changed(p->facts, fact);
+    w4_early_votes_fact_came(&p->early, e->msg_id);
     in->took_effect = in->stored = true;
     return 0;
 }
@@ -195,30 +198,30 @@ static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *r
 
 static int keep_early(w4_protocol *p, w4_inbound *in, const char *fact) {
     const w4_envelope *e = &in->envelope;
-    if (in->origin == W4_ORIGIN_NODE) {
-        w4_early_vote vote = {.agent = e->sender.fingerprint,
-                              .node = in->from_node,
-                              .family = e->family,
-                              .type = e->type,
-                              .until_us = w4_later(in->now_us, W4_EARLY_VOTE_KEEP_US),
-                              .envelope = in->blob};
-        memcpy(vote.fact, fact, sizeof vote.fact);
-        memcpy(vote.msg_id, e->msg_id, sizeof vote.msg_id);
-        int r = w4_early_votes_add(&p->early, p->store, &vote);
-        if (r == 0) {
-            in->held = true;
-            w4_router_wake(p, vote.until_us);
-            return 0;
-        }
-        if (r == -ENOMEM) {
-            return r;
-        }
-        if (r > 0) {
-            return w4_inbound_store_failed(in, r);
-        }
+    if (in->origin != W4_ORIGIN_NODE) {
+        return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/fact_ref",
+                                 "the msg_id of a fact that is known here");
     }
-    return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/fact_ref",
-                             "the msg_id of a fact that is known here");
+    w4_early_vote vote = {.agent = e->sender.fingerprint,
+                          .node = in->from_node,
+                          .family = e->family,
+                          .type = e->type,
+                          .until_wall_us = w4_later(e->timestamp_us, W4_EARLY_VOTE_KEEP_US),
+                          .envelope = in->blob};
+    memcpy(vote.fact, fact, sizeof vote.fact);
+    memcpy(vote.msg_id, e->msg_id, sizeof vote.msg_id);
+    bool trusted = w4_router_trust_of(p, &vote.agent) == W4_TRUST_TRUSTED;
+    int r = w4_early_votes_add(&p->early, p->store, &vote, trusted);
+    if (r == -ENOSPC) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/payload/fact_ref",
+                                 "a fact that is known here; too many votes wait for theirs");
+    }
+    if (r != 0) {
+        return w4_inbound_store_failed(in, r);
+    }
+    in->held = true;
+    w4_router_wake(p, in->now_us); /* says when its time is over */
+    return 0;
 }
 
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
@@ -397,31 +400,73 @@ static int save_changed(w4_protocol *p) {
     return 0;
 }
 
-/* Votes that waited for a fact that is here now go on where they stopped. */
+static int tell_early(w4_protocol *p, const w4_early_vote *vote, w4_refusal code,
+                      const char *text) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                               .node = vote->node,
+                               .code = code,
+                               .family = vote->family,
+                               .type = vote->type,
+                               .sender = vote->agent};
+    memcpy(event.msg_id, vote->msg_id, sizeof event.msg_id);
+    snprintf(event.text, sizeof event.text, "%s", text);
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    return r < 0 ? r : 0;
+}
+
+/* One vote goes on where it stopped. *ret_again: the store takes nothing now, so it stays. */
+static int let_in(w4_protocol *p, w4_early_vote *vote, uint64_t now_us, bool *ret_again) {
+    if (!w4_facts_find(p->facts, vote->fact)) { /* gone again, to make room */
+        return tell_early(p, vote, W4_REFUSAL_UNKNOWN_REFERENCE, UNKNOWN_FACT);
+    }
+    if (w4_router_trust_of(p, &vote->agent) == W4_TRUST_BLOCKED) {
+        return tell_early(p, vote, W4_REFUSAL_BLACKLISTED, "/sender: one that is not blocked");
+    }
+    w4_inbound in = {.origin = W4_ORIGIN_NODE,
+                     .from_node = vote->node,
+                     .bytes = w4_blob_bytes(vote->envelope),
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = W4_NEVER};
+    int r = w4_pipeline_resume(p, &in);
+    *ret_again = r > 0 && !in.took_effect &&
+                 (in.fault.code == W4_REFUSAL_BACKPRESSURE || in.fault.code == W4_REFUSAL_INTERNAL);
+    if (r > 0) {
+        r = *ret_again ? 0 : w4_router_tell_rejected(p, &in);
+    }
+    w4_blob_unref(in.blob);
+    return r;
+}
+
+/* Votes that waited for a fact that is here now. */
 static int let_in_early(w4_protocol *p, uint64_t now_us, bool *ret_any) {
-    w4_early_vote *vote, *next;
+    w4_early_vote *vote;
     *ret_any = false;
     int r = 0;
-    for (vote = TAILQ_FIRST(&p->early.list); r == 0 && vote; vote = next) {
-        next = TAILQ_NEXT(vote, link);
-        if (!w4_facts_find(p->facts, vote->fact)) {
-            continue;
+    while (r == 0 && now_us >= p->early.again_us && (vote = w4_early_votes_due(&p->early))) {
+        bool again = false;
+        r = let_in(p, vote, now_us, &again);
+        if (again) {
+            p->early.again_us = w4_later(now_us, W4_EARLY_VOTE_AGAIN_US);
+            w4_router_wake(p, p->early.again_us);
+        } else if (r == 0) {
+            r = w4_early_votes_remove(&p->early, p->store, vote);
+            *ret_any = true;
         }
-        vote = w4_early_votes_take(&p->early, p->store, vote->fact);
-        w4_inbound in = {.origin = W4_ORIGIN_NODE,
-                         .from_node = vote->node,
-                         .bytes = w4_blob_bytes(vote->envelope),
-                         .now_us = now_us,
-                         .wall_us = w4_router_wall(p, now_us),
-                         .deadline_us = W4_NEVER};
-        r = w4_pipeline_resume(p, &in);
-        w4_blob_unref(in.blob);
-        w4_early_vote_free(vote);
-        *ret_any = true;
-        next = TAILQ_FIRST(&p->early.list); /* take may have taken another of that fact */
-        r = r > 0 ? 0 : r;
     }
     return r;
+}
+
+void w4_knowledge_begin(w4_protocol *p) {
+    w4_early_vote *vote = TAILQ_FIRST(&p->early.list), *next;
+    for (; vote; vote = next) {
+        bool came = w4_facts_find(p->facts, vote->fact) != NULL;
+        next = TAILQ_NEXT(vote, link);
+        if (came) {
+            w4_early_votes_fact_came(&p->early, vote->fact);
+            next = TAILQ_FIRST(&p->early.list);
+        }
+    }
 }
 
 int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
@@ -429,9 +474,7 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
     int r = 0;
     while (r == 0 && any) {
         any = false;
-        if (p->early.count > 0) {
-            r = let_in_early(p, now_us, &any);
-        }
+        r = let_in_early(p, now_us, &any);
         if (r == 0) {
             r = judge_queued(p, now_us);
         }
@@ -440,20 +483,22 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
 }
 
 int w4_knowledge_expire(w4_protocol *p, uint64_t now_us) {
+    uint64_t wall_us = w4_router_wall(p, now_us);
     w4_early_vote *vote;
     int r = 0;
-    while (r == 0 && (vote = w4_early_votes_expired(&p->early, p->store, now_us)) != NULL) {
-        w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
-                                   .node = vote->node,
-                                   .code = W4_REFUSAL_UNKNOWN_REFERENCE,
-                                   .family = vote->family,
-                                   .type = vote->type,
-                                   .sender = vote->agent,
-                                   .text = "/payload/fact_ref: a fact that is known here"};
-        memcpy(event.msg_id, vote->msg_id, sizeof event.msg_id);
-        r = w4_event_queue_push(&p->events, &event, NULL);
-        r = r > 0 ? 0 : r;
-        w4_early_vote_free(vote);
+    while (r == 0 && (vote = w4_early_votes_expired(&p->early, wall_us)) != NULL) {
+        r = tell_early(p, vote, W4_REFUSAL_UNKNOWN_REFERENCE, UNKNOWN_FACT);
+        r = r == 0 ? w4_early_votes_remove(&p->early, p->store, vote) : r;
     }
     return r;
+}
+
+uint64_t w4_knowledge_deadline(const w4_protocol *p, uint64_t now_us) {
+    uint64_t wall_us = w4_router_wall(p, now_us), until_us = w4_early_votes_until(&p->early);
+    uint64_t deadline_us = w4_early_votes_due(&p->early) ? p->early.again_us : W4_NEVER;
+    if (until_us != W4_NEVER) {
+        uint64_t wait_us = until_us >= wall_us ? until_us - wall_us + 1 : 0;
+        deadline_us = w4_earlier(deadline_us, w4_later(now_us, wait_us));
+    }
+    return deadline_us;
 }

@@ -47,12 +47,16 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
-    r = r == 0 ? w4_early_votes_init(&p->early, p->store, now_us) : r;
+    r = r == 0 ? w4_early_votes_init(&p->early, p->store) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];
         r = family->open ? family->open(p, now_us, &p->family_states[i]) : 0;
     }
-    return r == 0 ? w4_knowledge_settle(p, now_us) : r;
+    if (r == 0) {
+        w4_knowledge_begin(p);
+        r = w4_knowledge_settle(p, now_us);
+    }
+    return r;
 }
 
 int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config *config,
@@ -473,7 +477,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_knowledge_settle(p, now_us) : r;
     w4_router_wake(p, w4_cip_handshakes_deadline(p));
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
-    w4_router_wake(p, w4_early_votes_deadline(&p->early));
+    w4_router_wake(p, w4_knowledge_deadline(p, now_us));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];

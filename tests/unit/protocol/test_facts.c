@@ -271,48 +271,6 @@ START_TEST(unknown_reference) {
 }
 END_TEST
 
-static wire_fate not_from_ada(world *w, const wire_item *item) {
-    (void)w;
-    return item->from == 0 && item->to == 2 && item->channel == W4_CHANNEL_KNOWLEDGE ? WIRE_DROP
-                                                                                     : WIRE_PASS;
-}
-
-/* A vote that comes before its fact waits for it; it is delivered behind it. */
-START_TEST(vote_before_fact) {
-    world *w = five(true);
-    char fact[37];
-    w->filter = not_from_ada;
-    propose(w, "ada", "a", "d-1", fact);
-    vote(w, "ben", "FACT_CONFIRM", fact);
-    ck_assert_int_eq(world_fact(w, 2, fact), W4_FACT_STATE_COUNT);
-    ck_assert_uint_eq(world_count(w, 2, W4_PROTOCOL_EVENT_DELIVER, NULL, "cho"), 0);
-    w->filter = NULL;
-    world_link(w, 0, 2, false);
-    world_link(w, 0, 2, true);
-    world_settle(w);
-    ck_assert_int_eq(world_fact(w, 2, fact), W4_FACT_PENDING);
-    ck_assert_uint_eq(world_count(w, 2, W4_PROTOCOL_EVENT_DELIVER, NULL, "cho"), 2);
-    ck_assert_uint_eq(world_rejected(w, 2, W4_REFUSAL_UNKNOWN_REFERENCE), 0);
-    vote(w, "cho", "FACT_CONFIRM", fact);
-    world_expect_fact(w, fact, W4_FACT_ACCEPTED);
-    world_free(w);
-}
-END_TEST
-
-START_TEST(vote_whose_fact_never_comes) {
-    world *w = five(true);
-    char fact[37];
-    w->filter = not_from_ada;
-    propose(w, "ada", "a", "d-1", fact);
-    vote(w, "ben", "FACT_CONFIRM", fact);
-    world_pass(w, 59 * W4_US_PER_S);
-    ck_assert_uint_eq(world_rejected(w, 2, W4_REFUSAL_UNKNOWN_REFERENCE), 0);
-    world_pass(w, 2 * W4_US_PER_S);
-    ck_assert_uint_eq(world_rejected(w, 2, W4_REFUSAL_UNKNOWN_REFERENCE), 1);
-    world_free(w);
-}
-END_TEST
-
 /* ---- causes */
 
 static void propose_after(world *w, const char *name, const char *decision, const char *cause,
@@ -691,8 +649,6 @@ int main(void) {
     tcase_add_test(tcase, two_rejections);
     tcase_add_test(tcase, refutation_reaches_all);
     tcase_add_test(tcase, unknown_reference);
-    tcase_add_test(tcase, vote_before_fact);
-    tcase_add_test(tcase, vote_whose_fact_never_comes);
     tcase_add_test(tcase, causes_must_be_known_and_stand);
     tcase_add_test(tcase, a_decision_may_be_a_cause);
     tcase_add_test(tcase, circle_of_causes);

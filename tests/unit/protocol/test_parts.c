@@ -172,35 +172,96 @@ END_TEST
 
 /* ---- early votes */
 
+static w4_early_vote early_vote(unsigned number, unsigned agent, unsigned fact, w4_blob *blob) {
+    w4_early_vote vote = {
+        .agent = fingerprint_of(agent), .until_wall_us = 1000 + number, .envelope = blob};
+    id_of(number, vote.msg_id);
+    id_of(fact, vote.fact);
+    return vote;
+}
+
+/* Strangers fill their share and no more, each only a part of it; nobody drives another out. */
 START_TEST(early_votes_are_bounded) {
     w4_early_votes early;
-    ck_assert_int_eq(w4_early_votes_init(&early, store, 0), 0);
+    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
     w4_blob *blob = w4_blob_new(w4_bytes_from_text("{}"));
-    unsigned taken = 0;
-    for (unsigned i = 0; i < W4_EARLY_VOTES_MAX + 200; i++) {
-        w4_early_vote vote = {.agent = fingerprint_of(i / 100), .until_us = 1000, .envelope = blob};
-        id_of(i, vote.msg_id);
-        id_of(1, vote.fact);
-        int r = w4_early_votes_add(&early, store, &vote);
+    unsigned number = 0, taken = 0;
+    for (; number < 2 * W4_EARLY_VOTES_STRANGERS_MAX; number++) {
+        w4_early_vote vote = early_vote(number, number / 100, 1, blob);
+        int r = w4_early_votes_add(&early, store, &vote, false);
         ck_assert(r == 0 || r == -ENOSPC);
         taken += r == 0 ? 1 : 0;
     }
-    /* 64 of each hundred */
-    ck_assert_uint_eq(taken, 12 * W4_EARLY_VOTES_PER_AGENT + 24);
-    ck_assert_uint_eq(count_rows(W4_STORE_META), taken);
-    char fact[37];
-    id_of(1, fact);
-    w4_early_vote_free(w4_early_votes_take(&early, store, fact));
-    ck_assert_uint_eq(count_rows(W4_STORE_META), taken - 1);
-    id_of(2, fact);
-    ck_assert_ptr_null(w4_early_votes_take(&early, store, fact));
-    ck_assert_ptr_null(w4_early_votes_expired(&early, store, 999));
-    while (taken-- > 1) {
-        w4_early_vote *vote = w4_early_votes_expired(&early, store, 1000);
-        ck_assert_ptr_nonnull(vote);
-        w4_early_vote_free(vote);
+    ck_assert_uint_eq(taken, W4_EARLY_VOTES_STRANGERS_MAX); /* 64 of each hundred, 16 times */
+    for (; number < 8 * W4_EARLY_VOTES_PER_AGENT; number++) {
+        w4_early_vote vote = early_vote(number, 1000 + number / 1500, 1, blob);
+        int r = w4_early_votes_add(&early, store, &vote, true);
+        ck_assert(r == 0 || r == -ENOSPC);
+        taken += r == 0 ? 1 : 0;
     }
+    ck_assert_uint_eq(taken, W4_EARLY_VOTES_MAX);
+    ck_assert_uint_eq(early.count, taken);
+    ck_assert_uint_eq(count_rows(W4_STORE_META), taken);
+    w4_blob_unref(blob);
+    w4_early_votes_deinit(&early);
+    ck_assert_uint_eq(early.bytes, 0);
+}
+END_TEST
+
+START_TEST(early_votes_are_bounded_in_bytes) {
+    w4_early_votes early;
+    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
+    static uint8_t large[256 * 1024];
+    w4_blob *blob = w4_blob_new(w4_bytes_of(large, sizeof large));
+    unsigned taken[2] = {0, 0};
+    for (unsigned i = 0; i < 200; i++) {
+        w4_early_vote vote = early_vote(i, i, 1, blob);
+        bool trusted = i >= 100;
+        taken[trusted] += w4_early_votes_add(&early, store, &vote, trusted) == 0 ? 1 : 0;
+    }
+    ck_assert_uint_eq(taken[0], W4_EARLY_VOTES_STRANGERS_BYTES_MAX / sizeof large);
+    ck_assert_uint_eq(taken[0] + taken[1], W4_EARLY_VOTES_BYTES_MAX / sizeof large);
+    w4_blob_unref(blob);
+    w4_early_votes_deinit(&early);
+}
+END_TEST
+
+START_TEST(early_votes_come_due_and_end) {
+    w4_early_votes early;
+    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
+    w4_blob *blob = w4_blob_new(w4_bytes_from_text("{}"));
+    for (unsigned i = 0; i < 6; i++) { /* facts 0 1 2 0 1 2; the later, the sooner over */
+        w4_early_vote vote = early_vote(i, i, i % 3, blob);
+        vote.until_wall_us = 1000 - i;
+        ck_assert_int_eq(w4_early_votes_add(&early, store, &vote, true), 0);
+    }
+    char id[37];
+    id_of(7, id);
+    w4_early_votes_fact_came(&early, id);
+    ck_assert_ptr_null(w4_early_votes_due(&early));
+    id_of(1, id);
+    w4_early_votes_fact_came(&early, id);
+    for (unsigned i = 1; i < 6; i += 3) {
+        w4_early_vote *vote = w4_early_votes_due(&early);
+        ck_assert_ptr_nonnull(vote);
+        id_of(i, id);
+        ck_assert_str_eq(vote->msg_id, id);
+        ck_assert_int_eq(w4_early_votes_remove(&early, store, vote), 0);
+    }
+    ck_assert_ptr_null(w4_early_votes_due(&early));
+    ck_assert_uint_eq(w4_early_votes_until(&early), 995);
+    ck_assert_ptr_null(w4_early_votes_expired(&early, 995));
+    static const unsigned order[] = {5, 3, 2, 0};
+    for (unsigned i = 0; i < 4; i++) {
+        w4_early_vote *vote = w4_early_votes_expired(&early, 1001);
+        ck_assert_ptr_nonnull(vote);
+        id_of(order[i], id);
+        ck_assert_str_eq(vote->msg_id, id);
+        ck_assert_int_eq(w4_early_votes_remove(&early, store, vote), 0);
+    }
+    ck_assert_uint_eq(w4_early_votes_until(&early), W4_NEVER);
     ck_assert_uint_eq(count_rows(W4_STORE_META), 0);
+    ck_assert_ptr_null(early.facts);
     w4_blob_unref(blob);
     w4_early_votes_deinit(&early);
 }
@@ -440,6 +501,8 @@ int main(void) {
     tcase_add_test(tcase, seen_rows_are_bounded_in_time);
     tcase_add_test(tcase, decisions_of_one_key_are_bounded);
     tcase_add_test(tcase, early_votes_are_bounded);
+    tcase_add_test(tcase, early_votes_are_bounded_in_bytes);
+    tcase_add_test(tcase, early_votes_come_due_and_end);
     tcase_add_test(tcase, mail_is_bounded);
     tcase_add_test(tcase, mail_remembers_who_has_it);
     tcase_add_test(tcase, one_voice_a_key);
