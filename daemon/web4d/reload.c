@@ -66,7 +66,7 @@ static int swap(w4d_app *app, w4_config *next) {
     w4_config_free(app->config);
     app->config = next;
     app->log_level = next->log.level;
-    w4_node_configure(app->node, &config);
+    w4_node_configure(app->node, &config, w4_loop_now_us(app->loop));
     r = w4d_app_advertise(app);
     r = r != 0 ? r : add_seeds(app);
     return r != 0 ? r : w4d_apply_anchors(app);

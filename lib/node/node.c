@@ -156,14 +156,14 @@ int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_
     return W4_TRANSPORT_E_UNKNOWN;
 }
 
-void w4_node_configure(w4_node *node, const w4_node_config *config) {
+void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now_us) {
     if (node->config.handshakes_per_s != config->handshakes_per_s) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
     node->config = *config;
     for (size_t i = 0; i < node->session_count; i++) {
         w4_node_peer *peer = node->sessions[i];
-        w4_session_set_limits(peer->session, w4_node_limits(node, &peer->node));
+        w4_session_set_limits(peer->session, w4_node_limits(node, &peer->node), now_us);
         w4_node_peer_activate(node, peer);
     }
     w4_protocol_configure(node->protocol, &node->config.protocol);

@@ -55,7 +55,8 @@ int w4_node_transport_open(w4_node *node, const w4_transport_backend *backend, v
 /* 0, -ENOMEM or W4_TRANSPORT_E_*. */
 int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_ADDRESS_MAX + 1],
                    int *ret_errno);
-void w4_node_configure(w4_node *node, const w4_node_config *config); /* what can change live */
+/* What can change live. */
+void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now_us);
 
 /* One turn. 0 or a fatal error. */
 int w4_node_process(w4_node *node, uint64_t now_us);

@@ -368,6 +368,7 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
                            event.code == W4_REFUSAL_NONE ? W4_REFUSAL_DISCONNECTED : event.code,
                            now_us);
             break;
+        case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
             break;
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:

@@ -52,18 +52,24 @@ static bool pop_notice(w4_session *s, w4_session_event *ret_event) {
     return true;
 }
 
-static bool pop_ended(w4_session *s, w4_session_event *ret_event) {
+static w4_session_event_kind kind_of(const w4_outcome *outcome) {
+    if (outcome->admitted) {
+        return W4_SESSION_EVENT_ADMITTED;
+    }
+    return outcome->code == W4_REFUSAL_NONE ? W4_SESSION_EVENT_DELIVERED : W4_SESSION_EVENT_FAILED;
+}
+
+bool w4_session_pop_outcome(w4_session *session, w4_session_event *ret_event) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        uint64_t token, took_us;
-        w4_refusal outcome;
-        if (w4_outbox_pop_ended(&s->channels[k].out, &token, &outcome, &took_us)) {
+        w4_outcome outcome;
+        if (w4_outbox_pop_outcome(&session->channels[k].out, &outcome)) {
             *ret_event = (w4_session_event){
-                .kind = outcome == W4_REFUSAL_NONE ? W4_SESSION_EVENT_DELIVERED
-                                                   : W4_SESSION_EVENT_FAILED,
+                .kind = kind_of(&outcome),
                 .channel = (w4_channel_kind)k,
-                .token = token,
-                .latency_us = took_us,
-                .code = outcome,
+                .token = outcome.token,
+                .latency_us = outcome.took_us,
+                .code = outcome.code,
+                .policy = outcome.policy,
             };
             return true;
         }
@@ -106,7 +112,7 @@ static bool pop_end(w4_session *s, w4_session_event *ret_event) {
 
 bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event) {
     w4_session_take_back_lent(session);
-    return pop_notice(session, ret_event) || pop_ended(session, ret_event) ||
+    return pop_notice(session, ret_event) || w4_session_pop_outcome(session, ret_event) ||
            pop_incoming(session, ret_event) || pop_writable(session, ret_event) ||
            pop_end(session, ret_event);
 }

@@ -12,15 +12,17 @@
 void w4_outbox_init(w4_outbox *o, const w4_channel_limits *limits) {
     memset(o, 0, sizeof *o);
     o->limits = limits;
-    STAILQ_INIT(&o->messages);
-    STAILQ_INIT(&o->ended);
+    w4_queue_init(&o->queue, limits);
+    TAILQ_INIT(&o->messages);
+    TAILQ_INIT(&o->ended);
+    TAILQ_INIT(&o->admitted);
     o->timer_us = W4_NEVER;
 }
 
-static void free_list(struct w4_message_list *list) {
+static void free_list(struct w4_messages *list) {
     w4_message *m;
-    while ((m = STAILQ_FIRST(list)) != NULL) {
-        STAILQ_REMOVE_HEAD(list, entry);
+    while ((m = TAILQ_FIRST(list)) != NULL) {
+        TAILQ_REMOVE(list, m, entry);
         free(m);
     }
 }
@@ -28,6 +30,8 @@ static void free_list(struct w4_message_list *list) {
 void w4_outbox_deinit(w4_outbox *o) {
     free_list(&o->messages);
     free_list(&o->ended);
+    w4_queue_deinit(&o->queue);
+    TAILQ_INIT(&o->admitted);
     o->next = NULL;
     free(o->latency_us);
     o->latency_us = NULL;
@@ -70,27 +74,37 @@ void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us) {
     }
 }
 
-/* The message has left the list of the living: it waits with its outcome for the owner. */
-static void end(w4_outbox *o, w4_message *m, w4_refusal outcome) {
+/* ---- the end of a message */
+
+static void tell_end(w4_outbox *o, w4_message *m, w4_refusal outcome, w4_overflow policy) {
+    m->outcome = outcome;
+    m->policy = policy;
+    TAILQ_INSERT_TAIL(&o->ended, m, entry);
+    o->ended_count++;
+}
+
+/* It has left its list: it waits with its outcome for the owner. */
+static void end(w4_outbox *o, w4_message *m, w4_refusal outcome, w4_overflow policy) {
     if (m->started) {
         o->stats.in_flight--;
+        o->started_bytes -= m->len;
     } else {
         o->stats.queued--;
     }
     o->stats.queued_bytes -= m->len;
-    m->outcome = outcome;
-    STAILQ_INSERT_TAIL(&o->ended, m, entry);
-    o->ended_count++;
+    w4_queue_release(&o->queue, m);
+    tell_end(o, m, outcome, policy);
 }
 
+/* The first of those on their way. */
 static void end_head(w4_outbox *o, w4_refusal outcome) {
-    w4_message *m = STAILQ_FIRST(&o->messages);
+    w4_message *m = TAILQ_FIRST(&o->messages);
     if (o->next == m) {
-        o->next = STAILQ_NEXT(m, entry);
+        o->next = TAILQ_NEXT(m, entry);
         o->next_part = 0;
     }
-    STAILQ_REMOVE_HEAD(&o->messages, entry);
-    end(o, m, outcome);
+    TAILQ_REMOVE(&o->messages, m, entry);
+    end(o, m, outcome, W4_OVERFLOW_COUNT);
 }
 
 static void fail_head(w4_outbox *o, w4_refusal code) {
@@ -98,40 +112,103 @@ static void fail_head(w4_outbox *o, w4_refusal code) {
     end_head(o, code);
 }
 
+static void fail_queued(w4_outbox *o, w4_message *m, w4_refusal code) {
+    o->stats.failed++;
+    end(o, m, code, W4_OVERFLOW_COUNT);
+}
+
+/* ---- room */
+
+static bool is_undrained(const w4_outbox *o) {
+    return o->ended_count >= o->limits->messages_max && o->ended_count >= W4_OUTBOX_ENDED_MIN;
+}
+
 static bool is_full(const w4_outbox *o, size_t len) {
     return o->stats.queued + o->stats.in_flight >= o->limits->messages_max ||
-           o->ended_count >= o->limits->messages_max ||
            o->stats.queued_bytes > o->limits->bytes_max || /* they may have become less */
            len > o->limits->bytes_max - o->stats.queued_bytes;
 }
 
-static void end_queued(w4_outbox *o, w4_message *m, w4_refusal outcome) {
-    if (o->next == m) {
-        o->next = STAILQ_NEXT(m, entry);
-        o->next_part = 0;
+static void unwait(w4_outbox *o, w4_message *m) {
+    w4_queue_unwait(&o->queue, m);
+    o->stats.waiting--;
+    o->stats.waiting_bytes -= m->len;
+}
+
+/* It waited, or was to wait, and is not accepted. */
+static void refuse(w4_outbox *o, w4_message *m, w4_refusal code, w4_overflow policy) {
+    w4_producer *producer = m->producer;
+    m->producer = NULL;
+    w4_queue_tidy(&o->queue, producer);
+    o->stats.attempted++;
+    if (policy == W4_OVERFLOW_DROP_NEWEST) {
+        o->stats.dropped_newest++;
+    } else {
+        o->stats.errors++;
     }
-    STAILQ_REMOVE(&o->messages, m, w4_message, entry);
-    end(o, m, outcome);
+    tell_end(o, m, code, policy);
+}
+
+static void enqueue(w4_outbox *o, w4_producer *producer, w4_message *m, uint64_t now_us) {
+    m->enqueued_us = now_us;
+    w4_queue_add(&o->queue, producer, m);
+    o->stats.attempted++;
+    o->stats.enqueued++;
+    o->stats.queued++;
+    o->stats.queued_bytes += m->len;
+    uint32_t held = o->stats.queued + o->stats.in_flight;
+    if (held > o->stats.max_queue_len) {
+        o->stats.max_queue_len = held;
+    }
+}
+
+/* There may be room for some that wait. */
+static void admit(w4_outbox *o, uint64_t now_us) {
+    w4_message *m;
+    while ((m = w4_queue_next_waiting(&o->queue)) != NULL && !is_full(o, m->len) &&
+           !is_undrained(o)) {
+        unwait(o, m);
+        enqueue(o, m->producer, m, now_us);
+        TAILQ_INSERT_TAIL(&o->admitted, m, since);
+    }
+}
+
+/* What is past its deadline, or too long, ends. */
+static void purge(w4_outbox *o, size_t len_max, w4_refusal code, uint64_t now_us) {
+    struct w4_messages queued, waiting;
+    w4_message *m;
+    w4_queue_collect(&o->queue, now_us, len_max, &queued, &waiting);
+    while ((m = TAILQ_FIRST(&queued)) != NULL) {
+        TAILQ_REMOVE(&queued, m, entry);
+        fail_queued(o, m, m->len > len_max ? code : W4_REFUSAL_TIMEOUT);
+    }
+    while ((m = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, m, entry);
+        o->stats.waiting--;
+        o->stats.waiting_bytes -= m->len;
+        refuse(o, m, m->len > len_max ? code : W4_REFUSAL_TIMEOUT, W4_OVERFLOW_COUNT);
+    }
 }
 
 /* Makes room by ending the oldest messages that were never sent; the rest is on its way. */
 static bool drop_oldest(w4_outbox *o, size_t len) {
-    w4_message *m = STAILQ_FIRST(&o->messages);
-    while (m && m->started) {
-        m = STAILQ_NEXT(m, entry);
-    }
-    while (m && is_full(o, len)) {
-        w4_message *following = STAILQ_NEXT(m, entry);
+    w4_message *m;
+    while (is_full(o, len) && !is_undrained(o) && (m = w4_queue_oldest(&o->queue)) != NULL) {
+        w4_queue_remove(&o->queue, m);
         o->stats.dropped_oldest++;
-        end_queued(o, m, W4_REFUSAL_BACKPRESSURE);
-        m = following;
+        end(o, m, W4_REFUSAL_BACKPRESSURE, W4_OVERFLOW_DROP_OLDEST);
     }
-    return !is_full(o, len);
+    return !is_full(o, len) && !is_undrained(o);
 }
 
-/* 0: there is room now. */
-static int make_room(w4_outbox *o, size_t len) {
-    if (!is_full(o, len)) {
+static bool has_room(w4_outbox *o, w4_producer *producer, size_t len, uint64_t now_us) {
+    return !is_full(o, len) && !is_undrained(o) && o->queue.waiting_count == 0 &&
+           !w4_queue_unfair(&o->queue, producer, now_us);
+}
+
+/* 0: there is room now. W4_SESSION_E_WAITS: it is to wait. */
+static int make_room(w4_outbox *o, w4_producer *producer, size_t len, uint64_t now_us) {
+    if (has_room(o, producer, len, now_us)) {
         return 0;
     }
     o->stats.overflow_events++;
@@ -142,18 +219,20 @@ static int make_room(w4_outbox *o, size_t len) {
         }
         break;
     case W4_OVERFLOW_DROP_NEWEST:
+        w4_queue_want(&o->queue, producer, now_us);
         o->stats.attempted++;
         o->stats.dropped_newest++;
         return W4_SESSION_E_DROPPED;
     case W4_OVERFLOW_BLOCK:
-        /* Its producer waits and tries again: that will be the attempt. */
-        o->stats.blocked++;
-        o->wants_room = true;
-        return W4_SESSION_E_FULL;
+        if (w4_queue_may_wait(&o->queue, len) && !is_undrained(o)) {
+            return W4_SESSION_E_WAITS;
+        }
+        break;
     case W4_OVERFLOW_ERROR:
     case W4_OVERFLOW_COUNT:
         break;
     }
+    w4_queue_want(&o->queue, producer, now_us);
     o->wants_room = true;
     w4_outbox_count_error(o);
     return W4_SESSION_E_FULL;
@@ -164,66 +243,125 @@ void w4_outbox_count_error(w4_outbox *o) {
     o->stats.errors++;
 }
 
-int w4_outbox_push(w4_outbox *o, w4_bytes message, size_t len_max, uint64_t token,
-                   uint64_t now_us) {
-    if (message.len > len_max || message.len > o->limits->bytes_max) {
+static w4_message *new_message(const w4_sending *sending) {
+    w4_message *m = malloc(sizeof *m + sending->message.len);
+    if (m) {
+        memset(m, 0, sizeof *m);
+        m->token = sending->token;
+        m->deadline_us = sending->deadline_us;
+        m->len = (uint32_t)sending->message.len;
+        m->policy = W4_OVERFLOW_COUNT;
+        if (m->len > 0) {
+            memcpy(m->data, sending->message.data, m->len);
+        }
+    }
+    return m;
+}
+
+int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint64_t now_us) {
+    size_t len = sending->message.len;
+    if (len > len_max || len > o->limits->bytes_max) {
         w4_outbox_count_error(o);
         return W4_SESSION_E_TOO_LARGE;
     }
-    w4_message *m = malloc(sizeof *m + message.len);
-    if (!m) {
+    if (now_us >= o->queue.purge_us) {
+        purge(o, SIZE_MAX, W4_REFUSAL_TIMEOUT, now_us);
+        admit(o, now_us);
+    }
+    w4_message *m = new_message(sending);
+    w4_producer *producer = m ? w4_queue_producer(&o->queue, sending->producer) : NULL;
+    if (!producer) {
+        free(m);
         return -ENOMEM;
     }
-    int r = make_room(o, message.len);
-    if (r != 0) {
+    int r = make_room(o, producer, len, now_us);
+    if (r == 0) {
+        enqueue(o, producer, m, now_us);
+    } else if (r == W4_SESSION_E_WAITS) {
+        w4_queue_wait(&o->queue, producer, m, now_us);
+        o->stats.blocked++;
+        o->stats.waiting++;
+        o->stats.waiting_bytes += len;
+    } else {
+        w4_queue_tidy(&o->queue, producer);
         free(m);
         return r;
     }
-    memset(m, 0, sizeof *m);
-    m->token = token;
-    m->enqueued_us = now_us;
-    m->len = (uint32_t)message.len;
-    if (message.len > 0) {
-        memcpy(m->data, message.data, message.len);
-    }
-    STAILQ_INSERT_TAIL(&o->messages, m, entry);
-    if (!o->next) {
-        o->next = m;
-        o->next_part = 0;
-    }
-    o->stats.attempted++;
-    o->stats.enqueued++;
-    o->stats.queued++;
-    o->stats.queued_bytes += message.len;
-    uint32_t waiting = o->stats.queued + o->stats.in_flight;
-    if (waiting > o->stats.max_queue_len) {
-        o->stats.max_queue_len = waiting;
-    }
-    return 0;
+    o->memory += sizeof *m + len;
+    return r;
 }
 
+/* Those that wait are judged by a policy that lets nothing wait. */
+static void end_waiting(w4_outbox *o, uint64_t now_us) {
+    w4_message *m;
+    while ((m = w4_queue_next_waiting(&o->queue)) != NULL) {
+        unwait(o, m);
+        if (o->limits->overflow == W4_OVERFLOW_DROP_OLDEST && drop_oldest(o, m->len)) {
+            enqueue(o, m->producer, m, now_us);
+            TAILQ_INSERT_TAIL(&o->admitted, m, since);
+        } else {
+            refuse(o, m, W4_REFUSAL_BACKPRESSURE, o->limits->overflow);
+        }
+    }
+}
+
+void w4_outbox_limits_changed(w4_outbox *o, uint64_t now_us) {
+    admit(o, now_us);
+    if (o->limits->overflow != W4_OVERFLOW_BLOCK) {
+        end_waiting(o, now_us);
+    }
+}
+
+bool w4_channel_stats_balanced(const w4_channel_stats *s) {
+    return s->attempted == s->enqueued + s->dropped_newest + s->errors &&
+           s->enqueued == s->delivered + s->dropped_oldest + s->failed + s->queued + s->in_flight;
+}
+
+/* ---- on its way */
+
 static bool lacks_credit(const w4_outbox *o) {
-    return o->next && !o->next->started && o->acked_messages + o->stats.in_flight >= o->allowed;
+    return !o->next && w4_queue_first(&o->queue) &&
+           o->acked_messages + o->stats.in_flight >= o->allowed;
+}
+
+/* What is on its way cannot be dropped any more: with the policy drop_oldest half of the queue at
+ * most is, so that there is always something to drop for what is newer. */
+static bool may_start(const w4_outbox *o, const w4_message *m) {
+    if (o->acked_messages + o->stats.in_flight >= o->allowed) {
+        return false;
+    }
+    return o->limits->overflow != W4_OVERFLOW_DROP_OLDEST || o->stats.in_flight == 0 ||
+           (o->stats.in_flight < o->limits->messages_max / 2 &&
+            o->started_bytes + m->len <= o->limits->bytes_max / 2);
 }
 
 size_t w4_outbox_ready(const w4_outbox *o) {
-    if (!o->next || lacks_credit(o)) {
+    const w4_message *m = o->next ? o->next : w4_queue_first(&o->queue);
+    if (!m || (!o->next && !may_start(o, m))) {
         return 0;
     }
-    size_t len = w4_frame_len(part_len(o->next, o->next_part));
+    size_t len = w4_frame_len(part_len(m, o->next_part));
     return o->flight == 0 || (o->flight < o->window && len <= o->window - o->flight) ? len : 0;
 }
 
+static w4_message *start(w4_outbox *o) {
+    w4_message *m = w4_queue_first(&o->queue);
+    w4_queue_take(&o->queue, m);
+    TAILQ_INSERT_TAIL(&o->messages, m, entry);
+    m->started = true;
+    m->seq = o->position;
+    o->next_part = 0;
+    o->stats.queued--;
+    o->stats.in_flight++;
+    o->started_bytes += m->len;
+    return m;
+}
+
 uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t now_us) {
-    w4_message *m = o->next;
+    w4_message *m = o->next ? o->next : start(o);
     uint32_t len = part_len(m, o->next_part);
     bool last = o->next_part + 1 == parts_of(m);
-    if (!m->started) {
-        m->started = true;
-        m->seq = o->position;
-        o->stats.queued--;
-        o->stats.in_flight++;
-    }
+    o->next = m;
     if (o->position < o->high) {
         m->repeated = true;
         o->stats.retransmitted++;
@@ -245,7 +383,7 @@ uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t
     }
     o->next_part++;
     if (last) {
-        o->next = STAILQ_NEXT(m, entry);
+        o->next = TAILQ_NEXT(m, entry);
         o->next_part = 0;
     }
     return at;
@@ -265,8 +403,8 @@ void w4_outbox_arm(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us) {
 
 /* Back to the first part that is not acknowledged. */
 static void go_back(w4_outbox *o) {
-    w4_message *first = STAILQ_FIRST(&o->messages);
-    if (first && first->started) {
+    w4_message *first = TAILQ_FIRST(&o->messages);
+    if (first) {
         o->next = first;
         o->next_part = (uint32_t)(o->acked - first->seq);
     }
@@ -275,7 +413,26 @@ static void go_back(w4_outbox *o) {
     o->gaps = 0;
 }
 
+/* What waited too long, and what is past its deadline. */
+static void expire_messages(w4_outbox *o, uint64_t now_us) {
+    if (now_us >= o->queue.purge_us) {
+        purge(o, SIZE_MAX, W4_REFUSAL_TIMEOUT, now_us);
+    }
+    admit(o, now_us);
+    while (now_us >= w4_queue_wait_deadline(&o->queue)) {
+        w4_message *m = TAILQ_FIRST(&o->queue.since);
+        unwait(o, m);
+        refuse(o, m, W4_REFUSAL_BACKPRESSURE, W4_OVERFLOW_BLOCK);
+    }
+}
+
+uint64_t w4_outbox_deadline(const w4_outbox *o) {
+    return w4_earlier(o->timer_us,
+                      w4_earlier(o->queue.purge_us, w4_queue_wait_deadline(&o->queue)));
+}
+
 void w4_outbox_expire(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us) {
+    expire_messages(o, now_us);
     if (now_us < o->timer_us) {
         return;
     }
@@ -299,7 +456,7 @@ bool w4_outbox_may_acknowledge(const w4_outbox *o, uint64_t seq) {
 
 /* One part further. Returns bytes of its frame. */
 static size_t advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
-    w4_message *m = STAILQ_FIRST(&o->messages);
+    w4_message *m = TAILQ_FIRST(&o->messages);
     uint64_t part = o->acked - m->seq;
     size_t len = w4_frame_len(part_len(m, part));
     if (o->acked < o->position) {
@@ -349,6 +506,7 @@ bool w4_outbox_acknowledge(w4_outbox *o, uint64_t seq, bool gap, w4_rtt *rtt, ui
         o->gaps = 0;
         o->repeats = 0;
         o->timer_us = W4_NEVER;
+        admit(o, now_us);
     }
     if (gap) {
         heed_gap(o);
@@ -372,7 +530,8 @@ void w4_outbox_link_up(w4_outbox *o, bool ordered_link) {
 }
 
 void w4_outbox_link_down(w4_outbox *o) {
-    for (w4_message *m = STAILQ_FIRST(&o->messages); m && m->started; m = STAILQ_NEXT(m, entry)) {
+    w4_message *m;
+    TAILQ_FOREACH (m, &o->messages, entry) {
         m->repeated = true; /* the time between links says nothing about the next one */
     }
     go_back(o);
@@ -382,62 +541,87 @@ void w4_outbox_link_down(w4_outbox *o) {
     o->ask_due = false;
 }
 
-void w4_outbox_restart(w4_outbox *o) {
-    w4_message *m;
-    while ((m = STAILQ_FIRST(&o->messages)) != NULL && m->started) {
+void w4_outbox_restart(w4_outbox *o, uint64_t now_us) {
+    while (!TAILQ_EMPTY(&o->messages)) {
         fail_head(o, W4_REFUSAL_DISCONNECTED);
     }
-    o->next = m;
+    o->next = NULL;
     o->next_part = 0;
     o->acked = 0;
     o->high = 0;
     o->acked_messages = 0;
     o->allowed = 0;
     w4_outbox_link_down(o);
+    admit(o, now_us);
 }
 
 void w4_outbox_fail_all(w4_outbox *o, w4_refusal code) {
-    while (!STAILQ_EMPTY(&o->messages)) {
+    w4_message *m;
+    while (!TAILQ_EMPTY(&o->messages)) {
         fail_head(o, code);
+    }
+    while ((m = w4_queue_first(&o->queue)) != NULL) {
+        w4_queue_remove(&o->queue, m);
+        fail_queued(o, m, code);
+    }
+    while ((m = w4_queue_next_waiting(&o->queue)) != NULL) {
+        unwait(o, m);
+        refuse(o, m, code, W4_OVERFLOW_COUNT);
     }
     w4_outbox_link_down(o);
 }
 
-void w4_outbox_fail_larger(w4_outbox *o, size_t len_max) {
-    w4_message *m = STAILQ_FIRST(&o->messages);
-    while (m) {
-        w4_message *following = STAILQ_NEXT(m, entry);
-        if (!m->started && m->len > len_max) {
-            o->stats.failed++;
-            end_queued(o, m, W4_REFUSAL_TOO_LARGE);
-        }
-        m = following;
-    }
+void w4_outbox_fail_larger(w4_outbox *o, size_t len_max, uint64_t now_us) {
+    purge(o, len_max, W4_REFUSAL_TOO_LARGE, now_us);
+    admit(o, now_us);
 }
 
-bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome,
-                         uint64_t *ret_took_us) {
-    w4_message *m = STAILQ_FIRST(&o->ended);
+bool w4_outbox_pop_outcome(w4_outbox *o, w4_outcome *ret_outcome) {
+    w4_message *m = TAILQ_FIRST(&o->admitted);
+    if (m) {
+        TAILQ_REMOVE(&o->admitted, m, since);
+        *ret_outcome = (w4_outcome){.token = m->token,
+                                    .admitted = true,
+                                    .code = W4_REFUSAL_NONE,
+                                    .policy = W4_OVERFLOW_COUNT};
+        return true;
+    }
+    m = TAILQ_FIRST(&o->ended);
     if (!m) {
         return false;
     }
-    STAILQ_REMOVE_HEAD(&o->ended, entry);
+    TAILQ_REMOVE(&o->ended, m, entry);
     o->ended_count--;
-    *ret_token = m->token;
-    *ret_outcome = m->outcome;
-    *ret_took_us = m->took_us;
+    *ret_outcome = (w4_outcome){
+        .token = m->token, .code = m->outcome, .policy = m->policy, .took_us = m->took_us};
+    o->memory -= sizeof *m + m->len;
     free(m);
     return true;
 }
 
-/* They are in the order in which they were enqueued: the late ones come first. */
+static bool is_late(const w4_message *m, uint64_t longer_than_us, uint64_t now_us,
+                    w4_sla_waiting *waiting) {
+    uint64_t age_us = now_us - m->enqueued_us;
+    if (age_us <= longer_than_us) {
+        return false;
+    }
+    waiting->late++;
+    waiting->oldest_us = age_us > waiting->oldest_us ? age_us : waiting->oldest_us;
+    return true;
+}
+
 w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us) {
     w4_sla_waiting waiting = {0};
-    const w4_message *m = STAILQ_FIRST(&o->messages);
-    for (; m && now_us - m->enqueued_us > longer_than_us; m = STAILQ_NEXT(m, entry)) {
-        uint64_t age_us = now_us - m->enqueued_us;
-        waiting.late++;
-        waiting.oldest_us = age_us > waiting.oldest_us ? age_us : waiting.oldest_us;
+    const w4_message *m;
+    TAILQ_FOREACH (m, &o->messages, entry) { /* as they were begun: by turns */
+        (void)is_late(m, longer_than_us, now_us, &waiting);
+    }
+    const w4_producer *producer;
+    TAILQ_FOREACH (producer, &o->queue.turns, turn) {
+        m = TAILQ_FIRST(&producer->queued); /* as they were enqueued: the late ones first */
+        while (m && is_late(m, longer_than_us, now_us, &waiting)) {
+            m = TAILQ_NEXT(m, entry);
+        }
     }
     return waiting;
 }
@@ -453,15 +637,7 @@ bool w4_outbox_pop_writable(w4_outbox *o) {
     return true;
 }
 
-static size_t memory_of(const struct w4_message_list *list) {
-    size_t bytes = 0;
-    for (const w4_message *m = STAILQ_FIRST(list); m; m = STAILQ_NEXT(m, entry)) {
-        bytes += sizeof *m + m->len;
-    }
-    return bytes;
-}
-
 size_t w4_outbox_memory(const w4_outbox *o) {
-    return (o->latency_us ? sizeof *o->latency_us : 0) + memory_of(&o->messages) +
-           memory_of(&o->ended);
+    return (o->latency_us ? sizeof *o->latency_us : 0) + o->memory +
+           o->queue.known_count * sizeof(w4_producer);
 }

@@ -1,42 +1,41 @@
 /* The sending half of a channel: what send accepted and nobody has acknowledged yet, in order.
  *
- *     head ........ in flight ........ | ........ queued ........ tail      | ended
- *     ^ acked part        ^ next part to send (goes back on loss)            (for the owner)
+ *     waiting | queued, by producer ... | on its way: head ...... tail | ended
+ *     (block)   (queue.h)                 ^ acked part     ^ next part   (for the owner)
+ *                                                (goes back on loss)
  *
- * Every message that was pushed is in one of these three places until the owner takes it from the
- * last, with its outcome: so each ends exactly once. */
+ * Every message that was pushed is in one of these places until the owner takes it from the last,
+ * with its outcome: so each ends exactly once. */
 #pragma once
 
 #include "base/histogram.h"
 #include "session/frame.h"
+#include "session/queue.h"
 #include "session/rtt.h"
 #include "session/session.h"
 
-#include <sys/queue.h>
-
 #define W4_OUTBOX_SAMPLES 16
 #define W4_OUTBOX_WINDOW_MIN 65536u /* bytes; after a loss, and at first on lossy links */
+#define W4_OUTBOX_ENDED_MIN 64u /* outcomes that may wait for the owner, however short the queue   \
+                                 */
 
-typedef struct w4_message {
-    STAILQ_ENTRY(w4_message) entry;
+/* What became of a message, or that one that waited is accepted now. */
+typedef struct w4_outcome {
     uint64_t token;
-    uint64_t seq; /* of the first part; once started */
-    uint64_t enqueued_us, sent_us;
-    uint64_t took_us; /* from enqueued to acknowledged; once ended */
-    uint32_t len;
-    bool started;  /* a part of it was sent */
-    bool repeated; /* a part of it was sent twice: no round-trip time from it */
-    w4_refusal outcome;
-    uint8_t data[];
-} w4_message;
-
-STAILQ_HEAD(w4_message_list, w4_message);
+    bool admitted;      /* accepted; its end is yet to come */
+    w4_refusal code;    /* NONE: delivered */
+    w4_overflow policy; /* that ended it; W4_OVERFLOW_COUNT: none did */
+    uint64_t took_us;   /* delivered: from its acceptance to its acknowledgement */
+} w4_outcome;
 
 typedef struct w4_outbox {
     const w4_channel_limits *limits;
-    struct w4_message_list messages, ended;
+    w4_queue queue;
+    struct w4_messages messages, ended; /* on their way; ended */
+    struct w4_messages admitted;        /* by `since`: the owner is yet to be told */
     uint32_t ended_count;
-    w4_message *next; /* has the next part to send; NULL: all is sent */
+    size_t started_bytes, memory;
+    w4_message *next; /* on its way, has the next part to send; NULL: the queue has */
     uint32_t next_part;
     uint64_t acked;          /* all parts before are acknowledged */
     uint64_t position;       /* seq of the next part to send */
@@ -59,7 +58,9 @@ void w4_outbox_init(w4_outbox *o, const w4_channel_limits *limits);
 void w4_outbox_deinit(w4_outbox *o);
 
 /* 0, -ENOMEM, W4_SESSION_E_*. len_max: of one message, over that W4_SESSION_E_TOO_LARGE. */
-int w4_outbox_push(w4_outbox *o, w4_bytes message, size_t len_max, uint64_t token, uint64_t now_us);
+int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint64_t now_us);
+/* The limits are others now. What waits under another policy than block ends as that one says. */
+void w4_outbox_limits_changed(w4_outbox *o, uint64_t now_us);
 /* A try to send that came to nothing before it reached the queue. */
 void w4_outbox_count_error(w4_outbox *o);
 
@@ -69,6 +70,7 @@ size_t w4_outbox_ready(const w4_outbox *o);
 uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t now_us);
 /* Starts or stops the timer, as there is something to wait for. After each emit. */
 void w4_outbox_arm(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us);
+uint64_t w4_outbox_deadline(const w4_outbox *o); /* also while there is no link */
 void w4_outbox_expire(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us);
 
 /* All parts before seq have come, says an ACK or a resume point; gap: and some behind a missing
@@ -81,13 +83,12 @@ bool w4_outbox_may_acknowledge(const w4_outbox *o, uint64_t seq);
 void w4_outbox_link_up(w4_outbox *o, bool ordered_link);
 void w4_outbox_link_down(w4_outbox *o); /* all that is not acknowledged is to be sent again */
 /* The session begins afresh: what was started ends with `disconnected`. */
-void w4_outbox_restart(w4_outbox *o);
+void w4_outbox_restart(w4_outbox *o, uint64_t now_us);
 void w4_outbox_fail_all(w4_outbox *o, w4_refusal code);
-void w4_outbox_fail_larger(w4_outbox *o, size_t len_max); /* queued ones; with too_large */
+/* Queued and waiting ones; with too_large. */
+void w4_outbox_fail_larger(w4_outbox *o, size_t len_max, uint64_t now_us);
 
-/* The outcome NONE means delivered; then *ret_took_us is how long that took. */
-bool w4_outbox_pop_ended(w4_outbox *o, uint64_t *ret_token, w4_refusal *ret_outcome,
-                         uint64_t *ret_took_us);
+bool w4_outbox_pop_outcome(w4_outbox *o, w4_outcome *ret_outcome);
 bool w4_outbox_pop_writable(w4_outbox *o);
 w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us);
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us);

@@ -26,7 +26,7 @@ static void recv_open(w4_session *s, w4_bytes id, uint64_t now_us) {
             return;
         }
         if (!resumed) {
-            w4_session_begin_afresh(s);
+            w4_session_begin_afresh(s, now_us);
         }
         w4_session_stop_repeating(s);
         w4_session_open_channels(s, resumed, now_us);

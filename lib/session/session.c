@@ -86,11 +86,13 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
 }
 
 void w4_session_set_limits(w4_session *session,
-                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT]) {
+                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
+                           uint64_t now_us) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
         uint32_t credit = session->config.channels[k].credit;
         session->config.channels[k] = limits[k];
         session->config.channels[k].credit = credit;
+        w4_outbox_limits_changed(&session->channels[k].out, now_us);
     }
 }
 
@@ -193,18 +195,18 @@ bool w4_session_attached(const w4_session *session) {
 
 /* ---- a link comes up */
 
-void w4_session_begin_afresh(w4_session *s) {
+void w4_session_begin_afresh(w4_session *s, uint64_t now_us) {
     memcpy(s->id, s->fresh_id, sizeof s->id);
     s->has_id = true;
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_restart(&s->channels[k].out);
+        w4_outbox_restart(&s->channels[k].out, now_us);
         w4_inbox_restart(&s->channels[k].in);
     }
 }
 
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_fail_larger(&s->channels[k].out, s->peer.max_message);
+        w4_outbox_fail_larger(&s->channels[k].out, s->peer.max_message, now_us);
         s->channels[k].in.ack_due = true;
     }
     s->phase = W4_PHASE_OPEN;
@@ -241,7 +243,7 @@ static void decide(w4_session *s, uint64_t now_us) {
                                   now_us);
         }
     } else {
-        w4_session_begin_afresh(s);
+        w4_session_begin_afresh(s, now_us);
     }
     s->open_due = true;
     w4_session_open_channels(s, resumed, now_us);
@@ -336,26 +338,34 @@ int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *
 
 /* ---- time */
 
+/* What the outboxes wait for goes on without a link too. */
+static uint64_t outbox_deadline(const w4_session *s) {
+    uint64_t deadline = W4_NEVER;
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        deadline = w4_earlier(deadline, w4_outbox_deadline(&s->channels[k].out));
+    }
+    return deadline;
+}
+
 uint64_t w4_session_deadline(const w4_session *session) {
     const w4_session *s = session;
-    uint64_t deadline = W4_NEVER;
+    uint64_t deadline = outbox_deadline(s);
     switch (s->phase) {
     case W4_PHASE_CLOSED:
         return W4_NEVER;
     case W4_PHASE_DETACHED:
-        return w4_later(s->detached_us, s->config.resume_window_us);
+        return w4_earlier(deadline, w4_later(s->detached_us, s->config.resume_window_us));
     case W4_PHASE_CLOSING:
         return s->close_by_us;
     case W4_PHASE_OPENING:
-        return w4_earlier(s->open_at_us, w4_later(s->attached_us, s->heartbeat.timeout_us));
+        deadline = w4_earlier(deadline, s->open_at_us);
+        return w4_earlier(deadline, w4_later(s->attached_us, s->heartbeat.timeout_us));
     case W4_PHASE_OPEN:
-        deadline = w4_earlier(w4_heartbeat_deadline(&s->heartbeat), s->open_at_us);
-        break;
+        deadline = w4_earlier(deadline, w4_heartbeat_deadline(&s->heartbeat));
+        deadline = w4_earlier(deadline, s->open_at_us);
+        return w4_earlier(deadline, w4_record_receiver_deadline(&s->receiver));
     }
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        deadline = w4_earlier(deadline, s->channels[k].out.timer_us);
-    }
-    return w4_earlier(deadline, w4_record_receiver_deadline(&s->receiver));
+    return deadline;
 }
 
 static void time_out(w4_session *s, uint64_t now_us) {
@@ -385,14 +395,14 @@ static void expire_open(w4_session *s, uint64_t now_us) {
         s->open_due = true;
         s->open_at_us = W4_NEVER;
     }
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_expire(&s->channels[k].out, &s->rtt, now_us);
-    }
     w4_record_receiver_expire(&s->receiver, now_us);
 }
 
 int w4_session_expire(w4_session *session, uint64_t now_us) {
     w4_session *s = session;
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        w4_outbox_expire(&s->channels[k].out, &s->rtt, now_us);
+    }
     switch (s->phase) {
     case W4_PHASE_CLOSED:
         break;
@@ -424,15 +434,25 @@ int w4_session_expire(w4_session *session, uint64_t now_us) {
 
 /* ---- the application */
 
-int w4_session_send(w4_session *session, w4_channel_kind channel_kind, w4_bytes message,
-                    uint64_t token, uint64_t now_us) {
+int w4_session_send_as(w4_session *session, w4_channel_kind channel_kind, const w4_sending *sending,
+                       uint64_t now_us) {
     w4_outbox *out = &session->channels[channel_kind].out;
     if (session->phase == W4_PHASE_CLOSING || session->phase == W4_PHASE_CLOSED) {
         w4_outbox_count_error(out);
         return W4_SESSION_E_CLOSED;
     }
     size_t len_max = session->has_peer ? session->peer.max_message : session->config.max_message;
-    return w4_outbox_push(out, message, len_max, token, now_us);
+    return w4_outbox_push(out, sending, len_max, now_us);
+}
+
+int w4_session_send(w4_session *session, w4_channel_kind channel_kind, w4_bytes message,
+                    uint64_t token, uint64_t now_us) {
+    const w4_sending sending = {.message = message, .token = token, .deadline_us = W4_NEVER};
+    return w4_session_send_as(session, channel_kind, &sending, now_us);
+}
+
+void w4_session_count_error(w4_session *session, w4_channel_kind channel_kind) {
+    w4_outbox_count_error(&session->channels[channel_kind].out);
 }
 
 void w4_session_consumed(w4_session *session, w4_channel_kind channel_kind, uint32_t n) {

@@ -59,10 +59,14 @@ extern const w4_session_config W4_SESSION_CONFIG_DEFAULT;
 
 /* Conditions */
 enum {
-    W4_SESSION_E_FULL = 1,  /* no room: policy `error`, or `block` (try again after WRITABLE) */
+    W4_SESSION_E_FULL = 1,  /* refused for want of room, whatever the policy (try after WRITABLE) */
     W4_SESSION_E_TOO_LARGE, /* over our or the peer's max_message */
     W4_SESSION_E_CLOSED,    /* ended; nothing is taken any more */
     W4_SESSION_E_DROPPED,   /* taken away by the policy drop_newest */
+    /* Taken, but there is no room: it waits (policy block). Its producer should give no more until
+     * ADMITTED (it has its place), or FAILED: with `backpressure` after block_timeout, with
+     * `disconnected` when the session ends. */
+    W4_SESSION_E_WAITS,
 };
 
 typedef enum w4_session_event_kind {
@@ -70,6 +74,7 @@ typedef enum w4_session_event_kind {
     W4_SESSION_EVENT_MESSAGE,           /* in order, once; give credit back with _consumed */
     W4_SESSION_EVENT_DELIVERED,         /* the peer acknowledged the message with this token */
     W4_SESSION_EVENT_FAILED,            /* the message with this token ended with code */
+    W4_SESSION_EVENT_ADMITTED,          /* the message with this token waits no more */
     W4_SESSION_EVENT_WRITABLE,          /* room again on a channel that was full */
     W4_SESSION_EVENT_HEARTBEAT_TIMEOUT, /* a close or a detach follows */
     /* The owner must close the link; the session waits for another. code: timeout, auth_failure
@@ -87,17 +92,27 @@ typedef struct w4_session_event {
     uint64_t token;
     uint64_t latency_us; /* DELIVERED: from send to its acknowledgement */
     w4_refusal code;
+    w4_overflow policy; /* FAILED: that ended it; W4_OVERFLOW_COUNT: none did */
     bool resumed;
     bool by_peer;  /* CLOSED, LINK_LOST */
     char text[64]; /* CLOSED, LINK_LOST: printable */
 } w4_session_event;
 
+/* attempted: sends that were decided; one that waits is none of them yet. blocked: had to wait.
+ * errors: refused without having been accepted. failed: accepted, ended with a code. */
 typedef struct w4_channel_stats {
     uint64_t attempted, enqueued, delivered, dropped_oldest, dropped_newest, blocked, errors;
     uint64_t overflow_events, failed, retransmitted, duplicates, bytes_out, bytes_in, messages_in;
     uint32_t queued, in_flight, max_queue_len;
-    size_t queued_bytes; /* queued and in flight */
+    uint32_t waiting;                   /* for room, under the policy block */
+    size_t queued_bytes, waiting_bytes; /* queued: and in flight */
 } w4_channel_stats;
+
+/* The two laws of wire.md 4: they hold after each call. */
+bool w4_channel_stats_balanced(const w4_channel_stats *stats);
+static inline uint64_t w4_channel_stats_dropped(const w4_channel_stats *stats) {
+    return stats->dropped_oldest + stats->dropped_newest;
+}
 
 typedef struct w4_session_stats {
     uint64_t records_out, records_in, bytes_out, bytes_in;
@@ -116,7 +131,8 @@ w4_session *w4_session_free(w4_session *session);
 /* Other limits from now on, also for what waits already: less room only means that nothing more is
  * taken until there is some. Credit stays what it was: the peer has been promised it. */
 void w4_session_set_limits(w4_session *session,
-                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT]);
+                           const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
+                           uint64_t now_us);
 
 /* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
  * and it has one; else it begins afresh: a session id from the handshake hash, and what was
@@ -145,11 +161,26 @@ void w4_session_hold_data(w4_session *session, bool hold);
 uint64_t w4_session_deadline(const w4_session *session);
 int w4_session_expire(w4_session *session, uint64_t now_us);
 bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event);
+/* Only what became of messages that were sent: for who sends many between two rounds. */
+bool w4_session_pop_outcome(w4_session *session, w4_session_event *ret_event);
 
-/* Queues a message (copied). token comes back with DELIVERED or FAILED, exactly one of them, for
- * each call that returned 0. 0, -ENOMEM, or W4_SESSION_E_*. */
+/* One message for a channel. */
+typedef struct w4_sending {
+    w4_bytes message; /* copied */
+    uint64_t token;
+    uint64_t producer;    /* who gives it, as a number: each has its turn, none starves another */
+    uint64_t deadline_us; /* not begun by then it ends with `timeout`; W4_NEVER */
+} w4_sending;
+
+/* Queues a message. token comes back with DELIVERED or FAILED, exactly one of them, for each call
+ * that returned 0 or W4_SESSION_E_WAITS. 0, -ENOMEM, or W4_SESSION_E_*. */
+int w4_session_send_as(w4_session *session, w4_channel_kind channel, const w4_sending *sending,
+                       uint64_t now_us);
+/* The same for the one producer 0, without a deadline. */
 int w4_session_send(w4_session *session, w4_channel_kind channel, w4_bytes message, uint64_t token,
                     uint64_t now_us);
+/* A try to send that came to nothing before it reached the session. */
+void w4_session_count_error(w4_session *session, w4_channel_kind channel);
 /* The application has dealt with n received messages of the channel: credit may be granted. */
 void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
 /* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event (after

@@ -93,7 +93,7 @@ void w4_session_finish(w4_session *s, uint64_t now_us);
 /* Ends it from our side: CLOSE goes out with the next emit. */
 void w4_session_close_with(w4_session *s, w4_refusal code, const char *text, uint64_t now_us);
 void w4_session_lose_link(w4_session *s, w4_refusal code, bool by_peer, uint64_t now_us);
-void w4_session_begin_afresh(w4_session *s);
+void w4_session_begin_afresh(w4_session *s, uint64_t now_us);
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us);
 void w4_session_stop_repeating(w4_session *s);
 

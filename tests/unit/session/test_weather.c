@@ -203,6 +203,7 @@ static void drain(unsigned who) {
         case W4_SESSION_EVENT_LINK_LOST:
             s->link = 0;
             break;
+        case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
             break;
