@@ -47,6 +47,8 @@ static const char *const migrations[W4_STORE_SQLITE_VERSION] = {
     LARGE_1("consent")
     LARGE_1("claim")
     SMALL_1("audit"),
+    SMALL_1("durable")
+    LARGE_1("mail"),
 };
 
 static const struct {

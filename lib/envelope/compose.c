@@ -97,6 +97,18 @@ static void write_sender(w4_json_writer *w, const w4_envelope_draft *draft,
     w4_json_end_object(w);
 }
 
+/* The version member, and `durable` before or behind it: the order is that of the names. */
+static void write_family(w4_json_writer *w, const w4_envelope_draft *draft, const char *name) {
+    bool before = strcmp("durable", name) < 0;
+    if (draft->durable && before) {
+        w4_json_member_bool(w, "durable", true);
+    }
+    w4_json_member_string(w, name, "1.0");
+    if (draft->durable && !before) {
+        w4_json_member_bool(w, "durable", true);
+    }
+}
+
 int w4_envelope_write(const w4_envelope_draft *draft, const w4_identity *identity, w4_buffer *out) {
     const w4_type_row *row = w4_type_row_of(draft->type);
     w4_bytes nothing = w4_bytes_from_text("{}");
@@ -108,7 +120,7 @@ int w4_envelope_write(const w4_envelope_draft *draft, const w4_identity *identit
     w4_json_writer_init(&w, out);
     w4_json_begin_object(&w);
     write_json(&w, "chain", draft->chain);
-    w4_json_member_string(&w, w4_family_name(row->family), "1.0");
+    write_family(&w, draft, w4_family_name(row->family));
     w4_json_member_string(&w, "msg_id", draft->msg_id);
     write_json(&w, "payload", draft->payload.len > 0 ? draft->payload : nothing);
     write_receiver(&w, draft->receiver);

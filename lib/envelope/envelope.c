@@ -145,6 +145,7 @@ static bool fill(w4_envelope *envelope, const w4_type_row *row, const w4_json_do
     envelope->state = w4_json_get(root, "state");
     envelope->source = w4_json_get(root, "source");
     envelope->trust = w4_json_get(root, "trust");
+    envelope->durable = w4_json_is_true(w4_json_get(root, "durable"));
     envelope->broadcast = w4_json_string_equal(w4_json_get(receiver, "agent_id"), "*");
     envelope->has_pubkey = w4_json_exists(pubkey);
     /* What is no signature at all fails where signatures are checked, not before. */

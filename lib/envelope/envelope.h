@@ -29,6 +29,7 @@ typedef struct w4_envelope {
     w4_json state;   /* object or none */
     w4_json source;  /* lip: object */
     w4_json trust;   /* cip: object or none */
+    bool durable;    /* kept in stores until its receiver has dealt with it */
     bool has_signature;
     uint8_t signature[W4_SIGNATURE_LEN];
     w4_bytes signed_head, signed_tail; /* text without the sign member, in two pieces */
@@ -82,6 +83,7 @@ typedef struct w4_envelope_draft {
     w4_bytes source;  /* canonical JSON object or empty */
     w4_bytes trust;   /* canonical JSON object or empty */
     w4_bytes chain;   /* canonical JSON object or empty */
+    bool durable;
 } w4_envelope_draft;
 
 /* Appends the signed canonical envelope. 0, -ENOMEM or -EMSGSIZE (out would pass its max, or the

@@ -90,6 +90,7 @@ extern const w4_schema w4_schema_sign;
     W4_ROW_OBJECT("sender",   W4_MUST, &w4_schema_sender, "who says it"), \
     W4_ROW_OBJECT("receiver", W4_MUST, &w4_schema_receiver, "to whom"), \
     W4_ROW_OBJECT("chain",    W4_MAY, &w4_schema_chain, "the messages that caused this one"), \
+    W4_ROW_BOOL("durable",    W4_MAY, "true: to one agent, kept until it has dealt with it"), \
     W4_ROW_OBJECT("payload",  W4_MUST, NULL, "what is said, as the type has it"), \
     W4_ROW_OBJECT("sign",     W4_MAY, &w4_schema_sign, "signature; may be missing only before an envelope is signed")
 /* clang-format on */

@@ -26,6 +26,14 @@
 #define W4_HELLO_MAX 8192u             /* bytes of a hello we read */
 #define W4_HANDSHAKE_MESSAGE_MAX 2048u /* of a message we write */
 
+/* What a node understands beyond what every peer must, as its hello says. Used only when both ends
+ * do. */
+typedef enum w4_feature {
+    W4_FEATURE_DURABLE, /* "durable": keeps durable envelopes, and answers them with MESH_RECEIPT */
+    W4_FEATURE_COUNT
+} w4_feature;
+#define W4_FEATURE_BIT(FEATURE) (1u << (FEATURE))
+
 /* Next seq expected on each of the three channels that are always open. */
 typedef struct w4_resume_point {
     bool present;
@@ -40,6 +48,7 @@ typedef struct w4_hello {
     uint64_t wall_us;           /* the sender's clock */
     uint32_t heartbeat_ms, timeout_ms;
     uint32_t max_message;
+    unsigned features; /* bits; those whose names are not known are passed over */
     w4_resume_point resume;
 } w4_hello;
 
@@ -49,6 +58,7 @@ typedef struct w4_handshake_config {
     char node[W4_NODE_NAME_MAX + 1];
     uint32_t heartbeat_ms, timeout_ms;
     uint32_t max_message;
+    unsigned features; /* bits: what we announce */
     const w4_fingerprint
         *pinned; /* initiator: refuse anybody else with auth_failure; may be NULL */
     const uint8_t *static_public; /* of static_secret, borrowed; NULL: computed each time */

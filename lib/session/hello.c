@@ -14,6 +14,10 @@
 #define INTERVAL_MS_MAX 3600000.0 /* an hour */
 #define SEQ_MAX 9007199254740991.0
 
+static const char *const feature_names[W4_FEATURE_COUNT] = {
+    [W4_FEATURE_DURABLE] = "durable",
+};
+
 static const w4_json_limits hello_limits = {
     .bytes = W4_HELLO_MAX,
     .depth = 8,
@@ -134,6 +138,11 @@ int w4_hello_encode(w4_buffer *out, const w4_handshake_config *config, const w4_
     w4_json_begin_object(&w);
     w4_json_name(&w, "features");
     w4_json_begin_array(&w);
+    for (unsigned i = 0; i < W4_FEATURE_COUNT; i++) {
+        if ((config->features & W4_FEATURE_BIT(i)) != 0) {
+            w4_json_string_text(&w, feature_names[i]);
+        }
+    }
     w4_json_end_array(&w);
     w4_json_member_unsigned(&w, "heartbeat_ms", config->heartbeat_ms);
     w4_json_member_unsigned(&w, "max_message", config->max_message);
@@ -174,6 +183,16 @@ static void read_resume(w4_json value, w4_resume_point *ret_resume) {
     }
 }
 
+static unsigned read_features(w4_json list) {
+    unsigned features = 0;
+    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
+        for (unsigned f = 0; f < W4_FEATURE_COUNT; f++) {
+            features |= w4_json_string_equal(i.value, feature_names[f]) ? W4_FEATURE_BIT(f) : 0;
+        }
+    }
+    return features;
+}
+
 /* The members of a hello that the schema found good. */
 static void read_members(w4_json root, w4_hello *hello) {
     memset(hello, 0, sizeof *hello);
@@ -185,6 +204,7 @@ static void read_members(w4_json root, w4_hello *hello) {
     hello->heartbeat_ms = integer_of(root, "heartbeat_ms");
     hello->timeout_ms = integer_of(root, "timeout_ms");
     hello->max_message = integer_of(root, "max_message");
+    hello->features = read_features(w4_json_get(root, "features"));
     read_resume(w4_json_get(root, "resume"), &hello->resume);
 }
 

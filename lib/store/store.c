@@ -14,6 +14,7 @@ static const char *const table_names[W4_STORE_TABLE_COUNT] = {
     [W4_STORE_TRUST] = "trust",       [W4_STORE_FACT] = "fact",   [W4_STORE_ENVELOPE] = "envelope",
     [W4_STORE_DECISION] = "decision", [W4_STORE_SEEN] = "seen",   [W4_STORE_OUTBOX] = "outbox",
     [W4_STORE_CONSENT] = "consent",   [W4_STORE_CLAIM] = "claim", [W4_STORE_AUDIT] = "audit",
+    [W4_STORE_DURABLE] = "durable",   [W4_STORE_MAIL] = "mail",
 };
 
 const char *w4_store_table_name(w4_store_table table) {

@@ -22,6 +22,8 @@ typedef enum w4_store_table {
     W4_STORE_CONSENT,  /* agent fingerprint -> JSON: latest human state */
     W4_STORE_CLAIM,    /* msg_id -> JSON */
     W4_STORE_AUDIT,    /* sequence u64 -> JSON: who ordered what */
+    W4_STORE_DURABLE,  /* kind u8 | ... -> state of durable messages (protocol/durable.h) */
+    W4_STORE_MAIL,     /* kind u8 | number u64 -> the envelope of a durable message */
     W4_STORE_TABLE_COUNT
 } w4_store_table;
 

@@ -68,6 +68,34 @@ START_TEST(smallest) {
 }
 END_TEST
 
+/* The member stands where canonical form wants it, whatever the family is called. */
+START_TEST(durable) {
+    static const w4_type of_family[] = {W4_TYPE_CIP_STATE_UPDATE, W4_TYPE_LIP_FETCH};
+    static const char *const payloads[] = {"{\"lri\":0,\"presence\":\"focused\"}",
+                                           "{\"query\":\"rain\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        w4_envelope_draft draft = small_draft();
+        draft.type = of_family[i];
+        draft.payload = text_of(payloads[i]);
+        draft.durable = true;
+        draft.source = text_of("{\"retrieved_at\":\"2026-01-01T00:00:00Z\",\"trust_tier\":\"low\","
+                               "\"uri\":\"https://example.org/\"}");
+        w4_buffer out = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+        w4_json_document doc = {0};
+        w4_envelope e;
+        ck_assert_int_eq(w4_envelope_write(&draft, ada, &out), 0);
+        read_back(w4_buffer_bytes(&out), &doc, &e);
+        ck_assert(e.durable);
+        w4_buffer no = edited(w4_buffer_bytes(&out), "/durable", "false");
+        read_back(w4_buffer_bytes(&no), &doc, &e);
+        ck_assert(!e.durable);
+        w4_json_document_deinit(&doc);
+        w4_buffer_deinit(&no);
+        w4_buffer_deinit(&out);
+    }
+}
+END_TEST
+
 /* What is written is canonical whatever the strings hold. */
 START_TEST(strings_of_all_kinds) {
     static const char *const capabilities[] = {"\"", "\\", "\xc3\xa9\xf0\x9f\x90\x99", "a/b", NULL};
@@ -240,6 +268,7 @@ int main(void) {
     TCase *tcase = tcase_create("compose");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, smallest);
+    tcase_add_test(tcase, durable);
     tcase_add_test(tcase, strings_of_all_kinds);
     tcase_add_test(tcase, payload_left_out);
     tcase_add_test(tcase, no_room_to_write);

@@ -162,7 +162,7 @@ static void expect_schema(const w4_schema *schema, const char *expected) {
 #define TRACE "dmp_trace!{decision_id! steps![] counterfactuals[] evidence[]}"
 #define AROUND                                                                                     \
     "msg_id! timestamp! sender!{agent_id! fingerprint! pubkey capabilities[]} "                    \
-    "receiver!{agent_id! fingerprint!} chain{root! depth! ancestors![] budget!} payload! "         \
+    "receiver!{agent_id! fingerprint!} chain{root! depth! ancestors![] budget!} durable payload! " \
     "sign{algo!=ed25519 signature!}"
 
 START_TEST(members_of_the_specification) {

@@ -56,6 +56,23 @@ START_TEST(what_is_written_is_read) {
 }
 END_TEST
 
+START_TEST(features) {
+    w4_hello hello;
+    begin(false);
+    ck_assert_int_eq(parse(text, &hello), W4_REFUSAL_NONE);
+    ck_assert_uint_eq(hello.features, 0);
+    const char *known = edit("\"features\":[]", "\"features\":[\"x\",\"durable\",\"durables\"]");
+    ck_assert_int_eq(parse(known, &hello), W4_REFUSAL_NONE);
+    ck_assert_uint_eq(hello.features, W4_FEATURE_BIT(W4_FEATURE_DURABLE));
+    ada.config.features = W4_FEATURE_BIT(W4_FEATURE_DURABLE);
+    w4_buffer out = W4_BUFFER_INIT(sizeof text - 1);
+    ck_assert_int_eq(w4_hello_encode(&out, &ada.config, &proof, NULL, 0), 0);
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&out), "\"features\":[\"durable\"]"));
+    w4_buffer_deinit(&out);
+    pair_end_deinit(&ada);
+}
+END_TEST
+
 /* clang-format off */
 static const struct { const char *from, *to; w4_refusal refusal; } edits[] = {
     {"{\"features",                   "{\"a\":[1,{}],\"features",     W4_REFUSAL_NONE}, /* unknown members */
@@ -185,6 +202,7 @@ int main(void) {
     TCase *tc = tcase_create("hello");
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, what_is_written_is_read);
+    tcase_add_test(tc, features);
     tcase_add_loop_test(tc, every_member_is_judged, 0, (int)(sizeof edits / sizeof edits[0]));
     tcase_add_test(tc, a_proof_fits_one_role_one_handshake_and_one_key);
     tcase_add_test(tc, what_is_no_hello_is_refused);
