@@ -171,7 +171,7 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     }
     w4d_write_time(w, "opened_at", w4_env_wall_us(&app->env, stats.opened_us));
     w4d_write_time(w, "last_heard", w4_env_wall_us(&app->env, stats.last_heard_us));
-    w4_json_member_unsigned(w, "reconnects", stats.reconnects);
+    w4_json_member_unsigned(w, "reconnects", session->reconnects);
     if (stats.rtt_us != 0) {
         w4_json_member_unsigned(w, "rtt_us", stats.rtt_us);
     }

@@ -8,32 +8,37 @@
 
 typedef struct event_row {
     const char *name;
+    bool agents; /* may know */
     const char *members;
     const char *help;
 } event_row;
 
 // clang-format off
 static const event_row event_rows[W4_EVENT_COUNT] = {
-    [W4_EVENT_TRANSPORT_CONNECT]    = {"transport_connect",    "address, dialled",        "A link to another node is up; nobody is authenticated yet."},
-    [W4_EVENT_TRANSPORT_DISCONNECT] = {"transport_disconnect", "address, reason",         "A link has ended."},
-    [W4_EVENT_TRANSPORT_ERROR]      = {"transport_error",      "address, code, text",     "A link ended before its session: no route, no handshake, refused."},
-    [W4_EVENT_SESSION_OPEN]         = {"session_open",         "name, address, reconnects", "A session with an authenticated peer began."},
-    [W4_EVENT_SESSION_CLOSE]        = {"session_close",        "code, text, by_peer",     "A session ended for good."},
-    [W4_EVENT_SESSION_RESUMED]      = {"session_resumed",      "address, reconnects",     "A session goes on over a new link; nothing was lost or repeated."},
-    [W4_EVENT_HEARTBEAT_TIMEOUT]    = {"heartbeat_timeout",    "silent_ms",               "A peer was silent for too long; its link is given up."},
-    [W4_EVENT_OVERFLOW]             = {"overflow",             "code",                    "A queue towards a peer was full and a message was refused."},
-    [W4_EVENT_ENVELOPE_ROUTED]      = {"envelope_routed",      "msg_id, family, type, sender", "An envelope passed the pipeline."},
-    [W4_EVENT_ENVELOPE_REJECTED]    = {"envelope_rejected",    "code, text, msg_id, sender", "An envelope was refused; sender is what it claimed."},
-    [W4_EVENT_TRUST_UPDATED]        = {"trust_updated",        "kind, subject, from, to, reason, actor, evidence", "The trust in a subject moved."},
-    [W4_EVENT_FACT_UPDATED]         = {"fact_updated",         "id, state",               "A fact is new, or its state or its votes changed."},
-    [W4_EVENT_PEER_DISCOVERED]      = {"peer_discovered",      "name",                    "A node was met for the first time since start."},
-    [W4_EVENT_PEER_LOST]            = {"peer_lost",            "reason",                  "A node is gone: no session, no record."},
-    [W4_EVENT_GRAPH_UPDATED]        = {"graph_updated",        "author",                  "The record of a node changed."},
-    [W4_EVENT_CONFIG_RELOADED]      = {"config_reloaded",      "ok, digest, previous, text", "The configuration was read again; ok says whether it took effect."},
-    [W4_EVENT_STORE_FAILED]         = {"store_failed",         "text",                    "The store could not make something durable; it is kept and tried again."},
-    [W4_EVENT_STORE_RECOVERED]      = {"store_recovered",      "text",                    "The store works again."},
-    [W4_EVENT_NODE_STARTED]         = {"node_started",         "name, version",           "The node is up."},
-    [W4_EVENT_NODE_STOPPING]        = {"node_stopping",        "reason",                  "The node drains and ends."},
+    [W4_EVENT_TRANSPORT_CONNECT]    = {"transport_connect",    false, "address, dialled",                                 "A link to another node is up; nobody is authenticated yet."},
+    [W4_EVENT_TRANSPORT_DISCONNECT] = {"transport_disconnect", false, "address, reason",                                  "A link has ended."},
+    [W4_EVENT_TRANSPORT_ERROR]      = {"transport_error",      false, "address, code, text",                              "A link ended before its session: no route, no handshake, refused."},
+    [W4_EVENT_SESSION_OPEN]         = {"session_open",         true,  "name, address, reason, reconnects",                "A session is open over a link: it began (reason opened), or goes on (resumed)."},
+    [W4_EVENT_SESSION_CLOSE]        = {"session_close",        true,  "reason, text, reconnects",                         "A session that was open is so no more: heartbeat_timeout, manual, disconnected, replaced, or a code."},
+    [W4_EVENT_SESSION_RESUMED]      = {"session_resumed",      true,  "name, address, reason, reconnects",                "A session goes on over a new link; nothing was lost or repeated. session_open comes before it."},
+    [W4_EVENT_SESSION_ENDED]        = {"session_ended",        true,  "code, text, by_peer",                              "A session ended for good; what waited in it has failed."},
+    [W4_EVENT_HEARTBEAT_TIMEOUT]    = {"heartbeat_timeout",    true,  "silent_ms, reason, reconnects",                    "A peer was silent for too long; its link is given up."},
+    [W4_EVENT_OVERFLOW]             = {"overflow",             true,  "code",                                             "A queue towards a peer was full and a message was refused."},
+    [W4_EVENT_ENVELOPE_ROUTED]      = {"envelope_routed",      false, "msg_id, family, type, sender",                     "An envelope passed the pipeline."},
+    [W4_EVENT_ENVELOPE_REJECTED]    = {"envelope_rejected",    false, "code, text, msg_id, sender",                       "An envelope was refused; sender is what it claimed."},
+    [W4_EVENT_TRUST_UPDATED]        = {"trust_updated",        false, "kind, subject, from, to, reason, actor, evidence", "The trust in a subject moved."},
+    [W4_EVENT_FACT_UPDATED]         = {"fact_updated",         true,  "id, state",                                        "A fact is new, or its state or its votes changed."},
+    [W4_EVENT_PEER_DISCOVERED]      = {"peer_discovered",      false, "name",                                             "A node was met for the first time since start."},
+    [W4_EVENT_PEER_LOST]            = {"peer_lost",            false, "reason",                                           "A node is gone: no session, no record."},
+    [W4_EVENT_GRAPH_UPDATED]        = {"graph_updated",        false, "author",                                           "The record of a node changed."},
+    [W4_EVENT_SLA_VIOLATED]         = {"sla_violated",         true,  "clause, measured, bound, window_ms, budget",       "A channel does not keep what its contract promises."},
+    [W4_EVENT_SLA_RESTORED]         = {"sla_restored",         true,  "clause, measured, bound, window_ms, budget",       "It does again, and has for a while."},
+    [W4_EVENT_HOOK_FAILED]          = {"hook_failed",          false, "hook, name, what, text",                           "A lifecycle hook failed, was slow, or is suspended for being slow too often."},
+    [W4_EVENT_CONFIG_RELOADED]      = {"config_reloaded",      false, "ok, digest, previous, text",                       "The configuration was read again; ok says whether it took effect."},
+    [W4_EVENT_STORE_FAILED]         = {"store_failed",         false, "text",                                             "The store could not make something durable; it is kept and tried again."},
+    [W4_EVENT_STORE_RECOVERED]      = {"store_recovered",      false, "text",                                             "The store works again."},
+    [W4_EVENT_NODE_STARTED]         = {"node_started",         true,  "name, version",                                    "The node is up."},
+    [W4_EVENT_NODE_STOPPING]        = {"node_stopping",        true,  "reason",                                           "The node drains and ends."},
 };
 // clang-format on
 
@@ -64,6 +69,10 @@ const char *w4_event_help(w4_event event) {
 
 const char *w4_event_members(w4_event event) {
     return event < W4_EVENT_COUNT ? event_rows[event].members : "";
+}
+
+bool w4_event_for_agents(w4_event event) {
+    return event < W4_EVENT_COUNT && event_rows[event].agents;
 }
 
 bool w4_event_from_name(w4_bytes name, w4_event *ret_event) {
@@ -105,22 +114,14 @@ static event_slot *slot_of(const w4_events *events, uint64_t seq) {
     return (event_slot *)&events->slots[seq % W4_EVENTS_RING];
 }
 
-w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, uint64_t now_us) {
-    uint64_t seq = events->last + 1;
-    event_slot *slot = slot_of(events, seq);
-    slot->seq = 0;
-    slot->event = about->event;
-    slot->severity = about->severity;
-    w4_buffer_clear(&slot->json);
-
+void w4_events_write_begin(const w4_events *events, w4_json_writer *w, const w4_event_about *about,
+                           uint64_t seq, uint64_t wall_us) {
     char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_json_writer *w = &events->writer;
-    w4_json_writer_init(w, &slot->json);
     w4_json_begin_object(w);
     w4_json_member_integer(w, "v", 1);
     w4_json_member_unsigned(w, "seq", seq);
     char time[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(w4_env_wall_us(events->env, now_us), time);
+    w4_timestamp_format(wall_us, time);
     w4_json_member_string(w, "time", time);
     w4_fingerprint_format(&events->node, text);
     w4_json_member_string(w, "node", text);
@@ -148,13 +149,29 @@ w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, 
     }
     w4_json_name(w, "data");
     w4_json_begin_object(w);
+}
+
+void w4_events_write_end(w4_json_writer *w) {
+    w4_json_end_object(w);
+    w4_json_end_object(w);
+}
+
+w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, uint64_t now_us) {
+    uint64_t seq = events->last + 1;
+    event_slot *slot = slot_of(events, seq);
+    slot->seq = 0;
+    slot->event = about->event;
+    slot->severity = about->severity;
+    w4_buffer_clear(&slot->json);
+    w4_json_writer *w = &events->writer;
+    w4_json_writer_init(w, &slot->json);
+    w4_events_write_begin(events, w, about, seq, w4_env_wall_us(events->env, now_us));
     return w;
 }
 
 void w4_events_end(w4_events *events) {
     w4_json_writer *w = &events->writer;
-    w4_json_end_object(w);
-    w4_json_end_object(w);
+    w4_events_write_end(w);
     event_slot *slot = slot_of(events, events->last + 1);
     if (w->error != 0) {
         events->lost++;

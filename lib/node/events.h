@@ -15,6 +15,7 @@ typedef enum w4_event {
     W4_EVENT_SESSION_OPEN,
     W4_EVENT_SESSION_CLOSE,
     W4_EVENT_SESSION_RESUMED,
+    W4_EVENT_SESSION_ENDED,
     W4_EVENT_HEARTBEAT_TIMEOUT,
     W4_EVENT_OVERFLOW,
     W4_EVENT_ENVELOPE_ROUTED,
@@ -24,6 +25,9 @@ typedef enum w4_event {
     W4_EVENT_PEER_DISCOVERED,
     W4_EVENT_PEER_LOST,
     W4_EVENT_GRAPH_UPDATED,
+    W4_EVENT_SLA_VIOLATED,
+    W4_EVENT_SLA_RESTORED,
+    W4_EVENT_HOOK_FAILED,
     W4_EVENT_CONFIG_RELOADED,
     W4_EVENT_STORE_FAILED,
     W4_EVENT_STORE_RECOVERED,
@@ -37,6 +41,10 @@ bool w4_event_from_name(w4_bytes name, w4_event *ret_event);
 const char *w4_event_help(w4_event event);
 /* Members of data that this event always has, comma-separated: held against the man page. */
 const char *w4_event_members(w4_event event);
+
+/* May agents be told of it? What happens to sessions, to facts and to the node as a whole; neither
+ * what others send, nor who is trusted, nor how the node is run. */
+bool w4_event_for_agents(w4_event event);
 
 typedef struct w4_events w4_events;
 
@@ -56,6 +64,11 @@ typedef struct w4_event_about {
  * does not fit in memory or in W4_EVENT_BYTES_MAX is counted as lost. */
 w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, uint64_t now_us);
 void w4_events_end(w4_events *events);
+
+/* The same form elsewhere than in the ring: for who comes late and is told of what is still so. */
+void w4_events_write_begin(const w4_events *events, w4_json_writer *w, const w4_event_about *about,
+                           uint64_t seq, uint64_t wall_us);
+void w4_events_write_end(w4_json_writer *w);
 
 /* Reading: *cursor is the seq of the last event read (0: from the oldest kept). False: no newer. */
 typedef struct w4_event_view {

@@ -257,7 +257,7 @@ static int on_gone(w4_node *node, w4_node_link *link, const w4_transport_event *
         half_open_failed(node, link, W4_REFUSAL_NONE, reason, now_us);
         return 0;
     }
-    return w4_node_peer_link_lost(node, link->peer, reason, now_us);
+    return w4_node_peer_link_lost(node, link->peer, reason, "disconnected", now_us);
 }
 
 static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now_us) {

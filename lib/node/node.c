@@ -14,7 +14,7 @@ const w4_node_config W4_NODE_CONFIG_DEFAULT = {
     .handshakes_per_s = 20,
 };
 
-static int open_parts(w4_node *node, uint64_t now_us) {
+static int open_parts(w4_node *node, const w4_node_context *context, uint64_t now_us) {
     int r = w4_trust_book_new(&node->trust);
     if (r == 0) {
         r = w4_trust_history_load(node->store, node->trust);
@@ -24,6 +24,9 @@ static int open_parts(w4_node *node, uint64_t now_us) {
     }
     if (r == 0) {
         r = w4_events_new(node->env, w4_identity_fingerprint(node->identity), &node->events);
+    }
+    if (r == 0) {
+        r = w4_node_lifecycle_init(node, context);
     }
     if (r != 0) {
         return r;
@@ -73,7 +76,7 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     int r = -ENOMEM;
     if (node->sources != NULL) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
-        r = open_parts(node, now_us);
+        r = open_parts(node, context, now_us);
     }
     if (r != 0) {
         w4_node_free(node);
@@ -104,6 +107,7 @@ w4_node *w4_node_free(w4_node *node) {
     }
     w4_mesh_free(node->mesh);
     w4_protocol_free(node->protocol);
+    w4_hooks_free(node->hooks);
     w4_events_free(node->events);
     w4_graph_free(node->graph);
     w4_trust_book_free(node->trust);
@@ -243,6 +247,10 @@ static int emit_active(w4_node *node, uint64_t now_us) {
 }
 
 int w4_node_process(w4_node *node, uint64_t now_us) {
+    if (w4_hooks_running(node->hooks)) {
+        node->again = true;
+        return 0;
+    }
     node->again = false;
     for (uint32_t i = 0; i < node->transport_count; i++) {
         w4_transport_expire(node->transports[i], now_us);
@@ -260,6 +268,9 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
     }
     if (r == 0) {
         r = emit_active(node, now_us);
+    }
+    if (r == 0) {
+        r = w4_node_lifecycle_run(node, now_us);
     }
     return r;
 }
@@ -402,6 +413,8 @@ bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *
         .address = link == NULL ? "" : link->address,
         .transport = link == NULL ? "" : link->link->transport->backend->name,
         .initiator = link != NULL && link->dialled,
+        .open = peer->told.open,
+        .reconnects = peer->told.reconnects,
     };
     return true;
 }

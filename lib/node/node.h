@@ -8,6 +8,7 @@
 #include "mesh/mesh.h"
 #include "node/events.h"
 #include "protocol/protocol.h"
+#include "session/hooks.h"
 #include "session/session.h"
 #include "transport/registry.h"
 
@@ -41,6 +42,7 @@ typedef struct w4_node_context {
     w4_store *store;                       /* borrowed */
     const w4_identity *identity;           /* borrowed */
     const w4_transport_registry *registry; /* borrowed */
+    uint64_t (*clock_us)(void *node);      /* measures hooks; NULL: they are not */
 } w4_node_context;
 
 /* Replays trust, loads what the store has. 0, -ENOMEM, or a store condition. */
@@ -98,6 +100,15 @@ typedef struct w4_node_event {
 } w4_node_event;
 bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event);
 
+/* ---- lifecycle hooks, see session/hooks.h
+ *
+ * They run at the end of a turn, when nothing else of the node does: a hook may call whatever its
+ * owner may call between turns. A turn within a hook is none; the node is not freed within one. */
+w4_hooks *w4_node_hooks(w4_node *node);
+/* For who comes late: the event session_open of a session that is open now, with the seq it had.
+ * False: no more. */
+bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w);
+
 /* ---- parts, for the methods of the sockets */
 w4_protocol *w4_node_protocol(w4_node *node);
 w4_mesh *w4_node_mesh(w4_node *node);
@@ -116,6 +127,8 @@ typedef struct w4_node_session {
     const char *address;   /* of the link, or "" */
     const char *transport; /* or "" */
     bool initiator;
+    bool open;           /* as session_open and session_close tell */
+    uint64_t reconnects; /* how often it was open again; the same as those tell */
 } w4_node_session;
 bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *ret_session);
 /* False when there is none. */

@@ -126,13 +126,17 @@ static int refuse(w4_node *node, w4_node_link *link, w4_handshake_result *result
     return r < 0 ? r : 0;
 }
 
-/* Two links with one process of a peer: does the new one stay? The session whose initiator has
- * the lower fingerprint does, when both were made at about the same time. */
+/* Two links with one process of a peer, each dialled by another end at about the same time. */
+static bool is_tie(const w4_node_peer *peer, const w4_node_link *link, uint64_t now_us) {
+    const w4_node_link *old = peer->link;
+    return old != NULL && memcmp(old->peer_static, link->peer_static, W4_DH_LEN) == 0 &&
+           old->dialled != link->dialled && now_us - old->since_us <= W4_NODE_DUPLICATE_AGE_US;
+}
+
+/* Of such two the session stays whose initiator has the lower fingerprint. */
 static bool new_link_wins(const w4_node *node, const w4_node_peer *peer, const w4_node_link *link,
                           uint64_t now_us) {
-    const w4_node_link *old = peer->link;
-    if (old == NULL || memcmp(old->peer_static, link->peer_static, W4_DH_LEN) != 0 ||
-        old->dialled == link->dialled || now_us - old->since_us > W4_NODE_DUPLICATE_AGE_US) {
+    if (!is_tie(peer, link, now_us)) {
         return true;
     }
     bool we_are_lower =
@@ -222,9 +226,17 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
         return r;
     }
     if (peer->link != NULL) {
+        if (!is_tie(peer, link, now_us)) { /* of a tie nobody needs to hear: it goes on at once */
+            r = w4_node_lifecycle_close(node, peer, "replaced", "the peer came with a new link",
+                                        now_us);
+        }
         peer->link->peer = NULL;
         w4_node_link_free(node, peer->link, "another link was faster", now_us);
         peer->link = NULL;
+    }
+    if (r < 0) {
+        w4_node_link_free(node, link, "no memory", now_us);
+        return r;
     }
     link->since_us = now_us;
     link->peer = peer;
@@ -242,10 +254,15 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     return w4_node_peer_events(node, peer, now_us);
 }
 
-int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us) {
+int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason,
+                           const char *close_reason, uint64_t now_us) {
     w4_node_link *link = peer->link;
     if (link == NULL) {
         return 0;
+    }
+    int r = w4_node_lifecycle_close(node, peer, close_reason, reason, now_us);
+    if (r < 0) {
+        return r;
     }
     w4_event_about about = {.event = W4_EVENT_TRANSPORT_DISCONNECT,
                             .severity = W4_LOG_INFO,
@@ -265,26 +282,15 @@ int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason
 
 static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us) {
     const w4_hello *hello = w4_session_peer(peer->session);
-    w4_session_stats stats;
-    w4_session_stats_get(peer->session, &stats);
-    const char *address = peer->link == NULL ? "" : peer->link->address;
-    w4_event_about about = {.event = resumed ? W4_EVENT_SESSION_RESUMED : W4_EVENT_SESSION_OPEN,
-                            .severity = W4_LOG_INFO,
-                            .transport = link_transport(peer->link),
-                            .peer = &peer->node,
-                            .session = w4_session_id(peer->session)};
-    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "name", hello->node);
-    w4_json_member_string(w, "address", address);
-    w4_json_member_unsigned(w, "reconnects", stats.reconnects);
-    w4_events_end(node->events);
-
     uint64_t dial = 0;
     if (peer->link != NULL) {
         dial = peer->link->dial;
         peer->link->dial = 0;
     }
-    int r = w4_mesh_session_up(node->mesh, &peer->node, &hello->pubkey, hello->node, dial, now_us);
+    int r = w4_node_lifecycle_open(node, peer, resumed, now_us);
+    if (r == 0) {
+        r = w4_mesh_session_up(node->mesh, &peer->node, &hello->pubkey, hello->node, dial, now_us);
+    }
     if (r < 0) {
         return r;
     }
@@ -309,37 +315,15 @@ static int on_outcome(w4_node *node, uint64_t token, w4_refusal code, uint64_t n
     return w4_protocol_transmitted(node->protocol, token, code, now_us);
 }
 
-static void on_heartbeat_timeout(w4_node *node, const w4_node_peer *peer, uint64_t now_us) {
-    w4_session_stats stats;
-    w4_session_stats_get(peer->session, &stats);
-    w4_event_about about = {.event = W4_EVENT_HEARTBEAT_TIMEOUT,
-                            .severity = W4_LOG_WARNING,
-                            .transport = link_transport(peer->link),
-                            .peer = &peer->node,
-                            .session = w4_session_id(peer->session)};
-    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_unsigned(
-        w, "silent_ms",
-        now_us > stats.last_heard_us ? (now_us - stats.last_heard_us) / W4_US_PER_MS : 0);
-    w4_events_end(node->events);
-}
-
 static int on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                      uint64_t now_us) {
     if (event->code != W4_REFUSAL_NONE) {
         node->refusals[event->code]++;
     }
-    w4_event_about about = {.event = W4_EVENT_SESSION_CLOSE,
-                            .severity = W4_LOG_INFO,
-                            .transport = link_transport(peer->link),
-                            .peer = &peer->node,
-                            .session = w4_session_id(peer->session)};
-    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "code",
-                          event->code == W4_REFUSAL_NONE ? "manual" : w4_refusal_name(event->code));
-    w4_json_member_string(w, "text", event->text);
-    w4_json_member_bool(w, "by_peer", event->by_peer);
-    w4_events_end(node->events);
+    int r = w4_node_lifecycle_end(node, peer, event, now_us);
+    if (r < 0) {
+        return r;
+    }
     if (peer->announced) {
         w4_protocol_peer_down(node->protocol, &peer->node, now_us);
     }
@@ -372,10 +356,14 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         case W4_SESSION_EVENT_WRITABLE:
             break;
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
-            on_heartbeat_timeout(node, peer, now_us);
+            r = w4_node_lifecycle_timeout(node, peer, now_us);
             break;
         case W4_SESSION_EVENT_LINK_LOST:
-            r = w4_node_peer_link_lost(node, peer, "given up by the session", now_us);
+            r = w4_node_peer_link_lost(
+                node, peer, event.text[0] == '\0' ? "given up by the session" : event.text,
+                event.code == W4_REFUSAL_TIMEOUT ? "heartbeat_timeout"
+                                                 : w4_refusal_name(event.code),
+                now_us);
             break;
         case W4_SESSION_EVENT_CLOSED:
             /* Its CLOSE frame, when there is one, goes out first. */
@@ -428,7 +416,8 @@ int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
                 return r;
             }
         } else if (r > 0) {
-            r = w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), now_us);
+            r = w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), "disconnected",
+                                       now_us);
             if (r < 0) {
                 return r;
             }

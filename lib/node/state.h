@@ -46,6 +46,16 @@ typedef struct w4_node_link {
 
 TAILQ_HEAD(w4_node_links, w4_node_link);
 
+/* What hooks and events were told of a peer's session, last. */
+typedef struct w4_node_told {
+    bool open; /* session_open, and no session_close since */
+    bool resumed;
+    uint8_t session[W4_SESSION_ID_LEN];
+    const char *transport; /* NULL: it was never open */
+    uint64_t reconnects;   /* how often it was open again */
+    uint64_t seq, wall_us; /* of that event */
+} w4_node_told;
+
 /* One authenticated peer and its session. */
 struct w4_node_peer {
     UT_hash_handle hh;
@@ -57,6 +67,7 @@ struct w4_node_peer {
     w4_node_link *link; /* NULL: waiting for another */
     bool active;        /* is in the list: has something to pop or emit */
     bool announced;     /* mesh and protocol know it is up */
+    w4_node_told told;
 };
 
 TAILQ_HEAD(w4_node_peers, w4_node_peer);
@@ -87,6 +98,7 @@ struct w4_node {
     w4_protocol *protocol;
     w4_mesh *mesh;
     w4_events *events;
+    w4_hooks *hooks;
 
     w4_transport *transports[W4_NODE_TRANSPORTS_MAX];
     uint32_t transport_count;
@@ -135,12 +147,25 @@ w4_node_peer *w4_node_peer_find(const w4_node *node, const w4_fingerprint *finge
 /* A handshake is done: session, tie-break, or refusal. Takes the link over in every case. */
 int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *result,
                         uint64_t now_us);
-int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason, uint64_t now_us);
+/* reason: for people. close_reason: that of session_close. */
+int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason,
+                           const char *close_reason, uint64_t now_us);
 void w4_node_peer_activate(w4_node *node, w4_node_peer *peer);
 int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_timer(w4_node *node, w4_node_peer *peer);
 w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+
+/* lifecycle.c: 0 or -ENOMEM. */
+int w4_node_lifecycle_init(w4_node *node, const w4_node_context *context);
+int w4_node_lifecycle_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us);
+int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+/* Nothing when it is not open. */
+int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reason, const char *text,
+                            uint64_t now_us);
+int w4_node_lifecycle_end(w4_node *node, w4_node_peer *peer, const w4_session_event *closed,
+                          uint64_t now_us);
+int w4_node_lifecycle_run(w4_node *node, uint64_t now_us); /* the hooks */
 
 /* dispatch.c */
 int w4_node_dispatch(w4_node *node, uint64_t now_us); /* until the parts are quiet */

@@ -27,7 +27,9 @@ static void check_one_link(unsigned initiator) {
         w4_session_stats_get(peer->session, &stats);
         /* The other one's own dial may have been done before this one came. */
         ck_assert_uint_le(stats.reconnects, 1);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_SESSION_OPEN], 1);
         ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_SESSION_CLOSE], 0);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_SESSION_ENDED], 0);
         ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_TRANSPORT_DISCONNECT], 0);
     }
     ck_assert_mem_eq(w4_session_id(town_peer(&t, 0, 1)->session),
