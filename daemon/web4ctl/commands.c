@@ -67,6 +67,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "events of that name only; may be given more than once"},
     [CTL_OPTION_SINCE] = {CTL_OPTION_SINCE, "since", 0, INTEGER, "SEQ", "since", 0, INT_MAX_OPTION, NULL, false,
         "also those after this seq that the node still has; 0: all of them"},
+    [CTL_OPTION_OPEN] = {CTL_OPTION_OPEN, "open", 0, FLAG, NULL, "open", 0, 0, NULL, false,
+        "first the session_open of each session that is open now"},
     [CTL_OPTION_KEY] = {CTL_OPTION_KEY, "key", 0, TEXT, "FILE", NULL, 0, 0, NULL, true,
         "PEM file of the sender's key"},
     [CTL_OPTION_KIND] = {CTL_OPTION_KIND, "kind", 0, TEXT, "KIND", "kind", 0, 0, kinds, false,
@@ -132,7 +134,7 @@ OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER,
 OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTION_WITH_STATE,
         CTL_OPTION_SOURCE, CTL_OPTION_CHANNEL, CTL_OPTION_CAUSED_BY, CTL_OPTION_DEADLINE,
         CTL_OPTION_TIMEOUT);
-OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_NUMBER);
+OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_OPEN, CTL_OPTION_NUMBER);
 OPTIONS(sign_options, CTL_OPTION_KEY);
 const ctl_option ctl_global_options[] = {
     CTL_OPTION_SOCKET, CTL_OPTION_AGENT_SOCKET, CTL_OPTION_JSON, CTL_OPTION_WATCH,

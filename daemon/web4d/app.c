@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DRAIN_US (UINT64_C(10) * W4_US_PER_S)
@@ -237,11 +238,20 @@ static int start_identity(w4d_app *app) {
     return r;
 }
 
+/* Of now, not of this turn: it measures what happens within one. */
+static uint64_t read_clock_us(void *node) {
+    (void)node;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * W4_US_PER_S + (uint64_t)now.tv_nsec / 1000u;
+}
+
 static int start_node(w4d_app *app) {
     w4_node_context context = {.env = &app->env,
                                .store = app->store,
                                .identity = app->identity,
-                               .registry = &app->registry};
+                               .registry = &app->registry,
+                               .clock_us = read_clock_us};
     w4_node_config config;
     int r = w4d_node_config(app, app->config, &config);
     r = r != 0 ? r : w4_backends_register(&app->registry);

@@ -39,9 +39,11 @@ typedef struct w4d_client {
     pid_t pid;
     char agent_id[W4_AGENT_ID_MAX + 1]; /* attached as; "" none */
     unsigned subscribed;
-    uint64_t event_cursor;               /* of events.watch */
+    uint64_t event_cursor;               /* of node.event */
     uint8_t event_types[W4_EVENT_COUNT]; /* wanted; all when none is set */
     bool event_filter;
+    bool event_open;           /* it is to be told of sessions that were open before it came, */
+    uint64_t event_open_up_to; /* by events up to this seq */
     uint32_t unacked_count, unacked_next;
     char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
     w4_buffer held;                   /* lines that go out when the turn's commit has been made */
@@ -112,4 +114,8 @@ void w4d_clients_flush(w4d_app *app);  /* after the commit */
 void w4d_clients_close(w4d_app *app);
 /* Speaks for nobody any more; the last connection of an agent detaches it. */
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us);
+/* watchers.c: what happens, to those who watch. 0 or fatal. */
+int w4d_watchers_notify(w4d_app *app);
+/* It wants events after that seq; open: and is told at once of sessions that are open. */
+void w4d_watch_from(w4d_client *client, uint64_t seq, bool open);
 int w4d_client_notify(w4d_client *client, w4_notification notification, w4_bytes params);

@@ -87,4 +87,5 @@ int w4d_agent_send(w4d_call *call);
 int w4d_agent_submit(w4d_call *call);
 int w4d_agent_state(w4d_call *call);
 int w4d_agent_ack(w4d_call *call);
+int w4d_agent_events_watch(w4d_call *call);
 int w4d_peers_find(w4d_call *call);

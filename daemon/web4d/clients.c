@@ -279,32 +279,13 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
     return r;
 }
 
-static int notify_watchers(w4d_app *app) {
-    const w4_events *events = w4_node_events(app->node);
-    w4d_client *client = NULL;
-    LIST_FOREACH (client, &app->clients, next) {
-        w4_event_view view;
-        while ((client->subscribed & W4D_SUBSCRIBE_EVENT) != 0 &&
-               w4_events_next(events, &client->event_cursor, &view)) {
-            if (client->event_filter && client->event_types[view.event] == 0) {
-                continue;
-            }
-            int r = w4d_client_notify(client, W4_NOTIFY_NODE_EVENT, view.json);
-            if (r < 0) {
-                return r;
-            }
-        }
-    }
-    return 0;
-}
-
 void w4d_clients_notify(w4d_app *app) {
     w4_node_event event;
     int r = 0;
     while (r == 0 && w4_node_pop_event(app->node, &event)) {
         r = notify_event(app, &event);
     }
-    r = r != 0 ? r : notify_watchers(app);
+    r = r != 0 ? r : w4d_watchers_notify(app);
     if (r < 0 && r != -EMSGSIZE) {
         app->fatal = r;
         w4_loop_stop(app->loop);

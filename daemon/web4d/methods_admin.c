@@ -1,50 +1,10 @@
-/* events, keys, config, stop: the running of the daemon itself. */
+/* keys, config, stop: the running of the daemon itself. */
 #include "web4d/call.h"
 
 #include "crypto/primitives.h"
 
 #include <errno.h>
 #include <string.h>
-
-int w4d_events_watch(w4d_call *call) {
-    w4d_client *client = call->client;
-    const w4_events *events = w4_node_events(call->app->node);
-    memset(client->event_types, 0, sizeof client->event_types);
-    client->event_filter = false;
-    w4_json types = w4_json_get(call->params, "types");
-    for (w4_json_iterator i = w4_json_first(types); w4_json_exists(i.value); i = w4_json_next(i)) {
-        w4_event event;
-        char name[64] = "";
-        if (!w4_json_string_copy(i.value, name, sizeof name) ||
-            !w4_event_from_name(w4_bytes_from_text(name), &event)) {
-            return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/types",
-                              "no such event; web4-rpc(7) lists them");
-        }
-        client->event_types[event] = 1;
-        client->event_filter = true;
-    }
-    uint64_t last = w4_events_last(events);
-    int64_t since = (int64_t)last;
-    (void)w4_json_integer(w4_json_get(call->params, "since"), &since);
-    client->event_cursor = (uint64_t)since > last ? last : (uint64_t)since;
-    client->subscribed |= W4D_SUBSCRIBE_EVENT;
-
-    uint64_t replayed = 0;
-    uint64_t cursor = client->event_cursor;
-    uint64_t first = 0;
-    w4_event_view view;
-    while (w4_events_next(events, &cursor, &view)) {
-        first = first == 0 ? view.seq : first;
-        replayed += !client->event_filter || client->event_types[view.event] != 0;
-    }
-    w4_json_begin_object(call->result);
-    w4_json_member_unsigned(call->result, "seq", last);
-    w4_json_member_unsigned(call->result, "replayed", replayed);
-    w4_json_member_unsigned(call->result, "lost",
-                            first == 0 ? 0 : first - client->event_cursor - 1);
-    w4_json_end_object(call->result);
-    return 0;
-}
 
 static int write_pubkey(w4_json_writer *w, const w4_pubkey *pubkey) {
     w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN) + 1);

@@ -33,7 +33,8 @@ static void subscribe(w4d_call *call) {
         }
     }
     if ((call->client->subscribed & W4D_SUBSCRIBE_EVENT) != 0) {
-        call->client->event_cursor = w4_events_last(w4_node_events(call->app->node));
+        call->client->event_filter = false;
+        w4d_watch_from(call->client, w4_events_last(w4_node_events(call->app->node)), true);
     }
 }
 
@@ -289,4 +290,9 @@ int w4d_agent_ack(w4d_call *call) {
     w4_json_member_bool(call->result, "acknowledged", waiting);
     w4_json_end_object(call->result);
     return 0;
+}
+
+int w4d_agent_events_watch(w4d_call *call) {
+    int r = must_be_attached(call);
+    return r != 0 ? r : w4d_events_watch(call);
 }

@@ -183,7 +183,8 @@ w4_hooks *w4_node_hooks(w4_node *node) {
 
 /* ---- who comes late */
 
-bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w) {
+bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w,
+                          uint64_t *ret_seq) {
     while (*cursor < node->session_count) {
         const w4_node_peer *peer = node->sessions[(*cursor)++];
         if (peer->told.open) {
@@ -191,6 +192,7 @@ bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w
             w4_events_write_begin(node->events, w, &about, peer->told.seq, peer->told.wall_us);
             write_open(peer, w);
             w4_events_write_end(w);
+            *ret_seq = peer->told.seq;
             return true;
         }
     }

@@ -105,9 +105,10 @@ bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event);
  * They run at the end of a turn, when nothing else of the node does: a hook may call whatever its
  * owner may call between turns. A turn within a hook is none; the node is not freed within one. */
 w4_hooks *w4_node_hooks(w4_node *node);
-/* For who comes late: the event session_open of a session that is open now, with the seq it had.
- * False: no more. */
-bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w);
+/* For who comes late: the event session_open of a session that is open now, as it was, with its
+ * seq. False: no more. */
+bool w4_node_session_told(const w4_node *node, size_t *cursor, w4_json_writer *w,
+                          uint64_t *ret_seq);
 
 /* ---- parts, for the methods of the sockets */
 w4_protocol *w4_node_protocol(w4_node *node);

@@ -73,6 +73,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Shows one fact with everybody who spoke to it."),
     ROW(PEERS_FIND,       AGENT,   "peers.find",     peers_find,     false,
         "Finds agents by capability or by name."),
+    ROW(AGENT_EVENTS_WATCH, AGENT, "events.watch",   events_watch,   false,
+        "Has events that agents may know sent to this connection as node.event."),
 };
 /* clang-format on */
 

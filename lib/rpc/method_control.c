@@ -262,10 +262,11 @@ static const w4_schema_row graph_show_result[] = {
     W4_SCHEMA_END};
 RESULT(graph_show);
 
-/* ---- events.watch */
+/* ---- events.watch (the same on both sockets) */
 static const w4_schema_row events_watch_params[] = {
     RPC_ARRAY("types", O_, 64, &w4_item_name, "names of events; all when absent"),
     RPC_COUNT("since", O_, "also those after this seq that are still at hand; 0: all of them"),
+    RPC_BOOL("open", O_, "true: first the session_open of each session that is open now"),
     W4_SCHEMA_END};
 PARAMS(events_watch);
 static const w4_schema_row events_watch_result[] = {

@@ -16,8 +16,9 @@
 
 #define W4_OUTBOX_SAMPLES 16
 #define W4_OUTBOX_WINDOW_MIN 65536u /* bytes; after a loss, and at first on lossy links */
-#define W4_OUTBOX_ENDED_MIN 64u /* outcomes that may wait for the owner, however short the queue   \
-                                 */
+#define W4_OUTBOX_ENDED_MIN                                                                        \
+    64u /* outcomes that may wait for the owner, however short the queue                           \
+         */
 
 /* What became of a message, or that one that waited is accepted now. */
 typedef struct w4_outcome {
