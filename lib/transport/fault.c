@@ -14,7 +14,7 @@
 typedef struct fault_transport fault_transport;
 typedef struct fault_link fault_link;
 
-/* A frame that waits for its time. */
+/* A frame that waits for its time; without any bytes: the end of a dial that nothing answers. */
 typedef struct held_frame {
     w4_schedule_entry entry; /* first */
     TAILQ_ENTRY(held_frame) of_link;
@@ -31,6 +31,7 @@ struct fault_transport {
     uint32_t end_ppm;
     uint64_t random;
     uint64_t sequence;
+    uint32_t closing_count;
     w4_schedule schedule;
     TAILQ_HEAD(link_queue, fault_link) links; /* those with an event of their own stand in front */
 };
@@ -43,11 +44,14 @@ struct fault_link {
     size_t held_bytes;
     uint64_t busy_until_us;
     uint64_t ordered_us;
-    bool up;       /* was told */
-    bool full;     /* the owner was told so, by the limit of this file */
-    bool writable; /* to be told */
-    bool ended;    /* by chance; to be told */
-    bool gone;     /* was told */
+    bool up;            /* was told */
+    bool full;          /* the owner was told so, by the limit of this file */
+    bool writable;      /* to be told */
+    bool ended;         /* by chance; to be told */
+    bool gone;          /* was told */
+    bool closing;       /* its owner has closed it, and the cut keeps that from the other side */
+    const char *reason; /* of ended */
+    int error;
 };
 
 /* ---- Chance: splitmix64 */
@@ -106,6 +110,7 @@ static void drop_all_held(fault_link *link) {
 }
 
 static void free_link(fault_link *link) {
+    transport_of(link)->closing_count -= link->closing;
     drop_all_held(link);
     TAILQ_REMOVE(&transport_of(link)->links, link, of_transport);
     free(link);
@@ -121,11 +126,41 @@ static void announce(fault_link *link) {
     }
 }
 
-static void end_by_chance(fault_link *link) {
+static void end(fault_link *link, const char *reason, int error) {
     drop_all_held(link);
     link->inner = w4_link_close(link->inner);
     link->ended = true;
+    link->reason = reason;
+    link->error = error;
     announce(link);
+}
+
+static void end_by_fault(fault_link *link) {
+    end(link, "ended by a fault", ECONNRESET);
+}
+
+/* Puts a frame, or the end of a dial, aside until at_us. */
+static int put_aside(fault_link *link, w4_bytes frame, uint64_t at_us) {
+    fault_transport *t = transport_of(link);
+    held_frame *h = malloc(sizeof *h + frame.len);
+    if (!h) {
+        return -ENOMEM;
+    }
+    *h = (held_frame){.link = link, .len = frame.len};
+    if (frame.len > 0) {
+        memcpy(h->frame, frame.data, frame.len);
+    }
+    int r = w4_schedule_add(&t->schedule, &h->entry, at_us, t->sequence++);
+    if (r < 0) {
+        free(h);
+        return r;
+    }
+    TAILQ_INSERT_TAIL(&link->held, h, of_link);
+    link->held_bytes += frame.len;
+    if (w4_schedule_first(&t->schedule) == &h->entry && t->base.host.wake) {
+        t->base.host.wake(t->base.host.wake_context);
+    }
+    return 0;
 }
 
 static int hold(fault_link *link, w4_bytes frame, uint64_t now_us) {
@@ -149,23 +184,7 @@ static int hold(fault_link *link, w4_bytes frame, uint64_t now_us) {
             return w4_link_send(link->inner, frame, now_us);
         }
     }
-    held_frame *h = malloc(sizeof *h + frame.len);
-    if (!h) {
-        return -ENOMEM;
-    }
-    *h = (held_frame){.link = link, .len = frame.len};
-    memcpy(h->frame, frame.data, frame.len);
-    int r = w4_schedule_add(&t->schedule, &h->entry, at_us, t->sequence++);
-    if (r < 0) {
-        free(h);
-        return r;
-    }
-    TAILQ_INSERT_TAIL(&link->held, h, of_link);
-    link->held_bytes += frame.len;
-    if (w4_schedule_first(&t->schedule) == &h->entry && t->base.host.wake) {
-        t->base.host.wake(t->base.host.wake_context);
-    }
-    return 0;
+    return put_aside(link, frame, at_us);
 }
 
 static int fault_send(w4_link *base, w4_bytes frame, uint64_t now_us) {
@@ -182,7 +201,7 @@ static int fault_send(w4_link *base, w4_bytes frame, uint64_t now_us) {
         return W4_TRANSPORT_E_FULL;
     }
     if (draw_ppm(t, t->end_ppm)) {
-        end_by_chance(link);
+        end_by_fault(link);
         return 0;
     }
     if (draw_ppm(t, t->conditions.loss_ppm)) {
@@ -198,8 +217,7 @@ static int fault_send(w4_link *base, w4_bytes frame, uint64_t now_us) {
 }
 
 /* Held frames go at once: what send took is flushed. */
-static void fault_close(w4_link *base) {
-    fault_link *link = (fault_link *)base;
+static void flush_and_free(fault_link *link) {
     held_frame *h;
     while (link->inner && (h = TAILQ_FIRST(&link->held))) {
         held_frame *first = h;
@@ -214,6 +232,19 @@ static void fault_close(w4_link *base) {
     }
     w4_link_close(link->inner);
     free_link(link);
+}
+
+static void fault_close(w4_link *base) {
+    fault_link *link = (fault_link *)base;
+    fault_transport *t = transport_of(link);
+    if (!t->conditions.cut || !link->inner || link->gone ||
+        t->closing_count == W4_FAULT_CLOSING_MAX) {
+        flush_and_free(link);
+        return;
+    }
+    link->closing = true;
+    link->writable = false;
+    t->closing_count++;
 }
 
 /* ---- Transports */
@@ -238,6 +269,14 @@ static int fault_dial(w4_transport *transport, const char *address, uint64_t now
     }
     fault_link *link;
     r = new_link(t, inner, &link);
+    if (r == 0 && t->conditions.cut) {
+        link->inner = w4_link_close(inner);
+        inner = NULL;
+        r = put_aside(link, w4_bytes_of(NULL, 0), w4_later(now_us, W4_FAULT_DIAL_US));
+        if (r < 0) {
+            free_link(link);
+        }
+    }
     if (r < 0) {
         w4_link_close(inner);
         return r;
@@ -262,8 +301,8 @@ static bool pop_own(fault_transport *t, w4_transport_event *ret_event) {
     *ret_event = (w4_transport_event){.kind = W4_TRANSPORT_EVENT_WRITABLE, .link = &link->base};
     if (link->ended) {
         ret_event->kind = W4_TRANSPORT_EVENT_GONE;
-        ret_event->reason = "ended by a fault";
-        ret_event->error = ECONNRESET;
+        ret_event->reason = link->reason;
+        ret_event->error = link->error;
         link->gone = true;
     }
     link->ended = false;
@@ -278,6 +317,12 @@ static bool pop_inner(fault_transport *t, uint64_t now_us, w4_transport_event *r
         if (!link && new_link(t, event.link, &link) < 0) {
             w4_link_close(event.link); /* no memory to know it: as if the system had refused it */
             t->inner->stats.refused++;
+            continue;
+        }
+        if (link->closing) {
+            if (event.kind == W4_TRANSPORT_EVENT_GONE) {
+                flush_and_free(link);
+            }
             continue;
         }
         if (event.kind == W4_TRANSPORT_EVENT_GONE) {
@@ -315,6 +360,10 @@ static uint64_t fault_deadline(const w4_transport *transport) {
 
 static void send_due(fault_transport *t, held_frame *h, uint64_t now_us) {
     fault_link *link = h->link;
+    if (h->len == 0) {
+        end(link, "no answer", ETIMEDOUT);
+        return;
+    }
     int r = w4_link_send(link->inner, w4_bytes_of(h->frame, h->len), now_us);
     if (r == W4_TRANSPORT_E_FULL) {
         w4_schedule_remove(&t->schedule, &h->entry);
@@ -392,4 +441,24 @@ void w4_transport_fault_set(w4_transport *fault, const w4_memory_conditions *con
     fault_transport *t = (fault_transport *)fault;
     t->conditions = *conditions;
     t->end_ppm = end_ppm;
+    fault_link *next;
+    for (fault_link *link = TAILQ_FIRST(&t->links); link && !conditions->cut; link = next) {
+        next = TAILQ_NEXT(link, of_transport);
+        if (link->closing) {
+            flush_and_free(link);
+        }
+    }
+}
+
+void w4_transport_fault_end(w4_transport *fault) {
+    fault_transport *t = (fault_transport *)fault;
+    fault_link *next;
+    for (fault_link *link = TAILQ_FIRST(&t->links); link; link = next) {
+        next = TAILQ_NEXT(link, of_transport);
+        if (link->closing) {
+            flush_and_free(link);
+        } else if (link->inner && !link->gone) {
+            end_by_fault(link);
+        }
+    }
 }

@@ -15,6 +15,20 @@ static void teardown(void) {
     pair_deinit(&p);
 }
 
+START_TEST(frames_have_a_length) {
+    w4_link *near;
+    w4_link *far;
+    pair_connect(&p, p.a, p.b, "memory:b", &near, &far);
+    static const uint8_t long_one[W4_FRAME_MAX + 1];
+    ck_assert_int_eq(w4_link_send(near, w4_bytes_of(long_one, 0), p.now_us), W4_TRANSPORT_E_FRAME);
+    ck_assert_int_eq(w4_link_send(far, w4_bytes_of(long_one, sizeof long_one), p.now_us),
+                     W4_TRANSPORT_E_FRAME);
+    ck_assert_uint_eq(p.a->stats.frames_sent + p.b->stats.frames_sent, 0);
+    ck_assert_int_eq(pair_send(&p, near, "x"), 0); /* the link has not noticed */
+    ck_assert_ptr_eq(pair_expect(&p, p.b, W4_TRANSPORT_EVENT_FRAME), far);
+}
+END_TEST
+
 START_TEST(latency_is_of_one_direction) {
     w4_memory_network_set(p.network, "a", "b", &(w4_memory_conditions){.latency_us = 300});
     w4_memory_network_set(p.network, NULL, NULL, &(w4_memory_conditions){.latency_us = 50});
@@ -297,6 +311,7 @@ int main(void) {
     TCase *tc = tcase_create("memory");
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, frames_have_a_length);
     tcase_add_test(tc, latency_is_of_one_direction);
     tcase_add_test(tc, bandwidth_spaces_frames);
     tcase_add_test(tc, rules_go_from_special_to_general);
