@@ -71,7 +71,8 @@ int w4_node_lifecycle_open(w4_node *node, w4_node_peer *peer, bool resumed, uint
         w4_events_end(node->events);
     }
     w4_lifecycle change = change_of(peer, W4_HOOK_SESSION_OPEN, open_reason(told));
-    return w4_hooks_push(node->hooks, &change);
+    r = w4_node_contract_open(node, peer, now_us);
+    return r < 0 ? r : w4_hooks_push(node->hooks, &change);
 }
 
 int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
@@ -105,7 +106,8 @@ int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reaso
     w4_json_member_unsigned(w, "reconnects", peer->told.reconnects);
     w4_events_end(node->events);
     w4_lifecycle change = change_of(peer, W4_HOOK_SESSION_CLOSE, reason);
-    return w4_hooks_push(node->hooks, &change);
+    int r = w4_node_contract_close(node, peer, now_us);
+    return r < 0 ? r : w4_hooks_push(node->hooks, &change);
 }
 
 int w4_node_lifecycle_end(w4_node *node, w4_node_peer *peer, const w4_session_event *closed,

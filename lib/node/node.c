@@ -78,6 +78,9 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
         r = open_parts(node, context, now_us);
     }
+    if (r == 0) {
+        r = w4_node_contracts_configure(node, now_us);
+    }
     if (r != 0) {
         w4_node_free(node);
         return r;
@@ -119,6 +122,7 @@ w4_node *w4_node_free(w4_node *node) {
     free(node->popped);
     free(node->beacon);
     free(node->sources);
+    w4_node_contracts_free(node);
     w4_timers_deinit(&node->timers);
     w4_buffer_deinit(&node->frame);
     w4_wipe(node->static_secret, sizeof node->static_secret);
@@ -165,6 +169,7 @@ void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
     node->config = *config;
+    node->contracts_due = true;
     for (size_t i = 0; i < node->session_count; i++) {
         w4_node_peer *peer = node->sessions[i];
         w4_session_set_limits(peer->session, w4_node_limits(node, &peer->node), now_us);
@@ -185,21 +190,29 @@ static int expire_peer(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     return w4_node_peer_events(node, peer, now_us);
 }
 
+static int expire_timer(w4_node *node, w4_timer *timer, uint64_t now_us) {
+    char *at = (char *)timer;
+    switch (timer->kind) {
+    case W4_NODE_TIMER_LINK:
+        return w4_node_link_expire(
+            node, (w4_node_link *)(void *)(at - offsetof(w4_node_link, timer)), now_us);
+    case W4_NODE_TIMER_PEER:
+        return expire_peer(node, (w4_node_peer *)(void *)(at - offsetof(w4_node_peer, timer)),
+                           now_us);
+    case W4_NODE_TIMER_CONTRACT:
+        return w4_node_contract_expire(
+            node, (w4_node_contract *)(void *)(at - offsetof(w4_node_contract, timer)), now_us);
+    }
+    return -EINVAL;
+}
+
 static int expire_timers(w4_node *node, uint64_t now_us) {
     w4_timer *timer = NULL;
-    while ((timer = w4_timers_pop(&node->timers, now_us)) != NULL) {
-        char *at = (char *)timer;
-        int r =
-            timer->kind == W4_NODE_TIMER_LINK
-                ? w4_node_link_expire(
-                      node, (w4_node_link *)(void *)(at - offsetof(w4_node_link, timer)), now_us)
-                : expire_peer(node, (w4_node_peer *)(void *)(at - offsetof(w4_node_peer, timer)),
-                              now_us);
-        if (r < 0) {
-            return r;
-        }
+    int r = node->contracts_due ? w4_node_contracts_configure(node, now_us) : 0;
+    while (r == 0 && (timer = w4_timers_pop(&node->timers, now_us)) != NULL) {
+        r = expire_timer(node, timer, now_us);
     }
-    int r = w4_mesh_expire(node->mesh, now_us);
+    r = r < 0 ? r : w4_mesh_expire(node->mesh, now_us);
     return r < 0 ? r : w4_protocol_expire(node->protocol, now_us);
 }
 
@@ -276,7 +289,7 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
 }
 
 uint64_t w4_node_deadline(const w4_node *node) {
-    if (node->again || !TAILQ_EMPTY(&node->active)) {
+    if (node->again || node->contracts_due || !TAILQ_EMPTY(&node->active)) {
         return 0;
     }
     uint64_t deadline = w4_earlier(w4_timers_next(&node->timers), node->commit_due_us);

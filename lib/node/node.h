@@ -132,6 +132,25 @@ typedef struct w4_node_session {
     uint64_t reconnects; /* how often it was open again; the same as those tell */
 } w4_node_session;
 bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *ret_session);
+/* What this node promises for a channel with a peer, and how far that is kept. */
+typedef struct w4_node_sla {
+    w4_fingerprint peer;
+    const w4_session *session; /* NULL: the peer is away */
+    bool open;
+    w4_channel_kind channel;
+    w4_sla_contract contract;
+    w4_sla_measure measures[W4_SLA_CLAUSE_COUNT];
+} w4_node_sla;
+typedef struct w4_node_sla_cursor {
+    bool begun;
+    unsigned channel;
+    w4_fingerprint peer;
+} w4_node_sla_cursor;
+/* All of them, by peer. A cursor that is zero at first; nothing else is called in between. */
+bool w4_node_sla_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us,
+                      w4_node_sla *ret_sla);
+const char *w4_node_sla_measured_name(w4_sla_clause clause); /* "p99_ms", "drop_rate", ... */
+
 /* False when there is none. */
 bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer, w4_refusal code,
                            const char *text, uint64_t now_us);

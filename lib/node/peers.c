@@ -42,6 +42,7 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
     w4_node_peer *last = node->sessions[--node->session_count];
     node->sessions[peer->position] = last;
     last->position = peer->position;
+    w4_node_contract_gone(node, peer, now_us);
     HASH_DEL(node->peers, peer);
     w4_session_free(peer->session);
     free(peer);
@@ -345,6 +346,7 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             r = on_message(node, peer, &event, now_us);
             break;
         case W4_SESSION_EVENT_DELIVERED:
+            w4_node_contract_delivered(peer, event.channel, event.latency_us, now_us);
             r = on_outcome(node, event.token, W4_REFUSAL_NONE, now_us);
             break;
         case W4_SESSION_EVENT_FAILED:
@@ -376,7 +378,8 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             return r;
         }
     }
-    return w4_node_peer_timer(node, peer);
+    int r = w4_node_contract_count(node, peer, now_us);
+    return r < 0 ? r : w4_node_peer_timer(node, peer);
 }
 
 /* Hands the link what it did not take before. 0: nothing waits any more, 1: still full. */

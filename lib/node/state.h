@@ -24,7 +24,7 @@
 typedef struct w4_node_peer w4_node_peer;
 
 /* What a w4_timer lies in. */
-enum { W4_NODE_TIMER_LINK, W4_NODE_TIMER_PEER };
+enum { W4_NODE_TIMER_LINK, W4_NODE_TIMER_PEER, W4_NODE_TIMER_CONTRACT };
 
 /* One connection: first a handshake, then it carries a peer's session. */
 typedef struct w4_node_link {
@@ -45,6 +45,17 @@ typedef struct w4_node_link {
 } w4_node_link;
 
 TAILQ_HEAD(w4_node_links, w4_node_link);
+
+/* What is promised to a peer; also while it is away. */
+typedef struct w4_node_contract {
+    UT_hash_handle hh;
+    w4_timer timer;
+    w4_fingerprint peer;
+    w4_node_peer *session; /* NULL: it is away */
+    w4_sla *sla[W4_CHANNEL_KIND_COUNT];
+    uint64_t away_since_us;
+    bool named; /* in the configuration */
+} w4_node_contract;
 
 /* What hooks and events were told of a peer's session, last. */
 typedef struct w4_node_told {
@@ -68,6 +79,7 @@ struct w4_node_peer {
     bool active;        /* is in the list: has something to pop or emit */
     bool announced;     /* mesh and protocol know it is up */
     w4_node_told told;
+    w4_node_contract *contract; /* NULL: nothing is promised */
 };
 
 TAILQ_HEAD(w4_node_peers, w4_node_peer);
@@ -114,7 +126,9 @@ struct w4_node {
     w4_node_peer **sessions; /* all of them, for walks */
     size_t session_count, session_cap;
     struct w4_node_peers active;
-    w4_buffer frame; /* the one being emitted */
+    w4_node_contract *contracts; /* by peer */
+    bool contracts_due;          /* the configuration has changed */
+    w4_buffer frame;             /* the one being emitted */
 
     struct w4_node_outs out;
     w4_node_out *popped;
@@ -166,6 +180,17 @@ int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reaso
 int w4_node_lifecycle_end(w4_node *node, w4_node_peer *peer, const w4_session_event *closed,
                           uint64_t now_us);
 int w4_node_lifecycle_run(w4_node *node, uint64_t now_us); /* the hooks */
+
+/* contracts.c: 0 or -ENOMEM. */
+int w4_node_contracts_configure(w4_node *node, uint64_t now_us);
+int w4_node_contract_open(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+int w4_node_contract_close(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+void w4_node_contract_gone(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+int w4_node_contract_count(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+void w4_node_contract_delivered(w4_node_peer *peer, w4_channel_kind kind, uint64_t latency_us,
+                                uint64_t now_us);
+int w4_node_contract_expire(w4_node *node, w4_node_contract *contract, uint64_t now_us);
+void w4_node_contracts_free(w4_node *node);
 
 /* dispatch.c */
 int w4_node_dispatch(w4_node *node, uint64_t now_us); /* until the parts are quiet */

@@ -290,9 +290,9 @@ void w4_sla_totals(w4_sla *sla, uint64_t attempted, uint64_t lost, uint64_t now_
     roll(sla, now_us);
 }
 
-void w4_sla_totals_restart(w4_sla *sla) {
-    sla->attempted_before = 0;
-    sla->lost_before = 0;
+void w4_sla_totals_start(w4_sla *sla, uint64_t attempted, uint64_t lost) {
+    sla->attempted_before = attempted;
+    sla->lost_before = lost;
 }
 
 /* ---- judging */

@@ -71,8 +71,8 @@ void w4_sla_link(w4_sla *sla, bool open, uint64_t now_us);
 void w4_sla_delivered(w4_sla *sla, uint64_t latency_us, uint64_t now_us);
 /* Counters of the channel as they stand; what is new since the last call belongs to now. */
 void w4_sla_totals(w4_sla *sla, uint64_t attempted, uint64_t lost, uint64_t now_us);
-/* The channel's counters start from zero again. */
-void w4_sla_totals_restart(w4_sla *sla);
+/* The channel's counters stand there, and what came before is not of this contract. */
+void w4_sla_totals_start(w4_sla *sla, uint64_t attempted, uint64_t lost);
 
 /* ---- judging */
 

@@ -401,7 +401,7 @@ START_TEST(counters_may_start_again) {
     w4_sla *sla = begin((w4_sla_contract){16000, 0, 500000, 0});
     w4_sla_measure m;
     w4_sla_totals(sla, 10, 3, now);
-    w4_sla_totals_restart(sla);
+    w4_sla_totals_start(sla, 0, 0);
     w4_sla_totals(sla, 5, 1, now);
     w4_sla_measure_get(sla, W4_SLA_DROP_RATE, &nobody, now, &m);
     ck_assert_uint_eq(m.bad, 4);
