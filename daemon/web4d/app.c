@@ -158,6 +158,9 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
     c.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
     c.protocol.quorum = config->cip.quorum;
     c.protocol.distinct_nodes = config->cip.distinct_nodes;
+    c.protocol.hcp = (w4_hcp_limits){
+        .pace_interval_us = (uint64_t)config->hcp.pace_interval_ms * W4_US_PER_MS,
+        .correction_window_us = (uint64_t)config->hcp.correction_window_ms * W4_US_PER_MS};
     c.protocol.chain = (w4_chain_limits){.depth = config->chain.depth,
                                          .repeats = config->chain.repeats,
                                          .budget = config->chain.budget};

@@ -187,6 +187,9 @@ static void write_message(w4d_app *app, w4_json_writer *w, const w4_node_event *
                           text);
     w4_json_string_text(w, text);
     w4_json_end_array(w);
+    if (event->paced) {
+        w4_json_member_bool(w, "paced", true);
+    }
     w4d_write_time(w, "received_at", event->wall_us);
     w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, event->trust));
     w4_json_end_object(w);

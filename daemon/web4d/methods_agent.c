@@ -184,6 +184,9 @@ static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {
     w4_json_begin_object(call->result);
     w4_json_member_string(call->result, "msg_id", receipt->msg_id);
     w4_json_member_bool(call->result, "stored", receipt->stored);
+    if (receipt->notice != W4_REFUSAL_NONE) {
+        w4_json_member_string(call->result, "notice", w4_refusal_name(receipt->notice));
+    }
     w4_json_member_unsigned(call->result, "recipients", receipt->recipients);
     w4_json_end_object(call->result);
     return 0;

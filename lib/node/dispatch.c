@@ -147,6 +147,7 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
     w4_node_event out = {.kind = W4_NODE_EVENT_MESSAGE,
                          .owner = event->owner,
                          .trust = event->trust,
+                         .paced = event->paced,
                          .node = event->node,
                          .wall_us = event->wall_us,
                          .bytes = event->envelope};
@@ -190,10 +191,31 @@ static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t no
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "msg_id", event->msg_id);
     w4_json_member_string(w, "family", w4_family_name(event->family));
-    w4_json_member_string(
-        w, "type", event->type < W4_TYPE_COUNT ? w4_type_row_of(event->type)->name : "unknown");
+    const w4_type_row *row = w4_type_row_of(event->type);
+    w4_json_member_string(w, "type", row ? row->name : "unknown");
     w4_json_member_string(w, "sender", sender);
     w4_events_end(node->events);
+}
+
+static void on_consent(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    char human[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&event->sender, human);
+    w4_event_about about = {.event = W4_EVENT_CONSENT_UPDATED, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "human", human);
+    w4_json_member_string(w, "agent_id", event->agent_id);
+    w4_json_member_string(w, "consent", event->text);
+    w4_json_member_string(w, "msg_id", event->msg_id);
+    w4_events_end(node->events);
+}
+
+/* What has begun to go out, or has gone, ends as it would have. */
+static void on_withdraw(w4_node *node, const w4_protocol_event *event) {
+    w4_node_peer *peer = w4_node_peer_find(node, &event->node);
+    if (peer != NULL &&
+        w4_session_withdraw(peer->session, event->channel, event->ticket, event->code)) {
+        w4_node_peer_activate(node, peer);
+    }
 }
 
 static int dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any);
@@ -210,6 +232,9 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     case W4_PROTOCOL_EVENT_TRANSMIT:
         return w4_node_send(node, &event->node, event->channel, event->envelope, event->ticket,
                             now_us);
+    case W4_PROTOCOL_EVENT_WITHDRAW:
+        on_withdraw(node, event);
+        return 0;
     case W4_PROTOCOL_EVENT_DELIVER:
         return push_message(node, event);
     case W4_PROTOCOL_EVENT_DELIVERY:
@@ -227,6 +252,9 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
         return on_fact(node, event, now_us);
     case W4_PROTOCOL_EVENT_ROUTED:
         on_routed(node, event, now_us);
+        return 0;
+    case W4_PROTOCOL_EVENT_CONSENT:
+        on_consent(node, event, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_KIND_COUNT:
         break;

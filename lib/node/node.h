@@ -94,6 +94,7 @@ typedef struct w4_node_event {
     char to[W4_AGENT_ID_MAX + 1];
     w4_refusal code;
     w4_trust_state trust;
+    bool paced;          /* MESSAGE: the human behind the agent is under pressure */
     w4_fingerprint node; /* MESSAGE: which neighbour brought it; zero: local */
     uint64_t wall_us;
     w4_bytes bytes; /* MESSAGE: the envelope; BEACON */

@@ -114,6 +114,9 @@ typedef struct w4_config {
         uint32_t handshake_timeout_ms;
     } cip;
     struct {
+        uint32_t pace_interval_ms, correction_window_ms;
+    } hcp;
+    struct {
         uint32_t depth, repeats, budget;
     } chain;
     struct {

@@ -210,6 +210,14 @@ static const w4_schema_row cip_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema cip = {cip_rows, true, NULL};
 
+static const w4_schema_row hcp_rows[] = {
+    INTEGER("pace_interval_ms",     LIVE, 1000, 86400000, "30000",
+            "milliseconds between messages to or from a human who is under pressure"),
+    INTEGER("correction_window_ms", LIVE, 1000, 2147483647, "3600000",
+            "two corrections within as many milliseconds are a misunderstanding"),
+    W4_SCHEMA_END};
+static const w4_schema hcp = {hcp_rows, true, NULL};
+
 static const w4_schema_row chain_rows[] = {
     INTEGER("depth",   LIVE, 1, 1000, "16",  "answers between a message and the one that began its chain"),
     INTEGER("repeats", LIVE, 1, 16,   "3",   "how often one agent may speak in a chain"),
@@ -250,6 +258,7 @@ static const w4_schema_row table_rows[] = {
     OBJECT("session", &session,       "sessions between nodes that are opened from now on"),
     OBJECT("trust",   &trust,         "whom to trust from the start"),
     OBJECT("cip",     &cip,           "facts and handshakes of agents"),
+    OBJECT("hcp",     &hcp,           "people, through their agents"),
     OBJECT("chain",   &chain,         "messages that answer messages, of all families"),
     OBJECT("limits",  &limits,        "bounds"),
     OBJECT("log",     &log_schema,    "logging"),
@@ -301,6 +310,8 @@ const w4_config_binding w4_config_bindings[] = {
     {"/cip/quorum",               W4_CONFIG_U32,  AT(cip.quorum),               0, 0},
     {"/cip/distinct_nodes",       W4_CONFIG_BOOL, AT(cip.distinct_nodes),       0, 0},
     {"/cip/handshake_timeout_ms", W4_CONFIG_U32,  AT(cip.handshake_timeout_ms), 0, 0},
+    {"/hcp/pace_interval_ms",     W4_CONFIG_U32,  AT(hcp.pace_interval_ms),     0, 0},
+    {"/hcp/correction_window_ms", W4_CONFIG_U32,  AT(hcp.correction_window_ms), 0, 0},
     {"/chain/depth",              W4_CONFIG_U32,  AT(chain.depth),              0, 0},
     {"/chain/repeats",            W4_CONFIG_U32,  AT(chain.repeats),            0, 0},
     {"/chain/budget",             W4_CONFIG_U32,  AT(chain.budget),             0, 0},

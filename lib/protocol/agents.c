@@ -259,12 +259,16 @@ int w4_agent_pace(w4_agent *agent, const w4_paced *paced) {
     return 0;
 }
 
+void w4_agent_unpace_one(w4_agent *agent, w4_paced *paced) {
+    TAILQ_REMOVE(&agent->paced, paced, link);
+    agent->paced_count--;
+    agent->paced_bytes -= paced->envelope->len;
+}
+
 w4_paced *w4_agent_unpace(w4_agent *agent) {
     w4_paced *paced = TAILQ_FIRST(&agent->paced);
     if (paced) {
-        TAILQ_REMOVE(&agent->paced, paced, link);
-        agent->paced_count--;
-        agent->paced_bytes -= paced->envelope->len;
+        w4_agent_unpace_one(agent, paced);
     }
     return paced;
 }

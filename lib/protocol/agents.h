@@ -29,6 +29,8 @@ typedef struct w4_paced {
     char msg_id[37];
     w4_fingerprint sender;
     w4_fingerprint from_node; /* zero: local */
+    w4_type type;
+    bool paced; /* of the human behind it: under pressure */
     uint64_t wall_us;
 } w4_paced;
 TAILQ_HEAD(w4_paced_list, w4_paced);
@@ -50,6 +52,7 @@ typedef struct w4_agent {
     uint32_t paced_count;
     size_t paced_bytes;
     struct w4_heard *heard; /* what it may answer; NULL: nothing yet */
+    uint64_t said_us;       /* time stamp of its last message that is ordered by it; wall */
 } w4_agent;
 
 TAILQ_HEAD(w4_agent_list, w4_agent);
@@ -81,4 +84,5 @@ bool w4_agents_overloaded(const w4_agents *agents); /* an attached one is */
 /* Waits for room. 0, -ENOMEM, or 1: too much waits already. */
 int w4_agent_pace(w4_agent *agent, const w4_paced *paced);
 w4_paced *w4_agent_unpace(w4_agent *agent); /* the next to be delivered, taken out; or NULL */
+void w4_agent_unpace_one(w4_agent *agent, w4_paced *paced); /* takes that one out */
 w4_paced *w4_paced_free(w4_paced *paced);

@@ -156,6 +156,7 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
     const w4_fingerprint *receiver = d->receiver ? &d->receiver->fingerprint : &nobody;
     w4_parcel draft = {.sender = *d->sender,
                        .receiver = *receiver,
+                       .type = d->type,
                        .channel = d->channel,
                        .letter = d->letter ? d->letter->number : 0,
                        .deadline_us = d->deadline_us};
@@ -318,6 +319,7 @@ static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
         w4_parcel draft = {.neighbour = neighbour,
                            .sender = letter->sender,
                            .receiver = letter->receiver,
+                           .type = letter->type,
                            .channel = letter->channel,
                            .letter = letter->number,
                            .deadline_us = W4_NEVER,
@@ -443,6 +445,83 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
     w4_cip_handshakes_forget_node(p, node);
     w4_neighbour_tidy(&p->parcels, neighbour);
     return r;
+}
+
+/* ---- taking back */
+
+static bool concerns(const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                     const w4_fingerprint *who) {
+    return w4_fingerprint_equal(sender, who) || w4_fingerprint_equal(receiver, who);
+}
+
+/* What flies is asked back: the session says whether it came in time. */
+static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (parcel->state != W4_PARCEL_FLYING) {
+        return end_parcel(p, parcel, code, now_us);
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_WITHDRAW,
+                               .node = parcel->neighbour->node,
+                               .channel = parcel->channel,
+                               .ticket = parcel->ticket,
+                               .code = code,
+                               .type = W4_TYPE_COUNT};
+    return only_fatal(w4_event_queue_push(&p->events, &event, NULL));
+}
+
+static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                          w4_refusal code) {
+    w4_agent *agent;
+    int r = 0;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        w4_paced *paced, *next;
+        for (paced = TAILQ_FIRST(&agent->paced); r == 0 && paced; paced = next) {
+            next = TAILQ_NEXT(paced, link);
+            if (!match(paced->type) || !concerns(&paced->sender, &agent->fingerprint, who)) {
+                continue;
+            }
+            if (w4_fingerprint_is_zero(&paced->from_node)) {
+                r = w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
+                                            code);
+            }
+            w4_agent_unpace_one(agent, paced);
+            w4_paced_free(paced);
+        }
+    }
+    return r;
+}
+
+static int withdraw_letters(w4_protocol *p, bool (*match)(w4_type type),
+                            const w4_fingerprint *who) {
+    w4_letter *letter = TAILQ_FIRST(&p->mail.list), *next;
+    int r = 0;
+    for (; r == 0 && letter; letter = next) {
+        next = TAILQ_NEXT(letter, link);
+        if (match(letter->type) && concerns(&letter->sender, &letter->receiver, who)) {
+            r = only_fatal(w4_mail_remove(&p->mail, letter));
+        }
+    }
+    return r;
+}
+
+int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                           w4_refusal code, uint64_t now_us) {
+    int r = withdraw_paced(p, match, who, code);
+    void *cursor = NULL;
+    w4_neighbour *neighbour = w4_neighbour_next(&p->parcels, &cursor), *next_neighbour;
+    for (; r == 0 && neighbour; neighbour = next_neighbour) {
+        next_neighbour = w4_neighbour_next(&p->parcels, &cursor);
+        struct w4_parcel_list *lists[] = {&neighbour->held, &neighbour->sent};
+        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+            w4_parcel *parcel = TAILQ_FIRST(lists[i]), *next;
+            for (; r == 0 && parcel; parcel = next) {
+                next = TAILQ_NEXT(parcel, link);
+                if (match(parcel->type) && concerns(&parcel->sender, &parcel->receiver, who)) {
+                    r = withdraw_parcel(p, parcel, code, now_us);
+                }
+            }
+        }
+    }
+    return r == 0 ? withdraw_letters(p, match, who) : r;
 }
 
 /* ---- time */

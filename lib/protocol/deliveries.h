@@ -16,6 +16,7 @@ typedef struct w4_dispatch {
     const w4_fingerprint *sender;
     const w4_fingerprint *node;
     const w4_party *receiver; /* NULL: all of the node */
+    w4_type type;
     w4_channel_kind channel;
     w4_letter *letter; /* or NULL: not kept */
     uint64_t deadline_us;
@@ -39,5 +40,9 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+/* Whatever of the types that `match` takes is on its way from or to that agent, and can still be
+ * held back, ends with code; waiting letters and what waits for local agents too. */
+int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                           w4_refusal code, uint64_t now_us);
 int w4_deliveries_expire(w4_protocol *p, uint64_t now_us);
 uint64_t w4_deliveries_deadline(const w4_protocol *p, uint64_t now_us);

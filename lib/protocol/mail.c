@@ -168,6 +168,7 @@ int w4_mail_add(w4_mail *mail, const w4_envelope *envelope, w4_channel_kind chan
     w4_letter draft = {.number = mail->last_number + 1,
                        .sender = envelope->sender.fingerprint,
                        .receiver = envelope->receiver.fingerprint,
+                       .type = envelope->type,
                        .channel = channel,
                        .timestamp_us = envelope->timestamp_us};
     if (node) {
@@ -224,6 +225,7 @@ static int load_letter(w4_mail *mail, w4_json_document *doc, w4_bytes key, w4_by
     w4_letter draft = {.number = w4_read_u64(&reader),
                        .sender = envelope.sender.fingerprint,
                        .receiver = envelope.receiver.fingerprint,
+                       .type = envelope.type,
                        .channel = (w4_channel_kind)value.data[0],
                        .timestamp_us = envelope.timestamp_us};
     memcpy(draft.node.bytes, key.data, W4_FINGERPRINT_LEN);

@@ -34,6 +34,7 @@ typedef struct w4_letter {
     w4_fingerprint sender;
     w4_fingerprint receiver; /* an agent; zero: all */
     char msg_id[37];
+    w4_type type;
     w4_channel_kind channel;
     uint64_t timestamp_us; /* of the envelope */
     w4_letter_node *nodes; /* of a broadcast: where it is not open */

@@ -29,6 +29,7 @@ typedef struct w4_parcel {
     char msg_id[37];
     w4_fingerprint sender;
     w4_fingerprint receiver; /* an agent; zero: all of the node */
+    w4_type type;
     w4_channel_kind channel;
     uint64_t letter;      /* number in the outbox; 0: it is not kept there */
     uint64_t hold_us;     /* HELD: until then */

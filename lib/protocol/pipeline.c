@@ -346,7 +346,7 @@ static const w4_stage stages[] = {
     {"trust",       W4_SIGHT_PROVEN,    EACH,           stage_trust,        "blacklisted peer_blocked cooldown untrusted"},
     {"policy",      W4_SIGHT_PROVEN,    EACH,           stage_policy,       "policy_denied"},
     {"chain",       W4_SIGHT_PROVEN,    EACH,           stage_chain,        "bad_envelope chain_depth chain_loop chain_budget"},
-    {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required no_provenance"},
+    {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance"},
     {"route",       W4_SIGHT_PROVEN,    HOSTED | SUBMIT, stage_route,       "not_found no_route"},
     {"handler",     W4_SIGHT_PROVEN,    EACH,           stage_handler,      "bad_envelope blacklisted unknown_reference rate_limited backpressure"},
     {"delivery",    W4_SIGHT_PROVEN,    EACH,           stage_delivery,     "not_found backpressure"},

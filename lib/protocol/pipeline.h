@@ -39,7 +39,9 @@ typedef struct w4_inbound {
     bool consumed;    /* by a handshake: not for the agents */
     bool took_effect; /* here, whoever else it is for */
     bool stored;
-    bool held; /* kept for later: not delivered now */
+    bool held;  /* kept for later: not delivered now */
+    bool paced; /* the human it is for is under pressure */
+    bool met;   /* its family let it through to the agent that it is handed to */
     uint32_t recipients;
     w4_envelope_fault fault;
 } w4_inbound;
@@ -68,6 +70,8 @@ typedef struct w4_gate {
 } w4_gate;
 
 #define W4_FAMILIES_MAX 8u
+#define W4_MEETS_LATER 2
+#define W4_MEETS_NOT 3
 
 /* A family, as the router knows it: the other half of its w4_family_row. It is added by a file of
  * its own and a line in families.c. What may be NULL is. */
@@ -82,14 +86,23 @@ struct w4_family_rules {
     size_t gate_count;
     /* Hands it to the node instead of to an agent. NULL: to the agents it is for. */
     int (*deliver)(w4_protocol *p, w4_inbound *in);
+    /* Time stamps of one hosted agent only grow: what it says of itself is ordered by them. */
+    bool in_order_of_time;
+    /* Before each local agent that gets one, also of a broadcast: 0, 1 with in->fault (not that
+     * agent), W4_MEETS_LATER (it has been kept), W4_MEETS_NOT (not that agent, and nobody is
+     * told), or a fatal error. */
+    int (*meets)(w4_protocol *p, w4_inbound *in, w4_agent *agent);
+    /* A local sender should know that it waits there, as far as is known here. NONE: nothing. */
+    w4_refusal (*notice)(const w4_protocol *p, const w4_inbound *in);
     /* An envelope of a local agent has passed: what it says of itself beside its payload. */
     int (*spoken)(w4_protocol *p, const w4_inbound *in);
     /* What it keeps: w4_family_state is its own. open loads it: 0, -ENOMEM, or a store condition.
      * close copes with what open left behind when it failed. */
     int (*open)(w4_protocol *p, uint64_t now_us, void **ret_state);
     void (*close)(void *state);
-    int (*expire)(w4_protocol *p, uint64_t now_us); /* what is due; 0 or a fatal error */
-    uint64_t (*deadline)(const w4_protocol *p);     /* monotonic; W4_NEVER */
+    int (*expire)(w4_protocol *p, uint64_t now_us);           /* what is due; 0 or a fatal error */
+    uint64_t (*deadline)(const w4_protocol *p);               /* monotonic; W4_NEVER */
+    int (*agent_gone)(w4_protocol *p, const w4_agent *agent); /* detached; 0 or a fatal error */
 };
 
 /* The registration (families.c): the one place that names the families; ends with NULL. */

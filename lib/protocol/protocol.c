@@ -26,6 +26,7 @@ const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .agents_max = W4_AGENTS_MAX_DEFAULT,
     .facts_max = FACTS_MAX_DEFAULT,
     .chain = {.depth = 16, .repeats = 3, .budget = 64},
+    .hcp = {.pace_interval_us = 30 * W4_US_PER_S, .correction_window_us = 3600 * W4_US_PER_S},
 };
 
 /* ---- life */
@@ -158,12 +159,23 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
     return r < 0 ? r : 0;
 }
 
+/* Fatal errors of calls that cannot return them come back from the next that can. */
+static void keep_error(w4_protocol *p, int r) {
+    p->failed = r < 0 && p->failed == 0 ? r : p->failed;
+    p->wake_us = p->failed != 0 ? 0 : p->wake_us;
+}
+
 static void detach(w4_protocol *p, w4_agent *agent) {
     const w4_paced *paced;
     TAILQ_FOREACH (paced, &agent->paced, link) {
         if (w4_fingerprint_is_zero(&paced->from_node)) {
             w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
                                     W4_REFUSAL_DISCONNECTED);
+        }
+    }
+    for (size_t i = 0; w4_family_rules_all[i]; i++) {
+        if (w4_family_rules_all[i]->agent_gone) {
+            keep_error(p, w4_family_rules_all[i]->agent_gone(p, agent));
         }
     }
     w4_agents_detach(&p->agents, agent);
@@ -236,6 +248,7 @@ static int run_local(w4_protocol *p, w4_inbound *in, w4_send_receipt *ret_receip
     if (r == 0) {
         *ret_receipt = (w4_send_receipt){.stored = in->stored, .recipients = in->recipients};
         memcpy(ret_receipt->msg_id, in->envelope.msg_id, sizeof ret_receipt->msg_id);
+        ret_receipt->notice = in->family->notice ? in->family->notice(p, in) : W4_REFUSAL_NONE;
         r = in->family->spoken ? in->family->spoken(p, in) : 0;
     } else if (r > 0) {
         refuse_fault(ret_refused, &in->fault);
@@ -279,6 +292,15 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
     draft->source = w4_json_text(request->source);
     *ret_agent = agent;
     return 0;
+}
+
+/* Later than the last one, also when the clock was put back, as long as others take it for fresh.
+ */
+static uint64_t next_time(w4_agent *agent, uint64_t wall_us) {
+    uint64_t next_us = w4_later(agent->said_us, W4_US_PER_MS);
+    bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US / 2;
+    agent->said_us = behind ? next_us : wall_us;
+    return agent->said_us;
 }
 
 /* The chain of what answers a message that the agent was given. 0, -ENOMEM, or 1 with *ret_refused:
@@ -335,6 +357,10 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
         return r;
     }
     draft.chain = w4_buffer_bytes(&chain);
+    const w4_family_rules *family = w4_family_rules_of(request->family);
+    if (family && family->in_order_of_time) {
+        draft.timestamp_us = next_time(in.agent, in.wall_us);
+    }
     w4_uuid_v4(p->env, msg_id);
     w4_buffer_clear(&p->draft);
     r = w4_envelope_write(&draft, in.agent->identity, &p->draft);
@@ -411,12 +437,6 @@ int w4_protocol_agent_state(w4_protocol *p, uint64_t owner, const char *agent_id
 }
 
 /* ---- neighbours */
-
-/* Fatal errors of calls that cannot return them come back from the next that can. */
-static void keep_error(w4_protocol *p, int r) {
-    p->failed = r < 0 && p->failed == 0 ? r : p->failed;
-    p->wake_us = p->failed != 0 ? 0 : p->wake_us;
-}
 
 void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_up(p, node, now_us));

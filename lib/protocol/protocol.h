@@ -26,6 +26,12 @@ typedef struct w4_chain_limits {
     uint32_t budget;  /* messages that one which begins a chain may cause */
 } w4_chain_limits;
 
+/* Of the gates between humans. */
+typedef struct w4_hcp_limits {
+    uint64_t pace_interval_us;     /* between messages to one who is under pressure */
+    uint64_t correction_window_us; /* two corrections in it are a misunderstanding */
+} w4_hcp_limits;
+
 typedef struct w4_protocol_config {
     uint32_t quorum;     /* distinct trusted confirmers a fact needs; at least 2 */
     bool distinct_nodes; /* confirmers must be on different nodes */
@@ -34,6 +40,7 @@ typedef struct w4_protocol_config {
     uint32_t agents_max; /* attached at once */
     uint32_t facts_max;  /* kept; the oldest that are settled go first */
     w4_chain_limits chain;
+    w4_hcp_limits hcp;
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -114,6 +121,7 @@ typedef struct w4_send_receipt {
     char msg_id[37];
     bool stored;         /* is in the store once the turn's commit has succeeded */
     uint32_t recipients; /* nodes and local agents it went to (or waits for) */
+    w4_refusal notice;   /* why it will wait there, as far as is known here; NONE */
 } w4_send_receipt;
 
 /* Builds, signs, checks as any other envelope, takes effect here, sends. 0, -ENOMEM, or 1. */
@@ -146,6 +154,8 @@ int w4_protocol_expire(w4_protocol *protocol, uint64_t now_us);
 /* ---- what comes out */
 typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_TRANSMIT, /* send to a neighbour; answer with w4_protocol_transmitted */
+    W4_PROTOCOL_EVENT_WITHDRAW, /* what has not left yet shall not: ends with code, or as it would
+                                 */
     W4_PROTOCOL_EVENT_DELIVER,  /* to a local agent: agent.message */
     W4_PROTOCOL_EVENT_DELIVERY, /* to a local agent: agent.delivery */
     W4_PROTOCOL_EVENT_MESH,     /* a verified envelope of the mesh family, for lib/mesh */
@@ -153,6 +163,7 @@ typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_TRUST,    /* trust_updated; is stored already */
     W4_PROTOCOL_EVENT_FACT,     /* fact_updated: to subscribers and watchers */
     W4_PROTOCOL_EVENT_ROUTED,   /* envelope_routed */
+    W4_PROTOCOL_EVENT_CONSENT,  /* consent_updated: sender (agent_id) said so in msg_id; text */
     W4_PROTOCOL_EVENT_KIND_COUNT
 } w4_protocol_event_kind;
 
@@ -165,6 +176,7 @@ typedef struct w4_protocol_event {
     uint64_t owner;          /* DELIVER, DELIVERY */
     char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */
     w4_trust_state trust;               /* DELIVER: of the sender here */
+    bool paced;                         /* DELIVER: the human behind the agent is under pressure */
     uint64_t wall_us;                   /* DELIVER: received at */
     char msg_id[37];                    /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
     char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */

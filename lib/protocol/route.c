@@ -152,6 +152,8 @@ static w4_arrival arrival_of(const w4_inbound *in) {
                         .sender = &in->envelope.sender.fingerprint,
                         .from_node = &in->from_node,
                         .channel = w4_type_row_of(in->envelope.type)->channel,
+                        .type = in->envelope.type,
+                        .paced = in->paced,
                         .wall_us = in->wall_us};
 }
 
@@ -161,21 +163,38 @@ static bool is_for(const w4_inbound *in, const w4_agent *agent) {
            !(in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity);
 }
 
-/* From now on the agent may answer it. */
-static int remember(w4_agent *agent, const w4_inbound *in) {
-    return w4_heard_add(&agent->heard, in->envelope.msg_id, &in->envelope.sender.fingerprint,
-                        in->chained ? &in->chain : NULL);
+/* An agent here does not get it: its sender is told, or whoever watches this node. */
+static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
+    int r;
+    if (in->origin == W4_ORIGIN_NODE) {
+        r = w4_router_tell_rejected(p, in);
+    } else {
+        r = w4_router_tell_delivery(p, &in->envelope.sender.fingerprint, in->envelope.msg_id,
+                                    &agent->fingerprint, code);
+    }
+    in->fault = (w4_envelope_fault){.code = W4_REFUSAL_NONE};
+    return r;
 }
 
-/* An agent here has no room for it: its sender is told, or whoever watches this node. */
-static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
-    if (in->origin != W4_ORIGIN_NODE) {
-        return w4_router_tell_delivery(p, &in->envelope.sender.fingerprint, in->envelope.msg_id,
-                                       &agent->fingerprint, code);
+int w4_route_hand(w4_protocol *p, w4_inbound *in, w4_agent *agent, w4_refusal *ret_code) {
+    int r = in->family->meets && !in->met ? in->family->meets(p, in, agent) : 0;
+    w4_refusal code = W4_REFUSAL_NONE;
+    if (r == 1) {
+        code = in->fault.code;
+        r = 0;
+    } else if (r == W4_MEETS_LATER || r == W4_MEETS_NOT) {
+        r = 0;
+    } else if (r == 0) {
+        w4_arrival arrival = arrival_of(in);
+        r = w4_router_arrive(p, agent, &arrival, &code);
+        if (r == 0 && code != W4_REFUSAL_NONE) {
+            w4_inbound_refuse(in, code, "", "an agent with room for more");
+        } else if (r == 0) { /* from now on the agent may answer it */
+            r = w4_heard_add(&agent->heard, in->envelope.msg_id, &in->envelope.sender.fingerprint,
+                             in->chained ? &in->chain : NULL);
+        }
     }
-    w4_inbound_refuse(in, code, "", "an agent with room for more");
-    int r = w4_router_tell_rejected(p, in);
-    in->fault = (w4_envelope_fault){.code = W4_REFUSAL_NONE};
+    *ret_code = code;
     return r;
 }
 
@@ -185,11 +204,10 @@ static int route_all_local(w4_protocol *p, w4_inbound *in) {
         if (!is_for(in, agent)) {
             continue;
         }
-        w4_arrival arrival = arrival_of(in);
         w4_refusal code;
-        int r = w4_router_arrive(p, agent, &arrival, &code);
-        if (r == 0) {
-            r = code == W4_REFUSAL_NONE ? remember(agent, in) : tell_untaken(p, in, agent, code);
+        int r = w4_route_hand(p, in, agent, &code);
+        if (r == 0 && code != W4_REFUSAL_NONE) {
+            r = tell_untaken(p, in, agent, code);
         }
         if (r != 0) {
             return r;
@@ -203,6 +221,7 @@ static w4_dispatch dispatch_of(const w4_inbound *in) {
     return (w4_dispatch){.envelope = in->blob,
                          .msg_id = in->envelope.msg_id,
                          .sender = &in->envelope.sender.fingerprint,
+                         .type = in->envelope.type,
                          .channel = in->channel_kind,
                          .deadline_us = in->deadline_us,
                          .greets = in->rule->at_least > W4_TRUST_UNTRUSTED};
@@ -243,17 +262,13 @@ static int route_one_local(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     if (in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity && agent != in->agent) {
         return 0;
     }
-    w4_arrival arrival = arrival_of(in);
     w4_refusal code;
-    int r = w4_router_arrive(p, agent, &arrival, &code);
+    int r = w4_route_hand(p, in, agent, &code);
     in->recipients++;
     if (r != 0 || code == W4_REFUSAL_NONE) {
-        return r != 0 ? r : remember(agent, in);
+        return r;
     }
-    if (in->origin == W4_ORIGIN_NODE && !in->took_effect) {
-        return w4_inbound_refuse(in, code, "", "an agent with room for more");
-    }
-    return tell_untaken(p, in, agent, code);
+    return in->origin == W4_ORIGIN_NODE && !in->took_effect ? 1 : tell_untaken(p, in, agent, code);
 }
 
 static int route_one_remote(w4_protocol *p, w4_inbound *in) {

@@ -10,5 +10,8 @@ w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, w4_party *ret_par
                             const char **ret_why);
 /* Can an envelope of a local agent go where it is meant to? NONE, NOT_FOUND or NO_ROUTE. */
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why);
+/* Gives it to one agent of this node: what the family says of that meeting, then its turn. 0 with
+ * *ret_code (NONE: taken, or kept for later), or a fatal error; in->fault says more of a code. */
+int w4_route_hand(w4_protocol *p, w4_inbound *in, w4_agent *agent, w4_refusal *ret_code);
 /* The stage `delivery`: 0, 1 with in->fault, or a fatal error. */
 int w4_route(w4_protocol *p, w4_inbound *in);

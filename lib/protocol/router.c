@@ -159,6 +159,7 @@ static int deliver_now(w4_protocol *p, const w4_agent *agent, const w4_arrival *
                                .channel = arrival->channel,
                                .owner = agent->owner,
                                .trust = w4_router_trust_of(p, arrival->sender),
+                               .paced = arrival->paced,
                                .wall_us = arrival->wall_us,
                                .type = W4_TYPE_COUNT,
                                .sender = *arrival->sender};
@@ -183,6 +184,8 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
     w4_paced paced = {.envelope = arrival->envelope,
                       .sender = *arrival->sender,
                       .from_node = *arrival->from_node,
+                      .type = arrival->type,
+                      .paced = arrival->paced,
                       .wall_us = arrival->wall_us};
     memcpy(paced.msg_id, arrival->msg_id, sizeof paced.msg_id);
     int r = w4_agent_pace(agent, &paced);
@@ -199,6 +202,7 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
                               .sender = &paced->sender,
                               .from_node = &paced->from_node,
                               .channel = W4_CHANNEL_KNOWLEDGE,
+                              .paced = paced->paced,
                               .wall_us = paced->wall_us};
         w4_refusal code;
         r = deliver_now(p, agent, &arrival, &code);

@@ -90,6 +90,8 @@ typedef struct w4_arrival {
     const w4_fingerprint *sender;
     const w4_fingerprint *from_node; /* zero: local */
     w4_channel_kind channel;
+    w4_type type;
+    bool paced; /* the human behind the agent is under pressure */
     uint64_t wall_us;
 } w4_arrival;
 int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,

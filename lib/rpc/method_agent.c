@@ -61,7 +61,8 @@ PARAMS(agent_send);
 #define SENT_ROWS \
     RPC_UUID("msg_id", R_, "of the envelope; agent.delivery names it"), \
     RPC_BOOL("stored", R_, "it outlives a crash of this node"), \
-    RPC_COUNT("recipients", R_, "agents it is on its way to")
+    RPC_COUNT("recipients", R_, "agents it is on its way to"), \
+    RPC_LABEL("notice", O_, "code of why it will wait there, as far as this node knows")
 static const w4_schema_row agent_send_result[] = {SENT_ROWS, W4_SCHEMA_END};
 RESULT(agent_send);
 
@@ -122,6 +123,7 @@ static const w4_schema_row agent_message_rows[] = {
     RPC_ENUM("trust", R_, w4_rpc_agent_states, "how far this node trusts the sender"),
     RPC_ARRAY("path", R_, 32, &w4_item_fingerprint, "nodes it came through, the first one first"),
     RPC_TIME("received_at", R_, "when this node took it"),
+    RPC_BOOL("paced", O_, "true: the human it is for, or from, is under pressure or unclear"),
     W4_SCHEMA_END};
 static const w4_schema agent_message = {agent_message_rows, true, NULL};
 

@@ -190,6 +190,22 @@ static void purge(w4_outbox *o, size_t len_max, w4_refusal code, uint64_t now_us
     }
 }
 
+bool w4_outbox_withdraw(w4_outbox *o, uint64_t token, w4_refusal code) {
+    bool waits;
+    w4_message *m = w4_queue_find(&o->queue, token, &waits);
+    if (!m) {
+        return false;
+    }
+    if (waits) {
+        unwait(o, m);
+        refuse(o, m, code, W4_OVERFLOW_COUNT);
+    } else {
+        w4_queue_remove(&o->queue, m);
+        fail_queued(o, m, code);
+    }
+    return true;
+}
+
 /* Makes room by ending the oldest messages that were never sent; the rest is on its way. */
 static bool drop_oldest(w4_outbox *o, size_t len) {
     w4_message *m;

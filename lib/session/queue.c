@@ -208,6 +208,29 @@ static void collect_queued(w4_queue *q, w4_producer *producer, uint64_t now_us, 
     }
 }
 
+static w4_message *find_in(const struct w4_messages *list, uint64_t token) {
+    w4_message *m;
+    TAILQ_FOREACH (m, list, entry) {
+        if (m->token == token) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+w4_message *w4_queue_find(const w4_queue *q, uint64_t token, bool *ret_waits) {
+    const w4_producer *producer;
+    TAILQ_FOREACH (producer, &q->known, entry) {
+        w4_message *queued = find_in(&producer->queued, token);
+        w4_message *waiting = queued ? NULL : find_in(&producer->waiting, token);
+        if (queued || waiting) {
+            *ret_waits = waiting != NULL;
+            return queued ? queued : waiting;
+        }
+    }
+    return NULL;
+}
+
 void w4_queue_collect(w4_queue *q, uint64_t now_us, size_t len_max, struct w4_messages *ret_queued,
                       struct w4_messages *ret_waiting) {
     TAILQ_INIT(ret_queued);

@@ -87,6 +87,8 @@ void w4_queue_take(w4_queue *q, w4_message *m); /* the first: its producer has h
 void w4_queue_release(w4_queue *q, w4_message *m);
 /* What goes first to make room: the oldest that is queued of who holds most. */
 w4_message *w4_queue_oldest(const w4_queue *q);
+/* The message with that token, queued or waiting; NULL: none. */
+w4_message *w4_queue_find(const w4_queue *q, uint64_t token, bool *ret_waits);
 /* Moves what is past its deadline, or longer than that, out of the queue and out of those that
  * wait. Then purge_us is set anew. */
 void w4_queue_collect(w4_queue *q, uint64_t now_us, size_t len_max, struct w4_messages *ret_queued,

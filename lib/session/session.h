@@ -181,6 +181,10 @@ int w4_session_send(w4_session *session, w4_channel_kind channel, w4_bytes messa
                     uint64_t now_us);
 /* A try to send that came to nothing before it reached the session. */
 void w4_session_count_error(w4_session *session, w4_channel_kind channel);
+/* Takes back what nothing of has been sent yet: FAILED(code) follows. False: too late, it ends as
+ * it would have. */
+bool w4_session_withdraw(w4_session *session, w4_channel_kind channel, uint64_t token,
+                         w4_refusal code);
 /* The application has dealt with n received messages of the channel: credit may be granted. */
 void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
 /* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event (after

@@ -100,6 +100,29 @@ START_TEST(order_of_the_gates) {
 }
 END_TEST
 
+/* What the stage `conditions` refuses with is what the gates of the families say. */
+START_TEST(gates_of_families_name_their_codes) {
+    size_t count;
+    const w4_stage *stages = w4_pipeline_stages(&count), *conditions = NULL;
+    for (size_t i = 0; i < count; i++) {
+        conditions = strcmp(stages[i].name, "conditions") == 0 ? &stages[i] : conditions;
+    }
+    ck_assert_ptr_nonnull(conditions);
+    for (size_t f = 0; w4_family_rules_all[f]; f++) {
+        for (size_t g = 0; g < w4_family_rules_all[f]->gate_count; g++) {
+            const w4_gate *gate = &w4_family_rules_all[f]->gates[g];
+            ck_assert_uint_gt(strlen(gate->help), 0);
+            char codes[256];
+            snprintf(codes, sizeof codes, "%s", gate->codes);
+            for (char *code = strtok(codes, " "); code; code = strtok(NULL, " ")) {
+                bool of_store = strcmp(code, "internal") == 0 || strcmp(code, "backpressure") == 0;
+                ck_assert_msg(of_store || strstr(conditions->codes, code), "%s", code);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(every_type_has_a_rule) {
     for (unsigned type = 0; type < W4_TYPE_COUNT; type++) {
         const w4_type_row *row = w4_type_row_of((w4_type)type);
@@ -323,7 +346,7 @@ static const passes gate[] = {
     {W4_TYPE_CIP_FACT_PROPOSE,   PROPOSAL, NULL, NULL, {UNTR, YES, YES, BLACK}},
     {W4_TYPE_CIP_DECISION_SHARE, "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":{\"decision_id\":\"d\",\"steps\":[\"s\"]}}", NULL, NULL, {UNTR, YES, YES, BLACK}},
     {W4_TYPE_HCP_HELLO,          "{\"consent_scope\":[\"topic:work\"],\"identity\":{\"name\":\"n\",\"role\":\"r\"},\"safety_flags\":[]}", NULL, HUMAN, {YES, YES, YES, BLACK}},
-    {W4_TYPE_HCP_STATE_UPDATE,   "{\"affect\":\"calm\",\"clarity\":50,\"consent\":\"granted\",\"presence\":\"focused\",\"pressure\":10}", NULL, HUMAN, {YES, YES, YES, BLACK}},
+    {W4_TYPE_HCP_STATE_UPDATE,   "{\"affect\":\"calm\",\"clarity\":50,\"consent\":\"granted\",\"presence\":\"focused\",\"pressure\":10}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
     {W4_TYPE_HCP_INTENT,         "{\"goal\":\"align\",\"priority\":\"low\",\"topic\":\"work\"}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
     {W4_TYPE_HCP_DECISION,       "{\"alternatives\":[\"a\"],\"decision\":\"d\",\"rationale\":\"r\"}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
     {W4_TYPE_LIP_FETCH,          "{\"query\":\"q\"}", SOURCE, NULL, {UNTR, YES, YES, BLACK}},
@@ -519,6 +542,7 @@ int main(void) {
     TCase *tcase = tcase_create("pipeline");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, order_of_the_gates);
+    tcase_add_test(tcase, gates_of_families_name_their_codes);
     tcase_add_test(tcase, every_type_has_a_rule);
     tcase_add_test(tcase, what_is_no_envelope);
     tcase_add_test(tcase, schema_says_where);

@@ -42,6 +42,7 @@ typedef struct logged {
     w4_type type;
     w4_fingerprint sender;
     w4_trust_move move;
+    bool paced;
     char statement[64]; /* DELIVER: type on the wire */
 } logged;
 
@@ -207,6 +208,7 @@ static inline void world_log(world *w, unsigned n, const w4_protocol_event *even
     *at = (logged){.kind = event->kind,
                    .owner = event->owner,
                    .code = event->code,
+                   .paced = event->paced,
                    .type = event->type,
                    .sender = event->sender,
                    .move = event->move};

@@ -1,0 +1,8 @@
+/* What others may see of HCP. */
+#pragma once
+
+#include "protocol/consent.h"
+#include "protocol/pipeline.h"
+
+const w4_humans *w4_hcp_humans(const w4_protocol *p);
+uint32_t w4_hcp_waiting(const w4_protocol *p, const w4_fingerprint *human); /* messages for them */
