@@ -18,6 +18,8 @@ static const bench_row rows[] = {
     {"idle-busy",      bench_idle_after_busy, "the same after messages on two channels"},
     {"handshake",      bench_handshake,      "handshakes a second, CPU of the accepting side"},
     {"handshake-floor", bench_handshake_floor, "the bare operations of it"},
+    {"agents-ping",    bench_agents_ping,    "round trips between agents of two nodes (--target A,B)"},
+    {"agents-stream",  bench_agents_stream,  "messages a second between agents of two nodes"},
 };
 /* clang-format on */
 

@@ -11,3 +11,5 @@ void bench_idle(const bench_options *options);
 void bench_idle_after_busy(const bench_options *options);
 void bench_handshake(const bench_options *options);
 void bench_handshake_floor(const bench_options *options);
+void bench_agents_ping(const bench_options *options);
+void bench_agents_stream(const bench_options *options);
