@@ -1,5 +1,5 @@
-/* One measurement: `bench NAME [--transport T] [--size N] [--count N] ...` prints its numbers as one
- * JSON object. scripts/bench runs them, interleaved and several times, and judges. */
+/* One measurement: `bench NAME [--transport T] [--size N] [--count N] ...` prints its numbers as
+ * one JSON object. scripts/bench runs them, interleaved and several times, and judges. */
 #include "rows.h"
 
 #include <getopt.h>
@@ -16,8 +16,16 @@ static const bench_row rows[] = {
     {"ping-floor",     bench_ping_floor,     "round trips over a bare socket"},
     {"idle",           bench_idle,           "bytes resident of a session at rest"},
     {"idle-busy",      bench_idle_after_busy, "the same after messages on two channels"},
+    {"crowd",          bench_crowd,          "bytes resident a session of a daemon (--target, --pid)"},
     {"handshake",      bench_handshake,      "handshakes a second, CPU of the accepting side"},
     {"handshake-floor", bench_handshake_floor, "the bare operations of it"},
+    {"hop",            bench_hop,            "signed envelopes a second from node to node"},
+    {"hop-floor",      bench_hop_floor,      "the same by sign, seal, stream, open, verify"},
+    {"pipeline",       bench_pipeline,       "envelopes read and verified, and bare verifications"},
+    {"queue",          bench_queue,          "messages through a channel's queues, without a seal"},
+    {"dispatch",       bench_dispatch,       "from the name of a type to its rule and to an event"},
+    {"route",          bench_route,          "the node of an agent, among 1,000"},
+    {"start",          bench_start,          "the service: until it accepts, until READY, resident at rest"},
     {"agents-ping",    bench_agents_ping,    "round trips between agents of two nodes (--target A,B)"},
     {"agents-stream",  bench_agents_stream,  "messages a second between agents of two nodes"},
 };

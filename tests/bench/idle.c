@@ -31,12 +31,20 @@ static void dial_more(bench_station *station, uint64_t now_us) {
 }
 
 static void crowd_init(crowd *c, bench_station *station, const char *address, size_t count) {
-    *c = (crowd){.count = count, .lines = calloc(count, sizeof(bench_line *)),
-                 .at_once = DIALS_AT_ONCE};
+    *c = (crowd){
+        .count = count, .lines = calloc(count, sizeof(bench_line *)), .at_once = DIALS_AT_ONCE};
     BENCH_CHECK(c->lines);
     memcpy(c->address, address, sizeof c->address);
     station->context = c;
     station->on_turn = dial_more;
+}
+
+static void crowd_deinit(crowd *c) {
+    for (size_t i = 0; c->identities && i < c->count; i++) {
+        w4_identity_free(c->identities[i]);
+    }
+    free(c->identities);
+    free(c->lines);
 }
 
 static void crowd_open(crowd *c, bench_station *station) {
@@ -160,7 +168,7 @@ static void idle(const bench_options *options, bool busy) {
     size_t after = bench_resident(0);
     BENCH_CHECK(station.open_count == options->count);
     BENCH_CHECK(!busy || c.messages == options->count * 2 * BUSY_MESSAGES);
-    bench_number("bytes_per_session", (double)(after - before) / (double)options->count);
+    bench_number("bytes_per_session", ((double)after - (double)before) / (double)options->count);
     bench_pair_tell(&pair, "", 1);
     bench_pair_join(&pair);
     bench_station_deinit(&station);
@@ -168,6 +176,33 @@ static void idle(const bench_options *options, bool busy) {
 
 void bench_idle(const bench_options *options) {
     idle(options, false);
+}
+
+/* The same against a whole daemon, whose pid and address are given: what it keeps for each of so
+ * many nodes, all that is not the session included. */
+void bench_crowd(const bench_options *options) {
+    bench_station station;
+    crowd c;
+    char address[W4_ADDRESS_MAX + 1] = "";
+    if (!options->target || options->pid <= 0 || strlen(options->target) >= sizeof address) {
+        bench_fail("--target ADDRESS --pid PID: of a daemon");
+    }
+    memcpy(address, options->target, strlen(options->target) + 1);
+    bench_station_init(&station, options->transport, NULL);
+    station.config.heartbeat_us = HEARTBEAT_US;
+    size_t before = bench_resident(options->pid);
+    crowd_init(&c, &station, address, options->count);
+    c.identities = calloc(options->count, sizeof(w4_identity *));
+    BENCH_CHECK(c.identities);
+    for (size_t i = 0; i < options->count; i++) {
+        c.identities[i] = bench_identity();
+    }
+    crowd_open(&c, &station);
+    crowd_rest(&station);
+    size_t after = bench_resident(options->pid);
+    bench_number("bytes_per_session", ((double)after - (double)before) / (double)options->count);
+    bench_station_deinit(&station);
+    crowd_deinit(&c);
 }
 
 void bench_idle_after_busy(const bench_options *options) {
@@ -188,6 +223,8 @@ static void handshake_child(const bench_pair *pair, const bench_options *options
     wall_ns = bench_wall_ns() - wall_ns;
     bench_pair_tell(pair, "", 1);
     bench_pair_tell(pair, &wall_ns, sizeof wall_ns);
+    uint8_t word;
+    bench_pair_hear(pair, &word, sizeof word);
     bench_pair_exit();
 }
 
@@ -208,7 +245,9 @@ void bench_handshake(const bench_options *options) {
     cpu_ns = bench_cpu_ns() - cpu_ns;
     uint64_t wall_ns;
     bench_pair_hear(&pair, &wall_ns, sizeof wall_ns);
+    bench_pair_tell(&pair, "", 1);
     bench_pair_join(&pair);
     bench_number("handshakes_per_s", (double)options->count * 1e9 / (double)wall_ns);
     bench_number("accept_cpu_us", (double)cpu_ns / 1e3 / (double)options->count);
+    bench_station_deinit(&station);
 }

@@ -108,8 +108,8 @@ void bench_pair_join(const bench_pair *pair) {
 /* ---- samples */
 
 void bench_samples_init(bench_samples *samples, size_t cap) {
-    *samples = (bench_samples){.values = calloc(cap > 0 ? cap : 1, sizeof *samples->values),
-                               .cap = cap};
+    *samples =
+        (bench_samples){.values = calloc(cap > 0 ? cap : 1, sizeof *samples->values), .cap = cap};
     BENCH_CHECK(samples->values);
 }
 

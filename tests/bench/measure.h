@@ -22,8 +22,6 @@ typedef struct bench_row {
     const char *help;
 } bench_row;
 
-
-
 __attribute__((noreturn, format(printf, 1, 2))) void bench_fail(const char *format, ...);
 #define BENCH_CHECK(CONDITION)                                                                     \
     ((CONDITION) ? (void)0 : bench_fail("%s:%d: %s", __FILE__, __LINE__, #CONDITION))

@@ -31,7 +31,7 @@ void bench_address(const char *transport, char ret_address[static W4_ADDRESS_MAX
     }
 }
 
-static const w4_transport_backend *backend_of(const char *transport) {
+const w4_transport_backend *bench_backend(const char *transport) {
     static const w4_transport_backend *const backends[] = {&w4_transport_tcp, &w4_transport_unix,
                                                            &w4_transport_memory};
     for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
@@ -76,7 +76,8 @@ static void drain_session(bench_line *line, uint64_t now_us) {
         case W4_SESSION_EVENT_FAILED:
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
             bench_fail("a session failed: %s %s", w4_refusal_name(event.code), event.text);
-        default:
+        case W4_SESSION_EVENT_WRITABLE:
+        case W4_SESSION_EVENT_KIND_COUNT:
             break;
         }
     }
@@ -107,6 +108,7 @@ static bench_line *line_new(bench_station *station, w4_link *link, const w4_iden
                             bool dialled, uint64_t now_us) {
     bench_line *line = calloc(1, sizeof *line);
     BENCH_CHECK(line);
+    TAILQ_INSERT_TAIL(&station->lines, line, of_station);
     line->station = station;
     line->link = link;
     line->identity = identity ? identity : station->identity;
@@ -247,16 +249,15 @@ static void open_descriptors(void) {
     }
 }
 
-/* The queues of the daemon's defaults. */
-static void set_config(bench_station *station) {
-    station->config = W4_SESSION_CONFIG_DEFAULT;
+w4_session_config bench_session_config(void) {
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
     for (unsigned k = 0; k < W4_CHANNEL_KIND_COUNT; k++) {
-        station->config.channels[k].credit = 1024;
+        config.channels[k].credit = 1024;
     }
+    return config;
 }
 
-void bench_station_init(bench_station *station, const char *transport,
-                        w4_memory_network *network) {
+void bench_station_init(bench_station *station, const char *transport, w4_memory_network *network) {
     memset(station, 0, sizeof *station);
     BENCH_CHECK(w4_crypto_init() == 0);
     open_descriptors();
@@ -265,9 +266,10 @@ void bench_station_init(bench_station *station, const char *transport,
     station->identity = bench_identity();
     bench_random(NULL, station->static_secret, sizeof station->static_secret);
     w4_dh_public(station->static_secret, station->static_public);
-    set_config(station);
+    station->config = bench_session_config();
     station->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&station->active);
+    TAILQ_INIT(&station->lines);
     w4_transport_host host = {.env = &station->env, .wake = wake, .wake_context = station};
     if (network) {
         host.loop = network;
@@ -277,10 +279,19 @@ void bench_station_init(bench_station *station, const char *transport,
         BENCH_CHECK(w4_loop_timer_new(station->loop, "bench", wake, station, &station->timer) == 0);
         host.loop = station->loop;
     }
-    BENCH_CHECK(w4_transport_open(backend_of(transport), &host, &station->transport) == 0);
+    BENCH_CHECK(w4_transport_open(bench_backend(transport), &host, &station->transport) == 0);
 }
 
 void bench_station_deinit(bench_station *station) {
+    bench_line *line;
+    while ((line = TAILQ_FIRST(&station->lines))) {
+        TAILQ_REMOVE(&station->lines, line, of_station);
+        w4_timers_remove(&station->timers, &line->timer);
+        w4_handshake_free(line->handshake);
+        w4_session_free(line->session);
+        w4_buffer_deinit(&line->pending);
+        free(line);
+    }
     station->transport = w4_transport_free(station->transport);
     if (station->loop) {
         w4_loop_cancel(station->loop, &station->turn);

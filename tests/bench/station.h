@@ -16,7 +16,8 @@ typedef struct bench_station bench_station;
 
 /* A link, its handshake, its session. */
 typedef struct bench_line {
-    TAILQ_ENTRY(bench_line) next;
+    TAILQ_ENTRY(bench_line) next; /* in active */
+    TAILQ_ENTRY(bench_line) of_station;
     bench_station *station;
     w4_link *link;
     w4_handshake *handshake;
@@ -41,7 +42,7 @@ struct bench_station {
     w4_loop_timer *timer;
     w4_timers timers;
     w4_buffer frame;
-    struct bench_lines active;
+    struct bench_lines active, lines;
     size_t open_count; /* sessions that have said OPEN */
     char address[W4_ADDRESS_MAX + 1];
     /* The application; any may be NULL. */
@@ -64,6 +65,8 @@ void bench_station_wake(bench_station *station);
 /* One turn; where there is a loop it waits for something to happen. */
 void bench_station_turn(bench_station *station);
 uint64_t bench_station_now(bench_station *station);
-w4_identity *bench_identity(void); /* a fresh one */
+w4_identity *bench_identity(void);            /* a fresh one */
+w4_session_config bench_session_config(void); /* with the queues that the daemon has by default */
+const w4_transport_backend *bench_backend(const char *transport);
 /* A place of its own for this transport to listen at. */
 void bench_address(const char *transport, char ret_address[static W4_ADDRESS_MAX + 1]);

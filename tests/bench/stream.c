@@ -119,8 +119,7 @@ static void on_told(void *context, w4_loop_ready ready) {
     ((listening *)context)->stop = true;
 }
 
-static void serve(listening *l, uint64_t *ret_cpu_ns, const uint64_t *count_from,
-                  uint64_t from) {
+static void serve(listening *l, uint64_t *ret_cpu_ns, const uint64_t *count_from, uint64_t from) {
     bench_pair_tell(&l->pair, l->station.address, sizeof l->station.address);
     BENCH_CHECK(w4_loop_watch_new(l->station.loop, "told", l->pair.from_parent, on_told, l,
                                   &l->watch) == 0);
@@ -257,9 +256,8 @@ void bench_ping_session(const bench_options *options) {
         bench_station_deinit(&l.station);
         bench_pair_exit();
     }
-    pinger p = {.size = options->size,
-                .message = calloc(1, options->size),
-                .skip = options->count / 10};
+    pinger p = {
+        .size = options->size, .message = calloc(1, options->size), .skip = options->count / 10};
     p.left = p.skip + options->count;
     bench_samples_init(&p.samples, options->count);
     BENCH_CHECK(p.message);
