@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEARTBEAT_US (500 * W4_US_PER_MS)
-#define REST_HEARTBEATS 3u /* after which an idle session has given back what it does not need */
+/* Quick enough not to wait for long, slow enough to leave time for all else. */
+#define HEARTBEAT_US(SESSIONS) (250 * W4_US_PER_MS + (SESSIONS)*UINT64_C(200))
 #define DIALS_AT_ONCE 16u
 #define BUSY_MESSAGES 32u /* each way, on each of two channels */
 
@@ -55,8 +55,9 @@ static void crowd_open(crowd *c, bench_station *station) {
     station->on_turn = NULL;
 }
 
+/* After two intervals an idle session has given back what it does not need. */
 static void crowd_rest(bench_station *station) {
-    uint64_t until_us = w4_later(bench_station_now(station), REST_HEARTBEATS * HEARTBEAT_US);
+    uint64_t until_us = w4_later(bench_station_now(station), station->config.heartbeat_us * 5 / 2);
     while (bench_station_now(station) < until_us) {
         bench_station_turn(station); /* heartbeats end the waiting */
     }
@@ -133,7 +134,7 @@ static void idle_child(const bench_pair *pair, const bench_options *options, boo
     crowd c;
     char address[W4_ADDRESS_MAX + 1];
     bench_station_init(&station, options->transport, NULL);
-    station.config.heartbeat_us = HEARTBEAT_US;
+    station.config.heartbeat_us = HEARTBEAT_US(options->count);
     bench_pair_hear(pair, address, sizeof address);
     crowd_init(&c, &station, address, options->count);
     crowd_open(&c, &station);
@@ -158,7 +159,7 @@ static void idle(const bench_options *options, bool busy) {
     char address[W4_ADDRESS_MAX + 1];
     bench_address(options->transport, address);
     bench_station_init(&station, options->transport, NULL);
-    station.config.heartbeat_us = HEARTBEAT_US;
+    station.config.heartbeat_us = HEARTBEAT_US(options->count);
     station.context = &c;
     station.on_message = answer_some;
     bench_station_listen(&station, address);
@@ -189,7 +190,7 @@ void bench_crowd(const bench_options *options) {
     }
     memcpy(address, options->target, strlen(options->target) + 1);
     bench_station_init(&station, options->transport, NULL);
-    station.config.heartbeat_us = HEARTBEAT_US;
+    station.config.heartbeat_us = HEARTBEAT_US(options->count);
     size_t before = bench_resident(options->pid);
     crowd_init(&c, &station, address, options->count);
     c.identities = calloc(options->count, sizeof(w4_identity *));
