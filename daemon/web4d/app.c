@@ -129,6 +129,7 @@ static void limits_of(const w4_config *config, const w4_config_channel *channels
             .credit = config->session.credit,
             .overflow = channel->overflow,
             .block_timeout_us = (uint64_t)channel->block_timeout_ms * W4_US_PER_MS,
+            .sla = w4_config_contract(&channel->sla),
         };
     }
 }

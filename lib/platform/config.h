@@ -62,6 +62,7 @@ typedef struct w4_config_channel {
     w4_overflow overflow;
     uint32_t queue_messages, block_timeout_ms;
     uint64_t queue_bytes;
+    w4_sla_contract sla; /* as configured: it may promise nothing */
 } w4_config_channel;
 
 typedef struct w4_config_peer {
@@ -155,6 +156,8 @@ typedef struct w4_config_faults {
 int w4_config_load(const w4_config_text *texts, size_t count, const w4_config_place *place,
                    w4_config **ret_config, w4_config_faults *ret_faults);
 w4_config *w4_config_free(w4_config *config);
+/* The contract that is meant: W4_SLA_NO_CONTRACT when nothing is promised. */
+w4_sla_contract w4_config_contract(const w4_sla_contract *configured);
 /* The channels of sessions with that node: W4_CHANNEL_KIND_COUNT of them. */
 const w4_config_channel *w4_config_channels(const w4_config *config, const w4_fingerprint *node);
 /* Appends one printable line without newline: `FILE:LINE:COLUMN: POINTER: expected ...`, as far as

@@ -121,6 +121,7 @@ static void fill_channel(w4_config_channel *channel, w4_json object) {
     if (w4_json_integer(w4_json_get(object, "block_timeout_ms"), &integer)) {
         channel->block_timeout_ms = (uint32_t)integer;
     }
+    w4_config_fill_sla(&channel->sla, w4_json_get(object, "sla"));
 }
 
 static void fill_channels(w4_config_channel channels[static W4_CHANNEL_KIND_COUNT],
@@ -133,6 +134,7 @@ static void fill_channels(w4_config_channel channels[static W4_CHANNEL_KIND_COUN
 
 static int fill_session(w4_config_whole *whole, w4_json session) {
     w4_config *config = &whole->config;
+    config->session.every.sla = w4_config_sla_default;
     fill_channel(&config->session.every, session);
     for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
         config->session.channels[kind] = config->session.every;

@@ -148,6 +148,17 @@ static const w4_schema mesh = {mesh_rows, true, NULL};
 const char *const w4_config_overflows[] = {"error",      "drop_oldest", "drop_newest", "block",
                                             "dropoldest", "dropnewest",  NULL};
 
+/* A contract. What is left out is inherited, member by member. */
+#define WEEK_MS 604800000
+#define RATE(NAME, HELP) {.name = NAME, .kind = W4_SCHEMA_NUMBER, .flags = LIVE, .min = 0, .max = 1, .help = HELP}
+static const w4_schema_row sla_rows[] = {
+    INTEGER("window_ms", LIVE, 1000, WEEK_MS, NULL, "milliseconds of the window that is measured; 60000 where nothing is said"),
+    INTEGER("p99_ms",    LIVE, 0,    WEEK_MS, NULL, "milliseconds within which 99 of 100 messages are acknowledged; 0: not promised"),
+    RATE("max_drop_rate",    "share of messages that may be dropped, refused or fail; 1: not promised"),
+    RATE("min_availability", "share of time with an open link at least; 0: not promised"),
+    W4_SCHEMA_END};
+static const w4_schema sla = {sla_rows, true, NULL};
+
 /* Members of one channel; those that are left out are inherited. */
 static const w4_schema_row channel_rows[] = {
     {.name = "overflow", .kind = W4_SCHEMA_ENUM, .flags = LIVE, .names = w4_config_overflows,
@@ -155,6 +166,7 @@ static const w4_schema_row channel_rows[] = {
     INTEGER("queue_messages",   LIVE, 1,     1048576, NULL, "messages queued and in flight"),
     INTEGER("queue_bytes",      LIVE, 65536, GIB,     NULL, "bytes queued and in flight; at least max_message"),
     INTEGER("block_timeout_ms", LIVE, 1,     600000,  NULL, "block: milliseconds that a message waits for room"),
+    OBJECT("sla", &sla, "contract of the channel, announced to the peer and measured"),
     W4_SCHEMA_END};
 static const w4_schema channel = {channel_rows, true, NULL};
 
@@ -175,7 +187,7 @@ static const w4_schema_row session_rows[] = {
     {.name = "overflow", .kind = W4_SCHEMA_ENUM, .flags = LIVE, .names = w4_config_overflows,
      .fallback = "\"error\"", .help = "what becomes of a message for a full queue"},
     INTEGER("block_timeout_ms", LIVE, 1,    600000,     "100",        "block: milliseconds that a message waits for room"),
-    OBJECT("channels", &channels, "by kind, what of these four differs from the above"),
+    OBJECT("channels", &channels, "by kind, what differs from the above"),
     {.name = "peers", .kind = W4_SCHEMA_MAP, .flags = LIVE, .min = 0, .max = W4_CONFIG_PEERS_MAX,
      .items = &peer_item, .fallback = "{}",
      .help = "by fingerprint of a node, what differs for sessions with it"},
@@ -343,10 +355,7 @@ static int64_t integer_at(w4_json effective, const char *pointer) {
     return value;
 }
 
-static void blame(w4_faults *faults, const char *expected, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void blame(w4_faults *faults, const char *expected, const char *format, ...) {
+void w4_config_blame(w4_faults *faults, const char *expected, const char *format, ...) {
     uint32_t i = faults->count++;
     if (i >= W4_FAULTS_MAX) {
         return;
@@ -386,7 +395,8 @@ static void check_repeated(w4_json effective, w4_faults *faults) {
         for (w4_json_iterator i = w4_json_first(array); w4_json_exists(i.value);
              i = w4_json_next(i)) {
             if (is_repeated(array, i)) {
-                blame(faults, "what is not in the list already", "%s/%u", lists[k], i.position);
+                w4_config_blame(faults, "what is not in the list already", "%s/%u", lists[k],
+                                i.position);
             }
         }
     }
@@ -407,7 +417,8 @@ static void check_pins(w4_json effective, w4_faults *faults) {
         if (!contains(at(effective, "/seeds"), i.name)) {
             char name[64]; /* shown: not an address, so it may be anything */
             w4_text_escape_cut(name, sizeof name, w4_json_string_raw(i.name));
-            blame(faults, "an address of /seeds, as it is spelled there", "/mesh/pins/%s", name);
+            w4_config_blame(faults, "an address of /seeds, as it is spelled there", "/mesh/pins/%s",
+                            name);
         }
     }
 }
@@ -421,7 +432,7 @@ static void check_paths(w4_json effective, w4_faults *faults) {
         for (size_t k = 0; k < i; k++) {
             if (w4_bytes_equal(w4_json_text(at(effective, files[i])),
                                w4_json_text(at(effective, files[k])))) {
-                blame(faults, "a path that nothing else has", "%s", files[i]);
+                w4_config_blame(faults, "a path that nothing else has", "%s", files[i]);
             }
         }
     }
@@ -440,7 +451,7 @@ static void check_sizes(w4_json effective, w4_faults *faults) {
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         if (integer_at(effective, pairs[i].larger) <
             integer_at(effective, pairs[i].smaller) * pairs[i].factor) {
-            blame(faults, pairs[i].expected, "%s", pairs[i].larger);
+            w4_config_blame(faults, pairs[i].expected, "%s", pairs[i].larger);
         }
     }
 }
@@ -453,7 +464,7 @@ static void check_queues(w4_json group, const char *of, int64_t least, w4_faults
         if (bytes < least) {
             char kind[16] = "";
             (void)w4_json_string_copy(i.name, kind, sizeof kind);
-            blame(faults, "at least /session/max_message", "%s/%s/queue_bytes", of, kind);
+            w4_config_blame(faults, "at least /session/max_message", "%s/%s/queue_bytes", of, kind);
         }
     }
 }
@@ -468,7 +479,8 @@ static void check_channels(w4_json effective, w4_faults *faults) {
         w4_text_escape_cut(name, sizeof name, w4_json_string_raw(i.name));
         snprintf(of, sizeof of, "/session/peers/%s", name);
         if (!w4_fingerprint_parse(w4_json_string_raw(i.name), &parsed)) {
-            blame(faults, "the fingerprint of a node, 64 lower-case hex digits", "%s", of);
+            w4_config_blame(faults, "the fingerprint of a node, 64 lower-case hex digits", "%s",
+                            of);
         }
         check_queues(i.value, of, least, faults);
     }
@@ -479,5 +491,6 @@ void w4_config_check_whole(w4_json effective, w4_faults *faults) {
     check_repeated(effective, faults);
     check_pins(effective, faults);
     check_channels(effective, faults);
+    w4_config_check_sla(at(effective, "/session"), faults);
     check_paths(effective, faults);
 }

@@ -48,5 +48,14 @@ extern const char *const w4_config_overflows[]; /* as they may be spelled; ends 
 /* Writes the document as it is, but each name of a policy in its own spelling. */
 void w4_config_respell(w4_json_writer *w, w4_json effective);
 
+/* A fault at the pointer that format makes. */
+void w4_config_blame(w4_faults *faults, const char *expected, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* config_sla.c: what is left out stays as it was. */
+extern const w4_sla_contract w4_config_sla_default;
+void w4_config_fill_sla(w4_sla_contract *contract, w4_json sla);
+void w4_config_check_sla(w4_json session, w4_faults *faults);
+
 /* What spans members: adds every fault of a document that the table found good. */
 void w4_config_check_whole(w4_json effective, w4_faults *faults);

@@ -112,13 +112,13 @@ START_TEST(inherits_channels) {
         w4_channel_kind kind;
         w4_config_channel want;
     } rows[] = {
-        {NULL, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608}},
-        {NULL, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608}},
-        {NULL, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_DROP_OLDEST, 7, 9, 8388608}},
-        {FP, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608}},
-        {FP, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_ERROR, 7, 9, 2097152}},
-        {FP2, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 1, 8388608}},
-        {FP2, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608}},
+        {NULL, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608, {0}}},
+        {NULL, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608, {0}}},
+        {NULL, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_DROP_OLDEST, 7, 9, 8388608, {0}}},
+        {FP, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 9, 8388608, {0}}},
+        {FP, W4_CHANNEL_KNOWLEDGE, {W4_OVERFLOW_ERROR, 7, 9, 2097152, {0}}},
+        {FP2, W4_CHANNEL_CONTROL, {W4_OVERFLOW_BLOCK, 3, 1, 8388608, {0}}},
+        {FP2, W4_CHANNEL_STATE, {W4_OVERFLOW_DROP_NEWEST, 7, 9, 8388608, {0}}},
     };
     ck_assert_uint_eq(c->session.peers_count, 2);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -130,6 +130,43 @@ START_TEST(inherits_channels) {
         ck_assert_uint_eq(have->queue_messages, rows[i].want.queue_messages);
         ck_assert_uint_eq(have->block_timeout_ms, rows[i].want.block_timeout_ms);
         ck_assert_uint_eq(have->queue_bytes, rows[i].want.queue_bytes);
+    }
+    w4_config_free(c);
+}
+END_TEST
+
+#define SLA_WINDOW 60000
+
+/* Contracts are inherited member by member too; one that promises nothing is none. */
+START_TEST(inherits_contracts) {
+    w4_config *c =
+        load("{\"session\":{\"channels\":{\"state\":{\"sla\":{\"p99_ms\":50,\"max_drop_rate\":0.01,"
+             "\"min_availability\":0.999}},\"control\":{\"sla\":{\"window_ms\":1000}}},"
+             "\"peers\":{\"" FP2 "\":{\"state\":{\"sla\":{\"p99_ms\":0,\"max_drop_rate\":1}},"
+             "\"control\":{\"sla\":{\"max_drop_rate\":0}}},"
+             "\"" FP "\":{\"state\":{\"sla\":{\"p99_ms\":0,\"max_drop_rate\":1.0,"
+             "\"min_availability\":0}}}}}}");
+    static const struct {
+        const char *node; /* NULL: any other */
+        w4_channel_kind kind;
+        w4_sla_contract want;
+    } rows[] = {
+        {NULL, W4_CHANNEL_CONTROL, {0, 0, W4_SLA_PPM, 0}},
+        {NULL, W4_CHANNEL_STATE, {SLA_WINDOW, 50, 10000, 999000}},
+        {NULL, W4_CHANNEL_KNOWLEDGE, {0, 0, W4_SLA_PPM, 0}},
+        {FP, W4_CHANNEL_STATE, {0, 0, W4_SLA_PPM, 0}},
+        {FP2, W4_CHANNEL_STATE, {SLA_WINDOW, 0, W4_SLA_PPM, 999000}},
+        {FP2, W4_CHANNEL_CONTROL, {1000, 0, 0, 0}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        w4_fingerprint node = {{0}};
+        ck_assert(rows[i].node == NULL ||
+                  w4_fingerprint_parse(w4_bytes_from_text(rows[i].node), &node));
+        w4_sla_contract have = w4_config_contract(&w4_config_channels(c, &node)[rows[i].kind].sla);
+        ck_assert_uint_eq(have.window_ms, rows[i].want.window_ms);
+        ck_assert_uint_eq(have.p99_ms, rows[i].want.p99_ms);
+        ck_assert_uint_eq(have.max_drop_ppm, rows[i].want.max_drop_ppm);
+        ck_assert_uint_eq(have.min_availability_ppm, rows[i].want.min_availability_ppm);
     }
     w4_config_free(c);
 }
@@ -244,6 +281,17 @@ START_TEST(names_one_fault) {
          "dropoldest, dropnewest"},
         {"{\"session\":{\"channels\":{\"knowlege\":{}}}}",
          "f: /session/channels/knowlege: no such member; did you mean \"knowledge\"?"},
+        {"{\"session\":{\"channels\":{\"state\":{\"sla\":{\"p99ms\":5}}}}}",
+         "f: /session/channels/state/sla/p99ms: no such member; did you mean \"p99_ms\"?"},
+        {"{\"session\":{\"channels\":{\"state\":{\"sla\":{\"max_drop_rate\":1.5}}}}}",
+         "f: /session/channels/state/sla/max_drop_rate: expected a number from 0 to 1"},
+        {"{\"session\":{\"channels\":{\"state\":{\"sla\":{\"p99_ms\":60001}}}}}",
+         "f: /session/channels/state/sla/p99_ms: expected at most the window_ms of the contract, "
+         "60000"},
+        {"{\"session\":{\"channels\":{\"state\":{\"sla\":{\"p99_ms\":5000}}},\"peers\":{"
+         "\"" FP "\":{\"state\":{\"sla\":{\"window_ms\":4000}}}}}}",
+         "f: /session/peers/" FP "/state/sla/window_ms: expected at least the p99_ms of the "
+         "contract, 5000"},
         {"{\"session\":{\"channels\":{\"state\":{\"queue_bytes\":65536}}}}",
          "f: /session/channels/state/queue_bytes: expected at least /session/max_message"},
         {"{\"session\":{\"peers\":{\"ada\":{}}}}",
@@ -498,7 +546,7 @@ static void check_inherited(const char *pointer, const char *name) {
         if (strcmp(row->name, "session") != 0) {
             continue;
         }
-        bool found = false;
+        bool found = strstr(pointer, "/sla/") != NULL; /* a whole of its own, see config_sla.c */
         for (row = row->object->rows; row->name != NULL; row++) {
             found = found || (strcmp(row->name, name) == 0 && row->fallback != NULL);
         }
@@ -549,6 +597,7 @@ int main(void) {
     tcase_add_test(tcase, has_defaults);
     tcase_add_test(tcase, takes_what_is_set);
     tcase_add_test(tcase, inherits_channels);
+    tcase_add_test(tcase, inherits_contracts);
     tcase_add_test(tcase, respells_policies);
     tcase_add_test(tcase, merges_fragments);
     tcase_add_test(tcase, names_one_fault);
