@@ -126,8 +126,9 @@ void bench_pipeline(const bench_options *options) {
 static void one_through(w4_outbox *out, w4_inbox *in, w4_rtt *rtt, uint8_t *frame_bytes,
                         uint64_t now_us) {
     static const uint8_t message[64];
-    uint64_t token;
-    w4_refusal outcome;
+    const w4_sending sending = {.message = w4_bytes_of(message, sizeof message),
+                                .deadline_us = W4_NEVER};
+    w4_outcome outcome;
     w4_frame frame;
     w4_bytes taken;
     uint8_t *owned;
@@ -140,7 +141,7 @@ static void one_through(w4_outbox *out, w4_inbox *in, w4_rtt *rtt, uint8_t *fram
     w4_inbox_consumed(in, 1);
     BENCH_CHECK(w4_outbox_acknowledge(out, in->expected, false, rtt, now_us));
     w4_outbox_grant(out, in->expected, 1024);
-    BENCH_CHECK(w4_outbox_pop_ended(out, &token, &outcome) && outcome == W4_REFUSAL_NONE);
+    BENCH_CHECK(w4_outbox_pop_outcome(out, &outcome) && outcome.code == W4_REFUSAL_NONE);
 }
 
 void bench_queue(const bench_options *options) {

@@ -76,6 +76,7 @@ static void drain_session(bench_line *line, uint64_t now_us) {
         case W4_SESSION_EVENT_FAILED:
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
             bench_fail("a session failed: %s %s", w4_refusal_name(event.code), event.text);
+        case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
         case W4_SESSION_EVENT_KIND_COUNT:
             break;
