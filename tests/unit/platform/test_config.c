@@ -232,6 +232,15 @@ static const char *format(uint32_t i) {
     return text;
 }
 
+static void check_bad(const char *config, const char *line) {
+    w4_config *c = NULL;
+    w4_config_text text = {"f", w4_bytes_from_text(config)};
+    ck_assert_msg(w4_config_load(&text, 1, &user, &c, &faults) == 1, "%s", config);
+    ck_assert_ptr_null(c);
+    ck_assert_str_eq(format(0), line);
+    ck_assert_msg(faults.count == 1, "%s: %u faults", config, faults.count);
+}
+
 START_TEST(names_one_fault) {
     static const struct {
         const char *text, *line;
@@ -276,6 +285,19 @@ START_TEST(names_one_fault) {
          "f: /mesh/beacons/interfaces/0: expected the name of a network interface"},
         {"{\"trust\":{\"anchors\":[{\"kind\":\"human\",\"fingerprint\":\"" FP "\"}]}}",
          "f: /trust/anchors/0/kind: expected one of agent, node"},
+        {"[]", "f: expected an object"},
+        {"null", "f: expected an object"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        check_bad(bad[i].text, bad[i].line);
+    }
+}
+END_TEST
+
+START_TEST(names_one_fault_of_channels) {
+    static const struct {
+        const char *text, *line;
+    } bad[] = {
         {"{\"session\":{\"overflow\":\"drop\"}}",
          "f: /session/overflow: expected one of error, drop_oldest, drop_newest, block, "
          "dropoldest, dropnewest"},
@@ -300,16 +322,9 @@ START_TEST(names_one_fault) {
          "f: /session/peers/" FP "/state/queue_messages: expected an integer from 1 to 1048576"},
         {"{\"session\":{\"peers\":{\"" FP "\":{\"state\":{\"queue_bytes\":65536}}}}}",
          "f: /session/peers/" FP "/state/queue_bytes: expected at least /session/max_message"},
-        {"[]", "f: expected an object"},
-        {"null", "f: expected an object"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        w4_config *c = NULL;
-        w4_config_text text = {"f", w4_bytes_from_text(bad[i].text)};
-        ck_assert_msg(w4_config_load(&text, 1, &user, &c, &faults) == 1, "%s", bad[i].text);
-        ck_assert_ptr_null(c);
-        ck_assert_str_eq(format(0), bad[i].line);
-        ck_assert_msg(faults.count == 1, "%s: %u faults", bad[i].text, faults.count);
+        check_bad(bad[i].text, bad[i].line);
     }
 }
 END_TEST
@@ -601,6 +616,7 @@ int main(void) {
     tcase_add_test(tcase, respells_policies);
     tcase_add_test(tcase, merges_fragments);
     tcase_add_test(tcase, names_one_fault);
+    tcase_add_test(tcase, names_one_fault_of_channels);
     tcase_add_test(tcase, names_place_of_bad_syntax);
     tcase_add_test(tcase, names_every_fault);
     tcase_add_test(tcase, is_bounded);
