@@ -132,8 +132,7 @@ static void one_through(w4_outbox *out, w4_inbox *in, w4_rtt *rtt, uint8_t *fram
     w4_frame frame;
     w4_bytes taken;
     uint8_t *owned;
-    BENCH_CHECK(
-        w4_outbox_push(out, w4_bytes_of(message, sizeof message), sizeof message, 1, now_us) == 0);
+    BENCH_CHECK(w4_outbox_push(out, &sending, sizeof message, now_us) == 0);
     uint8_t *end = w4_outbox_put(out, W4_CHANNEL_STATE, frame_bytes, now_us);
     w4_bytes bytes = w4_bytes_of(frame_bytes, (size_t)(end - frame_bytes));
     BENCH_CHECK(w4_frame_next(&bytes, &frame) == W4_FRAME_GOOD);
