@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct w4_line_client {
     bool gone_told;
     bool paused;
     bool eof;
+    bool hung_up; /* both ways, while it was paused: what it still said is not read */
 };
 
 TAILQ_HEAD(line_clients, w4_line_client);
@@ -42,6 +44,7 @@ struct w4_line_server {
     w4_listener *listener;
     w4_local_socket socket; /* path empty: inherited, not ours to remove */
     w4_loop_timer *timer;
+    bool checking; /* the timer runs */
     struct line_clients clients;
     struct line_clients ready;
     uint32_t count;
@@ -167,13 +170,38 @@ static void on_ready(void *context, w4_loop_ready ready) {
     }
 }
 
-/* Cuts clients that take nothing; runs again while somebody has something waiting. */
+/* A check that is due is never put off by one who comes later. */
+static void check_later(w4_line_server *server) {
+    if (!server->checking) {
+        server->checking = true;
+        w4_loop_timer_set(server->timer, w4_later(w4_loop_now_us(server->loop), CHECK_US));
+    }
+}
+
+/* Nobody reads from a client that is paused, so nothing tells that it has gone. One that only has
+ * nothing more to say waits for its answers. */
+static void check_paused(w4_line_client *client) {
+    struct pollfd poll_fd = {.fd = client->fd};
+    if (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0) {
+        client->hung_up = true;
+        client->in_at = client->in.len;
+        w4_buffer_clear(&client->out);
+        end(client, "it closed the connection");
+    }
+}
+
+/* Cuts clients that take nothing, sees those that went while paused; runs again while there are
+ * such. */
 static void on_check(void *context) {
     w4_line_server *server = (w4_line_server *)context;
     uint64_t now_us = w4_loop_now_us(server->loop);
     bool waiting = false;
     w4_line_client *client = NULL;
     TAILQ_FOREACH (client, &server->clients, next) {
+        if (client->paused && !client->hung_up) {
+            waiting = true;
+            check_paused(client);
+        }
         if (client->out.len == 0 || client->gone != NULL) {
             continue;
         }
@@ -182,7 +210,10 @@ static void on_check(void *context) {
             end(client, "it does not read");
         }
     }
-    w4_loop_timer_set(server->timer, waiting ? w4_later(now_us, CHECK_US) : W4_NEVER);
+    server->checking = false;
+    if (waiting) {
+        check_later(server);
+    }
 }
 
 /* ---- clients */
@@ -256,7 +287,7 @@ int w4_line_client_send(w4_line_client *client, w4_bytes lines) {
         client->stuck_since_us = w4_loop_now_us(client->server->loop);
         write_more(client);
         if (client->out.len > 0) {
-            w4_loop_timer_set(client->server->timer, w4_later(client->stuck_since_us, CHECK_US));
+            check_later(client->server);
         }
     }
     return 0;
@@ -268,6 +299,9 @@ size_t w4_line_client_pending(const w4_line_client *client) {
 
 void w4_line_client_pause(w4_line_client *client, bool pause) {
     client->paused = pause;
+    if (pause) {
+        check_later(client->server);
+    }
     if (!pause && (line_end(client) != NULL || client->gone != NULL)) {
         make_ready(client);
     }
@@ -396,7 +430,8 @@ static bool client_pop(w4_line_client *client, w4_line_event *ret_event) {
             return true;
         }
     }
-    if (client->gone != NULL && !client->gone_told && !client->paused) {
+    bool may_say_more = client->paused && client->eof && !client->hung_up;
+    if (client->gone != NULL && !client->gone_told && !may_say_more) {
         client->gone_told = true;
         *ret_event =
             (w4_line_event){.kind = W4_LINE_EVENT_GONE, .client = client, .reason = client->gone};

@@ -67,5 +67,7 @@ const w4_local_peer *w4_line_client_credentials(const w4_line_client *client);
  * taken; it will be cut unless it reads). */
 int w4_line_client_send(w4_line_client *client, w4_bytes lines);
 size_t w4_line_client_pending(const w4_line_client *client); /* bytes not yet taken by the kernel */
-void w4_line_client_pause(w4_line_client *client, bool pause); /* read no more lines from it */
-w4_line_client *w4_line_client_close(w4_line_client *client);  /* flushes what fits; NULL is fine */
+/* Read no more lines from it. That it is gone is told all the same, within a second: what it had
+ * said before, and nobody had read, is then lost. */
+void w4_line_client_pause(w4_line_client *client, bool pause);
+w4_line_client *w4_line_client_close(w4_line_client *client); /* flushes what fits; NULL is fine */

@@ -38,6 +38,8 @@ typedef struct w4d_client {
     uid_t uid;
     pid_t pid;
     char agent_id[W4_AGENT_ID_MAX + 1]; /* attached as; "" none */
+    bool produces;                      /* has sent something since it attached */
+    bool paused;                        /* its lines wait, as something that it sent does */
     unsigned subscribed;
     uint64_t event_cursor;               /* of node.event */
     uint8_t event_types[W4_EVENT_COUNT]; /* wanted; all when none is set */
@@ -73,6 +75,7 @@ struct w4d_app {
     uint64_t started_us;
     uint64_t status_due_us; /* of the service manager's status line */
     uint64_t event_cursor;  /* of the log */
+    uint64_t waits_turn;    /* w4_protocol_waits_turn when clients were paced last */
     w4_log_limit log_limit;
     w4_log_level log_level;
     bool to_journal; /* stderr is the journal: lines carry their priority */
@@ -114,6 +117,8 @@ void w4d_clients_flush(w4d_app *app);  /* after the commit */
 void w4d_clients_close(w4d_app *app);
 /* Speaks for nobody any more; the last connection of an agent detaches it. */
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us);
+/* It is about to send: from now on it is paused while something of its agent waits for room. */
+void w4d_client_produces(w4d_client *client);
 /* watchers.c: what happens, to those who watch. 0 or fatal. */
 int w4d_watchers_notify(w4d_app *app);
 /* It wants events after that seq; open: and is told at once of sessions that are open. */

@@ -12,6 +12,33 @@
 
 #define LINES_PER_TURN 256u
 
+/* ---- slow peers: who sends is not read while what it sent waits for room */
+
+void w4d_client_produces(w4d_client *client) {
+    client->produces = true;
+}
+
+static void pace(const w4d_app *app, w4d_client *client) {
+    bool waits =
+        client->produces && w4_protocol_waits(w4_node_protocol(app->node), client->speaks_as);
+    if (waits != client->paused) {
+        client->paused = waits;
+        w4_line_client_pause(client->line, waits);
+    }
+}
+
+static void pace_all(w4d_app *app) {
+    uint64_t turn = w4_protocol_waits_turn(w4_node_protocol(app->node));
+    w4d_client *client = NULL;
+    if (turn == app->waits_turn) {
+        return;
+    }
+    app->waits_turn = turn;
+    LIST_FOREACH (client, &app->clients, next) {
+        pace(app, client);
+    }
+}
+
 /* ---- coming and going */
 
 static bool in_group(const w4_local_peer *who, const char *name) {
@@ -80,12 +107,14 @@ void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
         w4_mesh_agents_changed(w4_node_mesh(app->node), now_us);
     }
     client->agent_id[0] = '\0';
+    client->produces = false;
     client->subscribed = 0;
     client->unacked_count = 0;
     /* Owners name what an agent is attached under, and another client may still stand under ours:
      * so the next attach of this one is under a new one. */
     client->owner = ++app->next_owner;
     client->speaks_as = client->owner;
+    pace(app, client);
 }
 
 static void client_gone(w4d_app *app, w4d_client *client) {
@@ -106,6 +135,17 @@ void w4d_clients_close(w4d_app *app) {
     }
 }
 
+/* What it asked for is carried out as far as the queues of the sessions, before its next line: the
+ * one that finds no room there is the last that is taken from it. */
+static int work_line(w4d_app *app, w4d_client *client, w4_bytes line) {
+    int r = w4d_call_line(app, client, line);
+    if (r == 0 && client->produces) {
+        r = w4_node_settle(app->node, w4_loop_now_us(app->loop));
+        pace(app, client);
+    }
+    return r;
+}
+
 static int work_server(w4d_app *app, w4_surface surface) {
     w4_line_event event;
     for (uint32_t i = 0; i < LINES_PER_TURN; i++) {
@@ -119,7 +159,7 @@ static int work_server(w4d_app *app, w4_surface surface) {
             r = client_new(app, surface, event.client);
             break;
         case W4_LINE_EVENT_LINE:
-            r = client == NULL ? 0 : w4d_call_line(app, client, event.line);
+            r = client == NULL ? 0 : work_line(app, client, event.line);
             break;
         case W4_LINE_EVENT_GONE:
             if (client != NULL) {
@@ -201,11 +241,11 @@ typedef struct outcome_row {
 } outcome_row;
 
 /* The word of agent.delivery for a code; everything that is not here is "refused". */
-static const char *outcome_of(w4_refusal code) {
+static const char *outcome_of_code(w4_refusal code) {
     static const outcome_row rows[] = {
         {W4_REFUSAL_NONE, "delivered"},        {W4_REFUSAL_TIMEOUT, "timed_out"},
         {W4_REFUSAL_STALE, "timed_out"},       {W4_REFUSAL_DISCONNECTED, "disconnected"},
-        {W4_REFUSAL_NO_ROUTE, "disconnected"}, {W4_REFUSAL_BACKPRESSURE, "dropped"},
+        {W4_REFUSAL_NO_ROUTE, "disconnected"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].code == code) {
@@ -215,13 +255,27 @@ static const char *outcome_of(w4_refusal code) {
     return "refused";
 }
 
+/* The word for what a policy did with it. */
+static const char *const outcomes_of_policies[W4_OVERFLOW_COUNT] = {
+    [W4_OVERFLOW_ERROR] = "refused",
+    [W4_OVERFLOW_DROP_OLDEST] = "dropped",
+    [W4_OVERFLOW_DROP_NEWEST] = "dropped",
+    [W4_OVERFLOW_BLOCK] = "timed_out",
+};
+
 static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
     w4_json_begin_object(w);
     if (event->code != W4_REFUSAL_NONE) {
         w4_json_member_string(w, "code", w4_refusal_name(event->code));
     }
     w4_json_member_string(w, "msg_id", event->msg_id);
-    w4_json_member_string(w, "outcome", outcome_of(event->code));
+    bool by_policy = event->policy < W4_OVERFLOW_COUNT;
+    w4_json_member_string(w, "outcome",
+                          by_policy ? outcomes_of_policies[event->policy]
+                                    : outcome_of_code(event->code));
+    if (by_policy) {
+        w4_json_member_string(w, "policy", w4_overflow_name(event->policy));
+    }
     if (event->code != W4_REFUSAL_NONE) {
         w4_json_member_string(w, "text", w4_refusal_help(event->code));
     }
@@ -285,6 +339,7 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
 void w4d_clients_notify(w4d_app *app) {
     w4_node_event event;
     int r = 0;
+    pace_all(app);
     while (r == 0 && w4_node_pop_event(app->node, &event)) {
         r = notify_event(app, &event);
     }

@@ -202,6 +202,7 @@ static int must_be_durable(w4d_call *call) {
 }
 
 int w4d_agent_send(w4d_call *call) {
+    w4d_client_produces(call->client);
     int r = must_be_attached(call);
     r = r != 0 ? r : must_be_durable(call);
     if (r != 0) {
@@ -241,6 +242,7 @@ int w4d_agent_send(w4d_call *call) {
 }
 
 int w4d_agent_submit(w4d_call *call) {
+    w4d_client_produces(call->client);
     int r = must_be_attached(call);
     r = r != 0 ? r : must_be_durable(call);
     if (r != 0) {
@@ -254,6 +256,7 @@ int w4d_agent_submit(w4d_call *call) {
 }
 
 int w4d_agent_state(w4d_call *call) {
+    w4d_client_produces(call->client);
     int r = must_be_attached(call);
     if (r != 0) {
         return r;

@@ -5,54 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What all sessions hold together is bounded: of many, each may hold the less. A few that are slow
- * have the whole of their own limits; a crowd that left with what was sent to all still waiting for
- * it does not. */
-static bool is_over_share(const w4_node *node, const w4_node_peer *peer) {
-    size_t share = W4_NODE_QUEUED_BYTES_MAX / node->session_count;
-    return w4_session_memory(peer->session) >=
-           (share > W4_NODE_QUEUED_SHARE_MIN ? share : W4_NODE_QUEUED_SHARE_MIN);
+/* Who sends, as a number: producers with the same one only share their turn. */
+static uint64_t producer_of(const w4_fingerprint *agent) {
+    uint64_t id;
+    memcpy(&id, agent->bytes, sizeof id);
+    return id;
 }
 
-int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
-                 uint64_t token, uint64_t now_us) {
-    w4_refusal code = W4_REFUSAL_NONE;
-    w4_node_peer *peer = w4_node_peer_find(node, to);
-    if (peer == NULL) {
-        code = W4_REFUSAL_NO_ROUTE;
-    } else if (is_over_share(node, peer)) {
-        code = W4_REFUSAL_BACKPRESSURE;
-    } else {
-        int r = w4_session_send(peer->session, channel, message, token, now_us);
-        if (r < 0) {
-            return r;
-        }
-        w4_node_peer_activate(node, peer);
-        if (r == W4_SESSION_E_FULL || r == W4_SESSION_E_DROPPED) {
-            code = W4_REFUSAL_BACKPRESSURE;
-        } else if (r == W4_SESSION_E_TOO_LARGE) {
-            code = W4_REFUSAL_TOO_LARGE;
-        } else if (r == W4_SESSION_E_CLOSED) {
-            code = W4_REFUSAL_DISCONNECTED;
-        }
-    }
-    if (code == W4_REFUSAL_NONE) {
-        return 0;
-    }
-    node->refusals[code]++;
-    if (code == W4_REFUSAL_BACKPRESSURE) {
-        w4_event_about about = {.event = W4_EVENT_OVERFLOW,
-                                .severity = W4_LOG_WARNING,
-                                .peer = to,
-                                .channel = w4_channel_kind_name(channel)};
-        w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-        w4_json_member_string(w, "code", w4_refusal_name(code));
-        w4_events_end(node->events);
-    }
-    if ((token & W4_TOKEN_MESH) != 0) {
-        return 0;
-    }
-    return w4_protocol_transmitted(node->protocol, token, code, now_us);
+static int transmit(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    const w4_sending sending = {.message = event->envelope,
+                                .token = event->ticket,
+                                .producer = producer_of(&event->sender),
+                                .deadline_us = event->deadline_us};
+    return w4_node_send(node, &event->node, event->channel, &sending, now_us);
 }
 
 void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
@@ -136,7 +101,11 @@ static int beacon_set(w4_node *node, w4_bytes datagram) {
 
 static int push_delivery(w4_node *node, const w4_protocol_event *event) {
     w4_node_event out = {
-        .kind = W4_NODE_EVENT_DELIVERY, .owner = event->owner, .code = event->code};
+        .kind = W4_NODE_EVENT_DELIVERY,
+        .owner = event->owner,
+        .code = event->code,
+        .policy = event->policy,
+    };
     memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
     memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
     memcpy(out.to, event->to, sizeof out.to);
@@ -230,8 +199,7 @@ static int on_mesh_envelope(w4_node *node, const w4_protocol_event *event, uint6
 static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     switch (event->kind) {
     case W4_PROTOCOL_EVENT_TRANSMIT:
-        return w4_node_send(node, &event->node, event->channel, event->envelope, event->ticket,
-                            now_us);
+        return transmit(node, event, now_us);
     case W4_PROTOCOL_EVENT_WITHDRAW:
         on_withdraw(node, event);
         return 0;
@@ -292,6 +260,12 @@ static void on_record(w4_node *node, const w4_mesh_event *event, uint64_t now_us
     w4_protocol_peer_changed(node->protocol, &event->node, now_us);
 }
 
+static int transmit_mesh(w4_node *node, const w4_mesh_event *event, uint64_t now_us) {
+    const w4_sending sending = {
+        .message = event->bytes, .token = W4_TOKEN_MESH, .deadline_us = W4_NEVER};
+    return w4_node_send(node, &event->node, W4_CHANNEL_CONTROL, &sending, now_us);
+}
+
 static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now_us) {
     switch (event->kind) {
     case W4_MESH_EVENT_DIAL:
@@ -299,8 +273,7 @@ static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now
                                  w4_fingerprint_is_zero(&event->node) ? NULL : &event->node,
                                  now_us);
     case W4_MESH_EVENT_TRANSMIT:
-        return w4_node_send(node, &event->node, W4_CHANNEL_CONTROL, event->bytes, W4_TOKEN_MESH,
-                            now_us);
+        return transmit_mesh(node, event, now_us);
     case W4_MESH_EVENT_RECORD:
         on_record(node, event, now_us);
         return 0;
@@ -334,6 +307,10 @@ static int dispatch_mesh(w4_node *node, uint64_t now_us, bool *ret_any) {
         }
     }
     return 0;
+}
+
+int w4_node_settle(w4_node *node, uint64_t now_us) {
+    return w4_node_dispatch(node, now_us);
 }
 
 int w4_node_dispatch(w4_node *node, uint64_t now_us) {

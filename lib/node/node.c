@@ -23,6 +23,9 @@ static int open_parts(w4_node *node, const w4_node_context *context, uint64_t no
         r = w4_graph_new(&node->graph);
     }
     if (r == 0) {
+        r = w4_ledger_new(&node->ledger);
+    }
+    if (r == 0) {
         r = w4_events_new(node->env, w4_identity_fingerprint(node->identity), &node->events);
     }
     if (r == 0) {
@@ -66,6 +69,7 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->config = *config;
     node->durable = true;
     node->commit_due_us = W4_NEVER;
+    node->overflow_due_us = W4_NEVER;
     node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&node->half_open);
     TAILQ_INIT(&node->active);
@@ -111,6 +115,7 @@ w4_node *w4_node_free(w4_node *node) {
     w4_mesh_free(node->mesh);
     w4_protocol_free(node->protocol);
     w4_hooks_free(node->hooks);
+    w4_ledger_free(node->ledger);
     w4_events_free(node->events);
     w4_graph_free(node->graph);
     w4_trust_book_free(node->trust);
@@ -276,6 +281,7 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
     if (r == 0) {
         r = w4_node_dispatch(node, now_us);
     }
+    w4_node_overflow_expire(node, now_us);
     if (r == 0) {
         r = commit(node, now_us);
     }
@@ -293,6 +299,7 @@ uint64_t w4_node_deadline(const w4_node *node) {
         return 0;
     }
     uint64_t deadline = w4_earlier(w4_timers_next(&node->timers), node->commit_due_us);
+    deadline = w4_earlier(deadline, node->overflow_due_us);
     deadline = w4_earlier(deadline, w4_protocol_deadline(node->protocol));
     deadline = w4_earlier(deadline, w4_mesh_deadline(node->mesh));
     for (uint32_t i = 0; i < node->transport_count; i++) {

@@ -62,6 +62,10 @@ void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now
 
 /* One turn. 0 or a fatal error. */
 int w4_node_process(w4_node *node, uint64_t now_us);
+/* What calls on the parts have led to, as far as it needs neither link nor commit: so that the
+ * owner knows, before it takes the next request of an agent, whether the one before waits for room
+ * (w4_protocol_waits). 0 or a fatal error. */
+int w4_node_settle(w4_node *node, uint64_t now_us);
 uint64_t w4_node_deadline(const w4_node *node);
 /* Has the last turn's commit succeeded? While false nothing may be promised. */
 bool w4_node_durable(const w4_node *node);
@@ -93,6 +97,7 @@ typedef struct w4_node_event {
     char msg_id[37];
     char to[W4_AGENT_ID_MAX + 1];
     w4_refusal code;
+    w4_overflow policy; /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */
     w4_trust_state trust;
     bool paced;          /* MESSAGE: the human behind the agent is under pressure */
     w4_fingerprint node; /* MESSAGE: which neighbour brought it; zero: local */
@@ -155,4 +160,8 @@ const char *w4_node_sla_measured_name(w4_sla_clause clause); /* "p99_ms", "drop_
 /* False when there is none. */
 bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer, w4_refusal code,
                            const char *text, uint64_t now_us);
+/* What was sent to a peer since the node began, over all of its sessions, with what was sent to it
+ * without one. NULL: of those of long ago. */
+w4_channel_stats w4_node_channel_stats(const w4_node *node, const w4_fingerprint *peer,
+                                       w4_channel_kind kind);
 size_t w4_node_memory(const w4_node *node); /* bytes held by sessions */

@@ -44,6 +44,10 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
     last->position = peer->position;
     w4_node_contract_gone(node, peer, now_us);
     HASH_DEL(node->peers, peer);
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        w4_channel_kind k = (w4_channel_kind)kind;
+        w4_ledger_add(node->ledger, &peer->node, k, w4_session_channel_stats(peer->session, k));
+    }
     w4_session_free(peer->session);
     free(peer);
     return NULL;
@@ -309,18 +313,12 @@ static int on_message(w4_node *node, w4_node_peer *peer, const w4_session_event 
     return r;
 }
 
-static int on_outcome(w4_node *node, uint64_t token, w4_refusal code, uint64_t now_us) {
-    if ((token & W4_TOKEN_MESH) != 0) {
-        return 0; /* records are sent anew with each session */
-    }
-    return w4_protocol_transmitted(node->protocol, token, code, now_us);
-}
-
 static int on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                      uint64_t now_us) {
     if (event->code != W4_REFUSAL_NONE) {
         node->refusals[event->code]++;
     }
+    w4_node_peer_tell_overflow(node, peer, now_us);
     int r = w4_node_lifecycle_end(node, peer, event, now_us);
     if (r < 0) {
         return r;
@@ -345,16 +343,11 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         case W4_SESSION_EVENT_MESSAGE:
             r = on_message(node, peer, &event, now_us);
             break;
-        case W4_SESSION_EVENT_DELIVERED:
-            w4_node_contract_delivered(peer, event.channel, event.latency_us, now_us);
-            r = on_outcome(node, event.token, W4_REFUSAL_NONE, now_us);
-            break;
-        case W4_SESSION_EVENT_FAILED:
-            r = on_outcome(node, event.token,
-                           event.code == W4_REFUSAL_NONE ? W4_REFUSAL_DISCONNECTED : event.code,
-                           now_us);
-            break;
         case W4_SESSION_EVENT_ADMITTED:
+        case W4_SESSION_EVENT_DELIVERED:
+        case W4_SESSION_EVENT_FAILED:
+            r = w4_node_outcome(node, peer, &event, now_us);
+            break;
         case W4_SESSION_EVENT_WRITABLE:
             break;
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:

@@ -1,6 +1,7 @@
 /* The inside of a node, shared by the files of this folder only. */
 #pragma once
 
+#include "node/ledger.h"
 #include "node/node.h"
 #include "node/timers.h"
 #include "transport/source_limit.h"
@@ -17,6 +18,7 @@
 #define W4_NODE_QUEUED_BYTES_MAX ((size_t)256 * 1024 * 1024) /* for all sessions together */
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
+#define W4_NODE_OVERFLOW_US W4_US_PER_S   /* between two events of one queue that overflows */
 #define W4_NODE_ROUNDS_MAX 64u            /* of passing events between the parts, in one turn */
 #define W4_NODE_FRAMES_PER_TURN 512u      /* taken from one transport before others have a turn */
 #define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
@@ -66,6 +68,12 @@ typedef struct w4_node_told {
     uint64_t reconnects;   /* how often it was open again */
     uint64_t seq, wall_us; /* of that event */
 } w4_node_told;
+/* How often a queue overflowed, and what was told of it. */
+typedef struct w4_node_overflow {
+    uint64_t of_session; /* of the session's own count, what is in seen */
+    uint64_t seen, told;
+    uint64_t quiet_until_us;
+} w4_node_overflow;
 
 /* One authenticated peer and its session. */
 struct w4_node_peer {
@@ -80,6 +88,7 @@ struct w4_node_peer {
     bool announced;     /* mesh and protocol know it is up */
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised */
+    w4_node_overflow overflow[W4_CHANNEL_KIND_COUNT];
 };
 
 TAILQ_HEAD(w4_node_peers, w4_node_peer);
@@ -111,6 +120,7 @@ struct w4_node {
     w4_mesh *mesh;
     w4_events *events;
     w4_hooks *hooks;
+    w4_ledger *ledger;
 
     w4_transport *transports[W4_NODE_TRANSPORTS_MAX];
     uint32_t transport_count;
@@ -139,7 +149,8 @@ struct w4_node {
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     bool durable;
-    uint64_t commit_due_us; /* after one that failed */
+    uint64_t commit_due_us;   /* after one that failed */
+    uint64_t overflow_due_us; /* there is more to tell of a queue that overflows */
     bool draining;
     bool again; /* a transport has more than one turn takes */
 };
@@ -191,11 +202,18 @@ void w4_node_contract_delivered(w4_node_peer *peer, w4_channel_kind kind, uint64
                                 uint64_t now_us);
 int w4_node_contract_expire(w4_node *node, w4_node_contract *contract, uint64_t now_us);
 void w4_node_contracts_free(w4_node *node);
+/* sending.c */
+int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
+                 const w4_sending *sending, uint64_t now_us);
+/* ADMITTED, DELIVERED, FAILED of a session. */
+int w4_node_outcome(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                    uint64_t now_us);
+/* What was not told yet of its queues. */
+void w4_node_peer_tell_overflow(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+void w4_node_overflow_expire(w4_node *node, uint64_t now_us);
 
 /* dispatch.c */
 int w4_node_dispatch(w4_node *node, uint64_t now_us); /* until the parts are quiet */
-int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel, w4_bytes message,
-                 uint64_t token, uint64_t now_us);
 void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
                       const char *msg_id, const w4_fingerprint *sender, uint64_t now_us);
 /* Tells of the move; a node that is blocked now loses its session. */

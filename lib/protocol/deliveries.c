@@ -45,7 +45,7 @@ static int end_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64
     if (r == 0 && !parcel->again) {
         const w4_fingerprint *to =
             w4_fingerprint_is_zero(&parcel->receiver) ? &neighbour->node : &parcel->receiver;
-        r = w4_router_tell_delivery(p, &parcel->sender, parcel->msg_id, to, code);
+        r = w4_router_tell_dropped(p, &parcel->sender, parcel->msg_id, to, code, parcel->policy);
     }
     if (mark == W4_LETTER_OPEN) {
         neighbour->cursor = w4_earlier(neighbour->cursor, parcel->letter);
@@ -61,6 +61,8 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
                                .node = parcel->neighbour->node,
                                .channel = parcel->channel,
+                               .sender = parcel->sender,
+                               .deadline_us = parcel->deadline_us,
                                .type = W4_TYPE_COUNT};
     int r = w4_parcel_fly(&p->parcels, parcel, &event.ticket);
     if (r == 0) {
@@ -197,6 +199,8 @@ int w4_deliver_unheld(w4_protocol *p, w4_bytes envelope, const w4_envelope_draft
                                .node = *node,
                                .channel = w4_type_row_of(draft->type)->channel,
                                .ticket = w4_parcels_ticket(&p->parcels),
+                               .sender = sender->fingerprint,
+                               .deadline_us = W4_NEVER,
                                .type = W4_TYPE_COUNT};
     r = w4_event_queue_push(&p->events, &event, blob);
     w4_blob_unref(blob);
@@ -362,6 +366,14 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
     }
     int r = end_parcel(p, parcel, outcome, now_us);
     return r == 0 && again && outcome == W4_REFUSAL_NONE ? pump(p, neighbour, now_us) : r;
+}
+
+int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
+    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
+    if (parcel) {
+        parcel->policy = policy;
+    }
+    return w4_deliveries_transmitted(p, ticket, W4_REFUSAL_BACKPRESSURE, now_us);
 }
 
 /* ---- neighbours */

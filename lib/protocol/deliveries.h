@@ -37,6 +37,7 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
                              uint64_t now_us);
 
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us);
+int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us);
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);

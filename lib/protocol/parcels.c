@@ -76,15 +76,41 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
     parcel->state = W4_PARCEL_PARKED;
     parcel->envelope = NULL;
     parcel->by_ticket = NULL;
+    parcel->waits = false;
+    parcel->policy = W4_OVERFLOW_COUNT;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
     parcels->count++;
     *ret_parcel = parcel;
     return 0;
 }
 
+void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits) {
+    if (waits == parcel->waits || (waits && parcel->again)) {
+        return;
+    }
+    parcel->waits = waits;
+    parcels->waits_turn++;
+    if (waits) {
+        LIST_INSERT_HEAD(&parcels->waiting, parcel, wait);
+    } else {
+        LIST_REMOVE(parcel, wait);
+    }
+}
+
+bool w4_parcels_wait(const w4_parcels *parcels, const w4_fingerprint *sender) {
+    const w4_parcel *parcel;
+    LIST_FOREACH (parcel, &parcels->waiting, wait) {
+        if (w4_fingerprint_equal(&parcel->sender, sender)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes it out of the list and state that it is in. */
 static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
     w4_neighbour *neighbour = parcel->neighbour;
+    w4_parcel_set_waits(parcels, parcel, false);
     switch (parcel->state) {
     case W4_PARCEL_HELD:
         TAILQ_REMOVE(&neighbour->held, parcel, link);

@@ -4,6 +4,7 @@
 
 #include "protocol/blob.h"
 #include "protocol/protocol.h"
+#include "session/session.h"
 
 #include <sys/queue.h>
 
@@ -22,6 +23,7 @@ typedef struct w4_neighbour w4_neighbour;
 
 typedef struct w4_parcel {
     TAILQ_ENTRY(w4_parcel) link; /* of the neighbour */
+    LIST_ENTRY(w4_parcel) wait;  /* of all that wait for room in their session */
     w4_neighbour *neighbour;
     w4_parcel_state state;
     uint64_t ticket;   /* FLYING */
@@ -35,11 +37,14 @@ typedef struct w4_parcel {
     uint64_t hold_us;     /* HELD: until then */
     uint64_t deadline_us; /* the sender's; W4_NEVER */
     bool again;           /* from the outbox: its sender has been told, or is gone */
+    bool waits;           /* FLYING: the session has no room and lets it wait */
+    w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
     bool bare;            /* sent without a handshake, since nobody was there to greet */
     void *by_ticket;      /* of the table */
 } w4_parcel;
 
 TAILQ_HEAD(w4_parcel_list, w4_parcel);
+LIST_HEAD(w4_parcel_waits, w4_parcel);
 
 struct w4_neighbour {
     w4_fingerprint node;
@@ -60,6 +65,8 @@ typedef struct w4_parcels {
     uint32_t count;
     size_t bytes;
     uint64_t last_ticket;
+    struct w4_parcel_waits waiting; /* their producers are not read */
+    uint64_t waits_turn;            /* moves with each change of it */
 } w4_parcels;
 
 void w4_parcels_deinit(w4_parcels *parcels);
@@ -81,6 +88,10 @@ void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope);
 int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);
+
+/* Of one that flies. What is sent again has no producer who could wait. */
+void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits);
+bool w4_parcels_wait(const w4_parcels *parcels, const w4_fingerprint *sender);
 
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket);
 uint64_t w4_parcels_ticket(w4_parcels *parcels); /* one that no parcel has */

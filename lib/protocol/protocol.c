@@ -470,6 +470,35 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     return p->failed != 0 ? p->failed : w4_deliveries_transmitted(p, ticket, outcome, now_us);
 }
 
+int w4_protocol_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
+    return p->failed != 0 ? p->failed : w4_deliveries_dropped(p, ticket, policy, now_us);
+}
+
+void w4_protocol_set_waits(w4_protocol *p, uint64_t ticket, bool waits) {
+    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
+    if (parcel) {
+        w4_parcel_set_waits(&p->parcels, parcel, waits);
+    }
+}
+
+bool w4_protocol_waits(const w4_protocol *p, uint64_t owner) {
+    const w4_agent *agent;
+    if (LIST_EMPTY(&p->parcels.waiting)) {
+        return false;
+    }
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        if (agent->attached && agent->owner == owner &&
+            w4_parcels_wait(&p->parcels, &agent->fingerprint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t w4_protocol_waits_turn(const w4_protocol *p) {
+    return p->parcels.waits_turn;
+}
+
 /* ---- time */
 
 uint64_t w4_protocol_deadline(const w4_protocol *p) {

@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
+#include "session/session.h"
 #include "store/store.h"
 #include "trust/book.h"
 #include "json/writer.h"
@@ -148,6 +149,17 @@ int w4_protocol_receive(w4_protocol *protocol, const w4_fingerprint *from_node, 
 int w4_protocol_transmitted(w4_protocol *protocol, uint64_t ticket, w4_refusal outcome,
                             uint64_t now_us);
 
+/* The same for one that a policy of its channel ended: backpressure. */
+int w4_protocol_dropped(w4_protocol *protocol, uint64_t ticket, w4_overflow policy,
+                        uint64_t now_us);
+/* The session has no room for a TRANSMIT and lets it wait; false: it has its place now. What became
+ * of it is still to come. */
+void w4_protocol_set_waits(w4_protocol *protocol, uint64_t ticket, bool waits);
+/* Does something wait that an agent of that owner sent? So long nothing more is to be taken from
+ * him. The answer may be another only when the turn has moved. */
+bool w4_protocol_waits(const w4_protocol *protocol, uint64_t owner);
+uint64_t w4_protocol_waits_turn(const w4_protocol *protocol);
+
 uint64_t w4_protocol_deadline(const w4_protocol *protocol);
 int w4_protocol_expire(w4_protocol *protocol, uint64_t now_us);
 
@@ -172,6 +184,7 @@ typedef struct w4_protocol_event {
     w4_fingerprint node;     /* TRANSMIT: to; REJECTED, DELIVER, MESH: from (zero: local) */
     w4_channel_kind channel; /* TRANSMIT */
     uint64_t ticket;         /* TRANSMIT */
+    uint64_t deadline_us;    /* TRANSMIT: worth nothing from then on; W4_NEVER */
     w4_bytes envelope;       /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
     uint64_t owner;          /* DELIVER, DELIVERY */
     char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */
@@ -181,11 +194,12 @@ typedef struct w4_protocol_event {
     char msg_id[37];                    /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
     char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */
     w4_refusal code;                    /* DELIVERY: NONE is delivered; REJECTED */
+    w4_overflow policy;                 /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */
     w4_family family;                   /* ROUTED, REJECTED when known */
     w4_type type;                       /* ROUTED; W4_TYPE_COUNT when unknown */
-    w4_fingerprint sender;              /* REJECTED, ROUTED: as claimed; zero when unknown */
-    char text[256];                     /* REJECTED: pointer and expectation, printable */
-    w4_trust_move move;                 /* TRUST */
+    w4_fingerprint sender; /* TRANSMIT; REJECTED, ROUTED: as claimed; zero when unknown */
+    char text[256];        /* REJECTED: pointer and expectation, printable */
+    w4_trust_move move;    /* TRUST */
 } w4_protocol_event;
 
 bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);

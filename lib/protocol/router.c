@@ -43,6 +43,11 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
 
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                             const w4_fingerprint *receiver, w4_refusal code) {
+    return w4_router_tell_dropped(p, sender, msg_id, receiver, code, W4_OVERFLOW_COUNT);
+}
+
+int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                           const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy) {
     const w4_agent *agent = w4_agents_find(&p->agents, sender);
     if (!agent || !agent->attached) {
         return 0;
@@ -50,6 +55,7 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVERY,
                                .owner = agent->owner,
                                .code = code,
+                               .policy = policy,
                                .type = W4_TYPE_COUNT};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, msg_id, sizeof event.msg_id);

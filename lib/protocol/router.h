@@ -66,6 +66,10 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                             const w4_fingerprint *receiver, w4_refusal code);
 
+/* The same for what a session had no room for: which policy it was that ended it. */
+int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                           const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy);
+
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 

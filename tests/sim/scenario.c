@@ -243,9 +243,11 @@ static void confirm(play *p, sim_node *node) {
 
 static void hostile_send(play *p, unsigned to, w4_bytes envelope) {
     sim_node *hostile = hostile_of(p);
+    const w4_sending sending = {
+        .message = envelope, .token = W4_TOKEN_MESH, .deadline_us = W4_NEVER};
     if (hostile->node != NULL &&
-        w4_node_send(hostile->node, &p->world->nodes[to].id, W4_CHANNEL_KNOWLEDGE, envelope,
-                     W4_TOKEN_MESH, p->world->now_us) < 0) {
+        w4_node_send(hostile->node, &p->world->nodes[to].id, W4_CHANNEL_KNOWLEDGE, &sending,
+                     p->world->now_us) < 0) {
         sim_fail(p->world, "alive: the hostile node cannot send");
     }
     sim_poke(hostile);
