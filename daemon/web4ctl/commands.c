@@ -11,7 +11,8 @@ static const char *const trust_states[] = {"untrusted", "unknown", "probing", "t
                                            "blacklisted", "blocked", "restricted", NULL};
 static const char *const list_states[] = {"untrusted", "unknown", "probing", "trusted",
                                           "blacklisted", "blocked", "restricted", "pending",
-                                          "accepted", "disputed", "rejected", "refuted", NULL};
+                                          "accepted", "disputed", "rejected", "refuted",
+                                          "granted", "limited", "revoked", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const types[] = {
     "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
@@ -103,6 +104,8 @@ static const ctl_argument_row trust_set_arguments[] = {
     ONE("SUBJECT", "subject", SUBJECT_HELP),
     {"STATE", TEXT, false, false, "state", trust_states, false, "where it goes"},
     END_ARGUMENTS};
+static const ctl_argument_row human_argument[] = {
+    ONE("HUMAN", "human", "fingerprint, unique prefix of one, or agent_id"), END_ARGUMENTS};
 static const ctl_argument_row fact_argument[] = {
     ONE("FACT", "fact", "its id, or a unique prefix of it"), END_ARGUMENTS};
 static const ctl_argument_row send_arguments[] = {
@@ -128,6 +131,7 @@ OPTIONS(reason_options, CTL_OPTION_REASON);
 OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
 OPTIONS(kind_options, CTL_OPTION_KIND);
 OPTIONS(trust_set_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
+OPTIONS(consent_options, CTL_OPTION_STATE);
 OPTIONS(agents_options, CTL_OPTION_LOCAL);
 OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT, CTL_OPTION_OFFSET);
 OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER, CTL_OPTION_FULL);
@@ -158,6 +162,8 @@ const ctl_command ctl_commands[] = {
     {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},
     {"trust set",       trust_set_arguments, trust_set_options,  ASK, M(TRUST_SET),      V(trust_entry),    false, "set how far one is trusted"},
     {"trust why",       subject_argument,    kind_options,       ASK, M(TRUST_WHY),      V(trust_why),      false, "each move of one's trust with its cause"},
+    {"consent list",    NULL,                consent_options,    ASK, M(CONSENT_LIST),   V(consents),       true,  "humans this node has heard of, with their consent"},
+    {"consent show",    human_argument,      NULL,               ASK, M(CONSENT_SHOW),   V(consent),        false, "what one human consents to, and said last"},
     {"agents list",     NULL,                agents_options,     ASK, M(AGENTS_LIST),    V(agents),         true,  "agents of this node and of its neighbours"},
     {"facts list",      NULL,                facts_options,      ASK, M(FACTS_LIST),     V(facts),          true,  "facts that the node knows"},
     {"facts show",      fact_argument,       NULL,               ASK, M(FACTS_SHOW),     V(fact),           false, "one fact with everybody who spoke to it"},

@@ -236,6 +236,36 @@ static const ctl_view rejections = {TABLE, "Rejected by", "/fact/rejections", vo
 static const ctl_view confirmations = {TABLE, "Confirmed by", "/fact/confirmations", voice_columns, "nobody yet", &rejections};
 const ctl_view ctl_view_fact = {RECORD, NULL, "/fact", fact_record, NULL, &confirmations};
 
+static const ctl_column consent_columns[] = {
+    {"HUMAN",    "/agent_id", CTL_CUT},
+    {"KEY",      "/human",    CTL_SHORT},
+    {"CONSENT",  "/consent",  CTL_STATE},
+    {"SCOPE",    "/scope",    CTL_LIST},
+    {"RELATION", "/relation", CTL_STATE},
+    {"PRESSURE", "/pressure", CTL_TEXT},
+    {"WAITING",  "/waiting",  CTL_TEXT},
+    {"SAID",     "/said_at",  CTL_TIME},
+    END};
+const ctl_view ctl_view_consents = {TABLE, NULL, "/humans", consent_columns, "nobody has greeted yet", NULL};
+static const ctl_column consent_record[] = {
+    {"Human",       "/agent_id", CTL_TEXT},
+    {"Fingerprint", "/human",    CTL_TEXT},
+    {"Consent",     "/consent",  CTL_STATE},
+    {"Scope",       "/scope",    CTL_LIST},
+    {"Relation",    "/relation", CTL_STATE},
+    {"Presence",    "/presence", CTL_TEXT},
+    {"Affect",      "/affect",   CTL_TEXT},
+    {"Clarity",     "/clarity",  CTL_TEXT},
+    {"Pressure",    "/pressure", CTL_TEXT},
+    {"Counts now",  "/fresh",    CTL_YES},
+    {"Waiting",     "/waiting",  CTL_TEXT},
+    {"Attached",    "/local",    CTL_YES},
+    {"Said in",     "/msg_id",   CTL_TEXT},
+    {"Said",        "/said_at",  CTL_TIME},
+    {"Taken",       "/taken_at", CTL_TIME},
+    END};
+const ctl_view ctl_view_consent = {RECORD, NULL, "/human", consent_record, NULL, NULL};
+
 static const ctl_column graph_nodes[] = {
     {"NODE",      "/fingerprint", CTL_SHORT},
     {"NAME",      "/name",        CTL_CUT},

@@ -12,6 +12,8 @@ extern const ctl_view ctl_view_sessions;
 extern const ctl_view ctl_view_session;
 extern const ctl_view ctl_view_session_closed;
 extern const ctl_view ctl_view_trust_list;
+extern const ctl_view ctl_view_consents;
+extern const ctl_view ctl_view_consent;
 extern const ctl_view ctl_view_trust_entry;
 extern const ctl_view ctl_view_trust_why;
 extern const ctl_view ctl_view_agents;

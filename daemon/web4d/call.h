@@ -36,6 +36,7 @@ bool w4d_list_full(const w4d_call *call);
 /* resolve.c: names as people type them. 0, or 1 refused (not_found; says when it is ambiguous). */
 int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent);
 int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node);
+int w4d_resolve_human(w4d_call *call, const char *name, w4_fingerprint *ret_human);
 /* kind W4_TRUST_KIND_COUNT: whichever it is; *ret_kind tells. */
 int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
                         w4_fingerprint *ret_subject, w4_trust_kind *ret_kind);
@@ -58,6 +59,9 @@ void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents);
 
+/* methods_agent.c: 0 when the connection speaks for an agent and the store keeps things. */
+int w4d_agent_must_send(w4d_call *call);
+
 /* One function for each row of rpc/method.c. */
 int w4d_status_get(w4d_call *call);
 int w4d_peers_list(w4d_call *call);
@@ -72,6 +76,8 @@ int w4d_trust_list(w4d_call *call);
 int w4d_trust_show(w4d_call *call);
 int w4d_trust_set(w4d_call *call);
 int w4d_trust_why(w4d_call *call);
+int w4d_consent_list(w4d_call *call);
+int w4d_consent_show(w4d_call *call);
 int w4d_agents_list(w4d_call *call);
 int w4d_facts_list(w4d_call *call);
 int w4d_facts_show(w4d_call *call);
@@ -86,6 +92,7 @@ int w4d_agent_detach(w4d_call *call);
 int w4d_agent_send(w4d_call *call);
 int w4d_agent_submit(w4d_call *call);
 int w4d_agent_state(w4d_call *call);
+int w4d_agent_human_state(w4d_call *call);
 int w4d_agent_ack(w4d_call *call);
 int w4d_agent_events_watch(w4d_call *call);
 int w4d_peers_find(w4d_call *call);

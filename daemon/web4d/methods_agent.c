@@ -201,6 +201,11 @@ static int must_be_durable(w4d_call *call) {
                       w4_store_error(call->app->store));
 }
 
+int w4d_agent_must_send(w4d_call *call) {
+    int r = must_be_attached(call);
+    return r != 0 ? r : must_be_durable(call);
+}
+
 int w4d_agent_send(w4d_call *call) {
     w4d_client_produces(call->client);
     int r = must_be_attached(call);

@@ -1,5 +1,7 @@
 #include "web4d/call.h"
 
+#include "protocol/hcp.h"
+
 #include "base/text.h"
 
 #include <string.h>
@@ -125,6 +127,28 @@ int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agen
     return r;
 }
 
+static void consider_humans(w4d_call *call, match *m, const char *name) {
+    const w4_humans *humans = w4_hcp_humans(w4_node_protocol(call->app->node));
+    void *cursor = NULL;
+    const w4_human *human;
+    while ((human = w4_humans_next(humans, &cursor)) != NULL) {
+        consider(m, name, human->agent_id, &human->fingerprint, W4_TRUST_HUMAN);
+    }
+}
+
+int w4d_resolve_human(w4d_call *call, const char *name, w4_fingerprint *ret_human) {
+    match m = {0};
+    consider_humans(call, &m, name);
+    if (m.count == 0) {
+        return w4d_resolve_agent(call, name, ret_human);
+    }
+    int r = decide(call, &m, "/human", name, "human");
+    if (r == 0) {
+        *ret_human = m.fingerprint;
+    }
+    return r;
+}
+
 int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node) {
     match m = {0};
     consider_nodes(call, &m, name);
@@ -147,6 +171,9 @@ int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
     }
     if (kind == W4_TRUST_NODE || kind == W4_TRUST_KIND_COUNT) {
         consider_nodes(call, &m, name);
+    }
+    if (kind == W4_TRUST_HUMAN) {
+        consider_humans(call, &m, name);
     }
     consider_trusted(call, &m, name, kind);
     w4_fingerprint whole;
@@ -171,6 +198,11 @@ static bool agent_name(w4d_app *app, const w4_fingerprint *subject, char *ret_na
     }
     w4_fingerprint node;
     const w4_record_agent *agent = w4_graph_find_agent(w4_node_graph(app->node), subject, &node);
+    const w4_human *human = w4_humans_find(w4_hcp_humans(w4_node_protocol(app->node)), subject);
+    if (agent == NULL && human != NULL) {
+        w4_text_copy(ret_name, size, w4_bytes_from_text(human->agent_id));
+        return true;
+    }
     if (agent != NULL) {
         w4_text_copy(ret_name, size, w4_bytes_from_text(agent->agent_id));
     }

@@ -85,6 +85,13 @@ w4_human *w4_humans_next(const w4_humans *humans, void **cursor) {
     return e ? &e->human : NULL;
 }
 
+w4_human *w4_humans_previous(const w4_humans *humans, void **cursor) {
+    entry *e = *cursor ? TAILQ_PREV((entry *)*cursor, entry_list, by_use)
+                       : TAILQ_LAST(&humans->by_use, entry_list);
+    *cursor = e ? e : *cursor;
+    return e ? &e->human : NULL;
+}
+
 size_t w4_humans_count(const w4_humans *humans) {
     return HASH_COUNT(humans->map);
 }

@@ -56,6 +56,7 @@ w4_humans *w4_humans_free(w4_humans *humans);
 w4_human *w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent);
 /* One after the other, longest untouched first; *cursor starts as NULL. NULL: end. */
 w4_human *w4_humans_next(const w4_humans *humans, void **cursor);
+w4_human *w4_humans_previous(const w4_humans *humans, void **cursor); /* the same, backwards */
 size_t w4_humans_count(const w4_humans *humans);
 
 /* Takes what a verified envelope of HCP says of its sender, unless something later is known; of two

@@ -29,6 +29,7 @@ extern const w4_schema w4_rpc_peer;
 extern const w4_schema w4_rpc_session;
 extern const w4_schema w4_rpc_trust_entry;
 extern const w4_schema w4_rpc_trust_move;
+extern const w4_schema w4_rpc_human;
 extern const w4_schema w4_rpc_event;
 
 extern const w4_schema_row w4_rpc_address_item; /* "tcp:HOST:PORT" */

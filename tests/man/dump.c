@@ -26,6 +26,7 @@ static const shape shapes[] = {
     {"fact", &w4_rpc_fact},
     {"peer", &w4_rpc_peer},
     {"session", &w4_rpc_session},
+    {"human", &w4_rpc_human},
     {"trust entry", &w4_rpc_trust_entry},
     {"trust move", &w4_rpc_trust_move},
 };
