@@ -43,6 +43,8 @@ ctl_status ctl_call(ctl_context *ctl, w4_method method, w4_bytes params, w4_json
 ctl_status ctl_client_failed(const ctl_context *ctl, int error);
 /* Params of the command, checked against its method. */
 ctl_status ctl_params(const ctl_context *ctl, w4_method method, w4_buffer *out);
+/* Asks what the command asks, connecting first where that is due; as ctl_call. */
+ctl_status ctl_ask(ctl_context *ctl, w4_json *ret_result);
 /* Is a node there at that path? Quiet. */
 bool ctl_try_connect(ctl_context *ctl, const char *path);
 
@@ -64,6 +66,13 @@ typedef struct ctl_config {
 ctl_status ctl_config_load(const ctl_context *ctl, const char *const *files, size_t count,
                            bool quiet, ctl_config *ret_config);
 void ctl_config_deinit(ctl_config *config);
+
+/* ---- watch.c */
+
+/* Asks every --watch seconds, until a signal or the end of the node. */
+ctl_status ctl_run_again_and_again(ctl_context *ctl);
+void ctl_terminal_size(size_t *ret_columns,
+                       size_t *ret_lines); /* of stdout; 80 and 24 for others */
 
 /* ---- what commands run */
 ctl_status ctl_run_method(ctl_context *ctl);

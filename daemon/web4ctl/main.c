@@ -16,24 +16,13 @@ static bool wants_colour(void) {
            terminal != NULL && strcmp(terminal, "dumb") != 0;
 }
 
-static ctl_status run_again_and_again(ctl_context *ctl) {
-    struct timespec pause = {.tv_sec = ctl_integer(&ctl->line, CTL_OPTION_WATCH, 1)};
-    w4_method method = ctl->line.command->method;
-    if (ctl->line.command->run != ctl_run_method || w4_method_row_of(method)->changes) {
-        ctl_error(ctl, "%s cannot be watched", ctl->line.command->words);
-        return CTL_USAGE;
+/* Tables are fitted to a terminal; who reads them through a pipe has all of them. */
+static size_t table_width(void) {
+    size_t columns = 0, lines;
+    if (isatty(STDOUT_FILENO) == 1) {
+        ctl_terminal_size(&columns, &lines);
     }
-    bool clear = isatty(STDOUT_FILENO) == 1 && ctl->ops == &ctl_output_people;
-    for (;;) {
-        if (clear) {
-            fputs("\x1b[H\x1b[2J", ctl->output.file);
-        }
-        ctl_status status = ctl_run_method(ctl);
-        if (status != CTL_DONE) {
-            return status;
-        }
-        nanosleep(&pause, NULL);
-    }
+    return columns;
 }
 
 static ctl_status run(ctl_context *ctl) {
@@ -49,7 +38,7 @@ static ctl_status run(ctl_context *ctl) {
         ctl_error(ctl, "this system gives no randomness");
         return CTL_REFUSED;
     }
-    return ctl_has(&ctl->line, CTL_OPTION_WATCH) ? run_again_and_again(ctl)
+    return ctl_has(&ctl->line, CTL_OPTION_WATCH) ? ctl_run_again_and_again(ctl)
                                                  : ctl->line.command->run(ctl);
 }
 
@@ -59,6 +48,7 @@ int main(int argc, char *argv[]) {
     setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters; without it bytes count */
     ctl.output.file = stdout;
     ctl.output.colour = false;
+    ctl.output.width = table_width();
     ctl.err = stderr;
     ctl.fd = -1;
     ctl_status status = ctl_line_parse(argc, argv, &ctl.line, error, sizeof error);

@@ -230,20 +230,22 @@ ctl_status ctl_params(const ctl_context *ctl, w4_method method, w4_buffer *out) 
     return status;
 }
 
-ctl_status ctl_run_method(ctl_context *ctl) {
+ctl_status ctl_ask(ctl_context *ctl, w4_json *ret_result) {
     w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
     w4_method method = ctl->line.command->method;
-    w4_json result;
     ctl_status status = ctl_params(ctl, method, &params);
     if (status == CTL_DONE && ctl->client == NULL) {
         status = ctl_connect(ctl, w4_method_row_of(method)->surface);
     }
     if (status == CTL_DONE) {
-        status = ctl_call(ctl, method, w4_buffer_bytes(&params), &result);
-    }
-    if (status == CTL_DONE) {
-        status = ctl_answer(ctl, result);
+        status = ctl_call(ctl, method, w4_buffer_bytes(&params), ret_result);
     }
     w4_buffer_deinit(&params);
     return status;
+}
+
+ctl_status ctl_run_method(ctl_context *ctl) {
+    w4_json result;
+    ctl_status status = ctl_ask(ctl, &result);
+    return status == CTL_DONE ? ctl_answer(ctl, result) : status;
 }

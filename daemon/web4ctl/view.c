@@ -6,7 +6,6 @@
 
 #include "json/writer.h"
 
-#define COLUMNS_MAX 16
 #define CELLS_BYTES_MAX (64u * 1024u * 1024u)
 
 static w4_json at(w4_json value, const char *pointer) {
@@ -45,7 +44,7 @@ static void put_spaces(FILE *file, size_t count) {
     }
 }
 
-static void put_cell(const ctl_output *output, ctl_format format, const char *text) {
+void ctl_put_cell(const ctl_output *output, ctl_format format, const char *text) {
     const char *colour =
         output->colour && (format == CTL_STATE || format == CTL_YES) ? colour_of(text) : NULL;
     if (colour != NULL) {
@@ -84,89 +83,11 @@ static int show_record(const ctl_output *output, const ctl_view *view, w4_json v
         fprintf(output->file, "%s:", c->title);
         if (text[0] != 0) {
             put_spaces(output->file, widest - strlen(c->title) + 2);
-            put_cell(output, c->format, text);
+            ctl_put_cell(output, c->format, text);
         }
         fputc('\n', output->file);
     }
     w4_buffer_deinit(&cell);
-    return r;
-}
-
-/* ---- tables */
-
-typedef struct grid {
-    w4_buffer cells; /* texts, each with its NUL, line by line */
-    size_t columns;
-    size_t lines;
-    size_t widest[COLUMNS_MAX];
-} grid;
-
-static int add_cell(grid *g, size_t column, ctl_format format, w4_json value) {
-    size_t before = g->cells.len;
-    int r = ctl_format_value(&g->cells, format, value);
-    if (r == 0 && g->cells.len == before) {
-        r = w4_buffer_append_byte(&g->cells, '-');
-    }
-    if (r == 0) {
-        r = w4_buffer_append_byte(&g->cells, 0);
-    }
-    if (r == 0) {
-        size_t width = ctl_width((const char *)g->cells.data + before);
-        g->widest[column] = width > g->widest[column] ? width : g->widest[column];
-    }
-    return r;
-}
-
-static int fill_grid(grid *g, const ctl_view *view, w4_json array) {
-    int r = 0;
-    for (const ctl_column *c = view->columns; c->title != NULL && g->columns < COLUMNS_MAX; c++) {
-        g->widest[g->columns++] = strlen(c->title);
-    }
-    for (w4_json_iterator i = w4_json_first(array); w4_json_exists(i.value) && r == 0;
-         i = w4_json_next(i)) {
-        for (size_t c = 0; c < g->columns && r == 0; c++) {
-            r = add_cell(g, c, view->columns[c].format, at(i.value, view->columns[c].pointer));
-        }
-        g->lines++;
-    }
-    return r;
-}
-
-static void put_grid(const ctl_output *output, const ctl_view *view, const grid *g) {
-    for (size_t c = 0; c < g->columns; c++) {
-        const char *title = view->columns[c].title;
-        fputs(title, output->file);
-        if (c + 1 < g->columns) {
-            put_spaces(output->file, g->widest[c] - strlen(title) + 2);
-        }
-    }
-    fputc('\n', output->file);
-    const char *text = (const char *)g->cells.data;
-    for (size_t l = 0; l < g->lines; l++) {
-        for (size_t c = 0; c < g->columns; c++) {
-            put_cell(output, view->columns[c].format, text);
-            if (c + 1 < g->columns) {
-                put_spaces(output->file, g->widest[c] - ctl_width(text) + 2);
-            }
-            text += strlen(text) + 1;
-        }
-        fputc('\n', output->file);
-    }
-}
-
-static int show_table(const ctl_output *output, const ctl_view *view, w4_json array) {
-    if (w4_json_count(array) == 0) {
-        if (view->empty != NULL) {
-            fprintf(output->file, "%s\n", view->empty);
-        }
-        return 0;
-    }
-    grid g = {.cells = W4_BUFFER_INIT(CELLS_BYTES_MAX)};
-    int r = fill_grid(&g, view, array);
-    if (r == 0) {
-        put_grid(output, view, &g);
-    }
-    w4_buffer_deinit(&g.cells);
     return r;
 }
 
@@ -211,7 +132,7 @@ static int show(const ctl_output *output, const ctl_view *view, w4_json value) {
             r = show_record(output, view, part);
             break;
         case CTL_LAYOUT_TABLE:
-            r = show_table(output, view, part);
+            r = ctl_show_table(output, view, part);
             break;
         case CTL_LAYOUT_JSON:
             r = show_json(output, part);
@@ -245,7 +166,7 @@ static int show_line(const ctl_output *output, const ctl_view *view, w4_json val
         }
         if (r == 0 && text[0] != 0) {
             fputs(first ? "" : "  ", output->file);
-            put_cell(output, c->format, text);
+            ctl_put_cell(output, c->format, text);
             first = false;
         }
     }

@@ -27,6 +27,7 @@ typedef struct ctl_column {
     const char *title; /* NULL ends the columns */
     const char *pointer;
     ctl_format format;
+    unsigned rank; /* of a table too wide for the terminal the highest go first; 0 never */
 } ctl_column;
 
 typedef enum ctl_layout {
@@ -48,6 +49,7 @@ typedef struct ctl_view {
 typedef struct ctl_output {
     FILE *file;
     bool colour;
+    size_t width; /* columns of the terminal; 0: no end of them */
 } ctl_output;
 
 typedef struct ctl_output_ops {
@@ -65,5 +67,9 @@ extern const ctl_output_ops ctl_output_json;
 int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value);
 /* Appends JSON text as the same JSON, with all that a terminal would act on as \u escapes. */
 int ctl_format_json(w4_buffer *out, w4_bytes json);
+/* A text that is shown, in the colour of its word. */
+void ctl_put_cell(const ctl_output *output, ctl_format format, const char *text);
+/* The elements of an array as lines, fitted to output->width. 0 or negative. */
+int ctl_show_table(const ctl_output *output, const ctl_view *view, w4_json array);
 /* Columns of a terminal that a text takes. */
 size_t ctl_width(const char *text);

@@ -3,233 +3,233 @@
 /* clang-format off */
 #define RECORD CTL_LAYOUT_RECORD
 #define TABLE CTL_LAYOUT_TABLE
-#define END {NULL, NULL, CTL_TEXT}
+#define END {NULL, NULL, CTL_TEXT, 0}
 
 static const ctl_column status_columns[] = {
-    {"Name",        "/name",          CTL_TEXT},
-    {"Node",        "/node",          CTL_TEXT},
-    {"State",       "/state",         CTL_STATE},
-    {"Version",     "/version",       CTL_TEXT},
-    {"Process",     "/pid",           CTL_TEXT},
-    {"Started",     "/started_at",    CTL_TIME},
-    {"Up for",      "/uptime_s",      CTL_SECONDS},
-    {"Addresses",   "/addresses",     CTL_LIST},
-    {"Peers",       "/peers",         CTL_PAIRS},
-    {"Sessions",    "/sessions",      CTL_TEXT},
-    {"Agents",      "/agents",        CTL_TEXT},
-    {"Clients",     "/clients",       CTL_PAIRS},
-    {"Facts",       "/facts",         CTL_PAIRS},
-    {"Store",       "/store/state",   CTL_STATE},
-    {"Store file",  "/store/path",    CTL_TEXT},
-    {"Store size",  "/store/bytes",   CTL_BYTES},
-    {"Store error", "/store/error",   CTL_TEXT},
-    {"Memory",      "/memory_bytes",  CTL_BYTES},
-    {"Refusals",    "/refusals",      CTL_PAIRS},
-    {"Config",      "/config_digest", CTL_SHORT},
+    {"Name",        "/name",          CTL_TEXT, 0},
+    {"Node",        "/node",          CTL_TEXT, 0},
+    {"State",       "/state",         CTL_STATE, 0},
+    {"Version",     "/version",       CTL_TEXT, 0},
+    {"Process",     "/pid",           CTL_TEXT, 0},
+    {"Started",     "/started_at",    CTL_TIME, 0},
+    {"Up for",      "/uptime_s",      CTL_SECONDS, 0},
+    {"Addresses",   "/addresses",     CTL_LIST, 0},
+    {"Peers",       "/peers",         CTL_PAIRS, 0},
+    {"Sessions",    "/sessions",      CTL_TEXT, 0},
+    {"Agents",      "/agents",        CTL_TEXT, 0},
+    {"Clients",     "/clients",       CTL_PAIRS, 0},
+    {"Facts",       "/facts",         CTL_PAIRS, 0},
+    {"Store",       "/store/state",   CTL_STATE, 0},
+    {"Store file",  "/store/path",    CTL_TEXT, 0},
+    {"Store size",  "/store/bytes",   CTL_BYTES, 0},
+    {"Store error", "/store/error",   CTL_TEXT, 0},
+    {"Memory",      "/memory_bytes",  CTL_BYTES, 0},
+    {"Refusals",    "/refusals",      CTL_PAIRS, 0},
+    {"Config",      "/config_digest", CTL_SHORT, 0},
     END};
 const ctl_view ctl_view_status = {RECORD, NULL, "", status_columns, NULL, NULL};
 
 static const ctl_column agent_columns[] = {
-    {"AGENT",        "/agent_id",     CTL_CUT},
-    {"FINGERPRINT",  "/fingerprint",  CTL_SHORT},
-    {"TRUST",        "/trust",        CTL_STATE},
-    {"NODE",         "/node",         CTL_SHORT},
-    {"NAME",         "/node_name",    CTL_CUT},
-    {"LOCAL",        "/local",        CTL_YES},
-    {"ATTACHED",     "/attached",     CTL_YES},
-    {"PRESENCE",     "/presence",     CTL_TEXT},
-    {"LRI",          "/lri",          CTL_TEXT},
-    {"WAITING",      "/waiting",      CTL_TEXT},
-    {"CAPABILITIES", "/capabilities", CTL_LIST},
+    {"AGENT",        "/agent_id",     CTL_CUT, 0},
+    {"FINGERPRINT",  "/fingerprint",  CTL_SHORT, 1},
+    {"TRUST",        "/trust",        CTL_STATE, 0},
+    {"NODE",         "/node",         CTL_SHORT, 3},
+    {"NAME",         "/node_name",    CTL_CUT, 0},
+    {"LOCAL",        "/local",        CTL_YES, 4},
+    {"ATTACHED",     "/attached",     CTL_YES, 3},
+    {"PRESENCE",     "/presence",     CTL_TEXT, 2},
+    {"LRI",          "/lri",          CTL_TEXT, 5},
+    {"WAITING",      "/waiting",      CTL_TEXT, 2},
+    {"CAPABILITIES", "/capabilities", CTL_LIST, 6},
     END};
 const ctl_view ctl_view_agents = {TABLE, NULL, "/agents", agent_columns, "no agents", NULL};
 
 static const ctl_column peer_columns[] = {
-    {"NODE",      "/fingerprint", CTL_SHORT},
-    {"NAME",      "/name",        CTL_CUT},
-    {"TRUST",     "/trust",       CTL_STATE},
-    {"CONNECTED", "/connected",   CTL_YES},
-    {"LAST SEEN", "/last_seen",   CTL_TIME},
-    {"ADDRESSES", "/addresses",   CTL_LIST},
+    {"NODE",      "/fingerprint", CTL_SHORT, 0},
+    {"NAME",      "/name",        CTL_CUT, 0},
+    {"TRUST",     "/trust",       CTL_STATE, 0},
+    {"CONNECTED", "/connected",   CTL_YES, 0},
+    {"LAST SEEN", "/last_seen",   CTL_TIME, 1},
+    {"ADDRESSES", "/addresses",   CTL_LIST, 2},
     END};
 static const ctl_column dial_columns[] = {
-    {"ADDRESS",    "/address",    CTL_TEXT},
-    {"SOURCE",     "/source",     CTL_TEXT},
-    {"FAILURES",   "/failures",   CTL_TEXT},
-    {"NEXT DIAL",  "/next_dial",  CTL_TIME},
-    {"LAST ERROR", "/last_error", CTL_CUT},
+    {"ADDRESS",    "/address",    CTL_TEXT, 0},
+    {"SOURCE",     "/source",     CTL_TEXT, 0},
+    {"FAILURES",   "/failures",   CTL_TEXT, 1},
+    {"NEXT DIAL",  "/next_dial",  CTL_TIME, 2},
+    {"LAST ERROR", "/last_error", CTL_CUT, 3},
     END};
 static const ctl_view dialling = {TABLE, "Addresses without a node yet", "/dialling", dial_columns, NULL, NULL};
 const ctl_view ctl_view_peers = {TABLE, NULL, "/peers", peer_columns, "no peers", &dialling};
 
 static const ctl_column peer_record[] = {
-    {"Node",       "/fingerprint", CTL_TEXT},
-    {"Name",       "/name",        CTL_TEXT},
-    {"Trust",      "/trust",       CTL_STATE},
-    {"Connected",  "/connected",   CTL_YES},
-    {"Session",    "/session",     CTL_TEXT},
-    {"Version",    "/version",     CTL_TEXT},
-    {"Addresses",  "/addresses",   CTL_LIST},
-    {"Known by",   "/sources",     CTL_LIST},
-    {"Last seen",  "/last_seen",   CTL_TIME},
-    {"Failures",   "/failures",    CTL_TEXT},
-    {"Next dial",  "/next_dial",   CTL_TIME},
-    {"Last error", "/last_error",  CTL_TEXT},
+    {"Node",       "/fingerprint", CTL_TEXT, 0},
+    {"Name",       "/name",        CTL_TEXT, 0},
+    {"Trust",      "/trust",       CTL_STATE, 0},
+    {"Connected",  "/connected",   CTL_YES, 0},
+    {"Session",    "/session",     CTL_TEXT, 0},
+    {"Version",    "/version",     CTL_TEXT, 0},
+    {"Addresses",  "/addresses",   CTL_LIST, 0},
+    {"Known by",   "/sources",     CTL_LIST, 0},
+    {"Last seen",  "/last_seen",   CTL_TIME, 0},
+    {"Failures",   "/failures",    CTL_TEXT, 0},
+    {"Next dial",  "/next_dial",   CTL_TIME, 0},
+    {"Last error", "/last_error",  CTL_TEXT, 0},
     END};
 static const ctl_view peer_agents = {TABLE, "Agents", "/peer/agents", agent_columns, NULL, NULL};
 const ctl_view ctl_view_peer = {RECORD, NULL, "/peer", peer_record, NULL, &peer_agents};
 
 static const ctl_column peer_added[] = {
-    {"Address", "/address", CTL_TEXT},
-    {"New",     "/added",   CTL_YES},
+    {"Address", "/address", CTL_TEXT, 0},
+    {"New",     "/added",   CTL_YES, 0},
     END};
 const ctl_view ctl_view_peer_added = {RECORD, NULL, "", peer_added, NULL, NULL};
 static const ctl_column peer_removed[] = {
-    {"Addresses forgotten", "/removed",         CTL_TEXT},
-    {"Sessions closed",     "/sessions_closed", CTL_TEXT},
+    {"Addresses forgotten", "/removed",         CTL_TEXT, 0},
+    {"Sessions closed",     "/sessions_closed", CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_peer_removed = {RECORD, NULL, "", peer_removed, NULL, NULL};
 
 static const ctl_column session_columns[] = {
-    {"SESSION",    "/id",         CTL_SHORT},
-    {"PEER",       "/peer",       CTL_SHORT},
-    {"NAME",       "/name",       CTL_CUT},
-    {"STATE",      "/state",      CTL_STATE},
-    {"ROLE",       "/role",       CTL_TEXT},
-    {"ADDRESS",    "/address",    CTL_TEXT},
-    {"OPENED",     "/opened_at",  CTL_TIME},
-    {"RTT",        "/rtt_us",     CTL_MICROS},
-    {"RECONNECTS", "/reconnects", CTL_TEXT},
-    {"OUT",        "/bytes_out",  CTL_BYTES},
-    {"IN",         "/bytes_in",   CTL_BYTES},
+    {"SESSION",    "/id",         CTL_SHORT, 0},
+    {"PEER",       "/peer",       CTL_SHORT, 1},
+    {"NAME",       "/name",       CTL_CUT, 0},
+    {"STATE",      "/state",      CTL_STATE, 0},
+    {"ROLE",       "/role",       CTL_TEXT, 5},
+    {"ADDRESS",    "/address",    CTL_TEXT, 2},
+    {"OPENED",     "/opened_at",  CTL_TIME, 4},
+    {"RTT",        "/rtt_us",     CTL_MICROS, 0},
+    {"RECONNECTS", "/reconnects", CTL_TEXT, 1},
+    {"OUT",        "/bytes_out",  CTL_BYTES, 3},
+    {"IN",         "/bytes_in",   CTL_BYTES, 3},
     END};
 const ctl_view ctl_view_sessions = {TABLE, NULL, "/sessions", session_columns, "no sessions", NULL};
 
 static const ctl_column session_record[] = {
-    {"Session",               "/id",                    CTL_TEXT},
-    {"Peer",                  "/peer",                  CTL_TEXT},
-    {"Name",                  "/name",                  CTL_TEXT},
-    {"State",                 "/state",                 CTL_STATE},
-    {"Role",                  "/role",                  CTL_TEXT},
-    {"Transport",             "/transport",             CTL_TEXT},
-    {"Address",               "/address",               CTL_TEXT},
-    {"Opened",                "/opened_at",             CTL_TIME},
-    {"Last heard",            "/last_heard",            CTL_TIME},
-    {"Round trip",            "/rtt_us",                CTL_MICROS},
-    {"Reconnects",            "/reconnects",            CTL_TEXT},
-    {"Records out",           "/records_out",           CTL_TEXT},
-    {"Records in",            "/records_in",            CTL_TEXT},
-    {"Bytes out",             "/bytes_out",             CTL_BYTES},
-    {"Bytes in",              "/bytes_in",              CTL_BYTES},
-    {"Verification failures", "/verification_failures", CTL_TEXT},
-    {"Replays",               "/replays",               CTL_TEXT},
-    {"Rekeys",                "/rekeys",                CTL_TEXT},
-    {"Memory",                "/memory_bytes",          CTL_BYTES},
+    {"Session",               "/id",                    CTL_TEXT, 0},
+    {"Peer",                  "/peer",                  CTL_TEXT, 0},
+    {"Name",                  "/name",                  CTL_TEXT, 0},
+    {"State",                 "/state",                 CTL_STATE, 0},
+    {"Role",                  "/role",                  CTL_TEXT, 0},
+    {"Transport",             "/transport",             CTL_TEXT, 0},
+    {"Address",               "/address",               CTL_TEXT, 0},
+    {"Opened",                "/opened_at",             CTL_TIME, 0},
+    {"Last heard",            "/last_heard",            CTL_TIME, 0},
+    {"Round trip",            "/rtt_us",                CTL_MICROS, 0},
+    {"Reconnects",            "/reconnects",            CTL_TEXT, 0},
+    {"Records out",           "/records_out",           CTL_TEXT, 0},
+    {"Records in",            "/records_in",            CTL_TEXT, 0},
+    {"Bytes out",             "/bytes_out",             CTL_BYTES, 0},
+    {"Bytes in",              "/bytes_in",              CTL_BYTES, 0},
+    {"Verification failures", "/verification_failures", CTL_TEXT, 0},
+    {"Replays",               "/replays",               CTL_TEXT, 0},
+    {"Rekeys",                "/rekeys",                CTL_TEXT, 0},
+    {"Memory",                "/memory_bytes",          CTL_BYTES, 0},
     END};
 static const ctl_column channel_columns[] = {
-    {"CHANNEL",   "/channel",        CTL_TEXT},
-    {"ENQUEUED",  "/enqueued",       CTL_TEXT},
-    {"DELIVERED", "/delivered",      CTL_TEXT},
-    {"DROPPED",   "/dropped",        CTL_TEXT},
-    {"FAILED",    "/failed",         CTL_TEXT},
-    {"ERRORS",    "/errors",         CTL_TEXT},
-    {"QUEUED",    "/queued",         CTL_TEXT},
-    {"IN FLIGHT", "/in_flight",      CTL_TEXT},
-    {"RECEIVED",  "/messages_in",    CTL_TEXT},
-    {"OUT",       "/bytes_out",      CTL_BYTES},
-    {"IN",        "/bytes_in",       CTL_BYTES},
-    {"P50",       "/latency_p50_us", CTL_MICROS},
-    {"P99",       "/latency_p99_us", CTL_MICROS},
+    {"CHANNEL",   "/channel",        CTL_TEXT, 0},
+    {"ENQUEUED",  "/enqueued",       CTL_TEXT, 0},
+    {"DELIVERED", "/delivered",      CTL_TEXT, 0},
+    {"DROPPED",   "/dropped",        CTL_TEXT, 0},
+    {"FAILED",    "/failed",         CTL_TEXT, 1},
+    {"ERRORS",    "/errors",         CTL_TEXT, 2},
+    {"QUEUED",    "/queued",         CTL_TEXT, 0},
+    {"IN FLIGHT", "/in_flight",      CTL_TEXT, 1},
+    {"RECEIVED",  "/messages_in",    CTL_TEXT, 2},
+    {"OUT",       "/bytes_out",      CTL_BYTES, 3},
+    {"IN",        "/bytes_in",       CTL_BYTES, 3},
+    {"P50",       "/latency_p50_us", CTL_MICROS, 1},
+    {"P99",       "/latency_p99_us", CTL_MICROS, 0},
     END};
 static const ctl_view session_channels = {TABLE, "Channels", "/session/channels", channel_columns, NULL, NULL};
 const ctl_view ctl_view_session = {RECORD, NULL, "/session", session_record, NULL, &session_channels};
 static const ctl_column session_closed[] = {
-    {"Closed", "/id",   CTL_TEXT},
-    {"Peer",   "/peer", CTL_TEXT},
+    {"Closed", "/id",   CTL_TEXT, 0},
+    {"Peer",   "/peer", CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_session_closed = {RECORD, NULL, "", session_closed, NULL, NULL};
 
 static const ctl_column trust_columns[] = {
-    {"KIND",           "/kind",           CTL_TEXT},
-    {"SUBJECT",        "/subject",        CTL_SHORT},
-    {"NAME",           "/name",           CTL_CUT},
-    {"STATE",          "/state",          CTL_STATE},
-    {"SINCE",          "/since",          CTL_TIME},
-    {"COOLDOWN UNTIL", "/cooldown_until", CTL_TIME},
-    {"ANCHOR",         "/anchor",         CTL_YES},
+    {"KIND",           "/kind",           CTL_TEXT, 1},
+    {"SUBJECT",        "/subject",        CTL_SHORT, 0},
+    {"NAME",           "/name",           CTL_CUT, 0},
+    {"STATE",          "/state",          CTL_STATE, 0},
+    {"SINCE",          "/since",          CTL_TIME, 1},
+    {"COOLDOWN UNTIL", "/cooldown_until", CTL_TIME, 2},
+    {"ANCHOR",         "/anchor",         CTL_YES, 3},
     END};
 const ctl_view ctl_view_trust_list = {TABLE, NULL, "/entries", trust_columns, "nobody has moved yet", NULL};
 static const ctl_column trust_record[] = {
-    {"Kind",           "/kind",           CTL_TEXT},
-    {"Subject",        "/subject",        CTL_TEXT},
-    {"Name",           "/name",           CTL_TEXT},
-    {"State",          "/state",          CTL_STATE},
-    {"Since",          "/since",          CTL_TIME},
-    {"Cooldown until", "/cooldown_until", CTL_TIME},
-    {"Anchor",         "/anchor",         CTL_YES},
+    {"Kind",           "/kind",           CTL_TEXT, 0},
+    {"Subject",        "/subject",        CTL_TEXT, 0},
+    {"Name",           "/name",           CTL_TEXT, 0},
+    {"State",          "/state",          CTL_STATE, 0},
+    {"Since",          "/since",          CTL_TIME, 0},
+    {"Cooldown until", "/cooldown_until", CTL_TIME, 0},
+    {"Anchor",         "/anchor",         CTL_YES, 0},
     END};
 const ctl_view ctl_view_trust_entry = {RECORD, NULL, "/entry", trust_record, NULL, NULL};
 static const ctl_column move_columns[] = {
-    {"AT",       "/at",       CTL_TIME},
-    {"FROM",     "/from",     CTL_STATE},
-    {"TO",       "/to",       CTL_STATE},
-    {"EVENT",    "/event",    CTL_TEXT},
-    {"ACTOR",    "/actor",    CTL_CUT},
-    {"REASON",   "/reason",   CTL_CUT},
-    {"EVIDENCE", "/evidence", CTL_SHORT},
+    {"AT",       "/at",       CTL_TIME, 0},
+    {"FROM",     "/from",     CTL_STATE, 0},
+    {"TO",       "/to",       CTL_STATE, 0},
+    {"EVENT",    "/event",    CTL_TEXT, 1},
+    {"ACTOR",    "/actor",    CTL_CUT, 2},
+    {"REASON",   "/reason",   CTL_CUT, 0},
+    {"EVIDENCE", "/evidence", CTL_SHORT, 3},
     END};
 static const ctl_view history = {TABLE, "History", "/history", move_columns, "never moved", NULL};
 const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &history};
 
 static const ctl_column fact_columns[] = {
-    {"FACT",      "/id",                CTL_SHORT},
-    {"STATE",     "/state",             CTL_STATE},
-    {"STATEMENT", "/statement",         CTL_CUT},
-    {"PROPOSER",  "/proposer/agent_id", CTL_CUT},
-    {"CONFIRMED", "/confirmations",     CTL_NUMBER},
-    {"NEEDED",    "/needed",            CTL_TEXT},
-    {"UPDATED",   "/updated_at",        CTL_TIME},
+    {"FACT",      "/id",                CTL_SHORT, 0},
+    {"STATE",     "/state",             CTL_STATE, 0},
+    {"STATEMENT", "/statement",         CTL_CUT, 0},
+    {"PROPOSER",  "/proposer/agent_id", CTL_CUT, 1},
+    {"CONFIRMED", "/confirmations",     CTL_NUMBER, 1},
+    {"NEEDED",    "/needed",            CTL_TEXT, 2},
+    {"UPDATED",   "/updated_at",        CTL_TIME, 3},
     END};
 const ctl_view ctl_view_facts = {TABLE, NULL, "/facts", fact_columns, "no facts", NULL};
 static const ctl_column fact_record[] = {
-    {"Fact",        "/id",                   CTL_TEXT},
-    {"State",       "/state",                CTL_STATE},
-    {"Statement",   "/statement",            CTL_TEXT},
-    {"Domain",      "/domain",               CTL_TEXT},
-    {"Confidence",  "/confidence",           CTL_TEXT},
-    {"Context",     "/context",              CTL_TEXT},
-    {"Sources",     "/sources",              CTL_LIST},
-    {"Decision",    "/decision_id",          CTL_TEXT},
-    {"Follows",     "/causal_links",         CTL_LIST},
-    {"Unsupported", "/unsupported",          CTL_YES},
-    {"Proposer",    "/proposer/agent_id",    CTL_TEXT},
-    {"Fingerprint", "/proposer/fingerprint", CTL_TEXT},
-    {"Trust",       "/proposer/trust",       CTL_STATE},
-    {"Node",        "/node",                 CTL_TEXT},
-    {"Proposed",    "/proposed_at",          CTL_TIME},
-    {"Updated",     "/updated_at",           CTL_TIME},
-    {"Needed",      "/needed",               CTL_TEXT},
-    {"Missing",     "/missing",              CTL_TEXT},
+    {"Fact",        "/id",                   CTL_TEXT, 0},
+    {"State",       "/state",                CTL_STATE, 0},
+    {"Statement",   "/statement",            CTL_TEXT, 0},
+    {"Domain",      "/domain",               CTL_TEXT, 0},
+    {"Confidence",  "/confidence",           CTL_TEXT, 0},
+    {"Context",     "/context",              CTL_TEXT, 0},
+    {"Sources",     "/sources",              CTL_LIST, 0},
+    {"Decision",    "/decision_id",          CTL_TEXT, 0},
+    {"Follows",     "/causal_links",         CTL_LIST, 0},
+    {"Unsupported", "/unsupported",          CTL_YES, 0},
+    {"Proposer",    "/proposer/agent_id",    CTL_TEXT, 0},
+    {"Fingerprint", "/proposer/fingerprint", CTL_TEXT, 0},
+    {"Trust",       "/proposer/trust",       CTL_STATE, 0},
+    {"Node",        "/node",                 CTL_TEXT, 0},
+    {"Proposed",    "/proposed_at",          CTL_TIME, 0},
+    {"Updated",     "/updated_at",           CTL_TIME, 0},
+    {"Needed",      "/needed",               CTL_TEXT, 0},
+    {"Missing",     "/missing",              CTL_TEXT, 0},
     END};
 static const ctl_column voice_columns[] = {
-    {"AGENT",       "/agent_id",    CTL_CUT},
-    {"FINGERPRINT", "/fingerprint", CTL_SHORT},
-    {"TRUST",       "/trust",       CTL_STATE},
-    {"NODE",        "/node",        CTL_SHORT},
-    {"AT",          "/at",          CTL_TIME},
-    {"COUNTED",     "/counted",     CTL_YES},
-    {"WHY",         "/why",         CTL_CUT},
-    {"NOTES",       "/notes",       CTL_CUT},
+    {"AGENT",       "/agent_id",    CTL_CUT, 0},
+    {"FINGERPRINT", "/fingerprint", CTL_SHORT, 1},
+    {"TRUST",       "/trust",       CTL_STATE, 0},
+    {"NODE",        "/node",        CTL_SHORT, 2},
+    {"AT",          "/at",          CTL_TIME, 3},
+    {"COUNTED",     "/counted",     CTL_YES, 0},
+    {"WHY",         "/why",         CTL_CUT, 0},
+    {"NOTES",       "/notes",       CTL_CUT, 2},
     END};
 static const ctl_column challenge_columns[] = {
-    {"AGENT",       "/agent_id",    CTL_CUT},
-    {"FINGERPRINT", "/fingerprint", CTL_SHORT},
-    {"TRUST",       "/trust",       CTL_STATE},
-    {"AT",          "/at",          CTL_TIME},
-    {"REASON",      "/reason",      CTL_TEXT},
-    {"SEVERITY",    "/severity",    CTL_TEXT},
-    {"OPEN",        "/open",        CTL_YES},
-    {"NOTES",       "/notes",       CTL_CUT},
+    {"AGENT",       "/agent_id",    CTL_CUT, 0},
+    {"FINGERPRINT", "/fingerprint", CTL_SHORT, 1},
+    {"TRUST",       "/trust",       CTL_STATE, 0},
+    {"AT",          "/at",          CTL_TIME, 3},
+    {"REASON",      "/reason",      CTL_TEXT, 0},
+    {"SEVERITY",    "/severity",    CTL_TEXT, 2},
+    {"OPEN",        "/open",        CTL_YES, 0},
+    {"NOTES",       "/notes",       CTL_CUT, 2},
     END};
 static const ctl_view challenges = {TABLE, "Challenged by", "/fact/challenges", challenge_columns, NULL, NULL};
 static const ctl_view rejections = {TABLE, "Rejected by", "/fact/rejections", voice_columns, NULL, &challenges};
@@ -267,33 +267,33 @@ static const ctl_column consent_record[] = {
 const ctl_view ctl_view_consent = {RECORD, NULL, "/human", consent_record, NULL, NULL};
 
 static const ctl_column graph_nodes[] = {
-    {"NODE",      "/fingerprint", CTL_SHORT},
-    {"NAME",      "/name",        CTL_CUT},
-    {"SELF",      "/self",        CTL_YES},
-    {"CONNECTED", "/connected",   CTL_YES},
-    {"TRUST",     "/trust",       CTL_STATE},
-    {"RECORD",    "/issued_at",   CTL_TIME},
-    {"ADDRESSES", "/addresses",   CTL_LIST},
+    {"NODE",      "/fingerprint", CTL_SHORT, 0},
+    {"NAME",      "/name",        CTL_CUT, 0},
+    {"SELF",      "/self",        CTL_YES, 0},
+    {"CONNECTED", "/connected",   CTL_YES, 0},
+    {"TRUST",     "/trust",       CTL_STATE, 0},
+    {"RECORD",    "/issued_at",   CTL_TIME, 2},
+    {"ADDRESSES", "/addresses",   CTL_LIST, 3},
     END};
 static const ctl_column graph_edges[] = {
-    {"SOURCE",   "/source",     CTL_SHORT},
-    {"TARGET",   "/target",     CTL_SHORT},
-    {"RELATION", "/relation",   CTL_TEXT},
-    {"ACTIVE",   "/active",     CTL_YES},
-    {"MUTUAL",   "/mutual",     CTL_YES},
-    {"LATENCY MS", "/latency_ms", CTL_TEXT},
+    {"SOURCE",   "/source",     CTL_SHORT, 0},
+    {"TARGET",   "/target",     CTL_SHORT, 0},
+    {"RELATION", "/relation",   CTL_TEXT, 0},
+    {"ACTIVE",   "/active",     CTL_YES, 2},
+    {"MUTUAL",   "/mutual",     CTL_YES, 0},
+    {"LATENCY MS", "/latency_ms", CTL_TEXT, 1},
     END};
 static const ctl_view graph_agents = {TABLE, "Agents", "/agents", agent_columns, "no agents", NULL};
 static const ctl_view graph_edges_view = {TABLE, "Edges", "/edges", graph_edges, "no edges", &graph_agents};
 const ctl_view ctl_view_graph = {TABLE, NULL, "/nodes", graph_nodes, "no nodes", &graph_edges_view};
 
 static const ctl_column event_columns[] = {
-    {"TIME",     "/time",     CTL_TIME},
-    {"SEVERITY", "/severity", CTL_STATE},
-    {"EVENT",    "/event",    CTL_TEXT},
-    {"PEER",     "/peer",     CTL_SHORT},
-    {"CHANNEL",  "/channel",  CTL_TEXT},
-    {"DATA",     "/data",     CTL_PAIRS},
+    {"TIME",     "/time",     CTL_TIME, 0},
+    {"SEVERITY", "/severity", CTL_STATE, 0},
+    {"EVENT",    "/event",    CTL_TEXT, 0},
+    {"PEER",     "/peer",     CTL_SHORT, 0},
+    {"CHANNEL",  "/channel",  CTL_TEXT, 0},
+    {"DATA",     "/data",     CTL_PAIRS, 0},
     END};
 const ctl_view ctl_view_event = {TABLE, NULL, "", event_columns, NULL, NULL};
 
@@ -301,64 +301,64 @@ const ctl_view ctl_view_event = {TABLE, NULL, "", event_columns, NULL, NULL};
 const ctl_view ctl_view_message = {CTL_LAYOUT_JSON, NULL, "", NULL, NULL, NULL};
 
 static const ctl_column sent_record[] = {
-    {"Message",    "/msg_id",     CTL_TEXT},
-    {"Stored",     "/stored",     CTL_YES},
-    {"Recipients", "/recipients", CTL_TEXT},
+    {"Message",    "/msg_id",     CTL_TEXT, 0},
+    {"Stored",     "/stored",     CTL_YES, 0},
+    {"Recipients", "/recipients", CTL_TEXT, 0},
     END};
 static const ctl_column delivery_columns[] = {
-    {"TO",      "/to",      CTL_SHORT},
-    {"OUTCOME", "/outcome", CTL_STATE},
-    {"CODE",    "/code",    CTL_TEXT},
-    {"TEXT",    "/text",    CTL_CUT},
+    {"TO",      "/to",      CTL_SHORT, 0},
+    {"OUTCOME", "/outcome", CTL_STATE, 0},
+    {"CODE",    "/code",    CTL_TEXT, 0},
+    {"TEXT",    "/text",    CTL_CUT, 1},
     END};
 static const ctl_view deliveries = {TABLE, "Deliveries", "/deliveries", delivery_columns, NULL, NULL};
 const ctl_view ctl_view_sent = {RECORD, NULL, "", sent_record, NULL, &deliveries};
 
 static const ctl_column keys_record[] = {
-    {"Name",       "/name",   CTL_TEXT},
-    {"Node",       "/node",   CTL_TEXT},
-    {"Fingerprint", "/fingerprint", CTL_TEXT}, /* of a file */
-    {"Public key", "/pubkey", CTL_TEXT},
-    {"File",       "/path",   CTL_TEXT},
+    {"Name",       "/name",   CTL_TEXT, 0},
+    {"Node",       "/node",   CTL_TEXT, 0},
+    {"Fingerprint", "/fingerprint", CTL_TEXT, 0}, /* of a file */
+    {"Public key", "/pubkey", CTL_TEXT, 0},
+    {"File",       "/path",   CTL_TEXT, 0},
     END};
 static const ctl_column keys_agents[] = {
-    {"AGENT",       "/agent_id",    CTL_CUT},
-    {"FINGERPRINT", "/fingerprint", CTL_TEXT},
-    {"PUBLIC KEY",  "/pubkey",      CTL_TEXT},
+    {"AGENT",       "/agent_id",    CTL_CUT, 0},
+    {"FINGERPRINT", "/fingerprint", CTL_TEXT, 0},
+    {"PUBLIC KEY",  "/pubkey",      CTL_TEXT, 1},
     END};
 static const ctl_view keys_agents_view = {TABLE, "Agents", "/agents", keys_agents, NULL, NULL};
 const ctl_view ctl_view_keys = {RECORD, NULL, "", keys_record, NULL, &keys_agents_view};
 static const ctl_column key_record[] = {
-    {"Fingerprint", "/fingerprint", CTL_TEXT},
-    {"Public key",  "/pubkey",      CTL_TEXT},
-    {"File",        "/path",        CTL_TEXT},
+    {"Fingerprint", "/fingerprint", CTL_TEXT, 0},
+    {"Public key",  "/pubkey",      CTL_TEXT, 0},
+    {"File",        "/path",        CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_key = {RECORD, NULL, "", key_record, NULL, NULL};
 
 static const ctl_column config_record[] = {
-    {"Files",  "/sources", CTL_LIST},
-    {"Digest", "/digest",  CTL_TEXT},
+    {"Files",  "/sources", CTL_LIST, 0},
+    {"Digest", "/digest",  CTL_TEXT, 0},
     END};
 static const ctl_view config_text = {CTL_LAYOUT_JSON, "In force", "/effective", NULL, NULL, NULL};
 const ctl_view ctl_view_config = {RECORD, NULL, "", config_record, NULL, &config_text};
 static const ctl_column reload_record[] = {
-    {"In force now",    "/changed",       CTL_LIST},
-    {"Needs a restart", "/needs_restart", CTL_LIST},
-    {"Digest",          "/digest",        CTL_TEXT},
-    {"Before",          "/previous",      CTL_TEXT},
+    {"In force now",    "/changed",       CTL_LIST, 0},
+    {"Needs a restart", "/needs_restart", CTL_LIST, 0},
+    {"Digest",          "/digest",        CTL_TEXT, 0},
+    {"Before",          "/previous",      CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_reload = {RECORD, NULL, "", reload_record, NULL, NULL};
 static const ctl_column check_record[] = {
-    {"Valid",           "/valid",         CTL_YES},
-    {"Files",           "/files",         CTL_LIST},
-    {"Digest",          "/digest",        CTL_TEXT},
-    {"Compared with",   "/compared_with", CTL_TEXT},
-    {"Changes",         "/changed",       CTL_LIST},
-    {"Needs a restart", "/needs_restart", CTL_LIST},
+    {"Valid",           "/valid",         CTL_YES, 0},
+    {"Files",           "/files",         CTL_LIST, 0},
+    {"Digest",          "/digest",        CTL_TEXT, 0},
+    {"Compared with",   "/compared_with", CTL_TEXT, 0},
+    {"Changes",         "/changed",       CTL_LIST, 0},
+    {"Needs a restart", "/needs_restart", CTL_LIST, 0},
     END};
 const ctl_view ctl_view_check = {RECORD, NULL, "", check_record, NULL, NULL};
 static const ctl_column stop_record[] = {
-    {"Stopping", "/stopping", CTL_YES},
+    {"Stopping", "/stopping", CTL_YES, 0},
     END};
 const ctl_view ctl_view_stop = {RECORD, NULL, "", stop_record, NULL, NULL};
 /* clang-format on */
