@@ -9,7 +9,8 @@
 
 #define TC_WHY_MAX 512
 #define TC_FOLDER_MAX 64
-#define TC_WAIT_S 20u /* for an event that must come, unless --wait says otherwise */
+#define TC_OPENS_MAX 64u /* transports of one world */
+#define TC_WAIT_S 20u    /* for an event that must come, unless --wait says otherwise */
 
 typedef struct tc_world tc_world;
 typedef struct tc_rule tc_rule;
@@ -56,8 +57,10 @@ struct tc_world {
     w4_transport *b;
     char bound[W4_ADDRESS_MAX + 1]; /* b listens there */
     char near[W4_ADDRESS_MAX + 1];  /* a too, where transports are known by what they listen on */
-    unsigned wakes;                 /* since the last event */
-    uint32_t accepts_per_s;         /* for transports opened from now on */
+    unsigned wakes;                 /* of all transports, since somebody looked */
+    unsigned woken[TC_OPENS_MAX];   /* of each transport; host.wake_context is its place */
+    unsigned opens;
+    uint32_t accepts_per_s; /* for transports opened from now on */
     bool failed;
     bool skipped;
     char why[TC_WHY_MAX]; /* what failed, or why it was skipped */

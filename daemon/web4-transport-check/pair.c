@@ -8,6 +8,7 @@
 #define SESSION_WINDOW_US (120 * W4_US_PER_S)
 #define DIAL_TIMEOUT_US (10 * W4_US_PER_S)
 #define REDIAL_US (200 * W4_US_PER_MS)
+#define DEADLINE_US (2 * W4_US_PER_S) /* at most, of messages that have one, or wait for room */
 #define EVENTS_PER_TURN_MAX 4096u
 #define TURNS_AT_ONE_TIME_MAX 20000u
 
@@ -224,7 +225,9 @@ static void see_outcome(tc_side *s, const w4_session_event *e) {
     }
     p->ended = true;
     p->delivered = e->kind == W4_SESSION_EVENT_DELIVERED;
-    p->dropped = !p->delivered && e->code == W4_REFUSAL_BACKPRESSURE;
+    /* By its policy, or by its deadline: before any of it went out. */
+    p->dropped =
+        !p->delivered && (e->code == W4_REFUSAL_BACKPRESSURE || e->code == W4_REFUSAL_TIMEOUT);
     s->disconnected += s->pair->agreed && !p->delivered && e->code == W4_REFUSAL_DISCONNECTED;
     if (p->delivered && !p->received) {
         FAIL(s->pair, "%s: message %u is said to be delivered, and did not arrive", name,
@@ -273,6 +276,7 @@ static void drain(tc_side *s) {
         case W4_SESSION_EVENT_CLOSED:
             see_close(s, &e);
             break;
+        case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
         case W4_SESSION_EVENT_KIND_COUNT:
             break;
@@ -547,15 +551,18 @@ void tc_pair_post(tc_pair *pair, unsigned side, w4_channel_kind kind, size_t len
         bytes[i] = (uint8_t)(number + i);
     }
     memcpy(bytes, &number, sizeof number);
-    s->posts[kind][number] = (tc_post){.len = (uint32_t)len};
-    s->posted[kind]++; /* before: drop_oldest may tell an outcome of another at once */
-    int r = w4_session_send(s->session, kind, w4_bytes_of(bytes, len), number, tc_now(pair->w));
-    free(bytes);
-    if (r != 0) {
-        s->posted[kind]--;
+    w4_sending sending = {
+        .message = w4_bytes_of(bytes, len), .token = number, .deadline_us = W4_NEVER};
+    if (pair->weather->holds && chance(pair, 10)) {
+        sending.deadline_us = tc_now(pair->w) + tc_draw_below(pair->w, DEADLINE_US);
     }
-    bool full = r == W4_SESSION_E_FULL || r == W4_SESSION_E_DROPPED;
-    if (r != 0 && !full) {
+    s->posts[kind][number] = (tc_post){.len = (uint32_t)len};
+    s->posted[kind]++; /* before: the policy may tell an outcome of another at once */
+    int r = w4_session_send_as(s->session, kind, &sending, tc_now(pair->w));
+    free(bytes);
+    bool refused = r == W4_SESSION_E_FULL || r == W4_SESSION_E_DROPPED;
+    s->posted[kind] -= refused;
+    if (r != 0 && r != W4_SESSION_E_WAITS && !refused) {
         FAIL(pair, "%s: send says %d", channel_name(kind), r);
     }
     drain(s);
@@ -635,8 +642,9 @@ static void draw_config(tc_pair *pair) {
     }
     for (unsigned k = 0; k < W4_CHANNEL_KIND_COUNT && pair->weather->holds; k++) {
         static const w4_overflow policies[] = {W4_OVERFLOW_ERROR, W4_OVERFLOW_DROP_OLDEST,
-                                               W4_OVERFLOW_DROP_NEWEST};
-        c->channels[k].overflow = policies[tc_draw_below(w, 3)];
+                                               W4_OVERFLOW_DROP_NEWEST, W4_OVERFLOW_BLOCK};
+        c->channels[k].overflow = policies[tc_draw_below(w, W4_OVERFLOW_COUNT)];
+        c->channels[k].block_timeout_us = tc_draw_below(w, DEADLINE_US);
         c->channels[k].messages_max = 8 + (uint32_t)tc_draw_below(w, 40);
         c->channels[k].credit = 1 + (uint32_t)tc_draw_below(w, 40);
     }

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #define TAKEN_BYTES_MAX                                                                            \
@@ -333,8 +334,35 @@ static uint64_t cpu_us(void) {
            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+/* Half a second in which nobody sends anything; without deadlines nobody pops either. */
+static void rest(tc_world *w, bool with_deadlines, const char *what) {
+    enum { TURNS_MAX = 50 };
+    uint64_t start_us = cpu_us();
+    uint64_t until_us = w4_later(tc_now(w), 500 * W4_US_PER_MS);
+    unsigned turns = 0;
+    while (tc_now(w) < until_us && turns < TURNS_MAX * 100) {
+        uint64_t next_us = until_us;
+        if (with_deadlines) { /* as an owner does that has nothing to say */
+            w4_transport_event event;
+            while (w4_transport_pop(w->a, tc_now(w), &event) ||
+                   w4_transport_pop(w->b, tc_now(w), &event)) {
+            }
+            w4_transport_expire(w->a, tc_now(w));
+            w4_transport_expire(w->b, tc_now(w));
+            next_us = w4_earlier(until_us, w4_transport_deadline(w->a));
+            next_us = w4_earlier(next_us, w4_transport_deadline(w->b));
+        }
+        w->subject->clock->wait(w, next_us);
+        turns++;
+    }
+    uint64_t used_us = cpu_us() - start_us;
+    TC_NEED(w, used_us < 200 * W4_US_PER_MS, "%s, half a second: %llu ms of CPU", what,
+            (unsigned long long)(used_us / W4_US_PER_MS));
+    TC_NEED(w, turns < TURNS_MAX, "%s, half a second: the loop turns %u times", what, turns);
+}
+
 static void idle_links_cost_nothing(tc_world *w) {
-    enum { LINKS = 20, TURNS_MAX = 50 };
+    enum { LINKS = 20 };
     w4_link *near;
     w4_link *far;
     for (unsigned i = 0; i < LINKS; i++) {
@@ -342,19 +370,63 @@ static void idle_links_cost_nothing(tc_world *w) {
             return;
         }
     }
-    TC_NEED(w, tc_send(w, near, 1, 100) == 0, "a frame is not taken"); /* that nobody pops */
-    uint64_t start_us = cpu_us();
-    uint64_t until_us = w4_later(tc_now(w), 500 * W4_US_PER_MS);
-    unsigned turns = 0;
-    while (tc_now(w) < until_us) {
-        w->subject->clock->wait(w, until_us);
-        turns++;
+    rest(w, true, "idle links");
+    TC_NEED(w, tc_send(w, near, 1, 100) == 0, "a frame is not taken");
+    rest(w, false, "a frame that nobody pops");
+}
+
+/* Highest number of a descriptor that is open. */
+static int highest_descriptor(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    int highest = 2;
+    while (folder && (entry = readdir(folder))) {
+        int number = entry->d_name[0] == '.' ? 0 : atoi(entry->d_name);
+        highest = number > highest && number != dirfd(folder) ? number : highest;
     }
-    uint64_t used_us = cpu_us() - start_us;
-    TC_NEED(w, used_us < 200 * W4_US_PER_MS, "%u idle links, half a second: %llu ms of CPU", LINKS,
-            (unsigned long long)(used_us / W4_US_PER_MS));
-    TC_NEED(w, turns < TURNS_MAX, "%u idle links, half a second: the loop turns %u times", LINKS,
-            turns);
+    if (folder) {
+        (void)closedir(folder);
+    }
+    return highest;
+}
+
+/* One descriptor is left: who dials takes it, and none is there for who accepts. */
+static void no_descriptors(tc_world *w) {
+    enum { DIALS = 4 };
+    struct rlimit limit;
+    struct rlimit low;
+    w4_link *near;
+    w4_link *far;
+    TC_NEED(w, getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+    if (!tc_connect(w, &near, &far)) {
+        return;
+    }
+    low = limit;
+    low.rlim_cur = (rlim_t)highest_descriptor() + 2;
+    TC_NEED(w, setrlimit(RLIMIT_NOFILE, &low) == 0, "setrlimit");
+    w4_link *links[DIALS] = {NULL};
+    bool wrong = false;
+    for (unsigned i = 0; i < DIALS; i++) {
+        int error = 0;
+        int r = w4_transport_dial(w->a, w->bound, tc_now(w), &links[i], &error);
+        wrong = wrong || (r != 0 && (r != W4_TRANSPORT_E_FAILED || error == 0 || links[i]));
+    }
+    rest(w, true, "without descriptors");
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    TC_NEED(w, !wrong, "a dial without descriptors does not say so");
+    TC_NEED(w, tc_send(w, near, 1, 100) == 0, "links that are up suffer from it");
+    for (unsigned i = 0; i < DIALS; i++) {
+        links[i] = w4_link_close(links[i]);
+    }
+    /* What came of the dials is past; then it is as before. */
+    w4_transport_event event;
+    uint64_t until_us = w4_later(tc_now(w), 300 * W4_US_PER_MS);
+    while (tc_next_until(w, w->b, until_us, &event)) {
+        if (event.kind == W4_TRANSPORT_EVENT_GONE) {
+            w4_link_close(event.link);
+        }
+    }
+    (void)tc_connect(w, &near, &far);
 }
 
 /* clang-format off */
@@ -368,13 +440,15 @@ const tc_rule tc_rules_of_limits[] = {
     {.name = "many-links-at-once", .run = many_links_at_once,
      .help = "60 links at once: each its own frames, its own end"},
     {.name = "sources-are-limited", .run = sources_are_limited,
-     .help = "host.accepts_per_s: what one source dials beyond it ends, and is counted as refused"},
+     .help = "what one source dials beyond host.accepts_per_s ends, and is counted as refused"},
     {.name = "memory-is-given-back", .run = memory_is_given_back,
      .help = "frames and links that came and went hold no memory"},
     {.name = "transports-leave-nothing", .run = transports_leave_nothing,
      .help = "a transport that is freed leaves no memory, descriptors or files"},
     {.name = "idle-costs-nothing", .run = idle_links_cost_nothing,
      .help = "idle links, and a frame that nobody pops, do not keep the loop busy"},
+    {.name = "no-descriptors", .run = no_descriptors,
+     .help = "without descriptors dial says so, nothing spins, links that are up stay, and it recovers"},
     {.name = NULL},
 };
 /* clang-format on */

@@ -221,15 +221,21 @@ bool tc_address(tc_world *w, const char *form, char ret_text[W4_ADDRESS_MAX + 1]
     return true;
 }
 
+/* One world at a time is in a process; the context is of the transport. */
+static tc_world *current;
+
 static void wake(void *context) {
-    ((tc_world *)context)->wakes++;
+    (*(unsigned *)context)++;
+    current->wakes++;
 }
 
 static w4_transport_host host_of(tc_world *w) {
+    current = w;
+    unsigned place = w->opens < TC_OPENS_MAX ? w->opens++ : TC_OPENS_MAX - 1;
     return (w4_transport_host){.env = &w->env,
                                .loop = w->loop,
                                .wake = wake,
-                               .wake_context = w,
+                               .wake_context = &w->woken[place],
                                .accepts_per_s = w->accepts_per_s};
 }
 
@@ -295,17 +301,18 @@ void tc_go_on(tc_world *w, uint64_t until_us) {
 
 bool tc_next_until(tc_world *w, w4_transport *t, uint64_t until_us, w4_transport_event *ret_event) {
     uint64_t due_us = 0;
+    unsigned *woken = t->host.wake_context;
     for (;;) {
         if (w4_transport_pop(t, tc_now(w), ret_event)) {
             TC_NEED_ELSE(w, ret_event->kind < W4_TRANSPORT_EVENT_KIND_COUNT, return false,
                          "an event of unknown kind %u", ret_event->kind);
             TC_NEED_ELSE(w, ret_event->link && ret_event->link->transport == t, return false,
                          "an event without a link of its transport");
-            TC_NEED_ELSE(w, w->wakes > 0 || due_us <= tc_now(w), return false,
+            TC_NEED_ELSE(w, *woken > 0 || due_us <= tc_now(w), return false,
                          "%s came and nobody was woken for it", tc_kind_name(ret_event->kind));
             return true;
         }
-        w->wakes = 0;
+        *woken = 0;
         due_us = w4_transport_deadline(t);
         if (w->failed || tc_now(w) >= until_us) {
             return false;

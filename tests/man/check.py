@@ -6,6 +6,7 @@
     check.py render MAN           every page renders without a warning
     check.py examples MAN WEB4CTL every example envelope passes `web4ctl envelope verify`
     check.py usage MAN WEB4D      options of web4d(8) against web4d --help
+    check.py listing MAN CHECK    web4-transport-check(1) against its --help and --list
 
 An entry is a line "*name* (form)" or "*name*" with an indented paragraph behind it. Its form says
 kind, bounds and whether it must be there, and is compared word by word; what is said about it is
@@ -431,11 +432,41 @@ def usage(folder, web4d):
                   + ([] if len(said) >= 4 else ["web4d --help names no options"]))
 
 
+def said_by(program, option):
+    return subprocess.run([program, option], stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
+def plain(text):
+    return re.sub(r"[\\*_]", "", re.sub(r"\s+", " ", text)).strip().rstrip(".").lower()
+
+
+def listing(folder, program):
+    page = read_pages(folder)["web4-transport-check.1"]
+    entries_of = {}
+    for section, rest in re.findall(r"(?ms)^# ([A-Z ]+)$(.*?)(?=^# |\Z)", page):
+        for head, help in re.findall(r"(?m)^(\*\S.*)\n((?:\t.*\n)+)", rest):
+            entries_of.setdefault(section, []).append((plain(head), plain(help)))
+    options = re.findall(r"(?m)^  (--[a-z]+(?: [A-Z]+)?)  ", said_by(program, "--help"))
+    rules = said_by(program, "--list").split("Rules:\n")[1]
+    rules = [(name, plain(help)) for name, help in re.findall(r"(?m)^  (\S+) +(.*)$", rules)]
+    told = [row for section in ("LINKS AND BOUNDS", "FRAMES UNDER FAULTS", "SESSIONS")
+            for row in entries_of.get(section, [])]
+    faults = []
+    if [plain(o) for o in options] != [head for head, _ in entries_of.get("OPTIONS", [])]:
+        faults.append("web4-transport-check.1: OPTIONS and --help: not the same, or in another order")
+    known = [(plain(name), help) for name, help in rules]
+    faults += ["web4-transport-check.1: not in the program: %s" % name for name, help in told
+               if (name, help) not in known]
+    faults += ["web4-transport-check.1: missing: %s: %s" % row for row in known if row not in told]
+    return report(faults + ([] if len(rules) > 40 else ["--list names hardly any rules"]))
+
+
 def main(arguments):
     calls = {"tables": (2, lambda a: report(compare(read_tables(a[0]), read_pages(a[1])))),
              "self-test": (2, lambda a: self_test(read_tables(a[0]), read_pages(a[1]))),
              "render": (1, lambda a: render(a[0])),
              "examples": (2, lambda a: examples(a[0], a[1])),
+             "listing": (2, lambda a: listing(a[0], a[1])),
              "usage": (2, lambda a: usage(a[0], a[1]))}
     if not arguments or arguments[0] not in calls or len(arguments) != calls[arguments[0]][0] + 1:
         print(__doc__, file=sys.stderr)

@@ -5,7 +5,8 @@ BUILD = os.environ["W4_BUILD"]
 LIBDIR = os.environ["W4_LIBDIR"]
 SANITIZE = os.environ["W4_SANITIZE"]
 FILES = ["usr/sbin/web4d", "usr/bin/web4ctl", f"usr/{LIBDIR}/libweb4.so", f"usr/{LIBDIR}/pkgconfig/libweb4.pc",
-         "usr/include/web4.h", "usr/share/bash-completion/completions/web4ctl.bash",
+         "usr/include/web4.h", "usr/bin/web4-transport-check", "usr/include/web4/transport.h",
+         "usr/include/web4/base/types.h", "usr/share/bash-completion/completions/web4ctl.bash",
          "usr/share/zsh/site-functions/_web4ctl", "usr/share/fish/vendor_completions.d/web4ctl.fish",
          "usr/lib/sysusers.d/web4d.conf", "usr/lib/tmpfiles.d/web4d.conf",
          "usr/share/web4d/web4d.schema.json"]
@@ -79,6 +80,11 @@ def test_what_lands_where():
         version, canonical, code = said.split()
         assert canonical == '{"a":[true],"b":1}' and code == "bad_envelope", said
         assert version in done(inside + "/bin/web4ctl", "--version"), said
+        plugin = [os.environ["W4_PLUGIN"], f"-I{inside}/include", "-o", scratch + "/plugin.so"]
+        done("cc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *plugin)
+        said = done(inside + "/bin/web4-transport-check", "--plugin", scratch + "/plugin.so", "--rule", "links-come-up",
+                    "--rule", "session-fair", "--seed", "1")
+        assert "2 passed, 0 failed" in said, said
     finally:
         shutil.rmtree(scratch)
 
