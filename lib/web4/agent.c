@@ -6,12 +6,15 @@
 
 #include "base/text.h"
 #include "rpc/client.h"
+#include "rpc/method.h"
+#include "web4/hooks.h"
 #include "json/writer.h"
 
 struct web4_agent {
     w4_rpc_client *client;
     int fd;
     w4_buffer name, json; /* of the event handed out last */
+    web4_hooks *hooks;    /* NULL: none yet */
 };
 
 int web4_agent_new(web4_agent **ret_agent) {
@@ -51,6 +54,7 @@ web4_agent *web4_agent_free(web4_agent *agent) {
     }
     w4_rpc_disconnect(agent->fd);
     w4_rpc_client_free(agent->client);
+    w4_web4_hooks_free(agent->hooks);
     w4_buffer_deinit(&agent->name);
     w4_buffer_deinit(&agent->json);
     free(agent);
@@ -134,13 +138,23 @@ static int convert(web4_agent *agent, const w4_rpc_client_event *from, web4_even
     return 0;
 }
 
+/* Hooks first: what they are told borrows from the client, what is handed out does not. */
+static int hand_out(web4_agent *agent, const w4_rpc_client_event *event, web4_event *ret_event) {
+    const char *name = w4_notification_row_of(W4_NOTIFY_NODE_EVENT)->name;
+    int r = convert(agent, event, ret_event);
+    if (r == 0 && event->kind == W4_RPC_NOTIFICATION && w4_bytes_equal_text(event->method, name)) {
+        r = w4_web4_hooks_event(&agent->hooks, event->value);
+    }
+    return r;
+}
+
 int web4_agent_next(web4_agent *agent, web4_event *ret_event) {
     w4_rpc_client_event event;
     int r = w4_rpc_client_pop(agent->client, &event);
     if (r <= 0) {
         return r;
     }
-    r = convert(agent, &event, ret_event);
+    r = hand_out(agent, &event, ret_event);
     return r < 0 ? r : 1;
 }
 
@@ -186,7 +200,7 @@ int web4_agent_wait(web4_agent *agent, unsigned timeout_ms, web4_event *ret_even
     w4_rpc_client_event event;
     int r = agent->fd < 0 ? -ENOTCONN
                           : w4_rpc_client_wait(agent->client, agent->fd, timeout_ms, &event);
-    return r < 0 ? r : convert(agent, &event, ret_event);
+    return r < 0 ? r : hand_out(agent, &event, ret_event);
 }
 
 int web4_agent_attach(web4_agent *agent, const char *agent_id, const char *pubkey,
@@ -205,4 +219,26 @@ int web4_agent_attach(web4_agent *agent, const char *agent_id, const char *pubke
                 : web4_agent_call_wait(agent, "agent.attach", text, timeout_ms, &event, error);
     w4_buffer_deinit(&params);
     return r;
+}
+
+/* ---- hooks */
+
+int web4_agent_hook_register(web4_agent *agent, web4_hook hook, web4_hook_function function,
+                             void *context, uint64_t *ret_id) {
+    return w4_web4_hooks_register(&agent->hooks, hook, function, context, ret_id);
+}
+
+int web4_agent_hook_unregister(web4_agent *agent, uint64_t id) {
+    return w4_web4_hooks_unregister(agent->hooks, id) ? 0 : -ENOENT;
+}
+
+void web4_agent_hook_clear(web4_agent *agent) {
+    w4_web4_hooks_clear(agent->hooks);
+}
+
+int web4_agent_watch(web4_agent *agent, unsigned timeout_ms, web4_error *error) {
+    static const char params[] =
+        "{\"open\":true,\"types\":[\"session_open\",\"session_close\",\"heartbeat_timeout\"]}";
+    web4_event event;
+    return web4_agent_call_wait(agent, "events.watch", params, timeout_ms, &event, error);
 }

@@ -119,6 +119,43 @@ WEB4_API int web4_agent_call_wait(web4_agent *agent, const char *method, const c
                                   unsigned timeout_ms, web4_event *ret_event, web4_error *error);
 /* Waits for the next event. */
 WEB4_API int web4_agent_wait(web4_agent *agent, unsigned timeout_ms, web4_event *ret_event);
+/* ---- lifecycle hooks: functions that are called when sessions of the node open, close, or fall
+ * silent (web4-session(7)). They run within web4_agent_next and web4_agent_wait, when these come to
+ * the node.event that tells of it, which is handed out as well; so they never run on their own.
+ *
+ * A hook for session_open is called for each session that is known to be open before its
+ * registration returns. A hook may register, unregister and clear: who is new is not called for the
+ * change that is just told, who is gone is not called any more. It leaves web4_agent_next, _read,
+ * _wait, _call_wait and _free of its handle alone. */
+
+typedef enum web4_hook {
+    WEB4_HOOK_SESSION_OPEN,
+    WEB4_HOOK_SESSION_CLOSE,
+    WEB4_HOOK_HEARTBEAT_TIMEOUT,
+} web4_hook;
+
+typedef struct web4_hook_call {
+    web4_hook hook;
+    const char *session; /* its id, 32 hex digits */
+    const char *reason;  /* "opened", "resumed"; "manual", "heartbeat_timeout", ...; "silent" */
+    uint64_t reconnects; /* how often it was open again */
+    const char *peer;    /* fingerprint of the node at its other end */
+    const char *transport;
+} web4_hook_call; /* its texts are good during the call */
+
+/* Returns 0, or anything else when it has failed: that harms nobody. */
+typedef int (*web4_hook_function)(void *context, const web4_hook_call *call);
+
+/* 0 with *ret_id (set before it is called for what is open), -ENOMEM, -ENOSPC (64 at most),
+ * -EINVAL. */
+WEB4_API int web4_agent_hook_register(web4_agent *agent, web4_hook hook,
+                                      web4_hook_function function, void *context, uint64_t *ret_id);
+WEB4_API int web4_agent_hook_unregister(web4_agent *agent, uint64_t id); /* 0 or -ENOENT */
+WEB4_API void web4_agent_hook_clear(web4_agent *agent);
+/* Asks an attached agent's node to tell it of sessions, first of those that are open. A program
+ * that moves the bytes itself calls events.watch with these three types and open: true. */
+WEB4_API int web4_agent_watch(web4_agent *agent, unsigned timeout_ms, web4_error *error);
+
 /* Attaches under a name. pubkey: base64 of the agent's own key (it then signs by itself and uses
  * agent.submit); NULL: the node holds a key for that name and signs. */
 WEB4_API int web4_agent_attach(web4_agent *agent, const char *agent_id, const char *pubkey,

@@ -245,6 +245,138 @@ START_TEST(talks_to_a_node) {
 }
 END_TEST
 
+/* ---- lifecycle hooks */
+
+#define SESSION_1 "00112233445566778899aabbccddee01"
+#define SESSION_2 "00112233445566778899aabbccddee02"
+#define PEER "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static web4_agent *hooked;
+static char calls[256];
+static uint64_t hook_ids[3];
+
+static void tell(const char *name, const char *session, const char *reason, int reconnects) {
+    char line[1024];
+    web4_event event;
+    snprintf(
+        line, sizeof line,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"node.event\",\"params\":{\"data\":{\"reason\":\"%s\","
+        "\"reconnects\":%d},\"event\":\"%s\",\"peer\":\"" PEER "\",\"session\":\"%s\","
+        "\"transport\":\"tcp\"}}\n",
+        reason, reconnects, name, session);
+    ck_assert_int_eq(web4_agent_read(hooked, line, strlen(line)), 0);
+    ck_assert_int_eq(web4_agent_next(hooked, &event), 1);
+    ck_assert_str_eq(event.name, "node.event"); /* handed out all the same */
+    ck_assert_ptr_nonnull(strstr(event.json, session));
+}
+
+static int on_change(void *context, const web4_hook_call *call) {
+    size_t len = strlen(calls);
+    ck_assert_str_eq(call->peer, PEER);
+    ck_assert_str_eq(call->transport, "tcp");
+    ck_assert_uint_eq(strlen(call->session), 32);
+    snprintf(calls + len, sizeof calls - len, "%s%c%d%c %s %llu", len > 0 ? ", " : "",
+             *(const char *)context, (int)call->hook, call->session[31], call->reason,
+             (unsigned long long)call->reconnects);
+    return -1; /* it fails, always: nobody minds */
+}
+
+static int once(void *context, const web4_hook_call *call) {
+    (void)on_change(context, call);
+    ck_assert_int_eq(web4_agent_hook_unregister(hooked, hook_ids[2]), 0);
+    return 0;
+}
+
+static void calls_are(const char *expected) {
+    ck_assert_str_eq(calls, expected);
+    calls[0] = 0;
+}
+
+START_TEST(calls_hooks) {
+    static char a = 'a', b = 'b', c = 'c';
+    uint64_t id;
+    calls[0] = 0;
+    ck_assert_int_eq(web4_agent_new(&hooked), 0);
+    ck_assert_int_eq(web4_agent_hook_unregister(hooked, 1), -ENOENT);
+    web4_agent_hook_clear(hooked);
+    tell("session_open", SESSION_1, "opened", 0);
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_OPEN, on_change, &a, &hook_ids[0]), 0);
+    calls_are("a01 opened 0"); /* at once */
+    tell("session_open", SESSION_1, "opened", 0);
+    calls_are(""); /* told twice, is one */
+    tell("session_open", SESSION_2, "resumed", 3);
+    calls_are("a02 resumed 3");
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_CLOSE, on_change, &b, &hook_ids[1]), 0);
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_HEARTBEAT_TIMEOUT, on_change, &b, &id), 0);
+    tell("heartbeat_timeout", SESSION_1, "silent", 0);
+    tell("session_close", SESSION_1, "heartbeat_timeout", 0);
+    tell("session_close", SESSION_1, "manual", 0); /* of one that is not open */
+    tell("trust_updated", SESSION_2, "x", 0);
+    calls_are("b21 silent 0, b11 heartbeat_timeout 0");
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_OPEN, once, &c, &hook_ids[2]), 0);
+    calls_are("c02 resumed 3");
+    ck_assert_int_eq(web4_agent_hook_unregister(hooked, hook_ids[2]), -ENOENT);
+    ck_assert_int_eq(web4_agent_hook_unregister(hooked, hook_ids[0]), 0);
+    tell("session_open", SESSION_1, "resumed", 1);
+    calls_are("");
+    web4_agent_hook_clear(hooked);
+    tell("session_close", SESSION_1, "manual", 1);
+    calls_are("");
+    for (int i = 0; i < 64; i++) {
+        ck_assert_int_eq(
+            web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_CLOSE, on_change, &a, &id), 0);
+    }
+    ck_assert_int_eq(web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_CLOSE, on_change, &a, &id),
+                     -ENOSPC);
+    ck_assert_int_eq(web4_agent_hook_register(hooked, (web4_hook)3, on_change, &a, &id), -EINVAL);
+    ck_assert_int_eq(web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_OPEN, NULL, &a, &id),
+                     -EINVAL);
+    ck_assert_int_eq(web4_agent_watch(hooked, 1, &error), -ENOTCONN);
+    hooked = web4_agent_free(hooked);
+}
+END_TEST
+
+/* What a node may say and no node of ours does: none of it calls anybody. */
+START_TEST(passes_over_odd_events) {
+    static char letter = 'a';
+    static const char *const odd[] = {
+        "{}",
+        "[]",
+        "7",
+        "{\"event\":\"session_open\"}",
+        "{\"data\":{\"reason\":\"opened\",\"reconnects\":0},\"event\":\"session_open\","
+        "\"peer\":\"" PEER "\",\"session\":\"00\"}",
+        "{\"data\":{\"reason\":\"opened\",\"reconnects\":-1},\"event\":\"session_open\","
+        "\"peer\":\"" PEER "\",\"session\":\"" SESSION_1 "\"}",
+        "{\"data\":{\"reason\":\"opened\",\"reconnects\":0},\"event\":\"session_open\","
+        "\"peer\":\"x\",\"session\":\"" SESSION_1 "\"}",
+        "{\"data\":{\"reason\":\"a reason that is much longer than reasons are\","
+        "\"reconnects\":0},\"event\":\"session_open\",\"peer\":\"" PEER "\","
+        "\"session\":\"" SESSION_1 "\"}",
+    };
+    uint64_t id;
+    calls[0] = 0;
+    ck_assert_int_eq(web4_agent_new(&hooked), 0);
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_OPEN, on_change, &letter, &id), 0);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        char line[512];
+        web4_event event;
+        snprintf(line, sizeof line,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"node.event\",\"params\":%s}\n", odd[i]);
+        ck_assert_int_eq(web4_agent_read(hooked, line, strlen(line)), 0);
+        int r = web4_agent_next(hooked, &event);
+        ck_assert(r == 1 || r == -EBADMSG);
+    }
+    calls_are("");
+    hooked = web4_agent_free(hooked);
+}
+END_TEST
+
 int main(void) {
     if (mkdtemp(folder) == NULL || web4_version()[0] == 0) {
         return EXIT_FAILURE;
@@ -258,6 +390,8 @@ int main(void) {
     tcase_add_test(tcase, refuses_bad_drafts);
     tcase_add_test(tcase, moves_bytes_only);
     tcase_add_test(tcase, talks_to_a_node);
+    tcase_add_test(tcase, calls_hooks);
+    tcase_add_test(tcase, passes_over_odd_events);
     suite_add_tcase(suite, tcase);
     int result = w4_test_run(suite);
     rmdir(folder);
