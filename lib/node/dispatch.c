@@ -16,7 +16,8 @@ static int transmit(w4_node *node, const w4_protocol_event *event, uint64_t now_
     const w4_sending sending = {.message = event->envelope,
                                 .token = event->ticket,
                                 .producer = producer_of(&event->sender),
-                                .deadline_us = event->deadline_us};
+                                .deadline_us = event->deadline_us,
+                                .of_session = event->of_session};
     return w4_node_send(node, &event->node, event->channel, &sending, now_us);
 }
 
@@ -179,10 +180,10 @@ static void on_consent(w4_node *node, const w4_protocol_event *event, uint64_t n
 }
 
 /* What has begun to go out, or has gone, ends as it would have. */
-static void on_withdraw(w4_node *node, const w4_protocol_event *event) {
+static void on_withdraw(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     w4_node_peer *peer = w4_node_peer_find(node, &event->node);
     if (peer != NULL &&
-        w4_session_withdraw(peer->session, event->channel, event->ticket, event->code)) {
+        w4_session_withdraw(peer->session, event->channel, event->ticket, event->code, now_us)) {
         w4_node_peer_activate(node, peer);
     }
 }
@@ -201,7 +202,7 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     case W4_PROTOCOL_EVENT_TRANSMIT:
         return transmit(node, event, now_us);
     case W4_PROTOCOL_EVENT_WITHDRAW:
-        on_withdraw(node, event);
+        on_withdraw(node, event, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_DELIVER:
         return push_message(node, event);

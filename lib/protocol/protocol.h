@@ -185,6 +185,7 @@ typedef struct w4_protocol_event {
     w4_channel_kind channel; /* TRANSMIT */
     uint64_t ticket;         /* TRANSMIT */
     uint64_t deadline_us;    /* TRANSMIT: worth nothing from then on; W4_NEVER */
+    bool of_session;         /* TRANSMIT: ends with its session, also when nothing of it was sent */
     w4_bytes envelope;       /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
     uint64_t owner;          /* DELIVER, DELIVERY */
     char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */

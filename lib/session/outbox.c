@@ -3,6 +3,8 @@
 #include "base/wire.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,24 +175,7 @@ static void admit(w4_outbox *o, uint64_t now_us) {
     }
 }
 
-/* What is past its deadline, or too long, ends. */
-static void purge(w4_outbox *o, size_t len_max, w4_refusal code, uint64_t now_us) {
-    struct w4_messages queued, waiting;
-    w4_message *m;
-    w4_queue_collect(&o->queue, now_us, len_max, &queued, &waiting);
-    while ((m = TAILQ_FIRST(&queued)) != NULL) {
-        TAILQ_REMOVE(&queued, m, entry);
-        fail_queued(o, m, m->len > len_max ? code : W4_REFUSAL_TIMEOUT);
-    }
-    while ((m = TAILQ_FIRST(&waiting)) != NULL) {
-        TAILQ_REMOVE(&waiting, m, entry);
-        o->stats.waiting--;
-        o->stats.waiting_bytes -= m->len;
-        refuse(o, m, m->len > len_max ? code : W4_REFUSAL_TIMEOUT, W4_OVERFLOW_COUNT);
-    }
-}
-
-bool w4_outbox_withdraw(w4_outbox *o, uint64_t token, w4_refusal code) {
+bool w4_outbox_withdraw(w4_outbox *o, uint64_t token, w4_refusal code, uint64_t now_us) {
     bool waits;
     w4_message *m = w4_queue_find(&o->queue, token, &waits);
     if (!m) {
@@ -203,7 +188,32 @@ bool w4_outbox_withdraw(w4_outbox *o, uint64_t token, w4_refusal code) {
         w4_queue_remove(&o->queue, m);
         fail_queued(o, m, code);
     }
+    admit(o, now_us);
     return true;
+}
+
+/* What is to go ends; others may have room then. */
+static void purge(w4_outbox *o, const w4_purge *what) {
+    struct w4_messages queued, waiting;
+    w4_message *m;
+    w4_queue_collect(&o->queue, what, &queued, &waiting);
+    while ((m = TAILQ_FIRST(&queued)) != NULL) {
+        TAILQ_REMOVE(&queued, m, entry);
+        fail_queued(o, m, w4_queue_judge(what, m));
+    }
+    while ((m = TAILQ_FIRST(&waiting)) != NULL) {
+        TAILQ_REMOVE(&waiting, m, entry);
+        o->stats.waiting--;
+        o->stats.waiting_bytes -= m->len;
+        refuse(o, m, w4_queue_judge(what, m), W4_OVERFLOW_COUNT);
+    }
+    admit(o, what->now_us);
+}
+
+static void purge_overdue(w4_outbox *o, uint64_t now_us) {
+    if (now_us >= o->queue.purge_us) {
+        purge(o, &(w4_purge){.now_us = now_us, .len_max = SIZE_MAX});
+    }
 }
 
 /* Makes room by ending the oldest messages that were never sent; the rest is on its way. */
@@ -265,6 +275,7 @@ static w4_message *new_message(const w4_sending *sending) {
         memset(m, 0, sizeof *m);
         m->token = sending->token;
         m->deadline_us = sending->deadline_us;
+        m->of_session = sending->of_session;
         m->len = (uint32_t)sending->message.len;
         m->policy = W4_OVERFLOW_COUNT;
         if (m->len > 0) {
@@ -280,10 +291,7 @@ int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint
         w4_outbox_count_error(o);
         return W4_SESSION_E_TOO_LARGE;
     }
-    if (now_us >= o->queue.purge_us) {
-        purge(o, SIZE_MAX, W4_REFUSAL_TIMEOUT, now_us);
-        admit(o, now_us);
-    }
+    purge_overdue(o, now_us);
     w4_message *m = new_message(sending);
     w4_producer *producer = m ? w4_queue_producer(&o->queue, sending->producer) : NULL;
     if (!producer) {
@@ -331,6 +339,16 @@ void w4_outbox_limits_changed(w4_outbox *o, uint64_t now_us) {
 bool w4_channel_stats_balanced(const w4_channel_stats *s) {
     return s->attempted == s->enqueued + s->dropped_newest + s->errors &&
            s->enqueued == s->delivered + s->dropped_oldest + s->failed + s->queued + s->in_flight;
+}
+
+void w4_channel_stats_format(const w4_channel_stats *s,
+                             char ret_text[static W4_CHANNEL_STATS_TEXT]) {
+    (void)snprintf(ret_text, W4_CHANNEL_STATS_TEXT,
+                   "%" PRIu64 " attempted, %" PRIu64 " enqueued, %" PRIu64
+                   " dropped_newest, %" PRIu64 " errors; %" PRIu64 " delivered, %" PRIu64
+                   " dropped_oldest, %" PRIu64 " failed, %u queued, %u in flight",
+                   s->attempted, s->enqueued, s->dropped_newest, s->errors, s->delivered,
+                   s->dropped_oldest, s->failed, s->queued, s->in_flight);
 }
 
 /* ---- on its way */
@@ -431,9 +449,7 @@ static void go_back(w4_outbox *o) {
 
 /* What waited too long, and what is past its deadline. */
 static void expire_messages(w4_outbox *o, uint64_t now_us) {
-    if (now_us >= o->queue.purge_us) {
-        purge(o, SIZE_MAX, W4_REFUSAL_TIMEOUT, now_us);
-    }
+    purge_overdue(o, now_us);
     admit(o, now_us);
     while (now_us >= w4_queue_wait_deadline(&o->queue)) {
         w4_message *m = TAILQ_FIRST(&o->queue.since);
@@ -568,7 +584,7 @@ void w4_outbox_restart(w4_outbox *o, uint64_t now_us) {
     o->acked_messages = 0;
     o->allowed = 0;
     w4_outbox_link_down(o);
-    admit(o, now_us);
+    purge(o, &(w4_purge){.now_us = now_us, .len_max = SIZE_MAX, .of_session = true});
 }
 
 void w4_outbox_fail_all(w4_outbox *o, w4_refusal code) {
@@ -588,8 +604,7 @@ void w4_outbox_fail_all(w4_outbox *o, w4_refusal code) {
 }
 
 void w4_outbox_fail_larger(w4_outbox *o, size_t len_max, uint64_t now_us) {
-    purge(o, len_max, W4_REFUSAL_TOO_LARGE, now_us);
-    admit(o, now_us);
+    purge(o, &(w4_purge){.now_us = now_us, .len_max = len_max});
 }
 
 bool w4_outbox_pop_outcome(w4_outbox *o, w4_outcome *ret_outcome) {

@@ -190,16 +190,22 @@ w4_message *w4_queue_oldest(const w4_queue *q) {
     return most ? TAILQ_FIRST(&most->queued) : NULL;
 }
 
-static bool is_lost(const w4_message *m, uint64_t now_us, size_t len_max) {
-    return m->deadline_us <= now_us || m->len > len_max;
+w4_refusal w4_queue_judge(const w4_purge *purge, const w4_message *m) {
+    if (purge->of_session && m->of_session) {
+        return W4_REFUSAL_DISCONNECTED;
+    }
+    if (m->len > purge->len_max) {
+        return W4_REFUSAL_TOO_LARGE;
+    }
+    return m->deadline_us <= purge->now_us ? W4_REFUSAL_TIMEOUT : W4_REFUSAL_NONE;
 }
 
-static void collect_queued(w4_queue *q, w4_producer *producer, uint64_t now_us, size_t len_max,
+static void collect_queued(w4_queue *q, w4_producer *producer, const w4_purge *purge,
                            struct w4_messages *ret_queued) {
     w4_message *m = TAILQ_FIRST(&producer->queued), *next;
     for (; m; m = next) {
         next = TAILQ_NEXT(m, entry);
-        if (is_lost(m, now_us, len_max)) {
+        if (w4_queue_judge(purge, m) != W4_REFUSAL_NONE) {
             w4_queue_remove(q, m);
             TAILQ_INSERT_TAIL(ret_queued, m, entry);
         } else {
@@ -231,7 +237,7 @@ w4_message *w4_queue_find(const w4_queue *q, uint64_t token, bool *ret_waits) {
     return NULL;
 }
 
-void w4_queue_collect(w4_queue *q, uint64_t now_us, size_t len_max, struct w4_messages *ret_queued,
+void w4_queue_collect(w4_queue *q, const w4_purge *purge, struct w4_messages *ret_queued,
                       struct w4_messages *ret_waiting) {
     TAILQ_INIT(ret_queued);
     TAILQ_INIT(ret_waiting);
@@ -239,19 +245,19 @@ void w4_queue_collect(w4_queue *q, uint64_t now_us, size_t len_max, struct w4_me
     w4_producer *producer = TAILQ_FIRST(&q->turns), *next_producer;
     for (; producer; producer = next_producer) {
         next_producer = TAILQ_NEXT(producer, turn);
-        collect_queued(q, producer, now_us, len_max, ret_queued);
+        collect_queued(q, producer, purge, ret_queued);
     }
     w4_message *m = TAILQ_FIRST(&q->since), *next;
     for (; m; m = next) {
         next = TAILQ_NEXT(m, since);
-        if (is_lost(m, now_us, len_max)) {
+        if (w4_queue_judge(purge, m) != W4_REFUSAL_NONE) {
             w4_queue_unwait(q, m);
             TAILQ_INSERT_TAIL(ret_waiting, m, entry);
         } else {
             q->purge_us = w4_earlier(q->purge_us, m->deadline_us);
         }
     }
-    uint64_t soon_us = w4_later(now_us, PURGE_PAUSE_US);
+    uint64_t soon_us = w4_later(purge->now_us, PURGE_PAUSE_US);
     q->purge_us = q->purge_us > soon_us ? q->purge_us : soon_us;
 }
 

@@ -34,6 +34,7 @@ typedef struct w4_message {
     uint32_t len;
     bool started;  /* a part of it was sent */
     bool repeated; /* a part of it was sent twice: no round-trip time from it */
+    bool of_session;
     w4_refusal outcome;
     w4_overflow policy; /* that ended it; W4_OVERFLOW_COUNT: none did */
     uint8_t data[];
@@ -89,9 +90,16 @@ void w4_queue_release(w4_queue *q, w4_message *m);
 w4_message *w4_queue_oldest(const w4_queue *q);
 /* The message with that token, queued or waiting; NULL: none. */
 w4_message *w4_queue_find(const w4_queue *q, uint64_t token, bool *ret_waits);
-/* Moves what is past its deadline, or longer than that, out of the queue and out of those that
- * wait. Then purge_us is set anew. */
-void w4_queue_collect(w4_queue *q, uint64_t now_us, size_t len_max, struct w4_messages *ret_queued,
+/* What is to go, and why: what is past its deadline always, longer ones, those of a session that is
+ * no more. */
+typedef struct w4_purge {
+    uint64_t now_us;
+    size_t len_max;
+    bool of_session;
+} w4_purge;
+w4_refusal w4_queue_judge(const w4_purge *purge, const w4_message *m); /* NONE: it stays */
+/* Moves what is to go out of the queue and out of those that wait. Then purge_us is set anew. */
+void w4_queue_collect(w4_queue *q, const w4_purge *purge, struct w4_messages *ret_queued,
                       struct w4_messages *ret_waiting);
 
 bool w4_queue_may_wait(const w4_queue *q, size_t len);

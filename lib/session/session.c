@@ -455,9 +455,10 @@ void w4_session_count_error(w4_session *session, w4_channel_kind channel_kind) {
     w4_outbox_count_error(&session->channels[channel_kind].out);
 }
 
-bool w4_session_withdraw(w4_session *s, w4_channel_kind channel, uint64_t token, w4_refusal code) {
+bool w4_session_withdraw(w4_session *s, w4_channel_kind channel, uint64_t token, w4_refusal code,
+                         uint64_t now_us) {
     return (unsigned)channel < W4_KINDS &&
-           w4_outbox_withdraw(&s->channels[channel].out, token, code);
+           w4_outbox_withdraw(&s->channels[channel].out, token, code, now_us);
 }
 
 void w4_session_consumed(w4_session *session, w4_channel_kind channel_kind, uint32_t n) {

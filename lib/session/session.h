@@ -110,6 +110,10 @@ typedef struct w4_channel_stats {
 
 /* The two laws of wire.md 4: they hold after each call. */
 bool w4_channel_stats_balanced(const w4_channel_stats *stats);
+/* All that is in them, on one line, for who finds that they are not. */
+#define W4_CHANNEL_STATS_TEXT 320
+void w4_channel_stats_format(const w4_channel_stats *stats,
+                             char ret_text[static W4_CHANNEL_STATS_TEXT]);
 static inline uint64_t w4_channel_stats_dropped(const w4_channel_stats *stats) {
     return stats->dropped_oldest + stats->dropped_newest;
 }
@@ -170,6 +174,7 @@ typedef struct w4_sending {
     uint64_t token;
     uint64_t producer;    /* who gives it, as a number: each has its turn, none starves another */
     uint64_t deadline_us; /* not begun by then it ends with `timeout`; W4_NEVER */
+    bool of_session;      /* ends with `disconnected` when the session begins afresh, sent or not */
 } w4_sending;
 
 /* Queues a message. token comes back with DELIVERED or FAILED, exactly one of them, for each call
@@ -184,7 +189,7 @@ void w4_session_count_error(w4_session *session, w4_channel_kind channel);
 /* Takes back what nothing of has been sent yet: FAILED(code) follows. False: too late, it ends as
  * it would have. */
 bool w4_session_withdraw(w4_session *session, w4_channel_kind channel, uint64_t token,
-                         w4_refusal code);
+                         w4_refusal code, uint64_t now_us);
 /* The application has dealt with n received messages of the channel: credit may be granted. */
 void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
 /* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event (after

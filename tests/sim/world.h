@@ -11,7 +11,7 @@
 #define SIM_START_US (UINT64_C(1000) * W4_US_PER_S)
 #define SIM_WALL_OFFSET_US (INT64_C(1795428732) * 1000000)
 #define SIM_STANDSTILL_MAX 200000u /* turns while time does not move: something spins */
-#define SIM_TEXT_MAX 512u
+#define SIM_TEXT_MAX 1024u
 
 typedef struct sim_world sim_world;
 
