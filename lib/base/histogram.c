@@ -1,5 +1,8 @@
 #include "base/histogram.h"
 
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Values 0..15 have a bucket each. Above that each power of two is cut into 16 equal parts, so a
@@ -7,6 +10,9 @@
  * (2^35 us is nine and a half hours) count in it; max stays exact. */
 #define SUB_BITS 4u
 #define SUB_COUNT (1u << SUB_BITS)
+#define ROWS (W4_HISTOGRAM_BUCKETS / SUB_COUNT)
+
+static_assert(ROWS <= 32, "one bit a row");
 
 static unsigned bucket_of(uint64_t value) {
     if (value < SUB_COUNT) {
@@ -69,4 +75,73 @@ uint64_t w4_histogram_percentile(const w4_histogram *h, double percentile) {
 
 void w4_histogram_clear(w4_histogram *h) {
     memset(h, 0, sizeof *h);
+}
+
+/* ---- sparse */
+
+static unsigned rows_of(uint32_t powers) {
+    return (unsigned)__builtin_popcount(powers);
+}
+
+/* Where the row of that power stands, or would stand, among those that are there. */
+static unsigned place_of(const w4_histogram_sparse *h, unsigned power) {
+    return rows_of(h->powers & ((UINT32_C(1) << power) - 1));
+}
+
+static uint32_t *row_made(w4_histogram_sparse *h, unsigned power) {
+    unsigned count = rows_of(h->powers);
+    unsigned place = place_of(h, power);
+    size_t row_bytes = SUB_COUNT * sizeof *h->rows;
+    uint32_t *rows = realloc(h->rows, (count + 1) * row_bytes);
+    if (!rows) {
+        return NULL;
+    }
+    uint32_t *row = rows + (size_t)place * SUB_COUNT;
+    memmove(row + SUB_COUNT, row, (count - place) * row_bytes);
+    memset(row, 0, row_bytes);
+    h->rows = rows;
+    h->powers |= UINT32_C(1) << power;
+    return row;
+}
+
+void w4_histogram_sparse_add(w4_histogram_sparse *h, uint64_t value) {
+    unsigned at = bucket_of(value);
+    unsigned power = at / SUB_COUNT;
+    bool there = (h->powers >> power & 1) != 0;
+    uint32_t *row = there ? h->rows + (size_t)place_of(h, power) * SUB_COUNT : row_made(h, power);
+    if (!row) {
+        return;
+    }
+    uint32_t *bucket = &row[at % SUB_COUNT];
+    if (*bucket < UINT32_MAX) {
+        (*bucket)++;
+    }
+    h->count++;
+    h->sum = value > UINT64_MAX - h->sum ? UINT64_MAX : h->sum + value;
+    if (value > h->max) {
+        h->max = value;
+    }
+}
+
+void w4_histogram_sparse_expand(const w4_histogram_sparse *h, w4_histogram *ret_whole) {
+    w4_histogram_clear(ret_whole);
+    const uint32_t *row = h->rows;
+    for (unsigned power = 0; power < ROWS; power++) {
+        if ((h->powers >> power & 1) != 0) {
+            memcpy(ret_whole->buckets + (size_t)power * SUB_COUNT, row, SUB_COUNT * sizeof *row);
+            row += SUB_COUNT;
+        }
+    }
+    ret_whole->count = h->count;
+    ret_whole->sum = h->sum;
+    ret_whole->max = h->max;
+}
+
+size_t w4_histogram_sparse_memory(const w4_histogram_sparse *h) {
+    return rows_of(h->powers) * SUB_COUNT * sizeof *h->rows;
+}
+
+void w4_histogram_sparse_deinit(w4_histogram_sparse *h) {
+    free(h->rows);
+    *h = (w4_histogram_sparse){0};
 }

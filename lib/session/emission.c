@@ -102,7 +102,6 @@ static uint8_t *put_data(w4_session *s, uint8_t *at, const uint8_t *end, uint64_
         at = w4_outbox_put(&s->channels[kind].out, kind, at, now_us);
         w4_schedule_sent(&s->schedule, kind, ready[kind]);
         ready[kind] = w4_outbox_ready(&s->channels[kind].out);
-        s->moved = true;
     }
     return at;
 }

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLAIN_KEEP_MIN 4096u
-
 /* An owner that does not drain loses the oldest notices, never the last word (CLOSED is not one of
  * them). */
 void w4_session_tell(w4_session *s, w4_notice notice) {
@@ -31,8 +29,9 @@ void w4_session_free_incoming(w4_session *s) {
 void w4_session_take_back_lent(w4_session *s) {
     free(s->lent);
     s->lent = NULL;
-    /* Small ones cost little to make anew, and thousands of sessions may be idle with one. */
-    if (s->plain_cap < PLAIN_KEEP_MIN && s->incoming_first == s->incoming_count) {
+    /* All was taken. The next record's memory costs little beside opening it, and thousands of
+     * sessions that were busy once would each keep the height of their busiest moment. */
+    if (s->plain && s->incoming_first == s->incoming_count) {
         w4_session_free_incoming(s);
     }
 }

@@ -35,8 +35,7 @@ void w4_outbox_deinit(w4_outbox *o) {
     w4_queue_deinit(&o->queue);
     TAILQ_INIT(&o->admitted);
     o->next = NULL;
-    free(o->latency_us);
-    o->latency_us = NULL;
+    w4_histogram_sparse_deinit(&o->latency_us);
 }
 
 static uint32_t parts_of(const w4_message *m) {
@@ -48,32 +47,8 @@ static uint32_t part_len(const w4_message *m, uint64_t part) {
     return m->len - start < W4_PART_LEN ? m->len - start : W4_PART_LEN;
 }
 
-static void add_latency(w4_outbox *o, uint64_t us) {
-    if (!o->latency_us && o->sample_count < W4_OUTBOX_SAMPLES) {
-        o->samples[o->sample_count++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-        return;
-    }
-    if (!o->latency_us) {
-        /* Without memory for it the first samples stay what is known. */
-        w4_histogram *full = calloc(1, sizeof *full);
-        if (!full) {
-            return;
-        }
-        w4_outbox_latency(o, full);
-        o->latency_us = full;
-    }
-    w4_histogram_add(o->latency_us, us);
-}
-
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us) {
-    if (o->latency_us) {
-        *ret_latency_us = *o->latency_us;
-        return;
-    }
-    w4_histogram_clear(ret_latency_us);
-    for (unsigned i = 0; i < o->sample_count; i++) {
-        w4_histogram_add(ret_latency_us, o->samples[i]);
-    }
+    w4_histogram_sparse_expand(&o->latency_us, ret_latency_us);
 }
 
 /* ---- the end of a message */
@@ -505,7 +480,7 @@ static size_t advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
             w4_rtt_add(rtt, now_us - m->sent_us);
         }
         m->took_us = now_us - m->enqueued_us;
-        add_latency(o, m->took_us);
+        w4_histogram_sparse_add(&o->latency_us, m->took_us);
         o->stats.delivered++;
         o->acked_messages++;
         end_head(o, W4_REFUSAL_NONE);
@@ -669,6 +644,6 @@ bool w4_outbox_pop_writable(w4_outbox *o) {
 }
 
 size_t w4_outbox_memory(const w4_outbox *o) {
-    return (o->latency_us ? sizeof *o->latency_us : 0) + o->memory +
+    return w4_histogram_sparse_memory(&o->latency_us) + o->memory +
            o->queue.known_count * sizeof(w4_producer);
 }

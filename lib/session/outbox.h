@@ -14,7 +14,6 @@
 #include "session/rtt.h"
 #include "session/session.h"
 
-#define W4_OUTBOX_SAMPLES 16
 #define W4_OUTBOX_WINDOW_MIN 65536u /* bytes; after a loss, and at first on lossy links */
 #define W4_OUTBOX_ENDED_MIN                                                                        \
     64u /* outcomes that may wait for the owner, however short the queue                           \
@@ -50,9 +49,7 @@ typedef struct w4_outbox {
     bool ask_due;
     bool wants_room; /* somebody was told that it is full */
     w4_channel_stats stats;
-    w4_histogram *latency_us; /* made when the samples are full */
-    uint32_t samples[W4_OUTBOX_SAMPLES];
-    uint8_t sample_count;
+    w4_histogram_sparse latency_us;
 } w4_outbox;
 
 void w4_outbox_init(w4_outbox *o, const w4_channel_limits *limits);

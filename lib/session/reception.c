@@ -9,6 +9,7 @@
 
 #define FORGED_IN_A_ROW_MAX 3
 #define INCOMING_FIRST 4u
+#define INCOMING_GROWTH 4u
 
 static void recv_open(w4_session *s, w4_bytes id, uint64_t now_us) {
     if (!s->initiator) {
@@ -54,7 +55,7 @@ static void recv_close(w4_session *s, w4_bytes payload, uint64_t now_us) {
 
 static int add_incoming(w4_session *s, w4_incoming item) {
     if (s->incoming_count == s->incoming_cap) {
-        size_t cap = s->incoming_cap > 0 ? s->incoming_cap * 2 : INCOMING_FIRST;
+        size_t cap = s->incoming_cap > 0 ? s->incoming_cap * INCOMING_GROWTH : INCOMING_FIRST;
         w4_incoming *grown = realloc(s->incoming, cap * sizeof *grown);
         if (!grown) {
             return -ENOMEM;
@@ -77,7 +78,6 @@ static int recv_data(w4_session *s, w4_channel_kind kind, const w4_frame *frame,
     if (r < 0) {
         return r;
     }
-    s->moved = true;
     r = w4_inbox_take(&s->channels[kind].in, frame, &item.message, &item.owned);
     if (r == W4_INBOX_MESSAGE) {
         s->incoming[s->incoming_count - 1] = item;

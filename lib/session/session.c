@@ -375,22 +375,12 @@ static void time_out(w4_session *s, uint64_t now_us) {
     w4_session_lose_link(s, W4_REFUSAL_TIMEOUT, false, now_us);
 }
 
-/* What a busy session keeps for speed an idle one gives back. */
-static void rest(w4_session *s) {
-    if (!s->moved && s->incoming_first == s->incoming_count) {
-        w4_session_free_incoming(s);
-    }
-    s->moved = false;
-}
-
 static void expire_open(w4_session *s, uint64_t now_us) {
     if (w4_heartbeat_silent(&s->heartbeat, now_us)) {
         time_out(s, now_us);
         return;
     }
-    if (w4_heartbeat_expire(&s->heartbeat, now_us)) {
-        rest(s);
-    }
+    (void)w4_heartbeat_expire(&s->heartbeat, now_us);
     if (now_us >= s->open_at_us) {
         s->open_due = true;
         s->open_at_us = W4_NEVER;

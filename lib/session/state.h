@@ -48,7 +48,6 @@ struct w4_session {
     bool has_id, may_resume;
     bool agreed; /* with this peer, over this link, on which session it is */
     bool has_peer;
-    bool moved;    /* messages have come or gone since the last heartbeat */
     bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */

@@ -3,6 +3,9 @@
 #include "rows.h"
 
 #include <getopt.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +67,16 @@ static void parse(int argc, char **argv, bench_options *options) {
     }
 }
 
+/* As web4d has it (daemon/web4d/main.c). */
+static void tame_malloc(void) {
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
+
 int main(int argc, char **argv) {
+    tame_malloc();
     bench_options options = {.transport = "unix", .size = 1024, .count = 10000};
     parse(argc, argv, &options);
     (void)signal(SIGPIPE, SIG_IGN);

@@ -3,7 +3,6 @@
 #include "rows.h"
 #include "station.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 

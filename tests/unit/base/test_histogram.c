@@ -111,6 +111,44 @@ START_TEST(full_buckets_do_not_wrap) {
 }
 END_TEST
 
+/* A sparse one says what a whole one says, whatever falls into it and in whatever order. */
+START_TEST(sparse_is_the_same) {
+    w4_histogram_sparse sparse = {0};
+    w4_histogram expanded;
+    w4_histogram_clear(&h);
+    uint64_t random = 1;
+    for (unsigned i = 0; i < 5000; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint64_t value = (random >> 20) >> (random % 44);
+        value = i == 4000 ? UINT64_MAX : value;
+        w4_histogram_add(&h, value);
+        w4_histogram_sparse_add(&sparse, value);
+        if (i % 500 == 0 || i == 4999) {
+            w4_histogram_sparse_expand(&sparse, &expanded);
+            ck_assert_mem_eq(&expanded, &h, sizeof h);
+        }
+    }
+    w4_histogram_sparse_deinit(&sparse);
+    w4_histogram_sparse_expand(&sparse, &expanded);
+    w4_histogram_clear(&h);
+    ck_assert_mem_eq(&expanded, &h, sizeof h);
+}
+END_TEST
+
+START_TEST(sparse_is_small) {
+    w4_histogram_sparse sparse = {0};
+    ck_assert_uint_eq(w4_histogram_sparse_memory(&sparse), 0);
+    for (uint64_t us = 100; us < 3000; us += 7) {
+        w4_histogram_sparse_add(&sparse, us);
+    }
+    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 6 * 64);
+    w4_histogram_sparse_add(&sparse, UINT64_C(60) * 1000000);
+    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 7 * 64);
+    w4_histogram_sparse_deinit(&sparse);
+    w4_histogram_sparse_deinit(&sparse);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("base-histogram");
     TCase *tc = tcase_create("all");
@@ -121,6 +159,8 @@ int main(void) {
     tcase_add_test(tc, strange_percentiles_are_taken_as_the_ends);
     tcase_add_test(tc, huge_values_share_the_last_bucket);
     tcase_add_test(tc, full_buckets_do_not_wrap);
+    tcase_add_test(tc, sparse_is_the_same);
+    tcase_add_test(tc, sparse_is_small);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }
