@@ -78,6 +78,7 @@ struct tc_pair {
     uint64_t dial_timeout_us;
     bool agreed;  /* both ends have once been in the same session */
     bool calm;    /* the faults have ended */
+    bool closing; /* a rule has closed the session */
     bool no_dial; /* nobody dials for now */
     uint64_t last_us;
     unsigned turns; /* without time passing */
