@@ -114,9 +114,7 @@ static void unwait(w4_outbox *o, w4_message *m) {
 
 /* It waited, or was to wait, and is not accepted. */
 static void refuse(w4_outbox *o, w4_message *m, w4_refusal code, w4_overflow policy) {
-    w4_producer *producer = m->producer;
-    m->producer = NULL;
-    w4_queue_tidy(&o->queue, producer);
+    w4_queue_disown(&o->queue, m);
     o->stats.attempted++;
     if (policy == W4_OVERFLOW_DROP_NEWEST) {
         o->stats.dropped_newest++;
@@ -126,9 +124,9 @@ static void refuse(w4_outbox *o, w4_message *m, w4_refusal code, w4_overflow pol
     tell_end(o, m, code, policy);
 }
 
-static void enqueue(w4_outbox *o, w4_producer *producer, w4_message *m, uint64_t now_us) {
+static void enqueue(w4_outbox *o, w4_message *m, uint64_t now_us) {
     m->enqueued_us = now_us;
-    w4_queue_add(&o->queue, producer, m);
+    w4_queue_add(&o->queue, m);
     o->stats.attempted++;
     o->stats.enqueued++;
     o->stats.queued++;
@@ -145,7 +143,7 @@ static void admit(w4_outbox *o, uint64_t now_us) {
     while ((m = w4_queue_next_waiting(&o->queue)) != NULL && !is_full(o, m->len) &&
            !is_undrained(o)) {
         unwait(o, m);
-        enqueue(o, m->producer, m, now_us);
+        enqueue(o, m, now_us);
         TAILQ_INSERT_TAIL(&o->admitted, m, since);
     }
 }
@@ -202,14 +200,14 @@ static bool drop_oldest(w4_outbox *o, size_t len) {
     return !is_full(o, len) && !is_undrained(o);
 }
 
-static bool has_room(w4_outbox *o, w4_producer *producer, size_t len, uint64_t now_us) {
+static bool has_room(const w4_outbox *o, const w4_producer *producer, size_t len) {
     return !is_full(o, len) && !is_undrained(o) && o->queue.waiting_count == 0 &&
-           !w4_queue_unfair(&o->queue, producer, now_us);
+           !w4_queue_unfair(&o->queue, producer);
 }
 
 /* 0: there is room now. W4_SESSION_E_WAITS: it is to wait. */
 static int make_room(w4_outbox *o, w4_producer *producer, size_t len, uint64_t now_us) {
-    if (has_room(o, producer, len, now_us)) {
+    if (has_room(o, producer, len)) {
         return 0;
     }
     o->stats.overflow_events++;
@@ -268,21 +266,20 @@ int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint
     }
     purge_overdue(o, now_us);
     w4_message *m = new_message(sending);
-    w4_producer *producer = m ? w4_queue_producer(&o->queue, sending->producer) : NULL;
-    if (!producer) {
+    if (!m || !w4_queue_own(&o->queue, m, sending->producer, now_us)) {
         free(m);
         return -ENOMEM;
     }
-    int r = make_room(o, producer, len, now_us);
+    int r = make_room(o, m->producer, len, now_us);
     if (r == 0) {
-        enqueue(o, producer, m, now_us);
+        enqueue(o, m, now_us);
     } else if (r == W4_SESSION_E_WAITS) {
-        w4_queue_wait(&o->queue, producer, m, now_us);
+        w4_queue_wait(&o->queue, m, now_us);
         o->stats.blocked++;
         o->stats.waiting++;
         o->stats.waiting_bytes += len;
     } else {
-        w4_queue_tidy(&o->queue, producer);
+        w4_queue_disown(&o->queue, m);
         free(m);
         return r;
     }
@@ -296,7 +293,7 @@ static void end_waiting(w4_outbox *o, uint64_t now_us) {
     while ((m = w4_queue_next_waiting(&o->queue)) != NULL) {
         unwait(o, m);
         if (o->limits->overflow == W4_OVERFLOW_DROP_OLDEST && drop_oldest(o, m->len)) {
-            enqueue(o, m->producer, m, now_us);
+            enqueue(o, m, now_us);
             TAILQ_INSERT_TAIL(&o->admitted, m, since);
         } else {
             refuse(o, m, W4_REFUSAL_BACKPRESSURE, o->limits->overflow);

@@ -66,37 +66,14 @@ static w4_producer *find(const w4_queue *q, uint64_t id) {
     return NULL;
 }
 
-/* Who once went to the others stays there until all of them are through: so the order is kept. */
-w4_producer *w4_queue_producer(w4_queue *q, uint64_t id) {
-    w4_producer *producer = find(q, id);
-    if (producer || q->others) {
-        return producer ? producer : q->others;
-    }
-    bool full = q->known_count >= W4_PRODUCERS_MAX;
-    producer = new_producer(q, id);
-    q->others = full ? producer : NULL;
-    return producer;
-}
-
-static bool has_nothing(const w4_producer *producer) {
-    return producer->held == 0 && TAILQ_EMPTY(&producer->waiting);
-}
-
-void w4_queue_tidy(w4_queue *q, w4_producer *producer) {
-    if (has_nothing(producer) && producer->wants_until_us == 0) {
+static void tidy(w4_queue *q, w4_producer *producer) {
+    if (producer->messages == 0 && producer->wants_until_us == 0) {
         forget(q, producer);
     }
 }
 
-/* ---- fairness */
-
-static bool has_share(const w4_queue *q, const w4_producer *producer) {
-    return (uint64_t)producer->held * q->known_count >= q->limits->messages_max ||
-           (uint64_t)producer->held_bytes * q->known_count >= q->limits->bytes_max;
-}
-
-/* Forgets what nobody wants any more, but not the one that is asked about. */
-static void settle_wants(w4_queue *q, const w4_producer *asked, uint64_t now_us) {
+/* Forgets what nobody wants any more. */
+static void settle_wants(w4_queue *q, uint64_t now_us) {
     w4_producer *producer = TAILQ_FIRST(&q->known), *next;
     q->wants_until_us = 0;
     for (; producer; producer = next) {
@@ -105,21 +82,53 @@ static void settle_wants(w4_queue *q, const w4_producer *asked, uint64_t now_us)
             q->wants_until_us = producer->wants_until_us > q->wants_until_us
                                     ? producer->wants_until_us
                                     : q->wants_until_us;
-            continue;
-        }
-        producer->wants_until_us = 0;
-        if (producer != asked) {
-            w4_queue_tidy(q, producer);
+        } else {
+            producer->wants_until_us = 0;
+            tidy(q, producer);
         }
     }
 }
 
-bool w4_queue_unfair(w4_queue *q, w4_producer *producer, uint64_t now_us) {
-    if (q->wants_until_us == 0) {
-        return false;
+/* Who once went to the others stays there until all of them are through: so the order is kept. */
+static w4_producer *find_or_new(w4_queue *q, uint64_t id) {
+    w4_producer *producer = find(q, id);
+    producer = producer ? producer : q->others;
+    if (!producer) {
+        bool full = q->known_count >= W4_PRODUCERS_MAX;
+        producer = new_producer(q, id);
+        q->others = full ? producer : NULL;
     }
-    settle_wants(q, producer, now_us);
-    if (!has_share(q, producer)) {
+    return producer;
+}
+
+bool w4_queue_own(w4_queue *q, w4_message *m, uint64_t producer_id, uint64_t now_us) {
+    if (q->wants_until_us > 0) {
+        settle_wants(q, now_us);
+    }
+    m->producer = find_or_new(q, producer_id);
+    if (m->producer) {
+        m->producer->messages++;
+    }
+    return m->producer != NULL;
+}
+
+void w4_queue_disown(w4_queue *q, w4_message *m) {
+    w4_producer *producer = m->producer;
+    m->producer = NULL;
+    producer->messages--;
+    tidy(q, producer);
+}
+
+/* ---- fairness */
+
+static bool has_share(const w4_queue *q, const w4_producer *producer) {
+    uint64_t shares = q->known_count < W4_SHARES_MAX ? q->known_count : W4_SHARES_MAX;
+    return producer->held * shares >= q->limits->messages_max ||
+           producer->held_bytes * shares >= q->limits->bytes_max;
+}
+
+bool w4_queue_unfair(const w4_queue *q, const w4_producer *producer) {
+    if (q->wants_until_us == 0 || !has_share(q, producer)) {
         return false;
     }
     const w4_producer *other;
@@ -140,15 +149,14 @@ void w4_queue_want(w4_queue *q, w4_producer *producer, uint64_t now_us) {
 
 /* ---- queued */
 
-void w4_queue_add(w4_queue *q, w4_producer *producer, w4_message *m) {
-    m->producer = producer;
+void w4_queue_add(w4_queue *q, w4_message *m) {
+    w4_producer *producer = m->producer;
     if (TAILQ_EMPTY(&producer->queued)) {
         TAILQ_INSERT_TAIL(&q->turns, producer, turn);
     }
     TAILQ_INSERT_TAIL(&producer->queued, m, entry);
     producer->held++;
     producer->held_bytes += m->len;
-    producer->wants_until_us = 0; /* it has what it wanted */
     q->purge_us = w4_earlier(q->purge_us, m->deadline_us);
 }
 
@@ -175,11 +183,9 @@ void w4_queue_take(w4_queue *q, w4_message *m) {
 }
 
 void w4_queue_release(w4_queue *q, w4_message *m) {
-    w4_producer *producer = m->producer;
-    m->producer = NULL;
-    producer->held--;
-    producer->held_bytes -= m->len;
-    w4_queue_tidy(q, producer);
+    m->producer->held--;
+    m->producer->held_bytes -= m->len;
+    w4_queue_disown(q, m);
 }
 
 w4_message *w4_queue_oldest(const w4_queue *q) {
@@ -269,8 +275,8 @@ bool w4_queue_may_wait(const w4_queue *q, size_t len) {
                                      q->waiting_bytes <= room && len <= room - q->waiting_bytes);
 }
 
-void w4_queue_wait(w4_queue *q, w4_producer *producer, w4_message *m, uint64_t now_us) {
-    m->producer = producer;
+void w4_queue_wait(w4_queue *q, w4_message *m, uint64_t now_us) {
+    w4_producer *producer = m->producer;
     m->enqueued_us = now_us;
     if (TAILQ_EMPTY(&producer->waiting)) {
         TAILQ_INSERT_TAIL(&q->waiting_turns, producer, waiting_turn);

@@ -6,7 +6,7 @@
  *
  * Each producer's messages keep their order. Waiting are those that found no room and have a policy
  * that lets them wait (block); they get the room that there is in turn, and no newcomer overtakes
- * them. A producer that was refused while it held less than its share wants room for a moment: so
+ * them. A producer that was refused while it held less than its share wants room for W4_WANT_US: so
  * long nobody takes more than a share. Alone, one may fill it all. */
 #pragma once
 
@@ -16,7 +16,8 @@
 #include <sys/queue.h>
 
 #define W4_PRODUCERS_MAX 256u /* told apart; more than that share one turn */
-#define W4_WANT_US W4_US_PER_S
+#define W4_SHARES_MAX 16u     /* a share is never less than that part of the whole */
+#define W4_WANT_US (10 * W4_US_PER_S)
 #define W4_WAITING_MAX 256u     /* messages of all producers together */
 #define W4_WAITING_BYTES_PART 4 /* of bytes_max: what they may hold; one may always wait */
 
@@ -25,7 +26,7 @@ typedef struct w4_producer w4_producer;
 typedef struct w4_message {
     TAILQ_ENTRY(w4_message) entry; /* of its producer, of what is on its way, or of the ended */
     TAILQ_ENTRY(w4_message) since; /* of all that wait; then of those that were let in */
-    w4_producer *producer;         /* until it has ended */
+    w4_producer *producer;         /* from _own to _disown or _release */
     uint64_t token;
     uint64_t seq; /* of the first part; once started */
     uint64_t enqueued_us, sent_us;
@@ -51,6 +52,7 @@ struct w4_producer {
     uint32_t held; /* queued and on their way */
     size_t held_bytes;
     uint64_t wants_until_us;
+    uint32_t messages; /* that name it; it is forgotten with the last, unless it wants something */
 };
 
 TAILQ_HEAD(w4_producers, w4_producer);
@@ -70,19 +72,19 @@ typedef struct w4_queue {
 void w4_queue_init(w4_queue *q, const w4_channel_limits *limits);
 void w4_queue_deinit(w4_queue *q); /* frees what is in it; nothing may be on its way any more */
 
-/* Who gives the next message. NULL: no memory. To be tidied when nothing was added. */
-w4_producer *w4_queue_producer(w4_queue *q, uint64_t id);
-void w4_queue_tidy(w4_queue *q, w4_producer *producer);
+/* Says who gives a message. Forgets what nobody wants any more. False: no memory. */
+bool w4_queue_own(w4_queue *q, w4_message *m, uint64_t producer_id, uint64_t now_us);
+void w4_queue_disown(w4_queue *q, w4_message *m);
 
 /* Would more of this producer take from others what they want? */
-bool w4_queue_unfair(w4_queue *q, w4_producer *producer, uint64_t now_us);
+bool w4_queue_unfair(const w4_queue *q, const w4_producer *producer);
 /* It was refused: it wants room, unless it has its share. */
 void w4_queue_want(w4_queue *q, w4_producer *producer, uint64_t now_us);
 
 /* Behind all of its producer that are queued. */
-void w4_queue_add(w4_queue *q, w4_producer *producer, w4_message *m);
+void w4_queue_add(w4_queue *q, w4_message *m);
 w4_message *w4_queue_first(const w4_queue *q); /* whose turn it is, or NULL */
-/* Out of the queue; it still counts as held, until _release. */
+/* Out of the queue; it still counts as held, until _release, which disowns it. */
 void w4_queue_remove(w4_queue *q, w4_message *m);
 void w4_queue_take(w4_queue *q, w4_message *m); /* the first: its producer has had its turn */
 void w4_queue_release(w4_queue *q, w4_message *m);
@@ -103,7 +105,7 @@ void w4_queue_collect(w4_queue *q, const w4_purge *purge, struct w4_messages *re
                       struct w4_messages *ret_waiting);
 
 bool w4_queue_may_wait(const w4_queue *q, size_t len);
-void w4_queue_wait(w4_queue *q, w4_producer *producer, w4_message *m, uint64_t now_us);
+void w4_queue_wait(w4_queue *q, w4_message *m, uint64_t now_us);
 w4_message *w4_queue_next_waiting(const w4_queue *q); /* whose turn it is, or NULL */
 /* Out of those that wait. */
 void w4_queue_unwait(w4_queue *q, w4_message *m);
