@@ -57,6 +57,19 @@ static const w4_schema_row service_result_rows[] = {
     W4_SCHEMA_END,
 };
 
+static const w4_schema_row receipt_item_rows[] = {
+    W4_ROW_FORM("msg_id", W4_MUST, w4_check_uuid, "of the envelope that came"),
+    W4_ROW_FORM("sender", W4_MUST, w4_check_fingerprint, "of that envelope"),
+    W4_ROW_NAME("code",   W4_MAY, "why it was refused; without it: it is kept here"),
+    W4_SCHEMA_END,
+};
+static const w4_schema receipt_object = {.rows = receipt_item_rows};
+static const w4_schema_row receipt_item = {.kind = W4_SCHEMA_OBJECT, .object = &receipt_object};
+static const w4_schema_row receipt_rows[] = {
+    W4_ROW_LIST("receipts", W4_MUST, 1, &receipt_item, "one for each envelope"),
+    W4_SCHEMA_END,
+};
+
 static const w4_schema_row envelope_rows[] = {
     W4_ROW_ENUM("mesh",        W4_MUST, w4_names_version, "version of the protocol"),
     W4_ROW_NAME("type",        W4_MUST, "a message type of MESH"),
@@ -74,6 +87,7 @@ static const w4_schema payload_hello = {.rows = hello_rows};
 static const w4_schema payload_service_invoke = {.rows = service_invoke_rows};
 static const w4_schema payload_service_result = {.rows = service_result_rows,
                                                  .check = check_result};
+static const w4_schema payload_receipt = {.rows = receipt_rows};
 static const w4_schema envelope = {.rows = envelope_rows, .check = check_routed};
 
 /* clang-format off */
@@ -81,6 +95,7 @@ static const w4_type_row types[] = {
     {W4_TYPE_MESH_HELLO,          W4_FAMILY_MESH, "MESH_HELLO",     W4_CHANNEL_CONTROL,   &payload_hello,          "exchanges node records with a neighbour"},
     {W4_TYPE_MESH_SERVICE_INVOKE, W4_FAMILY_MESH, "SERVICE_INVOKE", W4_CHANNEL_KNOWLEDGE, &payload_service_invoke, "calls a service"},
     {W4_TYPE_MESH_SERVICE_RESULT, W4_FAMILY_MESH, "SERVICE_RESULT", W4_CHANNEL_KNOWLEDGE, &payload_service_result, "gives the result of a call"},
+    {W4_TYPE_MESH_RECEIPT,        W4_FAMILY_MESH, "MESH_RECEIPT",   W4_CHANNEL_CONTROL,   &payload_receipt,        "says what became of durable envelopes that came"},
 };
 /* clang-format on */
 

@@ -52,6 +52,7 @@ typedef enum w4_type {
     W4_TYPE_MESH_HELLO,
     W4_TYPE_MESH_SERVICE_INVOKE,
     W4_TYPE_MESH_SERVICE_RESULT,
+    W4_TYPE_MESH_RECEIPT,
     W4_TYPE_COUNT /* also: of no type */
 } w4_type;
 

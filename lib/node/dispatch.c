@@ -118,6 +118,7 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
                          .owner = event->owner,
                          .trust = event->trust,
                          .paced = event->paced,
+                         .redelivered = event->redelivered,
                          .node = event->node,
                          .wall_us = event->wall_us,
                          .bytes = event->envelope};

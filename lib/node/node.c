@@ -247,6 +247,14 @@ static int commit(w4_node *node, uint64_t now_us) {
     return 0;
 }
 
+/* What neighbours may know now that the turn is on disk. */
+static int say_committed(w4_node *node, uint64_t now_us) {
+    int r = w4_protocol_committed(node->protocol, now_us);
+    r = r == 0 ? w4_node_dispatch(node, now_us) : r;
+    node->again = node->again || w4_store_dirty(node->store);
+    return r;
+}
+
 static int emit_active(w4_node *node, uint64_t now_us) {
     while (!TAILQ_EMPTY(&node->active)) {
         w4_node_peer *peer = TAILQ_FIRST(&node->active);
@@ -284,6 +292,9 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
     w4_node_overflow_expire(node, now_us);
     if (r == 0) {
         r = commit(node, now_us);
+    }
+    if (r == 0 && node->durable) {
+        r = say_committed(node, now_us);
     }
     if (r == 0) {
         r = emit_active(node, now_us);

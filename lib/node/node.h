@@ -100,6 +100,7 @@ typedef struct w4_node_event {
     w4_overflow policy; /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */
     w4_trust_state trust;
     bool paced;          /* MESSAGE: the human behind the agent is under pressure */
+    bool redelivered;    /* MESSAGE: it may have been given before */
     w4_fingerprint node; /* MESSAGE: which neighbour brought it; zero: local */
     uint64_t wall_us;
     w4_bytes bytes; /* MESSAGE: the envelope; BEACON */

@@ -34,7 +34,7 @@ w4_paced *w4_paced_free(w4_paced *paced) {
     return NULL;
 }
 
-static void drop_paced(w4_agent *agent) {
+void w4_agent_drop_paced(w4_agent *agent) {
     w4_paced *paced;
     while ((paced = w4_agent_unpace(agent)) != NULL) {
         w4_paced_free(paced);
@@ -43,7 +43,7 @@ static void drop_paced(w4_agent *agent) {
 
 static void free_agent(w4_agents *agents, w4_agent *agent) {
     TAILQ_REMOVE(&agents->list, agent, link);
-    drop_paced(agent);
+    w4_agent_drop_paced(agent);
     w4_identity_free(agent->identity);
     w4_blob_unref(agent->capabilities);
     w4_heard_free(agent->heard);
@@ -186,6 +186,7 @@ int w4_agents_attach(w4_agents *agents, const w4_agent_attach *attach, uint32_t 
     agent->lri = 0;
     agent->strained = false;
     agent->attached = true;
+    agent->hears = !attach->deaf;
     agents->gone--;
     agents->attached++;
     *ret_agent = agent;
@@ -193,7 +194,7 @@ int w4_agents_attach(w4_agents *agents, const w4_agent_attach *attach, uint32_t 
 }
 
 void w4_agents_detach(w4_agents *agents, w4_agent *agent) {
-    drop_paced(agent);
+    w4_agent_drop_paced(agent);
     agent->attached = false;
     agent->owner = 0;
     agents->attached--;

@@ -43,6 +43,7 @@ typedef struct w4_agent {
     w4_identity *identity; /* NULL: the agent signs itself */
     uint64_t owner;
     bool attached;
+    bool hears;            /* its client takes messages */
     w4_blob *capabilities; /* JSON array */
     w4_presence presence;
     uint32_t lri;
@@ -81,6 +82,7 @@ void w4_agent_set_state(w4_agent *agent, w4_json state);
 bool w4_agent_overloaded(const w4_agent *agent);
 bool w4_agents_overloaded(const w4_agents *agents); /* an attached one is */
 
+void w4_agent_drop_paced(w4_agent *agent); /* the caller has told about it before */
 /* Waits for room. 0, -ENOMEM, or 1: too much waits already. */
 int w4_agent_pace(w4_agent *agent, const w4_paced *paced);
 w4_paced *w4_agent_unpace(w4_agent *agent); /* the next to be delivered, taken out; or NULL */

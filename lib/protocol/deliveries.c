@@ -221,6 +221,9 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
         }
         parcel = next;
     }
+    if (r == 0) {
+        r = w4_durable_released(p, local, remote, now_us);
+    }
     if (neighbour) { /* mail that nobody answered for before may go now */
         neighbour->cursor = 0;
         neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
@@ -533,7 +536,8 @@ int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4
             }
         }
     }
-    return r == 0 ? withdraw_letters(p, match, who) : r;
+    r = r == 0 ? withdraw_letters(p, match, who) : r;
+    return r == 0 ? w4_durable_withdraw(p, match, who, code, now_us) : r;
 }
 
 /* ---- time */

@@ -77,6 +77,11 @@ void w4_early_votes_deinit(w4_early_votes *early) {
     }
 }
 
+uint64_t w4_early_vote_until(const w4_envelope *vote, uint64_t durable_age_us) {
+    bool longer = vote->durable && durable_age_us > W4_EARLY_VOTE_KEEP_US;
+    return w4_later(vote->timestamp_us, longer ? durable_age_us : W4_EARLY_VOTE_KEEP_US);
+}
+
 static int keep(w4_early_votes *early, const w4_early_vote *vote) {
     w4_early_vote *kept = malloc(sizeof *kept);
     if (!kept || expect_fact(early, vote->fact) != 0) {
@@ -106,8 +111,22 @@ static bool has_room(const w4_early_votes *early, const w4_early_vote *newcomer,
                          bytes <= W4_EARLY_VOTES_STRANGERS_BYTES_MAX;
 }
 
+static bool is_kept(const w4_early_votes *early, const w4_early_vote *newcomer) {
+    const w4_early_vote *vote;
+    TAILQ_FOREACH (vote, &early->list, link) {
+        if (w4_fingerprint_equal(&vote->agent, &newcomer->agent) &&
+            strcmp(vote->msg_id, newcomer->msg_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vote *vote,
                        bool trusted) {
+    if (is_kept(early, vote)) {
+        return 0;
+    }
     if (!has_room(early, vote, trusted)) {
         return -ENOSPC;
     }
@@ -168,7 +187,8 @@ uint64_t w4_early_votes_until(const w4_early_votes *early) {
     return first ? first->until_wall_us : W4_NEVER;
 }
 
-static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, w4_bytes value) {
+static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, w4_bytes value,
+                    uint64_t durable_age_us) {
     if (key.len != KEY_LEN || value.len < W4_FINGERPRINT_LEN) {
         return W4_STORE_E_CORRUPT;
     }
@@ -182,7 +202,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     w4_early_vote vote = {.agent = envelope.sender.fingerprint,
                           .family = envelope.family,
                           .type = envelope.type,
-                          .until_wall_us = w4_later(envelope.timestamp_us, W4_EARLY_VOTE_KEEP_US)};
+                          .until_wall_us = w4_early_vote_until(&envelope, durable_age_us)};
     memcpy(vote.node.bytes, value.data, W4_FINGERPRINT_LEN);
     memcpy(vote.msg_id, envelope.msg_id, sizeof vote.msg_id);
     w4_json fact = w4_json_get(envelope.payload, "fact_ref");
@@ -195,7 +215,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     return r;
 }
 
-int w4_early_votes_init(w4_early_votes *early, w4_store *store) {
+int w4_early_votes_init(w4_early_votes *early, w4_store *store, uint64_t durable_age_us) {
     *early = (w4_early_votes){0};
     TAILQ_INIT(&early->list);
     TAILQ_INIT(&early->due);
@@ -203,7 +223,8 @@ int w4_early_votes_init(w4_early_votes *early, w4_store *store) {
     w4_store_cursor cursor;
     int r = w4_store_cursor_init(&cursor, W4_STORE_META, w4_bytes_of(prefix, PREFIX_LEN));
     while (r == 0 && (r = w4_store_next(store, &cursor)) == 0) {
-        r = load_row(early, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
+        r = load_row(early, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value),
+                     durable_age_us);
     }
     w4_store_cursor_deinit(&cursor);
     w4_json_document_deinit(&doc);

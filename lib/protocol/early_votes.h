@@ -47,12 +47,17 @@ typedef struct w4_early_votes {
     uint64_t again_us; /* what is due is not tried before that */
 } w4_early_votes;
 
+/* When by the wall clock the fact of that vote can't come any more. A vote that is durable is kept
+ * as long as a durable fact may be on its way. */
+uint64_t w4_early_vote_until(const w4_envelope *vote, uint64_t durable_age_us);
+
 /* Loads what the store has. 0, -ENOMEM, or a store condition. */
-int w4_early_votes_init(w4_early_votes *early, w4_store *store);
+int w4_early_votes_init(w4_early_votes *early, w4_store *store, uint64_t durable_age_us);
 void w4_early_votes_deinit(w4_early_votes *early);
 
-/* Keeps it (the envelope is referenced). 0, -ENOMEM, a store condition (positive), or -ENOSPC: too
- * many, of this agent or of all. trusted: the voter is, here and now. */
+/* Keeps it (the envelope is referenced), unless it is kept already. 0, -ENOMEM, a store condition
+ * (positive), or -ENOSPC: too many, of this agent or of all. trusted: the voter is, here and now.
+ */
 int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vote *vote,
                        bool trusted);
 /* That fact is here: its votes become due, in order of coming. */

@@ -249,6 +249,7 @@ static int gate_state(w4_protocol *p, w4_inbound *in) {
     }
     in->stored = true;
     h->eased = true;
+    p->offer_us = in->now_us;
     w4_router_wake(p, in->now_us);
     return take_consent(p, in, human, before);
 }
@@ -430,6 +431,9 @@ static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
         return r;
     }
     in->paced = true;
+    if (in->durable) { /* it waits where it is kept */
+        return is_urgent(in) ? 0 : W4_MEETS_LATER;
+    }
     return is_urgent(in) ? 0 : defer(p, in, agent);
 }
 

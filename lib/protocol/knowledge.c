@@ -150,6 +150,11 @@ static int check_proposal(w4_protocol *p, w4_inbound *in, char ret_decision_id[s
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
+    const w4_fact *known = in->durable ? w4_facts_find(p->facts, e->msg_id) : NULL;
+    if (known && w4_fingerprint_equal(&known->proposer, &e->sender.fingerprint)) {
+        in->took_effect = in->stored = true; /* brought once more: its receipt got lost */
+        return 0;
+    }
     int r = check_proposal(p, in, decision_id);
     if (r != 0) {
         return r;
@@ -206,7 +211,7 @@ static int keep_early(w4_protocol *p, w4_inbound *in, const char *fact) {
                           .node = in->from_node,
                           .family = e->family,
                           .type = e->type,
-                          .until_wall_us = w4_later(e->timestamp_us, W4_EARLY_VOTE_KEEP_US),
+                          .until_wall_us = w4_early_vote_until(e, p->config.durable.age_us),
                           .envelope = in->blob};
     memcpy(vote.fact, fact, sizeof vote.fact);
     memcpy(vote.msg_id, e->msg_id, sizeof vote.msg_id);

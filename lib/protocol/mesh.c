@@ -1,4 +1,5 @@
 /* MESH, between nodes: proved here, and handed to the mesh layer. */
+#include "protocol/receipts.h"
 #include "protocol/router.h"
 
 #include <string.h>
@@ -9,10 +10,14 @@ static const w4_type_rule rules[] = {
     {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,  NULL, NULL},
     {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,  NULL, NULL},
     {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,  NULL, NULL},
+    {W4_TYPE_MESH_RECEIPT,        W4_TRUST_UNTRUSTED,  0,  w4_receipts_take, NULL},
 };
 /* clang-format on */
 
 static int deliver(w4_protocol *p, w4_inbound *in) {
+    if (in->consumed) {
+        return 0;
+    }
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_MESH,
                                .node = in->from_node,
                                .family = W4_FAMILY_MESH,

@@ -49,6 +49,7 @@ LIST_HEAD(w4_parcel_waits, w4_parcel);
 struct w4_neighbour {
     w4_fingerprint node;
     bool up;
+    bool receipts;                    /* it answers durable envelopes */
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint64_t cursor;                  /* first letter that may still have to go there */

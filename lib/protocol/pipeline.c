@@ -74,6 +74,12 @@ static int stage_form(w4_protocol *p, w4_inbound *in) {
                                  "control, state or knowledge");
     }
     in->chained = w4_chain_of(&in->envelope, &in->chain);
+    in->durable = in->envelope.durable && !in->envelope.broadcast && in->family->local &&
+                  (in->rule->flags & W4_RULE_NODE_ANSWERS) == 0;
+    if (in->envelope.durable && !in->durable && in->origin != W4_ORIGIN_NODE) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/durable",
+                                 "a message to one agent that is no greeting");
+    }
     in->blob = w4_blob_new(in->envelope.text);
     return in->blob ? 0 : -ENOMEM;
 }
@@ -175,11 +181,13 @@ static int stage_speaker(w4_protocol *p, w4_inbound *in) {
 }
 
 static int stage_freshness(w4_protocol *p, w4_inbound *in) {
-    (void)p;
-    w4_refusal code = w4_envelope_check_fresh(&in->envelope, in->wall_us);
+    w4_refusal code = in->durable ? w4_durable_check_fresh(p, in)
+                                  : w4_envelope_check_fresh(&in->envelope, in->wall_us);
     return code == W4_REFUSAL_NONE
                ? 0
-               : w4_inbound_refuse(in, code, "/timestamp", "within 300 s of the time here");
+               : w4_inbound_refuse(in, code, "/timestamp",
+                                   in->durable ? "not too old for a durable message here"
+                                               : "within 300 s of the time here");
 }
 
 /* Two different envelopes of one msg_id, both signed by the same key, prove malice of that key. */
@@ -201,6 +209,9 @@ static int accuse_if_different(w4_protocol *p, w4_inbound *in) {
 
 static int stage_replay(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
+    if (in->durable) {
+        return w4_durable_check_new(p, in);
+    }
     if (!w4_seen_has(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us)) {
         return 0;
     }
@@ -298,8 +309,14 @@ static int stage_conditions(w4_protocol *p, w4_inbound *in) {
 /* A local agent's message that can't go anywhere takes no effect here either. */
 static int stage_route(w4_protocol *p, w4_inbound *in) {
     const char *why = NULL;
-    w4_refusal code = w4_route_check(p, &in->envelope, &why);
+    w4_refusal code =
+        in->durable ? w4_durable_check_route(p, in, &why) : w4_route_check(p, &in->envelope, &why);
     return code == W4_REFUSAL_NONE ? 0 : w4_inbound_refuse(in, code, "/receiver", why);
+}
+
+/* What is durable takes effect only where it can be kept too: else it would come again. */
+static int stage_room(w4_protocol *p, w4_inbound *in) {
+    return in->durable ? w4_durable_check_room(p, in) : 0;
 }
 
 static int stage_handler(w4_protocol *p, w4_inbound *in) {
@@ -316,7 +333,9 @@ static int stage_delivery(w4_protocol *p, w4_inbound *in) {
 /* Only what was taken is remembered: what was refused may be said again. */
 static int stage_memory(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    int r = w4_seen_add(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us, in->wall_us);
+    int r = in->durable ? 0 /* it is remembered where it is kept */
+                        : w4_seen_add(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us,
+                                      in->wall_us);
     if (r == 0 && e->has_pubkey) {
         r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey);
     }
@@ -348,6 +367,7 @@ static const w4_stage stages[] = {
     {"chain",       W4_SIGHT_PROVEN,    EACH,           stage_chain,        "bad_envelope chain_depth chain_loop chain_budget"},
     {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance"},
     {"route",       W4_SIGHT_PROVEN,    HOSTED | SUBMIT, stage_route,       "not_found no_route"},
+    {"room",        W4_SIGHT_PROVEN,    EACH,           stage_room,         "backpressure"},
     {"handler",     W4_SIGHT_PROVEN,    EACH,           stage_handler,      "bad_envelope blacklisted unknown_reference rate_limited backpressure"},
     {"delivery",    W4_SIGHT_PROVEN,    EACH,           stage_delivery,     "not_found backpressure"},
     {"memory",      W4_SIGHT_PROVEN,    EACH,           stage_memory,       ""},

@@ -33,8 +33,10 @@ typedef struct w4_inbound {
     const w4_type_rule *rule;
     w4_channel_kind channel_kind;
     w4_blob *blob; /* the canonical text */
+    bool durable;  /* and dealt with as such */
     bool chained;  /* it answers another: chain */
     w4_chain chain;
+    bool repeat; /* durable: it was taken before */
     /* from the handler on */
     bool consumed;    /* by a handshake: not for the agents */
     bool took_effect; /* here, whoever else it is for */

@@ -26,6 +26,12 @@ const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .agents_max = W4_AGENTS_MAX_DEFAULT,
     .facts_max = FACTS_MAX_DEFAULT,
     .chain = {.depth = 16, .repeats = 3, .budget = 64},
+    .durable = {.age_us = W4_DURABLE_AGE_US,
+                .receiver_messages = 4096,
+                .receiver_bytes = (size_t)64 * 1024 * 1024,
+                .sender_messages = 4096,
+                .sender_bytes = (size_t)64 * 1024 * 1024,
+                .bytes = (size_t)256 * 1024 * 1024},
     .hcp = {.pace_interval_us = 30 * W4_US_PER_S, .correction_window_us = 3600 * W4_US_PER_S},
 };
 
@@ -48,7 +54,11 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
-    r = r == 0 ? w4_early_votes_init(&p->early, p->store) : r;
+    r = r == 0 ? w4_early_votes_init(&p->early, p->store, p->config.durable.age_us) : r;
+    r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
+    r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
+    r = r == 0 ? w4_shelves_init(&p->shelves, p->store) : r;
+    r = r == 0 ? w4_taken_init(&p->taken, p->store) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];
         r = family->open ? family->open(p, now_us, &p->family_states[i]) : 0;
@@ -70,7 +80,9 @@ int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config
     p->store = context->store;
     p->trust = context->trust;
     p->graph = context->graph;
+    p->node = context->node;
     p->self = *w4_identity_fingerprint(context->node);
+    p->offer_us = W4_NEVER;
     take_config(p, config);
     w4_event_queue_init(&p->events);
     w4_agents_init(&p->agents);
@@ -107,6 +119,11 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         w4_facts_free(p->facts);
         w4_decisions_free(p->decisions);
         w4_mail_deinit(&p->mail);
+        w4_receipts_deinit(&p->receipts);
+        w4_taken_deinit(&p->taken);
+        w4_shelves_deinit(&p->shelves);
+        w4_posts_deinit(&p->posts);
+        w4_homes_deinit(&p->homes);
         w4_parcels_deinit(&p->parcels);
         w4_cip_handshakes_deinit(&p->handshakes);
         w4_seen_deinit(&p->seen);
@@ -142,6 +159,14 @@ static void refuse(w4_refused *refused, w4_refusal code, const char *pointer, co
     snprintf(refused->text, sizeof refused->text, "%s", text);
 }
 
+/* It is at home here from now on, and finds what waited for it. */
+static int greet_attached(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
+    w4_party party = {.fingerprint = agent->fingerprint};
+    memcpy(party.agent_id, agent->agent_id, sizeof party.agent_id);
+    int r = w4_homes_note(&p->homes, &party, &p->self, w4_router_wall(p, now_us));
+    return r == 0 ? w4_durable_attached(p, agent, now_us) : r;
+}
+
 int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint64_t now_us,
                              w4_refused *ret_refused) {
     w4_agent *agent;
@@ -153,6 +178,7 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
     r = w4_router_trust(p, W4_TRUST_AGENT, &agent->fingerprint, W4_TRUST_EVENT_HANDSHAKE, NULL,
                         "attached here with its key", "", now_us);
     r = r < 0 ? r : w4_knowledge_settle(p, now_us);
+    r = r < 0 ? r : greet_attached(p, agent, now_us);
     if (r < 0) {
         agent->identity = NULL; /* the key stays the caller's */
     }
@@ -165,7 +191,8 @@ static void keep_error(w4_protocol *p, int r) {
     p->wake_us = p->failed != 0 ? 0 : p->wake_us;
 }
 
-static void detach(w4_protocol *p, w4_agent *agent) {
+/* Nobody takes its messages any more: what waited in memory ends, what is durable stays. */
+static void stop_hearing(w4_protocol *p, w4_agent *agent) {
     const w4_paced *paced;
     TAILQ_FOREACH (paced, &agent->paced, link) {
         if (w4_fingerprint_is_zero(&paced->from_node)) {
@@ -178,7 +205,9 @@ static void detach(w4_protocol *p, w4_agent *agent) {
             keep_error(p, w4_family_rules_all[i]->agent_gone(p, agent));
         }
     }
-    w4_agents_detach(&p->agents, agent);
+    w4_agent_drop_paced(agent);
+    w4_durable_unheard(p, agent);
+    agent->hears = false;
 }
 
 void w4_protocol_agent_detach(w4_protocol *p, uint64_t owner, const char *agent_id,
@@ -188,26 +217,58 @@ void w4_protocol_agent_detach(w4_protocol *p, uint64_t owner, const char *agent_
         next = TAILQ_NEXT(agent, link);
         if (agent->attached && agent->owner == owner &&
             (!agent_id || strcmp(agent->agent_id, agent_id) == 0)) {
-            detach(p, agent);
+            stop_hearing(p, agent);
+            w4_agents_detach(&p->agents, agent);
         }
     }
     /* With an overloaded one gone, facts may be accepted. */
     w4_router_wake(p, now_us);
 }
 
-static void fill_info(const w4_agent *agent, w4_agent_info *info) {
-    *info = (w4_agent_info){.agent_id = agent->agent_id,
-                            .fingerprint = agent->fingerprint,
-                            .pubkey = agent->pubkey,
-                            .hosted = agent->identity != NULL,
-                            .attached = agent->attached,
-                            .owner = agent->owner,
-                            .presence = w4_presence_name(agent->presence),
-                            .lri = agent->lri,
-                            .capabilities = w4_blob_bytes(agent->capabilities),
-                            .attached_wall_us = agent->attached_wall_us,
-                            .paced = w4_agent_overloaded(agent),
-                            .waiting = agent->paced_count};
+void w4_protocol_agent_hears(w4_protocol *p, uint64_t owner, bool hears, uint64_t now_us) {
+    w4_agent *agent;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        if (!agent->attached || agent->owner != owner || agent->hears == hears) {
+            continue;
+        }
+        if (hears) {
+            agent->hears = true;
+            keep_error(p, w4_durable_offer(p, agent, now_us));
+        } else {
+            stop_hearing(p, agent);
+        }
+    }
+}
+
+int w4_protocol_agent_ack(w4_protocol *p, uint64_t owner, const char *agent_id, const char *msg_id,
+                          uint64_t now_us, bool *ret_known, w4_refused *ret_refused) {
+    w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);
+    bool known = false;
+    int r = agent ? w4_durable_acknowledge(p, agent, msg_id, now_us, &known) : 0;
+    if (r > 0) {
+        refuse(ret_refused, W4_REFUSAL_BACKPRESSURE, "", "the store takes no more now");
+        return 1;
+    }
+    if (r == 0) {
+        *ret_known = known;
+    }
+    return r;
+}
+
+static void fill_info(const w4_protocol *p, const w4_agent *agent, w4_agent_info *info) {
+    *info =
+        (w4_agent_info){.agent_id = agent->agent_id,
+                        .fingerprint = agent->fingerprint,
+                        .pubkey = agent->pubkey,
+                        .hosted = agent->identity != NULL,
+                        .attached = agent->attached,
+                        .owner = agent->owner,
+                        .presence = w4_presence_name(agent->presence),
+                        .lri = agent->lri,
+                        .capabilities = w4_blob_bytes(agent->capabilities),
+                        .attached_wall_us = agent->attached_wall_us,
+                        .paced = w4_agent_overloaded(agent),
+                        .waiting = agent->paced_count + w4_durable_waiting(p, &agent->fingerprint)};
 }
 
 bool w4_protocol_agent_next(const w4_protocol *p, size_t *cursor, w4_agent_info *ret_info) {
@@ -216,7 +277,7 @@ bool w4_protocol_agent_next(const w4_protocol *p, size_t *cursor, w4_agent_info 
     TAILQ_FOREACH (agent, &p->agents.list, link) {
         if (agent->attached && at++ == *cursor) {
             (*cursor)++;
-            fill_info(agent, ret_info);
+            fill_info(p, agent, ret_info);
             return true;
         }
     }
@@ -227,7 +288,7 @@ bool w4_protocol_agent_find(const w4_protocol *p, uint64_t owner, const char *ag
                             w4_agent_info *ret_info) {
     const w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);
     if (agent) {
-        fill_info(agent, ret_info);
+        fill_info(p, agent, ret_info);
     }
     return agent != NULL;
 }
@@ -274,7 +335,7 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
         return 1;
     }
     const char *why;
-    w4_refusal code = w4_route_resolve(p, request->to, receiver, &why);
+    w4_refusal code = w4_route_resolve(p, request->to, request->durable, receiver, &why);
     if (code != W4_REFUSAL_NONE) {
         refuse(ret_refused, code, "/to", why);
         return 1;
@@ -283,6 +344,7 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
         refuse(ret_refused, W4_REFUSAL_BAD_ENVELOPE, "/payload", "an object");
         return 1;
     }
+    draft->durable = request->durable;
     draft->type = type->type;
     draft->sender_id = agent->agent_id;
     draft->receiver = w4_fingerprint_is_zero(&receiver->fingerprint) ? NULL : receiver;
@@ -358,7 +420,7 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     }
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
-    if (family && family->in_order_of_time) {
+    if (request->durable || (family && family->in_order_of_time)) {
         draft.timestamp_us = next_time(in.agent, in.wall_us);
     }
     w4_uuid_v4(p->env, msg_id);
@@ -438,16 +500,26 @@ int w4_protocol_agent_state(w4_protocol *p, uint64_t owner, const char *agent_id
 
 /* ---- neighbours */
 
+void w4_protocol_peer_speaks(w4_protocol *p, const w4_fingerprint *node, bool receipts) {
+    w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
+    if (neighbour) {
+        neighbour->receipts = receipts;
+    }
+}
+
 void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_up(p, node, now_us));
+    keep_error(p, w4_durable_peer_up(p, node, now_us));
 }
 
 void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_down(p, node, now_us));
+    keep_error(p, w4_durable_peer_down(p, node, now_us));
 }
 
 void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_changed(p, node, now_us));
+    keep_error(p, w4_durable_peer_changed(p, node, now_us));
 }
 
 int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,
@@ -459,19 +531,41 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
                      .wall_us = w4_router_wall(p, now_us),
                      .deadline_us = W4_NEVER};
     int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, &in);
+    w4_refusal code = r > 0 && !in.repeat ? in.fault.code : W4_REFUSAL_NONE;
     if (r > 0) {
-        r = w4_router_tell_rejected(p, &in);
+        r = in.repeat ? 0 : w4_router_tell_rejected(p, &in);
+    }
+    if (r == 0 && in.durable) {
+        r = w4_durable_answer(p, &in, code);
     }
     w4_blob_unref(in.blob);
     return r < 0 ? r : w4_knowledge_settle(p, now_us);
 }
 
+/* What is durable, and receipts for it, goes its own way. */
+static int transmitted_durable(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
+                               bool *ret_known) {
+    int r = p->failed;
+    *ret_known = false;
+    r = r == 0 ? w4_durable_transmitted(p, ticket, outcome, now_us, ret_known) : r;
+    return r == 0 && !*ret_known ? w4_receipts_transmitted(p, ticket, outcome, now_us, ret_known)
+                                 : r;
+}
+
 int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us) {
-    return p->failed != 0 ? p->failed : w4_deliveries_transmitted(p, ticket, outcome, now_us);
+    bool known;
+    int r = transmitted_durable(p, ticket, outcome, now_us, &known);
+    return r == 0 && !known ? w4_deliveries_transmitted(p, ticket, outcome, now_us) : r;
+}
+
+int w4_protocol_committed(w4_protocol *p, uint64_t now_us) {
+    return p->failed != 0 ? p->failed : w4_receipts_say(p, now_us);
 }
 
 int w4_protocol_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
-    return p->failed != 0 ? p->failed : w4_deliveries_dropped(p, ticket, policy, now_us);
+    bool known;
+    int r = transmitted_durable(p, ticket, W4_REFUSAL_BACKPRESSURE, now_us, &known);
+    return r == 0 && !known ? w4_deliveries_dropped(p, ticket, policy, now_us) : r;
 }
 
 void w4_protocol_set_waits(w4_protocol *p, uint64_t ticket, bool waits) {
@@ -515,6 +609,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     p->wake_us = W4_NEVER;
     int r = w4_cip_handshakes_expire(p, now_us);
     r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
+    r = r == 0 ? w4_durable_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
@@ -526,6 +621,8 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_knowledge_settle(p, now_us) : r;
     w4_router_wake(p, w4_cip_handshakes_deadline(p));
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
+    w4_router_wake(p, w4_durable_deadline(p, now_us));
+    w4_router_wake(p, w4_receipts_deadline(&p->receipts));
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {

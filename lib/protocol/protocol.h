@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
+#include "protocol/durable_limits.h"
 #include "session/session.h"
 #include "store/store.h"
 #include "trust/book.h"
@@ -42,6 +43,7 @@ typedef struct w4_protocol_config {
     uint32_t facts_max;  /* kept; the oldest that are settled go first */
     w4_chain_limits chain;
     w4_hcp_limits hcp;
+    w4_durable_limits durable;
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -91,6 +93,7 @@ typedef struct w4_agent_attach {
     const w4_pubkey *pubkey; /* when not hosted */
     w4_bytes capabilities;   /* canonical JSON array of strings, or empty */
     uint64_t owner;
+    bool deaf; /* its client takes no messages, it only sends */
 } w4_agent_attach;
 
 /* 0, -ENOMEM, or 1 with *ret_refused (agent_id or key attached already, too many). Attaching with
@@ -100,6 +103,14 @@ int w4_protocol_agent_attach(w4_protocol *protocol, const w4_agent_attach *attac
 /* One agent of that owner (agent_id), or all of them (NULL). */
 void w4_protocol_agent_detach(w4_protocol *protocol, uint64_t owner, const char *agent_id,
                               uint64_t now_us);
+/* Somebody takes the messages of that owner's agents from now on, or nobody does any more. */
+void w4_protocol_agent_hears(w4_protocol *protocol, uint64_t owner, bool hears, uint64_t now_us);
+/* The agent has dealt with a durable message: it is given no more. *ret_known: it was given one of
+ * that name. 0, -ENOMEM, or 1 with *ret_refused: the store takes nothing now. Gone for good once
+ * the turn's commit has succeeded. */
+int w4_protocol_agent_ack(w4_protocol *protocol, uint64_t owner, const char *agent_id,
+                          const char *msg_id, uint64_t now_us, bool *ret_known,
+                          w4_refused *ret_refused);
 bool w4_protocol_agent_next(const w4_protocol *protocol, size_t *cursor, w4_agent_info *ret_info);
 bool w4_protocol_agent_find(const w4_protocol *protocol, uint64_t owner, const char *agent_id,
                             w4_agent_info *ret_info); /* agent_id NULL: the owner's only one */
@@ -116,6 +127,7 @@ typedef struct w4_send_request {
     w4_json channel;      /* a string that overrides the type's channel, or none */
     w4_bytes caused_by;   /* msg_id of the message it answers, or empty */
     uint64_t deadline_us; /* 0: none; else when it ends with timeout */
+    bool durable;         /* to one agent, which may be away */
 } w4_send_request;
 
 typedef struct w4_send_receipt {
@@ -137,6 +149,8 @@ int w4_protocol_agent_state(w4_protocol *protocol, uint64_t owner, const char *a
                             w4_json state, uint64_t now_us, w4_refused *ret_refused);
 
 /* ---- neighbours */
+/* Its node answers durable envelopes with MESH_RECEIPT. Before w4_protocol_peer_up. */
+void w4_protocol_peer_speaks(w4_protocol *protocol, const w4_fingerprint *node, bool receipts);
 void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 /* The record of a node in the graph changed: its agents may be new or gone. */
@@ -159,6 +173,10 @@ void w4_protocol_set_waits(w4_protocol *protocol, uint64_t ticket, bool waits);
  * him. The answer may be another only when the turn has moved. */
 bool w4_protocol_waits(const w4_protocol *protocol, uint64_t owner);
 uint64_t w4_protocol_waits_turn(const w4_protocol *protocol);
+
+/* What the calls up to now have changed is on disk: says to neighbours what that makes true. 0 or
+ * -ENOMEM. */
+int w4_protocol_committed(w4_protocol *protocol, uint64_t now_us);
 
 uint64_t w4_protocol_deadline(const w4_protocol *protocol);
 int w4_protocol_expire(w4_protocol *protocol, uint64_t now_us);
@@ -192,6 +210,7 @@ typedef struct w4_protocol_event {
     w4_trust_state trust;               /* DELIVER: of the sender here */
     bool paced;                         /* DELIVER: the human behind the agent is under pressure */
     uint64_t wall_us;                   /* DELIVER: received at */
+    bool redelivered;                   /* DELIVER: it may have been given to it before */
     char msg_id[37];                    /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
     char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */
     w4_refusal code;                    /* DELIVERY: NONE is delivered; REJECTED */

@@ -14,23 +14,39 @@ static w4_refusal not_found(const char **ret_why, const char *why) {
     return W4_REFUSAL_NOT_FOUND;
 }
 
-/* One agent by name: attached here, or in the directory. */
-static w4_refusal resolve_name(const w4_protocol *p, w4_bytes name, w4_party *ret_party,
+/* One that is away by that name. Whoever is here by it comes first, unless the one who is away is
+ * trusted: nobody gets another's mail by taking his name while he is gone. */
+static const w4_home *find_away(const w4_protocol *p, w4_bytes name, const w4_fingerprint *here,
+                                uint32_t *ret_count) {
+    const w4_home *home = w4_homes_find_named(&p->homes, name, ret_count);
+    bool other = home && here && !w4_fingerprint_equal(&home->agent.fingerprint, here);
+    if (here && *ret_count > 0 &&
+        !(other && w4_router_trust_of(p, &home->agent.fingerprint) == W4_TRUST_TRUSTED)) {
+        *ret_count = 0;
+    }
+    return *ret_count > 0 ? home : NULL;
+}
+
+/* One agent by name: attached here, or in the directory, or known to be away. */
+static w4_refusal resolve_name(const w4_protocol *p, w4_bytes name, bool away, w4_party *ret_party,
                                const char **ret_why) {
-    uint32_t local_count;
+    uint32_t local_count, away_count = 0;
     const w4_agent *local = w4_agents_find_named(&p->agents, name, &local_count);
     w4_fingerprint agent, node;
     uint32_t count = w4_graph_find_agent_id(p->graph, name, &agent, &node);
     if (local && count == 1 && w4_fingerprint_equal(&agent, &local->fingerprint)) {
         count = 0; /* the directory says the same */
     }
-    if (local_count + count > 1) {
+    const w4_fingerprint *found = local ? &local->fingerprint : count > 0 ? &agent : NULL;
+    const w4_home *home = away ? find_away(p, name, found, &away_count) : NULL;
+    if (local_count + count + away_count > 1) {
         return not_found(ret_why, "one agent; several are called that, so name a fingerprint");
     }
-    if (!local && count == 0) {
+    found = home ? &home->agent.fingerprint : found;
+    if (!found) {
         return not_found(ret_why, "an agent that is known here");
     }
-    ret_party->fingerprint = local ? local->fingerprint : agent;
+    ret_party->fingerprint = *found;
     memcpy(ret_party->agent_id, name.data, name.len);
     ret_party->agent_id[name.len] = '\0';
     return W4_REFUSAL_NONE;
@@ -58,8 +74,8 @@ static void consider(candidate *c, const char *agent_id, const w4_fingerprint *f
     memcpy(c->party.agent_id, agent_id, strlen(agent_id) + 1);
 }
 
-static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, w4_party *ret_party,
-                                 const char **ret_why) {
+static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, bool away,
+                                 w4_party *ret_party, const char **ret_why) {
     candidate c = {.prefix = prefix};
     const w4_agent *local;
     TAILQ_FOREACH (local, &p->agents.list, link) {
@@ -73,6 +89,11 @@ static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, w4_party
         for (uint32_t i = 0; i < record->agent_count; i++) {
             consider(&c, record->agents[i].agent_id, &record->agents[i].fingerprint);
         }
+    }
+    const void *at = NULL;
+    const w4_home *home = away && c.count == 0 ? w4_homes_next(&p->homes, &at) : NULL;
+    for (; home; home = w4_homes_next(&p->homes, &at)) {
+        consider(&c, home->agent.agent_id, &home->agent.fingerprint);
     }
     if (c.count == 1) {
         *ret_party = c.party;
@@ -92,7 +113,7 @@ static bool is_hex(w4_bytes text) {
     return true;
 }
 
-w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, w4_party *ret_party,
+w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why) {
     w4_party party = {0};
     if (w4_bytes_equal_text(to, "*")) {
@@ -108,8 +129,8 @@ w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, w4_party *ret_par
     w4_party named = {0};
     w4_refusal by_name = hex && to.len == W4_FINGERPRINT_TEXT_LEN
                              ? W4_REFUSAL_NOT_FOUND
-                             : resolve_name(p, to, &named, ret_why);
-    w4_refusal by_key = hex ? resolve_prefix(p, to, &party, ret_why) : W4_REFUSAL_NOT_FOUND;
+                             : resolve_name(p, to, away, &named, ret_why);
+    w4_refusal by_key = hex ? resolve_prefix(p, to, away, &party, ret_why) : W4_REFUSAL_NOT_FOUND;
     if (by_name == W4_REFUSAL_NONE && by_key == W4_REFUSAL_NONE &&
         !w4_fingerprint_equal(&named.fingerprint, &party.fingerprint)) {
         return not_found(ret_why, "one agent; it is the name of one and begins another's key");
@@ -159,7 +180,7 @@ static w4_arrival arrival_of(const w4_inbound *in) {
 
 /* Greetings of others are the node's business, unless the agent holds its own key. */
 static bool is_for(const w4_inbound *in, const w4_agent *agent) {
-    return agent->attached && agent != in->agent &&
+    return agent->attached && agent->hears && agent != in->agent &&
            !(in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity);
 }
 
@@ -262,8 +283,13 @@ static int route_one_local(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     if (in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity && agent != in->agent) {
         return 0;
     }
-    w4_refusal code;
-    int r = w4_route_hand(p, in, agent, &code);
+    w4_refusal code = W4_REFUSAL_NOT_FOUND;
+    int r = 0;
+    if (agent->hears) {
+        r = w4_route_hand(p, in, agent, &code);
+    } else {
+        w4_inbound_refuse(in, code, "/receiver", "an agent that takes messages now");
+    }
     in->recipients++;
     if (r != 0 || code == W4_REFUSAL_NONE) {
         return r;
@@ -303,7 +329,9 @@ int w4_route(w4_protocol *p, w4_inbound *in) {
     if (in->consumed) {
         return tell_routed(p, in);
     }
-    if (in->envelope.broadcast) {
+    if (in->durable) {
+        r = w4_durable_route(p, in);
+    } else if (in->envelope.broadcast) {
         r = route_all_local(p, in);
         r = r == 0 && from_here ? route_all_remote(p, in) : r;
     } else {

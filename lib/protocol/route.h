@@ -4,9 +4,10 @@
 #include "protocol/pipeline.h"
 
 /* Whom a local agent means: agent_id, fingerprint, unique prefix of one (8 digits at least), or
- * "*". NONE with *ret_party (agent_id "*" and a zero fingerprint for all), else NOT_FOUND and why.
+ * "*". away: also one that is nowhere now, but was. NONE with *ret_party (agent_id "*" and a zero
+ * fingerprint for all), else NOT_FOUND and why.
  */
-w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, w4_party *ret_party,
+w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why);
 /* Can an envelope of a local agent go where it is meant to? NONE, NOT_FOUND or NO_ROUTE. */
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why);

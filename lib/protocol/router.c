@@ -201,6 +201,8 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
 
 int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
     int r = 0;
+    p->offer_us = 0; /* what is durable too, with the next look at the time */
+    w4_router_wake(p, 0);
     while (r == 0 && !w4_agent_overloaded(agent) && agent->paced_count > 0) {
         w4_paced *paced = w4_agent_unpace(agent);
         w4_arrival arrival = {.envelope = paced->envelope,

@@ -5,22 +5,27 @@
 #include "protocol/chain.h"
 #include "protocol/cip_handshake.h"
 #include "protocol/decisions.h"
+#include "protocol/durable.h"
 #include "protocol/early_votes.h"
 #include "protocol/event_queue.h"
 #include "protocol/facts.h"
+#include "protocol/homes.h"
 #include "protocol/known_keys.h"
 #include "protocol/mail.h"
 #include "protocol/parcels.h"
 #include "protocol/pipeline.h"
 #include "protocol/protocol.h"
+#include "protocol/receipts.h"
 #include "protocol/seen.h"
+#include "protocol/taken.h"
 
 struct w4_protocol {
     w4_env *env;
     w4_store *store;
     w4_trust_book *trust;
     w4_graph *graph;
-    w4_fingerprint self;
+    const w4_identity *node;
+    w4_fingerprint self; /* its fingerprint */
     w4_protocol_config config;
     w4_event_queue events;
     w4_agents agents;
@@ -30,6 +35,13 @@ struct w4_protocol {
     w4_cip_handshakes handshakes;
     w4_parcels parcels;
     w4_mail mail;
+    w4_homes homes;
+    w4_posts posts;
+    w4_shelves shelves;
+    w4_taken taken;
+    w4_receipts receipts;
+    uint64_t offer_us;         /* when to offer again what is on the shelves; W4_NEVER */
+    uint64_t durable_again_us; /* what is too old is not looked for before */
     w4_facts *facts;
     w4_early_votes early;
     w4_decisions *decisions;
@@ -39,7 +51,7 @@ struct w4_protocol {
     bool was_overloaded;       /* a local agent, when facts were judged last */
     w4_json_document document; /* of the envelope in the pipeline */
     w4_buffer draft;           /* an envelope that is made for a local agent */
-    w4_buffer word;            /* one that is made for a handshake meanwhile */
+    w4_buffer word;            /* one that is made for a handshake or receipts meanwhile */
     uint64_t wake_us;          /* expire is due; may be early, never late */
 };
 

@@ -16,7 +16,7 @@
 #define TALK_EVERY_US (300 * MS)
 #define TICK_US (500 * MS) /* agents look around, faults are done */
 #define PEACE_US (400 * S) /* longest wait until all is well after the trouble */
-#define QUIET_US (305 * S) /* longer than anything is kept for want of something else */
+#define QUIET_US (605 * S) /* longer than anything is kept for want of something else */
 #define STORE_FAILS_EVERY_US (25 * S)
 #define STORE_FAILS_FOR_US (8 * S)
 #define CLOCK_JUMP_EVERY_US (20 * S)

@@ -74,6 +74,8 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
         "\"deadline\":\"" SAMPLE_TIME "\"}",
     [W4_TYPE_MESH_SERVICE_RESULT] = "{\"in_reply_to\":\"" SAMPLE_REF
                                     "\",\"error\":{\"code\":\"timeout\",\"message\":\"too slow\"}}",
+    [W4_TYPE_MESH_RECEIPT] = "{\"receipts\":[{\"msg_id\":\"" SAMPLE_REF "\",\"sender\":\"" SAMPLE_FP
+                             "\",\"code\":\"untrusted\"}]}",
 };
 
 #define SAMPLE_TRUST "{\"sender_view\":\"trusted\",\"receiver_view\":\"probing\"}"
@@ -222,6 +224,7 @@ static inline w4_buffer sample(w4_type type, const w4_identity *identity) {
         .source = w4_buffer_bytes(&source),
         .trust = w4_buffer_bytes(&trust),
         .chain = w4_buffer_bytes(&chain),
+        .durable = true,
     };
     w4_buffer out = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     MUST(w4_envelope_write(&draft, identity, &out) == 0);

@@ -183,7 +183,7 @@ static w4_early_vote early_vote(unsigned number, unsigned agent, unsigned fact, 
 /* Strangers fill their share and no more, each only a part of it; nobody drives another out. */
 START_TEST(early_votes_are_bounded) {
     w4_early_votes early;
-    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
+    ck_assert_int_eq(w4_early_votes_init(&early, store, 0), 0);
     w4_blob *blob = w4_blob_new(w4_bytes_from_text("{}"));
     unsigned number = 0, taken = 0;
     for (; number < 2 * W4_EARLY_VOTES_STRANGERS_MAX; number++) {
@@ -210,7 +210,7 @@ END_TEST
 
 START_TEST(early_votes_are_bounded_in_bytes) {
     w4_early_votes early;
-    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
+    ck_assert_int_eq(w4_early_votes_init(&early, store, 0), 0);
     static uint8_t large[256 * 1024];
     w4_blob *blob = w4_blob_new(w4_bytes_of(large, sizeof large));
     unsigned taken[2] = {0, 0};
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(early_votes_come_due_and_end) {
     w4_early_votes early;
-    ck_assert_int_eq(w4_early_votes_init(&early, store), 0);
+    ck_assert_int_eq(w4_early_votes_init(&early, store, 0), 0);
     w4_blob *blob = w4_blob_new(w4_bytes_from_text("{}"));
     for (unsigned i = 0; i < 6; i++) { /* facts 0 1 2 0 1 2; the later, the sooner over */
         w4_early_vote vote = early_vote(i, i, i % 3, blob);

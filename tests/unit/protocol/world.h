@@ -43,6 +43,7 @@ typedef struct logged {
     w4_fingerprint sender;
     w4_trust_move move;
     bool paced;
+    bool redelivered;
     char statement[64]; /* DELIVER: type on the wire */
 } logged;
 
@@ -52,7 +53,7 @@ typedef struct world_agent {
     w4_identity *key; /* a copy for the test; the node has its own */
     w4_fingerprint fingerprint;
     uint64_t owner;
-    bool hosted, attached;
+    bool hosted, attached, deaf;
 } world_agent;
 
 typedef struct world_node {
@@ -93,6 +94,8 @@ typedef struct world {
     w4_json_document doc;
     w4_refused refused;
     w4_send_receipt receipt;
+    bool durable; /* what is sent from now on */
+    uint64_t deadline_us;
 } world;
 
 static inline uint64_t world_random(uint64_t state[2]) {
@@ -211,6 +214,7 @@ static inline void world_log(world *w, unsigned n, const w4_protocol_event *even
                    .paced = event->paced,
                    .type = event->type,
                    .sender = event->sender,
+                   .redelivered = event->redelivered,
                    .move = event->move};
     snprintf(at->agent_id, sizeof at->agent_id, "%.63s", event->agent_id);
     snprintf(at->msg_id, sizeof at->msg_id, "%s", event->msg_id);
@@ -239,6 +243,9 @@ static inline void world_drain(world *w, unsigned n) {
         return;
     }
     ck_assert_int_eq(w4_store_commit(node->store), 0);
+    if (node->up) {
+        ck_assert_int_eq(w4_protocol_committed(node->protocol, w->now), 0);
+    }
     while (node->up && w4_protocol_pop_event(node->protocol, &event)) {
         if (event.kind != W4_PROTOCOL_EVENT_TRANSMIT) {
             world_log(w, n, &event);
@@ -337,6 +344,9 @@ static inline void world_pass(world *w, uint64_t us) {
 
 static inline void world_link_half(world *w, unsigned a, unsigned b, bool up) {
     if (w->nodes[a].up) {
+        if (up) {
+            w4_protocol_peer_speaks(w->nodes[a].protocol, &w->nodes[b].fingerprint, true);
+        }
         (up ? w4_protocol_peer_up : w4_protocol_peer_down)(w->nodes[a].protocol,
                                                            &w->nodes[b].fingerprint, w->now);
         world_drain(w, a);
@@ -409,7 +419,7 @@ static inline void world_link_all(world *w) {
 /* ---- agents */
 
 static inline bool world_try_attach(world *w, world_agent *agent) {
-    w4_agent_attach attach = {.agent_id = agent->name, .owner = agent->owner};
+    w4_agent_attach attach = {.agent_id = agent->name, .owner = agent->owner, .deaf = agent->deaf};
     unsigned number = (unsigned)(agent - w->agents) + 1;
     w4_identity *key = agent->hosted ? world_key(number) : NULL;
     attach.identity = key;
@@ -473,7 +483,9 @@ static inline int world_send_as(world *w, const char *name, const char *to, w4_f
     w4_send_request request = {.owner = agent->owner,
                                .family = family,
                                .type = w4_bytes_from_text(type),
-                               .to = w4_bytes_from_text(to)};
+                               .to = w4_bytes_from_text(to),
+                               .durable = w->durable,
+                               .deadline_us = w->deadline_us};
     ck_assert_int_eq(
         w4_json_read(&docs[0], w4_bytes_from_text(payload), &W4_JSON_LIMITS_LINE, NULL), 0);
     request.payload = w4_json_root(&docs[0]);
@@ -543,7 +555,8 @@ static inline void world_sign(world *w, const char *name, const char *to, w4_typ
                                .sender_id = name,
                                .receiver = to ? &receiver : NULL,
                                .with_pubkey = true,
-                               .payload = w4_buffer_bytes(&canonical)};
+                               .payload = w4_buffer_bytes(&canonical),
+                               .durable = w->durable};
     ck_assert_int_eq(w4_envelope_write(&draft, from->key, out), 0);
     w4_buffer_deinit(&canonical);
 }
