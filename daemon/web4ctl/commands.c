@@ -94,6 +94,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
 #define SUBJECT_HELP "fingerprint, unique prefix of one, agent_id or node name"
 
 static const ctl_argument_row peer_argument[] = {ONE("PEER", "peer", PEER_HELP), END_ARGUMENTS};
+static const ctl_argument_row optional_peer[] = {
+    {"PEER", TEXT, true, false, "peer", NULL, false, "only with that one: " PEER_HELP}, END_ARGUMENTS};
 static const ctl_argument_row address_argument[] = {
     ONE("ADDRESS", "address", "tcp:HOST:PORT or unix:/PATH"), END_ARGUMENTS};
 static const ctl_argument_row session_argument[] = {
@@ -158,6 +160,8 @@ const ctl_command ctl_commands[] = {
     {"sessions list",   NULL,                NULL,               ASK, M(SESSIONS_LIST),  V(sessions),       true,  "sessions with other nodes"},
     {"sessions show",   session_argument,    NULL,               ASK, M(SESSIONS_SHOW),  V(session),        false, "one session with the counters of its channels"},
     {"sessions close",  session_argument,    NULL,               ASK, M(SESSIONS_CLOSE), V(session_closed), false, "close a session in order"},
+    {"sessions rekey",  session_argument,    NULL,               ASK, M(SESSIONS_REKEY), V(session_rekeyed), false, "move what this node sends in a session to a new key"},
+    {"sla",             optional_peer,       NULL,               ASK, M(SLA_LIST),       V(sla),            false, "what is promised for channels, and what is left of the budget"},
     {"trust list",      NULL,                trust_list_options, ASK, M(TRUST_LIST),     V(trust_list),     true,  "how far agents, nodes and humans are trusted"},
     {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},
     {"trust set",       trust_set_arguments, trust_set_options,  ASK, M(TRUST_SET),      V(trust_entry),    false, "set how far one is trusted"},

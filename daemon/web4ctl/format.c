@@ -118,6 +118,24 @@ static int append_scaled(w4_buffer *out, w4_json value, double step, const char 
     return w4_buffer_printf(out, "%.1f %s", number, units[unit]);
 }
 
+static int append_decimal(w4_buffer *out, w4_json value) {
+    double number;
+    return w4_json_number(value, &number) ? w4_buffer_printf(out, "%.6g", number)
+                                          : append_text(out, value);
+}
+
+/* Never 100 % where a little is missing, never 0 % where a little is left. */
+static int append_percent(w4_buffer *out, w4_json value) {
+    double share;
+    if (!w4_json_number(value, &share)) {
+        return append_text(out, value);
+    }
+    double shown = share < 1 && share > 0.999   ? 99.9
+                   : share > 0 && share < 0.001 ? 0.1
+                                                : share * 100;
+    return w4_buffer_printf(out, "%.1f %%", shown);
+}
+
 static int append_list(w4_buffer *out, w4_json value, bool is_short) {
     int r = 0;
     for (w4_json_iterator i = w4_json_first(value); w4_json_exists(i.value) && r == 0;
@@ -227,6 +245,10 @@ int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
         return append_list(out, value, true);
     case CTL_NUMBER:
         return w4_buffer_printf(out, "%u", w4_json_count(value));
+    case CTL_DECIMAL:
+        return append_decimal(out, value);
+    case CTL_PERCENT:
+        return append_percent(out, value);
     case CTL_PAIRS:
         return append_pairs(out, value);
     case CTL_FORMAT_COUNT:

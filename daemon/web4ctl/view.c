@@ -23,6 +23,7 @@ static const char *colour_of(const char *word) {
         {"open", "\x1b[32m"},        {"ok", "\x1b[32m"},        {"delivered", "\x1b[32m"},
         {"yes", "\x1b[32m"},         {"probing", "\x1b[33m"},   {"pending", "\x1b[33m"},
         {"unknown", "\x1b[33m"},     {"untrusted", "\x1b[33m"}, {"waiting", "\x1b[33m"},
+        {"kept", "\x1b[32m"},        {"violated", "\x1b[31m"},  {"announced", "\x1b[33m"},
         {"starting", "\x1b[33m"},    {"stopping", "\x1b[33m"},  {"closing", "\x1b[33m"},
         {"warning", "\x1b[33m"},     {"blocked", "\x1b[31m"},   {"blacklisted", "\x1b[31m"},
         {"restricted", "\x1b[31m"},  {"disputed", "\x1b[31m"},  {"rejected", "\x1b[31m"},

@@ -19,6 +19,8 @@ typedef enum ctl_format {
     CTL_LIST,    /* an array of texts, with commas */
     CTL_SHORTS,  /* an array of fingerprints, with commas */
     CTL_NUMBER,  /* how many elements an array has */
+    CTL_DECIMAL, /* a number with a few digits */
+    CTL_PERCENT, /* a share */
     CTL_PAIRS,   /* an object's members: name value, name value */
     CTL_FORMAT_COUNT
 } ctl_format;

@@ -121,6 +121,7 @@ static const ctl_column session_record[] = {
     {"Records in",            "/records_in",            CTL_TEXT, 0},
     {"Bytes out",             "/bytes_out",             CTL_BYTES, 0},
     {"Bytes in",              "/bytes_in",              CTL_BYTES, 0},
+    {"Drop rate",             "/drop_rate",             CTL_PERCENT, 0},
     {"Verification failures", "/verification_failures", CTL_TEXT, 0},
     {"Replays",               "/replays",               CTL_TEXT, 0},
     {"Rekeys",                "/rekeys",                CTL_TEXT, 0},
@@ -148,6 +149,26 @@ static const ctl_column session_closed[] = {
     {"Peer",   "/peer", CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_session_closed = {RECORD, NULL, "", session_closed, NULL, NULL};
+
+static const ctl_column session_rekeyed[] = {
+    {"New key", "/id",   CTL_TEXT, 0},
+    {"Peer",    "/peer", CTL_TEXT, 0},
+    END};
+const ctl_view ctl_view_session_rekeyed = {RECORD, NULL, "", session_rekeyed, NULL, NULL};
+
+static const ctl_column sla_columns[] = {
+    {"PEER",      "/peer",      CTL_SHORT,   2},
+    {"NAME",      "/name",      CTL_CUT,     0},
+    {"CHANNEL",   "/channel",   CTL_TEXT,    0},
+    {"WHOSE",     "/whose",     CTL_TEXT,    0},
+    {"CLAUSE",    "/clause",    CTL_TEXT,    0},
+    {"BOUND",     "/bound",     CTL_DECIMAL, 0},
+    {"MEASURED",  "/measured",  CTL_DECIMAL, 0},
+    {"BUDGET",    "/budget",    CTL_PERCENT, 0},
+    {"STATE",     "/state",     CTL_STATE,   0},
+    {"WINDOW MS", "/window_ms", CTL_TEXT,    1},
+    END};
+const ctl_view ctl_view_sla = {TABLE, NULL, "/clauses", sla_columns, "nothing is promised: see session.channels.KIND.sla in web4d.json(5)", NULL};
 
 static const ctl_column trust_columns[] = {
     {"KIND",           "/kind",           CTL_TEXT, 1},

@@ -11,6 +11,8 @@ extern const ctl_view ctl_view_peer_removed;
 extern const ctl_view ctl_view_sessions;
 extern const ctl_view ctl_view_session;
 extern const ctl_view ctl_view_session_closed;
+extern const ctl_view ctl_view_session_rekeyed;
+extern const ctl_view ctl_view_sla;
 extern const ctl_view ctl_view_trust_list;
 extern const ctl_view ctl_view_consents;
 extern const ctl_view ctl_view_consent;

@@ -72,6 +72,8 @@ int w4d_peers_block(w4d_call *call);
 int w4d_sessions_list(w4d_call *call);
 int w4d_sessions_show(w4d_call *call);
 int w4d_sessions_close(w4d_call *call);
+int w4d_sessions_rekey(w4d_call *call);
+int w4d_sla_list(w4d_call *call);
 int w4d_trust_list(w4d_call *call);
 int w4d_trust_show(w4d_call *call);
 int w4d_trust_set(w4d_call *call);

@@ -1,4 +1,4 @@
-/* status, peers, sessions, graph: what a node is and whom it knows. */
+/* status, peers: what a node is and whom it knows. */
 #include "web4d/call.h"
 
 #include "base/text.h"
@@ -340,87 +340,6 @@ int w4d_peers_block(w4d_call *call) {
     w4d_write_trust_entry(call->app, call->result, W4_TRUST_NODE, &node);
     w4_json_member_bool(call->result, "moved", moved);
     w4_json_member_integer(call->result, "sessions_closed", had_session);
-    w4_json_end_object(call->result);
-    return 0;
-}
-
-/* ---- sessions */
-
-int w4d_sessions_list(w4d_call *call) {
-    w4_node_session session;
-    w4_json_begin_object(call->result);
-    w4_json_name(call->result, "sessions");
-    w4_json_begin_array(call->result);
-    for (size_t cursor = 0;
-         !w4d_list_full(call) && w4_node_session_next(call->app->node, &cursor, &session);) {
-        w4d_write_session(call->app, call->result, &session);
-    }
-    w4_json_end_array(call->result);
-    w4_json_end_object(call->result);
-    return 0;
-}
-
-/* By id or a prefix of it, else by whom it is with. */
-static int session_param(w4d_call *call, w4_node_session *ret_session) {
-    char name[W4_RPC_NAME_MAX + 1] = "";
-    (void)w4d_param_text(call, "session", name, sizeof name);
-    size_t len = strlen(name);
-    uint32_t matches = 0;
-    w4_node_session at;
-    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &at);) {
-        char id[W4D_SESSION_ID_TEXT + 1];
-        w4d_session_id_text(at.session, id);
-        if (len >= 4 && len <= W4D_SESSION_ID_TEXT && strncmp(id, name, len) == 0) {
-            matches++;
-            *ret_session = at;
-        }
-    }
-    if (matches == 1) {
-        return 0;
-    }
-    w4_fingerprint node;
-    int r = w4d_resolve_node(call, name, &node);
-    if (r != 0) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/session",
-                          matches > 1 ? "that means several sessions: give more of the id"
-                                      : "no such session, and no such peer");
-    }
-    for (size_t cursor = 0; w4_node_session_next(call->app->node, &cursor, &at);) {
-        if (w4_fingerprint_equal(&at.peer, &node)) {
-            *ret_session = at;
-            return 0;
-        }
-    }
-    return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/session", "there is no session with that node");
-}
-
-int w4d_sessions_show(w4d_call *call) {
-    w4_node_session session = {0};
-    int r = session_param(call, &session);
-    if (r != 0) {
-        return r;
-    }
-    w4_json_begin_object(call->result);
-    w4_json_name(call->result, "session");
-    w4d_write_session(call->app, call->result, &session);
-    w4_json_end_object(call->result);
-    return 0;
-}
-
-int w4d_sessions_close(w4d_call *call) {
-    w4_node_session session = {0};
-    int r = session_param(call, &session);
-    if (r != 0) {
-        return r;
-    }
-    w4_fingerprint peer = session.peer;
-    char id[W4D_SESSION_ID_TEXT + 1];
-    w4d_session_id_text(session.session, id);
-    (void)w4_node_session_close(call->app->node, &peer, W4_REFUSAL_NONE, "closed by an operator",
-                                call->now_us);
-    w4_json_begin_object(call->result);
-    w4_json_member_string(call->result, "id", id);
-    w4d_write_fingerprint(call->result, "peer", &peer);
     w4_json_end_object(call->result);
     return 0;
 }

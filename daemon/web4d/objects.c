@@ -150,6 +150,16 @@ void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SES
     ret_text[W4D_SESSION_ID_TEXT] = '\0';
 }
 
+static double drop_rate(const w4_session *session) {
+    uint64_t attempted = 0, lost = 0;
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        const w4_channel_stats *s = w4_session_channel_stats(session, (w4_channel_kind)kind);
+        attempted += s->attempted;
+        lost += w4_channel_stats_dropped(s) + s->errors + s->failed;
+    }
+    return attempted == 0 ? 0 : (double)lost / (double)attempted;
+}
+
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session) {
     w4_session_stats stats;
     w4_session_stats_get(session->session, &stats);
@@ -180,6 +190,8 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     w4_json_member_unsigned(w, "bytes_out", stats.bytes_out);
     w4_json_member_unsigned(w, "bytes_in", stats.bytes_in);
     w4_json_member_unsigned(w, "verification_failures", stats.verification_failures);
+    w4_json_name(w, "drop_rate");
+    w4_json_number_value(w, drop_rate(session->session));
     w4_json_member_unsigned(w, "replays", stats.replays);
     w4_json_member_unsigned(w, "rekeys", stats.rekeys);
     w4_json_member_unsigned(w, "memory_bytes", w4_session_memory(session->session));

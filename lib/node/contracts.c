@@ -71,19 +71,27 @@ static w4_sla_waiting waiting_of(const w4_node_contract *contract, w4_channel_ki
                               now_us);
 }
 
-static void count(w4_node_contract *contract, uint64_t now_us) {
-    for (unsigned kind = 0; contract->session != NULL && kind < W4_CHANNEL_KIND_COUNT; kind++) {
+/* Over all sessions with the peer, and what was sent to it without one. */
+static w4_channel_stats stats_of(const w4_node *node, const w4_node_contract *contract,
+                                 unsigned kind) {
+    return w4_node_channel_stats(node, &contract->peer, (w4_channel_kind)kind);
+}
+
+static uint64_t lost_of(const w4_channel_stats *stats) {
+    return w4_channel_stats_dropped(stats) + stats->errors + stats->failed;
+}
+
+static void count(const w4_node *node, w4_node_contract *contract, uint64_t now_us) {
+    for (unsigned kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
         if (contract->sla[kind] != NULL) {
-            const w4_channel_stats *s =
-                w4_session_channel_stats(contract->session->session, (w4_channel_kind)kind);
-            w4_sla_totals(contract->sla[kind], s->attempted,
-                          w4_channel_stats_dropped(s) + s->errors + s->failed, now_us);
+            w4_channel_stats stats = stats_of(node, contract, kind);
+            w4_sla_totals(contract->sla[kind], stats.attempted, lost_of(&stats), now_us);
         }
     }
 }
 
-static void set_link(w4_node_contract *contract, bool open, uint64_t now_us) {
-    count(contract, now_us);
+static void set_link(const w4_node *node, w4_node_contract *contract, bool open, uint64_t now_us) {
+    count(node, contract, now_us);
     for (unsigned kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
         if (contract->sla[kind] != NULL) {
             w4_sla_link(contract->sla[kind], open, now_us);
@@ -141,7 +149,7 @@ static void tell(w4_node *node, const w4_node_contract *contract, w4_channel_kin
 }
 
 int w4_node_contract_expire(w4_node *node, w4_node_contract *contract, uint64_t now_us) {
-    count(contract, now_us);
+    count(node, contract, now_us);
     for (unsigned i = 0; i < W4_CHANNEL_KIND_COUNT; i++) {
         w4_channel_kind kind = (w4_channel_kind)i;
         w4_sla *sla = contract->sla[kind];
@@ -173,7 +181,7 @@ static bool same_contract(const w4_sla *sla, const w4_sla_contract *promised) {
            have->min_availability_ppm == promised->min_availability_ppm;
 }
 
-static int promise(w4_node_contract *contract, w4_channel_kind kind,
+static int promise(const w4_node *node, w4_node_contract *contract, w4_channel_kind kind,
                    const w4_sla_contract *promised, uint64_t now_us) {
     if (!w4_sla_exists(promised)) {
         contract->sla[kind] = w4_sla_free(contract->sla[kind]);
@@ -189,11 +197,9 @@ static int promise(w4_node_contract *contract, w4_channel_kind kind,
     }
     w4_sla_free(contract->sla[kind]);
     contract->sla[kind] = sla;
-    if (contract->session != NULL) { /* what was before is not of this promise */
-        const w4_channel_stats *s = w4_session_channel_stats(contract->session->session, kind);
-        w4_sla_totals_start(sla, s->attempted, w4_channel_stats_dropped(s) + s->errors + s->failed);
-        w4_sla_link(sla, contract->session->told.open, now_us);
-    }
+    w4_channel_stats stats = stats_of(node, contract, kind); /* what was before is not of it */
+    w4_sla_totals_start(sla, stats.attempted, lost_of(&stats));
+    w4_sla_link(sla, contract->session != NULL && contract->session->told.open, now_us);
     return 0;
 }
 
@@ -220,7 +226,7 @@ static int promise_all(w4_node *node, const w4_fingerprint *peer, uint64_t now_u
         }
     }
     for (unsigned kind = 0; r == 0 && kind < W4_CHANNEL_KIND_COUNT; kind++) {
-        r = promise(contract, (w4_channel_kind)kind, &limits[kind].sla, now_us);
+        r = promise(node, contract, (w4_channel_kind)kind, &limits[kind].sla, now_us);
     }
     if (r < 0) {
         return r;
@@ -260,7 +266,7 @@ int w4_node_contract_open(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     if (r < 0 || contract == NULL) {
         return r;
     }
-    set_link(contract, true, now_us);
+    set_link(node, contract, true, now_us);
     return set_timer(node, contract);
 }
 
@@ -268,7 +274,7 @@ int w4_node_contract_close(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     if (peer->contract == NULL) {
         return 0;
     }
-    set_link(peer->contract, false, now_us);
+    set_link(node, peer->contract, false, now_us);
     return set_timer(node, peer->contract);
 }
 
@@ -277,14 +283,9 @@ void w4_node_contract_gone(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     if (contract == NULL) {
         return;
     }
-    set_link(contract, false, now_us);
+    set_link(node, contract, false, now_us);
     contract->session = NULL;
     peer->contract = NULL;
-    for (unsigned kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
-        if (contract->sla[kind] != NULL) { /* a new session counts from nothing */
-            w4_sla_totals_start(contract->sla[kind], 0, 0);
-        }
-    }
     if (set_timer(node, contract) < 0) {
         contract_free(node, contract); /* better not shown than shown for ever */
     }
@@ -294,7 +295,7 @@ int w4_node_contract_count(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     if (peer->contract == NULL) {
         return 0;
     }
-    count(peer->contract, now_us);
+    count(node, peer->contract, now_us);
     return set_timer(node, peer->contract);
 }
 
@@ -317,11 +318,11 @@ const char *w4_node_sla_measured_name(w4_sla_clause clause) {
     return clause < W4_SLA_CLAUSE_COUNT ? measured_names[clause] : "?";
 }
 
-static void show(w4_node_contract *contract, w4_channel_kind kind, uint64_t now_us,
-                 w4_node_sla *ret_sla) {
+static void show(const w4_node *node, w4_node_contract *contract, w4_channel_kind kind,
+                 uint64_t now_us, w4_node_sla *ret_sla) {
     w4_sla *sla = contract->sla[kind];
     w4_sla_waiting waiting = waiting_of(contract, kind, now_us);
-    count(contract, now_us);
+    count(node, contract, now_us);
     *ret_sla =
         (w4_node_sla){.peer = contract->peer,
                       .session = contract->session == NULL ? NULL : contract->session->session,
@@ -346,7 +347,7 @@ bool w4_node_sla_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us
         for (; cursor->channel < W4_CHANNEL_KIND_COUNT; cursor->channel++) {
             if (contract->sla[cursor->channel] != NULL) {
                 cursor->peer = contract->peer;
-                show(contract, (w4_channel_kind)cursor->channel++, now_us, ret_sla);
+                show(node, contract, (w4_channel_kind)cursor->channel++, now_us, ret_sla);
                 return true;
             }
         }

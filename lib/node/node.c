@@ -461,6 +461,16 @@ bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refu
     return true;
 }
 
+bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer_id) {
+    w4_node_peer *peer = w4_node_peer_find(node, peer_id);
+    if (peer == NULL) {
+        return false;
+    }
+    w4_session_rekey(peer->session);
+    w4_node_peer_activate(node, peer);
+    return true;
+}
+
 size_t w4_node_memory(const w4_node *node) {
     size_t total = 0;
     for (size_t i = 0; i < node->session_count; i++) {

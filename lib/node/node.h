@@ -161,6 +161,8 @@ const char *w4_node_sla_measured_name(w4_sla_clause clause); /* "p99_ms", "drop_
 /* False when there is none. */
 bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer, w4_refusal code,
                            const char *text, uint64_t now_us);
+/* What we send in its session is under a new key from now on. False when there is none. */
+bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer);
 /* What was sent to a peer since the node began, over all of its sessions, with what was sent to it
  * without one. NULL: of those of long ago. */
 w4_channel_stats w4_node_channel_stats(const w4_node *node, const w4_fingerprint *peer,

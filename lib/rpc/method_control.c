@@ -151,6 +151,44 @@ static const w4_schema_row sessions_close_result[] = {
     W4_SCHEMA_END};
 RESULT(sessions_close);
 
+const w4_schema w4_params_sessions_rekey = {session_param, true, NULL};
+static const w4_schema_row sessions_rekey_result[] = {
+    RPC_TEXT("id", R_, 64, "of the session"),
+    RPC_FINGERPRINT("peer", R_, "at its other end"),
+    W4_SCHEMA_END};
+RESULT(sessions_rekey);
+
+/* ---- contracts of channels: a row for each clause */
+static const char *const sla_whose[] = {"ours", "theirs", NULL};
+static const char *const sla_clauses[] = {"p99_ms", "max_drop_rate", "min_availability", NULL};
+static const char *const sla_states[] = {"kept", "violated", "unknown", "announced", NULL};
+static const w4_schema_row sla_list_params[] = {
+    RPC_LABEL("peer", O_, PEER_HELP),
+    W4_SCHEMA_END};
+PARAMS(sla_list);
+static const w4_schema_row clause_rows[] = {
+    RPC_FINGERPRINT("peer", R_, "with whom the channel is"),
+    RPC_LABEL("name", O_, "as the peer calls itself"),
+    RPC_TEXT("session", O_, 64, "id of the session; absent while the peer is away"),
+    RPC_ENUM("channel", R_, w4_rpc_channels, "its kind"),
+    RPC_ENUM("whose", R_, sla_whose, "ours: for what this node sends; theirs: as the peer has announced"),
+    RPC_ENUM("clause", R_, sla_clauses, "what is promised"),
+    RPC_COUNT("window_ms", R_, "over how long it is measured"),
+    RPC_NUMBER("bound", R_, 0, 1e12, "milliseconds, or a share"),
+    RPC_BOOL("open", O_, "ours: there is a link now"),
+    RPC_ENUM("state", R_, sla_states, "announced: theirs, which only they measure"),
+    RPC_NUMBER("measured", O_, 0, 1e12, "in the window, as bound; absent when there was nothing"),
+    RPC_NUMBER("budget", O_, 0, 1, "what is left of what may go wrong"),
+    RPC_COUNT("bad", O_, "late messages, lost messages, or microseconds without a link"),
+    RPC_COUNT("of", O_, "out of so many"),
+    W4_SCHEMA_END};
+static const w4_schema clause = {clause_rows, true, NULL};
+static const w4_schema_row clause_item = RPC_ITEM(&clause);
+static const w4_schema_row sla_list_result[] = {
+    RPC_ARRAY("clauses", R_, W4_RPC_LIST_MAX, &clause_item, "one for each thing that is promised"),
+    W4_SCHEMA_END};
+RESULT(sla_list);
+
 /* ---- trust */
 static const w4_schema_row trust_item = RPC_ITEM(&w4_rpc_trust_entry);
 static const w4_schema_row move_item = RPC_ITEM(&w4_rpc_trust_move);

@@ -281,10 +281,14 @@ void w4_sla_delivered(w4_sla *sla, uint64_t latency_us, uint64_t now_us) {
     }
 }
 
+static uint64_t grown(uint64_t before, uint64_t now) {
+    return now > before ? now - before : 0;
+}
+
 void w4_sla_totals(w4_sla *sla, uint64_t attempted, uint64_t lost, uint64_t now_us) {
     /* What has come since the last step is of the step that ends now. */
-    add(sla,
-        &(counts){.attempted = attempted - sla->attempted_before, .lost = lost - sla->lost_before});
+    add(sla, &(counts){.attempted = grown(sla->attempted_before, attempted),
+                       .lost = grown(sla->lost_before, lost)});
     sla->attempted_before = attempted;
     sla->lost_before = lost;
     roll(sla, now_us);

@@ -69,7 +69,8 @@ const w4_sla_contract *w4_sla_contract_of(const w4_sla *sla);
 /* ---- what happens; now_us never goes back. Totals come first when several come at once. */
 void w4_sla_link(w4_sla *sla, bool open, uint64_t now_us);
 void w4_sla_delivered(w4_sla *sla, uint64_t latency_us, uint64_t now_us);
-/* Counters of the channel as they stand; what is new since the last call belongs to now. */
+/* Counters of the channel as they stand; what is new since the last call belongs to now. One that
+ * has become less was forgotten by who counts: nothing is new then. */
 void w4_sla_totals(w4_sla *sla, uint64_t attempted, uint64_t lost, uint64_t now_us);
 /* The channel's counters stand there, and what came before is not of this contract. */
 void w4_sla_totals_start(w4_sla *sla, uint64_t attempted, uint64_t lost);

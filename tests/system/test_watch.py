@@ -95,7 +95,7 @@ def with_facts(mesh):
     return fact
 
 
-TABLES = [["status"], ["peers"], ["sessions"], ["agents"], ["trust"], ["facts"], ["graph"], ["keys"],
+TABLES = [["status"], ["peers"], ["sessions"], ["agents"], ["trust"], ["facts"], ["graph"], ["keys"], ["consent"], ["sla"],
           ]
 
 

@@ -239,6 +239,15 @@ START_TEST(cells_are_harmless) {
     check_cell(CTL_YES, "false", "no");
     check_cell(CTL_LIST, "[\"a\",1,\"\\u0000\"]", "a, 1, \\x00");
     check_cell(CTL_NUMBER, "[1,2,3]", "3");
+    check_cell(CTL_DECIMAL, "0.012345678", "0.0123457");
+    check_cell(CTL_DECIMAL, "100", "100");
+    check_cell(CTL_DECIMAL, "\"x\"", "x");
+    check_cell(CTL_PERCENT, "1", "100.0 %");
+    check_cell(CTL_PERCENT, "0.99999", "99.9 %");
+    check_cell(CTL_PERCENT, "0.5", "50.0 %");
+    check_cell(CTL_PERCENT, "0.00001", "0.1 %");
+    check_cell(CTL_PERCENT, "0", "0.0 %");
+    check_cell(CTL_PERCENT, "null", "");
     check_cell(CTL_PAIRS, "{\"a\\u001b\":1,\"b\":\"\\n\"}", "a\\x1b 1, b \\n");
     check_cell(CTL_PAIRS, "{\"a\":\"\",\"b\":\"" FP "\"}", "b 001122334455");
     check_cell(CTL_TEXT, "null", "");
