@@ -292,18 +292,21 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     return r != 0 ? r : w4_mesh_greet(mesh, peer, now_us);
 }
 
-/* A session that did not last counts as a dial that failed; one that did makes good for them. */
-static void judge_address(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
-    bool steady = now_us - peer->up_us >= W4_MESH_STEADY_US;
+/* A session that lasted no longer than what its address may have to wait for counts as a dial that
+ * failed; one that did makes good for them, whoever dialled. So who ends each session at once is
+ * dialled less and less, and a link that is cut again and again comes back soon each time. */
+static void judge_addresses(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     for (uint32_t i = 0; i < peer->address_count; i++) {
         w4_peer_address *address = peer->addresses[i];
-        if (strcmp(address->address, peer->via) != 0) {
-            continue;
-        }
-        if (steady) {
+        bool taken = strcmp(address->address, peer->via) == 0;
+        if (now_us - peer->up_us < w4_backoff_pause_max_us(&address->backoff)) {
+            if (taken) {
+                w4_backoff_failed(&address->backoff, mesh->context.env, now_us);
+            }
+        } else if (taken) {
             w4_backoff_succeeded(&address->backoff);
-        } else {
-            w4_backoff_failed(&address->backoff, mesh->context.env, now_us);
+        } else if (address->worked_wall_us != 0) { /* its owner is there, as it seems */
+            w4_backoff_init(&address->backoff);
         }
     }
 }
@@ -314,7 +317,7 @@ int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now
         return 0;
     }
     w4_mesh_registry_set_connected(&mesh->registry, peer, false);
-    judge_address(mesh, peer, now_us);
+    judge_addresses(mesh, peer, now_us);
     mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
     w4_mesh_publish_soon(mesh, now_us);
     return w4_graph_find(mesh->context.graph, node) != NULL

@@ -7,8 +7,7 @@
 #include <sys/queue.h>
 
 #define W4_MESH_EVENTS_MAX 4096u
-#define W4_MESH_HELLO_BYTES_MAX (192u * 1024u)        /* of records in one MESH_HELLO */
-#define W4_MESH_STEADY_US (UINT64_C(5) * W4_US_PER_S) /* a session that lived so long was good */
+#define W4_MESH_HELLO_BYTES_MAX (192u * 1024u) /* of records in one MESH_HELLO */
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u

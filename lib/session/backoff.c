@@ -20,13 +20,17 @@ void w4_backoff_init(w4_backoff *b) {
     *b = (w4_backoff){.state = W4_BREAKER_CLOSED};
 }
 
-/* Full jitter: anywhere between nothing and the exponential bound. */
-static uint64_t jittered_delay(const w4_env *env, uint32_t failures) {
+uint64_t w4_backoff_pause_max_us(const w4_backoff *b) {
     uint64_t bound = DELAY_FIRST_US;
-    for (uint32_t i = 1; i < failures && bound < DELAY_MAX_US; i++) {
+    for (uint32_t i = 1; i < b->failures && bound < DELAY_MAX_US; i++) {
         bound *= 2;
     }
-    return w4_env_random_below(env, w4_earlier(bound, DELAY_MAX_US) + 1);
+    return w4_earlier(bound, DELAY_MAX_US);
+}
+
+/* Full jitter: anywhere between nothing and the exponential bound. */
+static uint64_t jittered_delay(const w4_backoff *b, const w4_env *env) {
+    return w4_env_random_below(env, w4_backoff_pause_max_us(b) + 1);
 }
 
 void w4_backoff_failed(w4_backoff *b, const w4_env *env, uint64_t now_us) {
@@ -37,7 +41,7 @@ void w4_backoff_failed(w4_backoff *b, const w4_env *env, uint64_t now_us) {
     switch (b->state) {
     case W4_BREAKER_CLOSED:
         if (b->failures < FAILURES_TO_OPEN) {
-            b->not_before_us = w4_later(now_us, jittered_delay(env, b->failures));
+            b->not_before_us = w4_later(now_us, jittered_delay(b, env));
             return;
         }
         break;

@@ -22,5 +22,7 @@ typedef struct w4_backoff {
 void w4_backoff_init(w4_backoff *b);
 void w4_backoff_failed(w4_backoff *b, const w4_env *env, uint64_t now_us);
 void w4_backoff_succeeded(w4_backoff *b);
+/* The longest pause that the failures so far may lead to: what held for less was no success. */
+uint64_t w4_backoff_pause_max_us(const w4_backoff *b);
 bool w4_backoff_may_dial(w4_backoff *b, uint64_t now_us); /* moves open to half-open in time */
 const char *w4_breaker_state_name(w4_breaker_state state);

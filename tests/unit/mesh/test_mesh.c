@@ -113,14 +113,26 @@ START_TEST(lost_sessions) {
     settle();
     ck_assert(joined(a, b)); /* it had lasted: at once */
     unsigned dials = a->events[W4_MESH_EVENT_DIAL] + b->events[W4_MESH_EVENT_DIAL];
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 400; i++) {
         part(a, b);
-        run_for(S / 10);
+        run_for(S / 20);
     }
     dials = a->events[W4_MESH_EVENT_DIAL] + b->events[W4_MESH_EVENT_DIAL] - dials;
     ck_assert_uint_ge(dials, 4);
     ck_assert_uint_le(dials, 20);
     ck_assert_int_eq(w4_mesh_session_lost(a->mesh, id_of(c), now_us), 0);
+}
+END_TEST
+
+/* A link that is cut a hundred times comes back a hundred times, and soon. */
+START_TEST(cut_again_and_again) {
+    seed(b, a);
+    run_for(10 * S);
+    for (int i = 0; i < 100; i++) {
+        part(a, b);
+        run_for(S / 2);
+        ck_assert(joined(a, b));
+    }
 }
 END_TEST
 
@@ -566,6 +578,7 @@ int main(void) {
     tcase_add_test(tc, a_quiet_mesh_is_quiet);
     tcase_add_test(tc, dials_back_off_and_stop_when_it_works);
     tcase_add_test(tc, lost_sessions);
+    tcase_add_test(tc, cut_again_and_again);
     tcase_add_test(tc, dials_have_numbers);
     tcase_add_test(tc, no_more_sessions_than_wanted);
     tcase_add_test(tc, dials_at_once_are_bounded);
