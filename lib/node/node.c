@@ -278,14 +278,16 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
         return 0;
     }
     node->again = false;
-    for (uint32_t i = 0; i < node->transport_count; i++) {
+    /* What local agents want sent was judged by the sessions as they are now, not as what comes in
+     * may leave them. */
+    int r = w4_node_dispatch(node, now_us);
+    for (uint32_t i = 0; r >= 0 && i < node->transport_count; i++) {
         w4_transport_expire(node->transports[i], now_us);
-        int r = w4_node_links_drain(node, node->transports[i], now_us);
-        if (r < 0) {
-            return r;
-        }
+        r = w4_node_links_drain(node, node->transports[i], now_us);
     }
-    int r = expire_timers(node, now_us);
+    if (r == 0) {
+        r = expire_timers(node, now_us);
+    }
     if (r == 0) {
         r = w4_node_dispatch(node, now_us);
     }

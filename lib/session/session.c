@@ -199,9 +199,13 @@ void w4_session_begin_afresh(w4_session *s, uint64_t now_us) {
     memcpy(s->id, s->fresh_id, sizeof s->id);
     s->has_id = true;
     for (unsigned k = 0; k < W4_KINDS; k++) {
+        if (s->other_process) { /* the agents that all this was for are not there any more */
+            w4_outbox_fail_all(&s->channels[k].out, W4_REFUSAL_DISCONNECTED);
+        }
         w4_outbox_restart(&s->channels[k].out, now_us);
         w4_inbox_restart(&s->channels[k].in);
     }
+    s->other_process = false;
 }
 
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us) {
@@ -273,6 +277,8 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
     s->initiator = result->initiator;
     s->ordered = ordered_link;
     s->peer = result->peer;
+    s->other_process |= s->has_peer && memcmp(s->peer_static, result->peer_static, W4_DH_LEN) != 0;
+    memcpy(s->peer_static, result->peer_static, W4_DH_LEN);
     s->has_peer = true;
     s->attached_us = now_us;
     s->stats.last_heard_us = now_us; /* the handshake */

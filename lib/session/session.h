@@ -16,7 +16,8 @@
  * So a link that dies at any point between leaves both ends able to resume with the next one.
  *
  * Beginning afresh, a message of which any part had been sent and that was not acknowledged ends
- * as FAILED(disconnected): it may or may not have arrived. Messages never sent stay queued.
+ * as FAILED(disconnected): it may or may not have arrived. Messages never sent stay queued, but not
+ * for another process of the peer (its static key tells): those for whom they were are not there.
  *
  * Seqs count parts: a message of k parts takes k of them, and its own seq is that of its first. */
 #pragma once

@@ -46,7 +46,9 @@ struct w4_session {
     w4_refusal end_code;
     bool initiator, ordered;
     bool has_id, may_resume;
-    bool agreed; /* with this peer, over this link, on which session it is */
+    bool agreed;                    /* with this peer, over this link, on which session it is */
+    uint8_t peer_static[W4_DH_LEN]; /* of its process */
+    bool other_process;             /* than the one that the session was agreed on with */
     bool has_peer;
     bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
     bool end_by_peer, end_told;

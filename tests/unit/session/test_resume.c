@@ -104,8 +104,8 @@ START_TEST(a_new_link_may_come_before_the_old_one_died) {
 }
 END_TEST
 
-/* The responder has lost its memory. */
-START_TEST(a_restarted_peer_gets_a_fresh_session) {
+/* The responder has lost its session, in the same process or with it. */
+static void lose_session_of_responder(bool process_too) {
     begin();
     open_link(true);
     send(a, W4_CHANNEL_STATE, "on its way", 1);
@@ -114,10 +114,18 @@ START_TEST(a_restarted_peer_gets_a_fresh_session) {
     cut();
     send(a, W4_CHANNEL_STATE, "not yet sent", 3);
     b = w4_session_free(b);
-    pair_end_restart(&ben);
+    if (process_too) {
+        pair_end_restart(&ben);
+    }
     ck_assert_int_eq(w4_session_new(&ben.env, &W4_SESSION_CONFIG_DEFAULT, now, &b), 0);
     link_up(true);
     no_more(a);
+    if (process_too) { /* another link to the same new process changes nothing */
+        cut();
+        ck_assert(!next(b, W4_SESSION_EVENT_OPEN).resumed);
+        link_up(true);
+        no_more(a);
+    }
     ck_assert(!next(b, W4_SESSION_EVENT_OPEN).resumed);
     ck_assert(carry(b, a));
     ck_assert(!next(a, W4_SESSION_EVENT_OPEN).resumed);
@@ -125,6 +133,22 @@ START_TEST(a_restarted_peer_gets_a_fresh_session) {
     ck_assert_uint_eq(e.token, 2);
     ck_assert_int_eq(e.code, W4_REFUSAL_DISCONNECTED);
     ck_assert_uint_eq(next(a, W4_SESSION_EVENT_FAILED).token, 1);
+}
+
+START_TEST(a_restarted_peer_gets_a_fresh_session) {
+    lose_session_of_responder(true);
+    ck_assert_uint_eq(next(a, W4_SESSION_EVENT_FAILED).token, 3);
+    no_more(a);
+    send(a, W4_CHANNEL_STATE, "for the new one", 4);
+    ck_assert(carry(a, b));
+    ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "for the new one"));
+    ck_assert_mem_eq(w4_session_id(a), w4_session_id(b), W4_SESSION_ID_LEN);
+    finish();
+}
+END_TEST
+
+START_TEST(a_forgetful_peer_gets_what_was_not_sent) {
+    lose_session_of_responder(false);
     no_more(a);
     ck_assert(carry(a, b));
     ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "not yet sent"));
@@ -202,6 +226,7 @@ int main(void) {
     tcase_add_test(tc, a_link_that_dies_while_opening_costs_nothing);
     tcase_add_test(tc, a_new_link_may_come_before_the_old_one_died);
     tcase_add_test(tc, a_restarted_peer_gets_a_fresh_session);
+    tcase_add_test(tc, a_forgetful_peer_gets_what_was_not_sent);
     tcase_add_test(tc, a_restarted_initiator_is_recognised);
     tcase_add_test(tc, a_claim_of_what_was_never_sent_begins_afresh);
     tcase_add_test(tc, the_window_ends_and_with_it_the_session);
