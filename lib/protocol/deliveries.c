@@ -119,6 +119,21 @@ static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *
                : greet_one(p, local, neighbour, now_us);
 }
 
+/* Does a letter of that sender to that receiver wait for its node? */
+static bool has_parked(const w4_parcel *parcel) {
+    const w4_parcel *other = NULL;
+    if (parcel->neighbour->parked > 1) { /* not only this one */
+        TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
+            if (other != parcel && other->state == W4_PARCEL_PARKED &&
+                w4_fingerprint_equal(&other->sender, &parcel->sender) &&
+                w4_fingerprint_equal(&other->receiver, &parcel->receiver)) {
+                break;
+            }
+        }
+    }
+    return other != NULL;
+}
+
 /* Whom the parcel is for by name, as the directory has it. */
 static bool find_party(const w4_protocol *p, const w4_fingerprint *agent, w4_party *ret_party) {
     w4_fingerprint node;
@@ -130,13 +145,20 @@ static bool find_party(const w4_protocol *p, const w4_fingerprint *agent, w4_par
     return entry != NULL;
 }
 
+/* Who it is for may have left that node, or is not back yet after the node was started anew. */
+static bool is_there(const w4_protocol *p, const w4_parcel *parcel) {
+    return w4_fingerprint_is_zero(&parcel->receiver) ||
+           w4_router_has(p, &parcel->neighbour->node, &parcel->receiver);
+}
+
 /* Sends it, or holds it until it may go. */
 static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool greets,
                  uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
-    if (!neighbour->up) {
+    if (!neighbour->up || !is_there(p, parcel)) {
         if (parcel->letter == 0) {
-            return end_parcel(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
+            w4_refusal code = neighbour->up ? W4_REFUSAL_NOT_FOUND : W4_REFUSAL_DISCONNECTED;
+            return end_parcel(p, parcel, code, now_us);
         }
         w4_parcel_park(&p->parcels, parcel);
         return 0;
@@ -180,6 +202,9 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
         w4_router_wake(p, d->deadline_us);
         r = mark_letter(p, draft.letter, d->node, W4_LETTER_SENT);
     }
+    if (r == 0 && draft.letter != 0 && has_parked(parcel)) {
+        return 0; /* it goes after those */
+    }
     return r != 0 ? r : place(p, parcel, d->envelope, d->greets, now_us);
 }
 
@@ -207,11 +232,46 @@ int w4_deliver_unheld(w4_protocol *p, w4_bytes envelope, const w4_envelope_draft
     return only_fatal(r);
 }
 
+/* Puts what is kept on its way to a neighbour, from its row in the store. */
+static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter, uint64_t now_us) {
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_mail_read(&p->mail, letter, &text);
+    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
+    w4_buffer_deinit(&text);
+    if (!blob) {
+        return r <= 0 ? -ENOMEM : end_parcel(p, parcel, W4_REFUSAL_INTERNAL, now_us);
+    }
+    /* What is knowledge always asks for a handshake first. */
+    r = place(p, parcel, blob, true, now_us);
+    w4_blob_unref(blob);
+    return r;
+}
+
+static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
+    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
+}
+
+static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent);
+    int r = 0;
+    while (r == 0 && parcel) {
+        w4_parcel *next = TAILQ_NEXT(parcel, link);
+        if (parcel->state == W4_PARCEL_PARKED && is_there(p, parcel)) {
+            const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
+            r = !letter || is_stale(p, letter, now_us)
+                    ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
+                    : place_kept(p, parcel, letter, now_us);
+        }
+        parcel = next;
+    }
+    return r;
+}
+
 int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
                           const w4_fingerprint *node, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    int r = neighbour && neighbour->parked > 0 ? resume_parked(p, neighbour, now_us) : 0;
     w4_parcel *parcel = neighbour ? TAILQ_FIRST(&neighbour->held) : NULL;
-    int r = 0;
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         if (w4_fingerprint_equal(&parcel->sender, local) &&
@@ -249,41 +309,6 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 }
 
 /* ---- the outbox */
-
-/* Puts what is kept on its way to a neighbour, from its row in the store. */
-static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter, uint64_t now_us) {
-    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    int r = w4_mail_read(&p->mail, letter, &text);
-    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
-    w4_buffer_deinit(&text);
-    if (!blob) {
-        return r <= 0 ? -ENOMEM : end_parcel(p, parcel, W4_REFUSAL_INTERNAL, now_us);
-    }
-    /* What is knowledge always asks for a handshake first. */
-    r = place(p, parcel, blob, true, now_us);
-    w4_blob_unref(blob);
-    return r;
-}
-
-static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
-    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
-}
-
-static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
-    w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent);
-    int r = 0;
-    while (r == 0 && parcel) {
-        w4_parcel *next = TAILQ_NEXT(parcel, link);
-        if (parcel->state == W4_PARCEL_PARKED) {
-            const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
-            r = !letter || is_stale(p, letter, now_us)
-                    ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
-                    : place_kept(p, parcel, letter, now_us);
-        }
-        parcel = next;
-    }
-    return r;
-}
 
 /* Has this letter still to go there? */
 static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
@@ -438,7 +463,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
     }
     neighbour->up = false;
     neighbour->resend_us = W4_NEVER;
-    struct w4_parcel_list *lists[] = {&neighbour->held, &neighbour->sent};
+    struct w4_parcel_list *lists[] = {&neighbour->sent, &neighbour->held}; /* older ones first */
     int r = 0;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         /* What is parked goes behind the last one that there is now. */

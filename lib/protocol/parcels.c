@@ -78,6 +78,7 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
     parcel->by_ticket = NULL;
     parcel->waits = false;
     parcel->policy = W4_OVERFLOW_COUNT;
+    parcel->neighbour->parked++;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
     parcels->count++;
     *ret_parcel = parcel;
@@ -127,6 +128,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
         break;
     }
     case W4_PARCEL_PARKED:
+        neighbour->parked--;
         TAILQ_REMOVE(&neighbour->sent, parcel, link);
         break;
     case W4_PARCEL_STATE_COUNT: /* in no list */
@@ -141,6 +143,26 @@ void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
     free(parcel);
 }
 
+/* Behind the older letters of its own state, mostly at the end. */
+static void insert(struct w4_parcel_list *list, w4_parcel *parcel) {
+    w4_parcel *other = parcel->letter != 0 ? TAILQ_LAST(list, w4_parcel_list) : NULL;
+    w4_parcel *younger = NULL;
+    for (; other; other = TAILQ_PREV(other, w4_parcel_list, link)) {
+        if (other->state != parcel->state || other->letter == 0) {
+            continue;
+        }
+        if (other->letter < parcel->letter) {
+            break;
+        }
+        younger = other;
+    }
+    if (younger) {
+        TAILQ_INSERT_BEFORE(younger, parcel, link);
+    } else {
+        TAILQ_INSERT_TAIL(list, parcel, link);
+    }
+}
+
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope) {
     w4_blob_ref(envelope);
     take_out(parcels, parcel);
@@ -151,7 +173,7 @@ int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope) {
     parcel->envelope = envelope;
     parcel->state = W4_PARCEL_HELD;
     parcels->bytes += envelope->len;
-    TAILQ_INSERT_TAIL(&parcel->neighbour->held, parcel, link);
+    insert(&parcel->neighbour->held, parcel);
     return 0;
 }
 
@@ -180,7 +202,8 @@ int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket) 
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel) {
     take_out(parcels, parcel);
     parcel->state = W4_PARCEL_PARKED;
-    TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
+    parcel->neighbour->parked++;
+    insert(&parcel->neighbour->sent, parcel);
 }
 
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket) {

@@ -52,9 +52,10 @@ struct w4_neighbour {
     bool receipts;                    /* it answers durable envelopes */
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
-    uint64_t cursor;                  /* first letter that may still have to go there */
-    uint64_t resend_us;               /* when to go on after a refusal; W4_NEVER */
-    uint64_t greeted_us;              /* its greetings are counted since then */
+    uint32_t parked;
+    uint64_t cursor;     /* first letter that may still have to go there */
+    uint64_t resend_us;  /* when to go on after a refusal; W4_NEVER */
+    uint64_t greeted_us; /* its greetings are counted since then */
     uint32_t greeted;
     uint32_t rotation; /* which of its agents to greet next */
     void *handle;      /* of the table */
@@ -84,8 +85,9 @@ void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour);
  * many. */
 int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel);
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
-/* Each takes it out of the list and state that it is in. hold and fly: envelope is referenced while
- * held. hold: 0, or 1: too many bytes are held. fly: 0 or -ENOMEM; *ret_ticket. */
+/* Each takes it out of the list and state that it is in. Letters that are held or parked stand in
+ * the order of their numbers, also when an older one comes back. hold and fly: envelope is
+ * referenced while held. hold: 0, or 1: too many bytes are held. fly: 0 or -ENOMEM; *ret_ticket. */
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope);
 int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);

@@ -87,8 +87,7 @@ int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {
     return r < 0 ? r : 0;
 }
 
-static bool record_has(const w4_protocol *p, const w4_fingerprint *node,
-                       const w4_fingerprint *agent) {
+bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent) {
     const w4_record *record = w4_graph_find(p->graph, node);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {
         if (w4_fingerprint_equal(&record->agents[i].fingerprint, agent)) {
@@ -131,7 +130,7 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
         *ret_node = p->self;
         return true;
     }
-    if (from && record_has(p, from, agent)) {
+    if (from && w4_router_has(p, from, agent)) {
         *ret_node = *from;
         return true;
     }
@@ -151,7 +150,7 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
 bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
                         const w4_fingerprint *receiver, w4_fingerprint *ret_node) {
     w4_fingerprint node;
-    if (w4_cip_handshake_node(p, sender, receiver, &node) && record_has(p, &node, receiver)) {
+    if (w4_cip_handshake_node(p, sender, receiver, &node) && w4_router_has(p, &node, receiver)) {
         *ret_node = node;
         return true;
     }

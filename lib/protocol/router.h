@@ -91,6 +91,8 @@ int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
                     w4_fingerprint *ret_node);
 
+/* Does the node's own record say that the agent is there? */
+bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent);
 /* The same for agents elsewhere, as the records say: the best of the nodes that name it. */
 bool w4_router_place(const w4_protocol *p, const w4_fingerprint *agent, w4_fingerprint *ret_node);
 /* The node to send to when sender (a local agent) means receiver: where it proved to be, as long as

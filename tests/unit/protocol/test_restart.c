@@ -177,6 +177,58 @@ START_TEST(mail_survives_its_sender) {
 }
 END_TEST
 
+static void tell_ben(world *w, const char *statement, char ret_id[static 37]) {
+    char payload[256];
+    snprintf(payload, sizeof payload,
+             "{\"fact\":{\"statement\":\"%s\",\"domain\":\"d\",\"confidence\":1},"
+             "\"dmp_trace\":{\"decision_id\":\"%s\",\"steps\":[\"s\"]}}",
+             statement, statement);
+    ck_assert_msg(world_send(w, "ada", "ben", "FACT_PROPOSE", payload) == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+}
+
+/* The node of the reader is started anew, and the reader comes back to it later: what is kept for
+ * it does not go before, and then goes in order, with what was sent meanwhile behind. */
+START_TEST(mail_waits_for_its_reader) {
+    world *w = three();
+    char id[4][37];
+    tell_ben(w, "greeted", id[0]);
+    world_settle(w);
+    tell_ben(w, "on the way", id[1]);
+    tell_ben(w, "also on the way", id[2]);
+    world_kill(w, 1);
+    world_cut_wire(w, 1);
+    world_restart(w, 1);
+    world_link(w, 0, 1, true);
+    tell_ben(w, "its record is still the old one", id[3]);
+    world_publish(w, 1);
+    world_settle(w);
+    world_pass(w, 2 * SECOND);
+    for (unsigned i = 1; i < 4; i++) {
+        ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, id[i], NULL), 0);
+    }
+    world_clear_logs(w);
+    ck_assert(world_try_attach(w, world_agent_of(w, "ben")));
+    world_publish(w, 1);
+    world_pass(w, 3 * SECOND); /* it is greeted again within that */
+    unsigned next = 1;
+    for (unsigned i = 0; i < w->log_count[1]; i++) {
+        const logged *at = &w->log[1][i];
+        for (unsigned k = 1; at->kind == W4_PROTOCOL_EVENT_DELIVER && k < 4; k++) {
+            if (strcmp(at->msg_id, id[k]) == 0) {
+                ck_assert_uint_eq(k, next++);
+            }
+        }
+    }
+    ck_assert_uint_eq(next, 4);
+    for (unsigned i = 1; i < 4; i++) {
+        ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, id[i], NULL), 1);
+        ck_assert_int_eq(world_last(w, 0, W4_PROTOCOL_EVENT_DELIVERY)->code, W4_REFUSAL_NONE);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(old_mail_is_dropped_at_the_start) {
     world *w = three();
     ck_assert_int_eq(world_propose(w, "ada", "a", "d", NULL), 0);
@@ -280,6 +332,7 @@ int main(void) {
     tcase_add_test(tcase, early_vote_survives);
     tcase_add_test(tcase, mail_survives_its_sender);
     tcase_add_test(tcase, old_mail_is_dropped_at_the_start);
+    tcase_add_test(tcase, mail_waits_for_its_reader);
     tcase_add_loop_test(tcase, damage_is_an_error, 0, 4);
     tcase_add_loop_test(tcase, death_at_every_turn, 0, 6);
     suite_add_tcase(suite, tcase);
