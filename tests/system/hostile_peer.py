@@ -89,6 +89,11 @@ class HostileNode:
         self.key = key or FastKey()
         self.handshake = Handshake(True, b"web4-rtt/1")
         self.sent = 0
+        self.epoch = 0  # of our records
+        self.credit = CREDIT  # granted with each ACK
+        self.resume = None  # a member of the hello
+        self.keep = None  # is shown each frame that goes out
+        self.hold = None  # a list: frames go there instead
         self.seq = {CONTROL: 0, STATE: 0, KNOWLEDGE: 0}
         self.expected = {CONTROL: 0, STATE: 0, KNOWLEDGE: 0}
         self.partial = {CONTROL: b"", STATE: b"", KNOWLEDGE: b""}
@@ -98,6 +103,11 @@ class HostileNode:
         self.socket.close()
 
     def send_frame(self, frame):
+        if self.keep:
+            self.keep(frame)
+        if self.hold is not None:
+            self.hold.append(frame)
+            return
         self.socket.sendall(len(frame).to_bytes(2, "big") + frame)
 
     def exactly(self, length):
@@ -114,8 +124,9 @@ class HostileNode:
 
     def hello(self, h):
         proof = self.key.sign(b"web4-rtt-identity-v1\0" + h)
+        resume = {"resume": self.resume} if self.resume else {}
         return canonical({
-            "rtt": "1", "node": "stranger", "pubkey": self.key.pubkey, "time": timestamp(),
+            **resume, "rtt": "1", "node": "stranger", "pubkey": self.key.pubkey, "time": timestamp(),
             "proof": base64.b64encode(proof).decode(), "heartbeat_ms": 5000, "timeout_ms": 15000,
             "max_message": 1048576, "features": []})
 
@@ -130,7 +141,7 @@ class HostileNode:
             for frame in frames:
                 if frame[0] == OPEN:
                     self.send((OPEN, 0, 0, 0, frame[4]),
-                              *((ACK, 0, channel, 0, CREDIT) for channel in self.seq))
+                              *((ACK, 0, channel, 0, self.credit) for channel in self.seq))
                     self.handle(frames)
                     return self
             self.handle(frames)
@@ -147,9 +158,17 @@ class HostileNode:
         return frames
 
     def send_plain(self, plain):
-        head = bytes(1) + self.sent.to_bytes(7, "big")
+        head = bytes([self.epoch]) + self.sent.to_bytes(7, "big")
         self.sent += 1
         self.send_frame(head + noise.seal(self.send_key, self.sent - 1, head, plain))
+
+    def rekey(self):
+        """The next record is under the next key (Noise REKEY)."""
+        out = ctypes.create_string_buffer(48)
+        sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+            out, None, bytes(32), long(32), None, long(0), None, bytes(4) + b"\xff" * 8,
+            self.send_key)
+        self.send_key, self.sent, self.epoch = out.raw[:32], 0, (self.epoch + 1) % 256
 
     def send(self, *frames):
         self.send_plain(b"".join(
@@ -172,7 +191,7 @@ class HostileNode:
             if kind == DATA or kind == ACK and flags & ASK:
                 answers.add(channel)
         for channel in answers:
-            self.send((ACK, 0, channel, self.expected[channel], CREDIT))
+            self.send((ACK, 0, channel, self.expected[channel], self.credit))
 
     def answered(self):
         """Until the node has worked off all that was sent so far: it answers in order, though not
