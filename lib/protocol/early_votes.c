@@ -206,6 +206,9 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     memcpy(vote.node.bytes, value.data, W4_FINGERPRINT_LEN);
     memcpy(vote.msg_id, envelope.msg_id, sizeof vote.msg_id);
     w4_json fact = w4_json_get(envelope.payload, "fact_ref");
+    if (!w4_json_exists(fact)) {
+        fact = w4_json_get(envelope.payload, "claim_ref");
+    }
     if (!w4_json_string_copy(fact, vote.fact, sizeof vote.fact)) {
         return W4_STORE_E_CORRUPT;
     }

@@ -61,6 +61,7 @@ typedef struct w4_fact {
     uint32_t link_count;
     w4_vote *votes;
     uint32_t vote_count, vote_cap;
+    uint32_t marks; /* of who keeps the book: stored with it */
     /* the book's */
     uint32_t mark; /* of walks over causes */
     bool queued, unsaved, untold;

@@ -72,6 +72,9 @@ static int write_fact(const w4_fact *fact, w4_buffer *out) {
     write_time(&w, "taken", fact->taken_us);
     write_time(&w, "updated", fact->updated_us);
     write_time(&w, "accepted", fact->accepted_us);
+    if (fact->marks != 0) {
+        w4_json_member_unsigned(&w, "marks", fact->marks);
+    }
     w4_json_name(&w, "links");
     w4_json_begin_array(&w);
     for (uint32_t i = 0; i < fact->link_count; i++) {
@@ -88,19 +91,18 @@ static int write_fact(const w4_fact *fact, w4_buffer *out) {
     return w.error;
 }
 
-int w4_fact_store_put(w4_store *store, const w4_fact *fact) {
+int w4_fact_store_put(w4_store *store, w4_store_table table, const w4_fact *fact) {
     w4_buffer text = W4_BUFFER_INIT(FACT_BYTES_MAX);
     int r = write_fact(fact, &text);
     if (r == 0) {
-        r = w4_store_put(store, W4_STORE_FACT, w4_bytes_from_text(fact->id),
-                         w4_buffer_bytes(&text));
+        r = w4_store_put(store, table, w4_bytes_from_text(fact->id), w4_buffer_bytes(&text));
     }
     w4_buffer_deinit(&text);
     return r;
 }
 
-int w4_fact_store_remove(w4_store *store, const w4_fact *fact) {
-    int r = w4_store_remove(store, W4_STORE_FACT, w4_bytes_from_text(fact->id));
+int w4_fact_store_remove(w4_store *store, w4_store_table table, const w4_fact *fact) {
+    int r = w4_store_remove(store, table, w4_bytes_from_text(fact->id));
     if (r == 0) {
         r = w4_evidence_remove(store, fact->id, &fact->proposer);
     }
@@ -178,6 +180,13 @@ static bool parse_vote(w4_json value, w4_vote *ret_vote) {
 
 static bool parse_members(w4_json value, w4_fact *fact) {
     w4_fingerprint statement;
+    w4_json marks = w4_json_get(value, "marks");
+    int64_t bits = 0;
+    if (w4_json_exists(marks) &&
+        (!w4_json_integer(marks, &bits) || bits < 0 || bits > UINT32_MAX)) {
+        return false;
+    }
+    fact->marks = (uint32_t)bits;
     bool good =
         w4_fact_state_from_name(w4_json_string_raw(w4_json_get(value, "state")), &fact->state) &&
         parse_fingerprint(value, "proposer", &fact->proposer) &&
@@ -270,11 +279,11 @@ static int load_row(loaded *rows, w4_json_document *doc, w4_bytes key, w4_bytes 
     return 0;
 }
 
-int w4_fact_store_load(w4_store *store, w4_facts *facts) {
+int w4_fact_store_load(w4_store *store, w4_store_table table, w4_facts *facts) {
     loaded rows = {0};
     w4_json_document doc = {0};
     w4_store_cursor cursor;
-    int r = w4_store_cursor_init(&cursor, W4_STORE_FACT, (w4_bytes){NULL, 0});
+    int r = w4_store_cursor_init(&cursor, table, (w4_bytes){NULL, 0});
     while (r == 0 && (r = w4_store_next(store, &cursor)) == 0) {
         r = load_row(&rows, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
     }

@@ -93,6 +93,18 @@ static void write_voices(view *v, w4_json_writer *w, const char *name, w4_stance
     w4_json_end_array(w);
 }
 
+int w4_fact_voices_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
+                         const char *name, w4_stance stance, w4_json_writer *w) {
+    view v = {.store = store,
+              .fact = fact,
+              .rule = rule,
+              .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
+    write_voices(&v, w, name, stance);
+    w4_json_document_deinit(&v.doc);
+    w4_buffer_deinit(&v.text);
+    return v.error;
+}
+
 static const char *const missing_texts[W4_MISSING_COUNT] = {
     [W4_MISSING_NOTHING] = "",
     [W4_MISSING_PROPOSER] = "trust: its proposer is untrusted or blacklisted here",

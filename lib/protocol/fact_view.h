@@ -7,3 +7,6 @@
  * condition; what is written then is not whole. */
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
                        w4_json_writer *w);
+/* One member of it: an array of those who took that stance. Returns as above. */
+int w4_fact_voices_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
+                         const char *name, w4_stance stance, w4_json_writer *w);

@@ -16,7 +16,7 @@
 #define ROUNDS_PER_FACT 8u /* judgements of one settling, for each fact there is */
 #define ROUNDS_LEAST 1024u
 #define NAME_MAX 256u /* decision_id with the NUL */
-#define UNKNOWN_FACT "/payload/fact_ref: the msg_id of a fact that is known here"
+#define UNKNOWN_FACT "/payload: the msg_id of something that is known here"
 
 struct w4_acceptance w4_knowledge_rule(const w4_protocol *p) {
     return (w4_acceptance){.facts = p->facts,
@@ -54,7 +54,7 @@ static int refuse_equivocation(w4_protocol *p, w4_inbound *in) {
 }
 
 static int remove_fact(w4_protocol *p, w4_fact *fact) {
-    int r = w4_fact_store_remove(p->store, fact);
+    int r = w4_fact_store_remove(p->store, W4_STORE_FACT, fact);
     w4_facts_remove(p->facts, fact);
     return r < 0 ? r : 0;
 }
@@ -180,32 +180,41 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
 
 /* ---- votes */
 
-static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *ret_ballot) {
+void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
+                         w4_ballot *ret_ballot) {
     const w4_envelope *e = &in->envelope;
     *ret_ballot = (w4_ballot){.agent = e->sender.fingerprint,
                               .agent_id = e->sender.agent_id,
-                              .stance = e->type == W4_TYPE_CIP_FACT_CONFIRM  ? W4_STANCE_CONFIRM
-                                        : e->type == W4_TYPE_CIP_FACT_REJECT ? W4_STANCE_REJECT
-                                                                             : W4_STANCE_CHALLENGE,
+                              .stance = stance,
                               .spoken = {.at_us = e->timestamp_us,
                                          .taken_us = in->wall_us,
                                          .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
     memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
-    w4_bytes reason = w4_json_string_raw(w4_json_get(e->payload, "reason"));
-    if (ret_ballot->stance == W4_STANCE_CHALLENGE) {
-        w4_doubt_from_name(reason, &ret_ballot->doubt);
-    }
     const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
     if (!w4_router_home(p, &ret_ballot->agent, from, &ret_ballot->node)) {
         ret_ballot->node = p->self;
     }
 }
 
-static int keep_early(w4_protocol *p, w4_inbound *in, const char *fact) {
+static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *ret_ballot) {
+    const w4_envelope *e = &in->envelope;
+    w4_knowledge_ballot(p, in,
+                        e->type == W4_TYPE_CIP_FACT_CONFIRM  ? W4_STANCE_CONFIRM
+                        : e->type == W4_TYPE_CIP_FACT_REJECT ? W4_STANCE_REJECT
+                                                             : W4_STANCE_CHALLENGE,
+                        ret_ballot);
+    if (ret_ballot->stance == W4_STANCE_CHALLENGE) {
+        w4_doubt_from_name(w4_json_string_raw(w4_json_get(e->payload, "reason")),
+                           &ret_ballot->doubt);
+    }
+}
+
+int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
+                            const char *fact) {
     const w4_envelope *e = &in->envelope;
     if (in->origin != W4_ORIGIN_NODE) {
-        return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/fact_ref",
-                                 "the msg_id of a fact that is known here");
+        return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, pointer,
+                                 "the msg_id of something that is known here");
     }
     w4_early_vote vote = {.agent = e->sender.fingerprint,
                           .node = in->from_node,
@@ -218,8 +227,8 @@ static int keep_early(w4_protocol *p, w4_inbound *in, const char *fact) {
     bool trusted = w4_router_trust_of(p, &vote.agent) == W4_TRUST_TRUSTED;
     int r = w4_early_votes_add(&p->early, p->store, &vote, trusted);
     if (r == -ENOSPC) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/payload/fact_ref",
-                                 "a fact that is known here; too many votes wait for theirs");
+        return w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, pointer,
+                                 "something that is known here; too many votes wait for theirs");
     }
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
@@ -237,7 +246,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     }
     w4_fact *fact = w4_facts_find(p->facts, id);
     if (!fact) {
-        return keep_early(p, in, id);
+        return w4_knowledge_keep_early(p, in, "/payload/fact_ref", id);
     }
     w4_ballot ballot;
     make_ballot(p, in, &ballot);
@@ -393,7 +402,7 @@ static int save_changed(w4_protocol *p) {
                 return pushed;
             }
         }
-        int r = w4_fact_store_put(p->store, fact);
+        int r = w4_fact_store_put(p->store, W4_STORE_FACT, fact);
         if (r < 0) {
             return r;
         }
@@ -421,7 +430,9 @@ static int tell_early(w4_protocol *p, const w4_early_vote *vote, w4_refusal code
 
 /* One vote goes on where it stopped. *ret_again: the store takes nothing now, so it stays. */
 static int let_in(w4_protocol *p, w4_early_vote *vote, uint64_t now_us, bool *ret_again) {
-    if (!w4_facts_find(p->facts, vote->fact)) { /* gone again, to make room */
+    const w4_family_rules *family = w4_family_rules_of(vote->family);
+    if (!w4_facts_find(p->facts, vote->fact) &&
+        !(family && family->knows && family->knows(p, vote->fact))) { /* gone, to make room */
         return tell_early(p, vote, W4_REFUSAL_UNKNOWN_REFERENCE, UNKNOWN_FACT);
     }
     if (w4_router_trust_of(p, &vote->agent) == W4_TRUST_BLOCKED) {
@@ -484,7 +495,11 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
             r = judge_queued(p, now_us);
         }
     }
-    return r == 0 ? save_changed(p) : r;
+    r = r == 0 ? save_changed(p) : r;
+    for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
+        r = w4_family_rules_all[i]->settle ? w4_family_rules_all[i]->settle(p, now_us) : 0;
+    }
+    return r;
 }
 
 int w4_knowledge_expire(w4_protocol *p, uint64_t now_us) {

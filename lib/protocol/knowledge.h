@@ -2,12 +2,20 @@
  * means for the trust in those who took part. */
 #pragma once
 
+#include "protocol/fact.h"
 #include "protocol/pipeline.h"
 
 /* Handlers of the pipeline. */
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);
+
+/* What the sender says now, where it lives, and how far it is trusted; doubt is the caller's. */
+void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
+                         w4_ballot *ret_ballot);
+/* A vote on what is not known here yet; pointer: the member that names it. It waits (in->held), or
+ * 1 with in->fault: from an agent of this node, too many, no room in the store. */
+int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer, const char *fact);
 
 /* After anything that facts may hang on: judges what is queued until nothing changes, stores it,
  * tells it, and lets in votes that waited for a fact. 0 or a fatal error. */

@@ -1,32 +1,125 @@
-/* LIP, learning from the open internet: delivered to agents; nothing of it enters the memory of
- * this node. */
-#include "protocol/pipeline.h"
+/* LIP, learning from the open internet (protocols.md 5): evidence waits in the liminal queue until
+ * its source is worth it or others corroborate it; blocked sources are not heard. */
+#include "protocol/lip.h"
+
+#include "protocol/knowledge.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+
+w4_claims *w4_lip_claims(const w4_protocol *p) {
+    return w4_family_state(p, W4_FAMILY_LIP);
+}
+
+/* ---- gates */
 
 static int gate_provenance(w4_protocol *p, w4_inbound *in) {
     (void)p;
     const w4_envelope *e = &in->envelope;
-    bool rests = e->type != W4_TYPE_LIP_EVIDENCE ||
-                 (w4_json_count(w4_json_get(e->payload, "evidence")) > 0 &&
-                  w4_json_exists(w4_json_get(e->source, "uri")) &&
-                  w4_json_exists(w4_json_get(e->source, "retrieved_at")));
-    return rests ? 0
-                 : w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/payload/evidence",
-                                     "at least one item");
+    bool evidence = e->type == W4_TYPE_LIP_EVIDENCE;
+    char key[W4_SOURCE_KEY_MAX + 1];
+    if (evidence && !w4_source_key(w4_json_string_raw(w4_json_get(e->source, "uri")), key)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/source/uri",
+                                 "a URI with its scheme");
+    }
+    if (evidence && w4_json_count(w4_json_get(e->payload, "evidence")) == 0) {
+        return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/payload/evidence",
+                                 "at least one item");
+    }
+    return 0;
+}
+
+/* The local tier decides, whatever the sender says of it. What is said against a claim passes. */
+static int gate_source(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    char key[W4_SOURCE_KEY_MAX + 1];
+    bool brings = e->type == W4_TYPE_LIP_EVIDENCE || e->type == W4_TYPE_LIP_ACCEPT;
+    if (!brings || !w4_source_key(w4_json_string_raw(w4_json_get(e->source, "uri")), key) ||
+        w4_sources_tier(w4_claims_sources(w4_lip_claims(p)), key) != W4_TIER_BLOCKED) {
+        return 0;
+    }
+    return w4_inbound_refuse(in, W4_REFUSAL_SOURCE_BLOCKED, "/source/uri",
+                             "a source that is not blocked here");
 }
 
 /* clang-format off */
 static const w4_gate gates[] = {
-    {"provenance", gate_provenance, "no_provenance", "evidence says where it is from, and has an item"},
+    {"provenance", gate_provenance, "no_provenance",  "evidence says where it is from, and has an item"},
+    {"source",     gate_source,     "source_blocked", "its source is not blocked at this node"},
 };
+/* clang-format on */
 
+/* ---- whom it reaches */
 
+/* Only agents that can fetch are asked to. */
+static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
+    (void)p;
+    if (in->envelope.type != W4_TYPE_LIP_FETCH || w4_agent_can(agent, "fetch")) {
+        return 0;
+    }
+    return in->envelope.broadcast
+               ? W4_MEETS_NOT
+               : w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
+                                   "an agent that has the capability fetch");
+}
+
+/* ---- life */
+
+static int open_state(w4_protocol *p, uint64_t now_us, void **ret_state) {
+    (void)now_us;
+    w4_claims *claims;
+    int r = w4_claims_new(p->store, &claims);
+    if (r == 0) {
+        *ret_state = claims;
+    }
+    return r;
+}
+
+static void close_state(void *state) {
+    w4_claims_free(state);
+}
+
+static int settle(w4_protocol *p, uint64_t now_us) {
+    w4_claims *claims = w4_lip_claims(p);
+    return claims ? w4_claims_settle(p, claims, now_us) : 0;
+}
+
+static void trust_moved(w4_protocol *p, const w4_fingerprint *agent) {
+    w4_claims *claims = w4_lip_claims(p);
+    if (claims) {
+        w4_claims_trust_moved(claims, agent);
+    }
+}
+
+static bool knows(const w4_protocol *p, const char *id) {
+    const w4_claims *claims = w4_lip_claims(p);
+    return claims && w4_facts_find(w4_claims_book(claims), id) != NULL;
+}
+
+int w4_lip_source_set(w4_protocol *p, w4_bytes uri, w4_tier tier, bool pinned, const char *actor,
+                      const char *reason, uint64_t now_us) {
+    char key[W4_SOURCE_KEY_MAX + 1];
+    w4_claims *claims = w4_lip_claims(p);
+    if (!w4_source_key(uri, key)) {
+        return -EINVAL;
+    }
+    int r = w4_sources_set(w4_claims_sources(claims), key, tier, pinned, actor, reason,
+                           w4_router_wall(p, now_us));
+    if (r == 0) {
+        w4_claims_tier_moved(claims);
+        r = w4_knowledge_settle(p, now_us);
+    }
+    return r;
+}
+
+/* clang-format off */
 static const w4_type_rule rules[] = {
-/*   type                         sender at least      flags */
-    {W4_TYPE_LIP_FETCH,           W4_TRUST_PROBING,    0,                    NULL, NULL},
-    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    0,                    NULL, NULL},
-    {W4_TYPE_LIP_CONFLICT,        W4_TRUST_PROBING,    0,                    NULL, NULL},
-    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    0,                    NULL, NULL},
-    {W4_TYPE_LIP_REJECT,          W4_TRUST_PROBING,    0,                    NULL, NULL},
+/*   type                         sender at least      flags  takes effect by */
+    {W4_TYPE_LIP_FETCH,           W4_TRUST_PROBING,    0,     NULL,               NULL},
+    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    0,     w4_claims_evidence, NULL},
+    {W4_TYPE_LIP_CONFLICT,        W4_TRUST_PROBING,    0,     w4_claims_conflict, NULL},
+    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    0,     w4_claims_vote,     NULL},
+    {W4_TYPE_LIP_REJECT,          W4_TRUST_PROBING,    0,     w4_claims_vote,     NULL},
 };
 /* clang-format on */
 
@@ -39,4 +132,10 @@ const w4_family_rules w4_lip_rules = {
     .rule_count = sizeof rules / sizeof rules[0],
     .gates = gates,
     .gate_count = sizeof gates / sizeof gates[0],
+    .meets = meets,
+    .open = open_state,
+    .close = close_state,
+    .trust_moved = trust_moved,
+    .settle = settle,
+    .knows = knows,
 };

@@ -105,6 +105,12 @@ struct w4_family_rules {
     int (*expire)(w4_protocol *p, uint64_t now_us);           /* what is due; 0 or a fatal error */
     uint64_t (*deadline)(const w4_protocol *p);               /* monotonic; W4_NEVER */
     int (*agent_gone)(w4_protocol *p, const w4_agent *agent); /* detached; 0 or a fatal error */
+    /* Trust in that agent is another now. */
+    void (*trust_moved)(w4_protocol *p, const w4_fingerprint *agent);
+    /* After anything that what it keeps may hang on: judges, stores, tells. 0 or a fatal error. */
+    int (*settle)(w4_protocol *p, uint64_t now_us);
+    /* Does it keep what votes of it may come too early for? */
+    bool (*knows)(const w4_protocol *p, const char *id);
 };
 
 /* The registration (families.c): the one place that names the families; ends with NULL. */

@@ -53,7 +53,7 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_mail_init(&p->mail, p->store, w4_router_wall(p, now_us)) : r;
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
-    r = r == 0 ? w4_fact_store_load(p->store, p->facts) : r;
+    r = r == 0 ? w4_fact_store_load(p->store, W4_STORE_FACT, p->facts) : r;
     r = r == 0 ? w4_early_votes_init(&p->early, p->store, p->config.durable.age_us) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
     r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
@@ -684,6 +684,6 @@ uint32_t w4_protocol_fact_count(const w4_protocol *p, w4_fact_state state) {
 }
 
 int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uint64_t now_us) {
-    w4_facts_queue_agent(p->facts, subject);
+    w4_router_trust_moved(p, subject);
     return w4_knowledge_settle(p, now_us);
 }

@@ -8,6 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent) {
+    w4_facts_queue_agent(p->facts, agent);
+    for (size_t i = 0; w4_family_rules_all[i]; i++) {
+        if (w4_family_rules_all[i]->trust_moved) {
+            w4_family_rules_all[i]->trust_moved(p, agent);
+        }
+    }
+}
+
 int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,
                     w4_trust_event event, const w4_fingerprint *actor, const char *note,
                     const char *evidence, uint64_t now_us) {
@@ -36,7 +45,7 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
     }
     r = w4_event_queue_push(&p->events, &told, NULL);
     if (kind == W4_TRUST_AGENT) {
-        w4_facts_queue_agent(p->facts, subject);
+        w4_router_trust_moved(p, subject);
     }
     return r < 0 ? r : stored;
 }

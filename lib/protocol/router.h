@@ -73,6 +73,9 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
                     w4_trust_event event, const w4_fingerprint *actor, const char *note,
                     const char *evidence, uint64_t now_us);
 
+/* What hangs on the trust in that agent is to be judged anew. */
+void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent);
+
 /* What became of an envelope of a local agent for one receiver (an agent, or a node): told to the
  * agent if it is attached. 0 or -ENOMEM. */
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
