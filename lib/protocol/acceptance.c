@@ -86,7 +86,7 @@ static w4_missing find_missing(const w4_fact *fact, uint32_t confirmations,
     return rule->overloaded ? W4_MISSING_EASE : W4_MISSING_NOTHING;
 }
 
-w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule) {
+w4_judgement w4_fact_tally(const w4_fact *fact, const w4_acceptance *rule) {
     w4_judgement j = {.state = W4_FACT_PENDING};
     j.confirmations = count_confirmations(fact, 0, NULL, rule);
     for (uint32_t i = 0; i < fact->vote_count; i++) {
@@ -96,6 +96,11 @@ w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule) {
             j.challenge = vote;
         }
     }
+    return j;
+}
+
+w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule) {
+    w4_judgement j = w4_fact_tally(fact, rule);
     if (j.rejections >= W4_FACT_REJECTIONS) {
         j.state = fact->accepted_us != 0 ? W4_FACT_REFUTED : W4_FACT_REJECTED;
     } else if (j.challenge) {

@@ -38,6 +38,8 @@ typedef struct w4_judgement {
     const w4_vote *challenge;           /* the first that is open, or NULL */
 } w4_judgement;
 
+/* Only what was said, as far as it counts: pending, and nothing of what is missing. */
+w4_judgement w4_fact_tally(const w4_fact *fact, const w4_acceptance *rule);
 w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule);
 
 /* Why a voter's word does not count (now): NULL when it does. For a confirmation also says when

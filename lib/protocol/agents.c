@@ -227,6 +227,19 @@ void w4_agent_set_state(w4_agent *agent, w4_json state) {
     }
 }
 
+bool w4_agent_can(const w4_agent *agent, const char *capability) {
+    w4_json_document doc = {0};
+    bool can = false;
+    if (w4_json_read(&doc, w4_blob_bytes(agent->capabilities), &W4_JSON_LIMITS_LINE, NULL) == 0) {
+        for (w4_json_iterator i = w4_json_first(w4_json_root(&doc)); w4_json_exists(i.value);
+             i = w4_json_next(i)) {
+            can = can || w4_json_string_equal(i.value, capability);
+        }
+    }
+    w4_json_document_deinit(&doc);
+    return can;
+}
+
 bool w4_agent_overloaded(const w4_agent *agent) {
     return agent->presence == W4_PRESENCE_OVERLOADED || agent->lri >= W4_AGENT_LRI_PACED ||
            agent->strained;

@@ -79,6 +79,7 @@ void w4_agents_detach(w4_agents *agents, w4_agent *agent);
 
 /* Takes presence, lri and kernel_signals from a state that fits the schema of STATE_UPDATE. */
 void w4_agent_set_state(w4_agent *agent, w4_json state);
+bool w4_agent_can(const w4_agent *agent, const char *capability);
 bool w4_agent_overloaded(const w4_agent *agent);
 bool w4_agents_overloaded(const w4_agents *agents); /* an attached one is */
 

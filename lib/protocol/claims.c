@@ -74,7 +74,7 @@ static w4_claim_missing find_missing(const w4_fact *claim, const w4_acceptance *
 }
 
 w4_claim_judgement w4_claim_judge(const w4_fact *claim, const w4_acceptance *rule, w4_tier tier) {
-    w4_judgement votes = w4_fact_judge(claim, rule);
+    w4_judgement votes = w4_fact_tally(claim, rule);
     w4_claim_judgement j = {.state = W4_FACT_PENDING,
                             .corroborations = votes.confirmations,
                             .rejections = votes.rejections,
@@ -87,8 +87,7 @@ w4_claim_judgement w4_claim_judge(const w4_fact *claim, const w4_acceptance *rul
         j.state = W4_FACT_ACCEPTED;
     } else {
         j.missing = find_missing(claim, rule, tier, j.corroborations);
-        j.state =
-            j.missing == W4_CLAIM_MISSING_NOTHING ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
+        j.state = j.missing == W4_CLAIM_MISSING_NOTHING ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
     }
     return j;
 }
@@ -159,7 +158,7 @@ static int make_claim(w4_protocol *p, const w4_inbound *in, const char *key, boo
     return 0;
 }
 
-bool w4_claims_key(const w4_inbound *in, char ret_key[static W4_SOURCE_KEY_MAX + 1]) {
+static bool key_of(const w4_inbound *in, char ret_key[static W4_SOURCE_KEY_MAX + 1]) {
     return w4_source_key(w4_json_string_raw(w4_json_get(in->envelope.source, "uri")), ret_key);
 }
 
@@ -167,7 +166,7 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
     w4_claims *claims = w4_lip_claims(p);
     const w4_envelope *e = &in->envelope;
     char key[W4_SOURCE_KEY_MAX + 1];
-    if (!w4_claims_key(in, key)) {
+    if (!key_of(in, key)) {
         return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/source/uri",
                                  "a URI with its scheme");
     }

@@ -9,7 +9,7 @@
 #include "protocol/pipeline.h"
 #include "protocol/sources.h"
 
-enum { /* w4_fact.marks */
+enum {                                  /* w4_fact.marks */
        W4_CLAIM_DEFERRED = 1u << 0,     /* its sender was not trusted; nobody has got it yet */
        W4_CLAIM_CORROBORATED = 1u << 1, /* that counted for its source */
        W4_CLAIM_CONFLICTED = 1u << 2,   /* that counted against it */
@@ -26,10 +26,10 @@ typedef enum w4_claim_missing {
 } w4_claim_missing;
 
 typedef struct w4_claim_judgement {
-    w4_fact_state state;                    /* never REFUTED */
-    w4_claim_missing missing;               /* PENDING only */
-    uint32_t corroborations, rejections;    /* that count */
-    const w4_vote *conflict;                /* the first that is open, or NULL */
+    w4_fact_state state;                 /* never REFUTED */
+    w4_claim_missing missing;            /* PENDING only */
+    uint32_t corroborations, rejections; /* that count */
+    const w4_vote *conflict;             /* the first that is open, or NULL */
 } w4_claim_judgement;
 
 typedef struct w4_claims w4_claims;

@@ -209,8 +209,7 @@ static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *r
     }
 }
 
-int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
-                            const char *fact) {
+int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer, const char *fact) {
     const w4_envelope *e = &in->envelope;
     if (in->origin != W4_ORIGIN_NODE) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, pointer,
@@ -428,11 +427,16 @@ static int tell_early(w4_protocol *p, const w4_early_vote *vote, w4_refusal code
     return r < 0 ? r : 0;
 }
 
+/* Is what the vote is about here? */
+static bool is_here(const w4_protocol *p, const w4_early_vote *vote) {
+    const w4_family_rules *family = w4_family_rules_of(vote->family);
+    return w4_facts_find(p->facts, vote->fact) != NULL ||
+           (family && family->knows && family->knows(p, vote->fact));
+}
+
 /* One vote goes on where it stopped. *ret_again: the store takes nothing now, so it stays. */
 static int let_in(w4_protocol *p, w4_early_vote *vote, uint64_t now_us, bool *ret_again) {
-    const w4_family_rules *family = w4_family_rules_of(vote->family);
-    if (!w4_facts_find(p->facts, vote->fact) &&
-        !(family && family->knows && family->knows(p, vote->fact))) { /* gone, to make room */
+    if (!is_here(p, vote)) { /* gone, to make room */
         return tell_early(p, vote, W4_REFUSAL_UNKNOWN_REFERENCE, UNKNOWN_FACT);
     }
     if (w4_router_trust_of(p, &vote->agent) == W4_TRUST_BLOCKED) {
@@ -476,7 +480,7 @@ static int let_in_early(w4_protocol *p, uint64_t now_us, bool *ret_any) {
 void w4_knowledge_begin(w4_protocol *p) {
     w4_early_vote *vote = TAILQ_FIRST(&p->early.list), *next;
     for (; vote; vote = next) {
-        bool came = w4_facts_find(p->facts, vote->fact) != NULL;
+        bool came = is_here(p, vote);
         next = TAILQ_NEXT(vote, link);
         if (came) {
             w4_early_votes_fact_came(&p->early, vote->fact);

@@ -57,10 +57,9 @@ static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     if (in->envelope.type != W4_TYPE_LIP_FETCH || w4_agent_can(agent, "fetch")) {
         return 0;
     }
-    return in->envelope.broadcast
-               ? W4_MEETS_NOT
-               : w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
-                                   "an agent that has the capability fetch");
+    return in->envelope.broadcast ? W4_MEETS_NOT
+                                  : w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
+                                                      "an agent that has the capability fetch");
 }
 
 /* ---- life */

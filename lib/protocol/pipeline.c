@@ -365,7 +365,7 @@ static const w4_stage stages[] = {
     {"trust",       W4_SIGHT_PROVEN,    EACH,           stage_trust,        "blacklisted peer_blocked cooldown untrusted"},
     {"policy",      W4_SIGHT_PROVEN,    EACH,           stage_policy,       "policy_denied"},
     {"chain",       W4_SIGHT_PROVEN,    EACH,           stage_chain,        "bad_envelope chain_depth chain_loop chain_budget"},
-    {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance"},
+    {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked"},
     {"route",       W4_SIGHT_PROVEN,    HOSTED | SUBMIT, stage_route,       "not_found no_route"},
     {"room",        W4_SIGHT_PROVEN,    EACH,           stage_room,         "backpressure"},
     {"handler",     W4_SIGHT_PROVEN,    EACH,           stage_handler,      "bad_envelope blacklisted unknown_reference rate_limited backpressure"},
@@ -402,4 +402,9 @@ int w4_pipeline_run(w4_protocol *p, w4_inbound *in) {
 int w4_pipeline_resume(w4_protocol *p, w4_inbound *in) {
     int r = stage_form(p, in); /* the views went with the document */
     return r != 0 ? r : run_from(p, in, STAGE_HANDLER);
+}
+
+int w4_pipeline_deliver(w4_protocol *p, w4_inbound *in) {
+    int r = stage_form(p, in);
+    return r != 0 ? r : stage_delivery(p, in);
 }

@@ -142,6 +142,9 @@ int w4_pipeline_run(w4_protocol *p, w4_inbound *in);
 /* One that passed the gates before and was held: handler and delivery. */
 int w4_pipeline_resume(w4_protocol *p, w4_inbound *in);
 
+/* One that took effect before and was not delivered: delivery alone. */
+int w4_pipeline_deliver(w4_protocol *p, w4_inbound *in);
+
 /* Sets the fault and returns 1. */
 int w4_inbound_refuse(w4_inbound *in, w4_refusal code, const char *pointer, const char *expected);
 /* The store could take it no more, or is damaged: turns a condition of it into a refusal. */

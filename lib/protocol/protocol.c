@@ -32,6 +32,7 @@ const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
                 .sender_messages = 4096,
                 .sender_bytes = (size_t)64 * 1024 * 1024,
                 .bytes = (size_t)256 * 1024 * 1024},
+    .lip = {.claims_max = FACTS_MAX_DEFAULT, .sources = {.raise_after = 3, .lower_after = 2}},
     .hcp = {.pace_interval_us = 30 * W4_US_PER_S, .correction_window_us = 3600 * W4_US_PER_S},
 };
 

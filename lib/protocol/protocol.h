@@ -11,6 +11,7 @@
 #include "envelope/envelope.h"
 #include "graph/graph.h"
 #include "protocol/durable_limits.h"
+#include "protocol/sources.h"
 #include "session/session.h"
 #include "store/store.h"
 #include "trust/book.h"
@@ -34,6 +35,12 @@ typedef struct w4_hcp_limits {
     uint64_t correction_window_us; /* two corrections in it are a misunderstanding */
 } w4_hcp_limits;
 
+/* Of what comes from the internet. */
+typedef struct w4_lip_limits {
+    uint32_t claims_max; /* kept; the oldest that are settled go first */
+    w4_source_limits sources;
+} w4_lip_limits;
+
 typedef struct w4_protocol_config {
     uint32_t quorum;     /* distinct trusted confirmers a fact needs; at least 2 */
     bool distinct_nodes; /* confirmers must be on different nodes */
@@ -44,6 +51,7 @@ typedef struct w4_protocol_config {
     w4_chain_limits chain;
     w4_hcp_limits hcp;
     w4_durable_limits durable;
+    w4_lip_limits lip;
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -193,6 +201,7 @@ typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_TRUST,    /* trust_updated; is stored already */
     W4_PROTOCOL_EVENT_FACT,     /* fact_updated: to subscribers and watchers */
     W4_PROTOCOL_EVENT_ROUTED,   /* envelope_routed */
+    W4_PROTOCOL_EVENT_CLAIM,    /* claim_updated: msg_id */
     W4_PROTOCOL_EVENT_CONSENT,  /* consent_updated: sender (agent_id) said so in msg_id; text */
     W4_PROTOCOL_EVENT_KIND_COUNT
 } w4_protocol_event_kind;

@@ -22,13 +22,13 @@ static const char *const tier_names[W4_TIER_COUNT] = {
 
 /* What evidence does to a tier; a blocked one is moved by operators only. */
 static const w4_tier raised[W4_TIER_COUNT] = {
-    [W4_TIER_UNKNOWN] = W4_TIER_LOW, [W4_TIER_LOW] = W4_TIER_MEDIUM,
-    [W4_TIER_MEDIUM] = W4_TIER_HIGH, [W4_TIER_HIGH] = W4_TIER_HIGH,
+    [W4_TIER_UNKNOWN] = W4_TIER_LOW,     [W4_TIER_LOW] = W4_TIER_MEDIUM,
+    [W4_TIER_MEDIUM] = W4_TIER_HIGH,     [W4_TIER_HIGH] = W4_TIER_HIGH,
     [W4_TIER_BLOCKED] = W4_TIER_BLOCKED,
 };
 static const w4_tier lowered[W4_TIER_COUNT] = {
-    [W4_TIER_UNKNOWN] = W4_TIER_LOW, [W4_TIER_LOW] = W4_TIER_LOW,
-    [W4_TIER_MEDIUM] = W4_TIER_LOW,  [W4_TIER_HIGH] = W4_TIER_MEDIUM,
+    [W4_TIER_UNKNOWN] = W4_TIER_LOW,     [W4_TIER_LOW] = W4_TIER_LOW,
+    [W4_TIER_MEDIUM] = W4_TIER_LOW,      [W4_TIER_HIGH] = W4_TIER_MEDIUM,
     [W4_TIER_BLOCKED] = W4_TIER_BLOCKED,
 };
 
@@ -129,9 +129,9 @@ static w4_bytes cut_at(w4_bytes text, const char *ends) {
 
 static size_t scheme_len(w4_bytes uri) {
     size_t i = 0;
-    while (i < uri.len && (is_letter(uri.data[i]) ||
-                           (i > 0 && (is_digit(uri.data[i]) || uri.data[i] == '+' ||
-                                      uri.data[i] == '-' || uri.data[i] == '.')))) {
+    while (i < uri.len &&
+           (is_letter(uri.data[i]) || (i > 0 && (is_digit(uri.data[i]) || uri.data[i] == '+' ||
+                                                 uri.data[i] == '-' || uri.data[i] == '.')))) {
         i++;
     }
     return i > 0 && i < uri.len && uri.data[i] == ':' ? i : 0;
@@ -151,9 +151,8 @@ static void put_authority(spelling *s, w4_bytes authority) {
         }
     }
     size_t host_len = authority.len;
-    for (size_t i = authority.len; i > 0 && (is_digit(authority.data[i - 1]) ||
-                                             authority.data[i - 1] == ':');
-         i--) {
+    for (size_t i = authority.len;
+         i > 0 && (is_digit(authority.data[i - 1]) || authority.data[i - 1] == ':'); i--) {
         if (authority.data[i - 1] == ':') {
             host_len = i - 1;
             break;
@@ -277,8 +276,8 @@ const w4_source *w4_sources_get(const w4_sources *sources, const char *prefix) {
 /* Each border of a segment is tried, the longest first. */
 const w4_source *w4_sources_find(const w4_sources *sources, const char *key) {
     for (size_t len = strlen(key); len > 0; len--) {
-        bool border = key[len] == '\0' || key[len] == '/' || key[len - 1] == '/' ||
-                      key[len - 1] == ':';
+        bool border =
+            key[len] == '\0' || key[len] == '/' || key[len - 1] == '/' || key[len - 1] == ':';
         entry *e = border ? find(sources, key, len) : NULL;
         if (e) {
             return &e->source;
@@ -459,7 +458,7 @@ int w4_sources_new(w4_store *store, w4_sources **ret_sources) {
 w4_sources *w4_sources_free(w4_sources *sources) {
     if (sources) {
         entry *e, *next;
-        HASH_ITER(hh, sources->map, e, next) {
+        HASH_ITER (hh, sources->map, e, next) {
             HASH_DEL(sources->map, e);
             free(e);
         }
@@ -474,8 +473,7 @@ static void move_to(w4_source *source, w4_tier tier, const char *actor, const ch
                     const char *evidence, uint64_t wall_us) {
     if (source->move_count == W4_SOURCE_MOVES_MAX) {
         source->move_count--;
-        memmove(&source->moves[0], &source->moves[1],
-                source->move_count * sizeof source->moves[0]);
+        memmove(&source->moves[0], &source->moves[1], source->move_count * sizeof source->moves[0]);
     }
     w4_source_move *move = &source->moves[source->move_count++];
     *move = (w4_source_move){.wall_us = wall_us, .from = source->tier, .to = tier};

@@ -1,16 +1,16 @@
-/* Where knowledge from the internet comes from, and how far that is worth: tiers by URI prefix, kept
- * by this node alone. What a sender says of a source is an opinion. Tiers move by evidence: claims
- * that were corroborated raise, conflicts lower; an operator can pin one, or block it. One row of
- * W4_STORE_META for each prefix: source/PREFIX. */
+/* Where knowledge from the internet comes from, and how far that is worth: tiers by URI prefix,
+ * kept by this node alone. What a sender says of a source is an opinion. Tiers move by evidence:
+ * claims that were corroborated raise, conflicts lower; an operator can pin one, or block it. One
+ * row of W4_STORE_META for each prefix: source/PREFIX. */
 #pragma once
 
 #include "base/env.h"
-#include "json/writer.h"
 #include "store/store.h"
+#include "json/writer.h"
 
 #define W4_SOURCES_MAX 4096u
-#define W4_SOURCE_KEY_MAX 240u      /* bytes of a prefix */
-#define W4_SOURCE_MOVES_MAX 32u     /* kept of each, the latest */
+#define W4_SOURCE_KEY_MAX 240u  /* bytes of a prefix */
+#define W4_SOURCE_MOVES_MAX 32u /* kept of each, the latest */
 #define W4_SOURCE_MOVE_TEXT_MAX 127u
 
 typedef enum w4_tier {
@@ -35,7 +35,7 @@ void w4_source_origin(const char *key, char ret_origin[static W4_SOURCE_KEY_MAX 
 typedef struct w4_source_move {
     uint64_t wall_us;
     w4_tier from, to;
-    char actor[W4_SOURCE_MOVE_TEXT_MAX + 1];  /* "node", "operator:uid 0" */
+    char actor[W4_SOURCE_MOVE_TEXT_MAX + 1]; /* "node", "operator:uid 0" */
     char reason[W4_SOURCE_MOVE_TEXT_MAX + 1];
     char evidence[37]; /* msg_id of the claim that caused it, or "" */
 } w4_source_move;
@@ -46,7 +46,7 @@ typedef struct w4_source {
     bool pinned;
     uint32_t corroborated, conflicts; /* since the tier moved last */
     uint64_t corroborated_total, conflicts_total;
-    uint64_t since_us; /* wall */
+    uint64_t since_us;                         /* wall */
     w4_source_move moves[W4_SOURCE_MOVES_MAX]; /* the latest last */
     uint32_t move_count;
 } w4_source;
@@ -64,7 +64,7 @@ w4_sources *w4_sources_free(w4_sources *sources);
 
 /* The one with the longest prefix of that key that ends at a border of a segment; NULL: none. */
 const w4_source *w4_sources_find(const w4_sources *sources, const char *key);
-const w4_source *w4_sources_get(const w4_sources *sources, const char *prefix); /* exactly that */
+const w4_source *w4_sources_get(const w4_sources *sources, const char *prefix);   /* exactly that */
 const w4_source *w4_sources_next(const w4_sources *sources, const void **cursor); /* by prefix */
 w4_tier w4_sources_tier(const w4_sources *sources, const char *key); /* unknown where none is */
 

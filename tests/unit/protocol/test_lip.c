@@ -1,0 +1,418 @@
+/* What comes from the internet: the liminal queue, and whom it waits for. */
+#include "protocol/facts.h"
+#include "protocol/lip.h"
+#include "world.h"
+
+#define SECOND W4_US_PER_S
+#define SOURCE_OF(URI, TIER)                                                                       \
+    "{\"uri\":\"" URI "\",\"trust_tier\":\"" TIER                                                  \
+    "\",\"retrieved_at\":\"2026-01-01T00:00:00.000Z\"}"
+#define SOURCE SOURCE_OF("https://example.org/a", "high")
+#define EVIDENCE "{\"claims\":[\"it rains\"],\"evidence\":[\"wet\"],\"confidence\":0.9}"
+
+static world *four(void) {
+    world *w = world_new(4, 1);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_add_agent(w, "cho", 2, true);
+    world_add_agent(w, "dan", 3, true);
+    world_trust_all(w);
+    return w;
+}
+
+static int say(world *w, const char *from, const char *type, const char *payload,
+               const char *source) {
+    int r = world_send_as(w, from, "*", W4_FAMILY_LIP, type, payload, source);
+    w->now += 2000;
+    world_settle(w);
+    return r;
+}
+
+static void bring(world *w, const char *from, char ret_id[static 37]) {
+    ck_assert_msg(say(w, from, "LIP_EVIDENCE", EVIDENCE, SOURCE) == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+}
+
+static void vote(world *w, const char *from, const char *type, const char *id) {
+    char payload[256];
+    snprintf(payload, sizeof payload, "{\"claim_ref\":\"%s\",\"decision\":\"%s\"}", id,
+             strcmp(type, "LIP_ACCEPT") == 0 ? "accept" : "reject");
+    ck_assert_msg(say(w, from, type, payload, SOURCE) == 0, "%s", w->refused.text);
+}
+
+static void conflict(world *w, const char *from, const char *id) {
+    char payload[256];
+    snprintf(payload, sizeof payload,
+             "{\"conflicts\":[{\"claim_ref\":\"%s\",\"against\":\"it is dry\"}],\"severity\":"
+             "\"high\"}",
+             id);
+    ck_assert_msg(say(w, from, "LIP_CONFLICT", payload, SOURCE) == 0, "%s", w->refused.text);
+}
+
+static const w4_fact *claim(const world *w, unsigned n, const char *id) {
+    return w4_facts_find(w4_claims_book(w4_lip_claims(w->nodes[n].protocol)), id);
+}
+
+static void expect(const world *w, const char *id, w4_fact_state state) {
+    for (unsigned n = 0; n < w->count; n++) {
+        const w4_fact *c = claim(w, n, id);
+        ck_assert_msg(c && c->state == state, "node %u: %s, expected %s", n,
+                      c ? w4_fact_state_name(c->state) : "unknown", w4_fact_state_name(state));
+    }
+}
+
+static void set_tier(world *w, unsigned n, const char *uri, w4_tier tier, bool pinned) {
+    ck_assert_int_eq(w4_lip_source_set(w->nodes[n].protocol, w4_bytes_from_text(uri), tier, pinned,
+                                       "operator:uid 0", "test", w->now),
+                     0);
+    world_settle(w);
+}
+
+/* ---- the queue */
+
+START_TEST(two_independent_corroborate) {
+    world *w = four();
+    char id[37];
+    bring(w, "ada", id);
+    expect(w, id, W4_FACT_PENDING); /* whatever tier its sender claims */
+    vote(w, "ada", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_PENDING); /* his own counts for nothing */
+    vote(w, "ben", "LIP_ACCEPT", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_PENDING);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    for (unsigned n = 0; n < 4; n++) {
+        ck_assert_uint_gt(world_count(w, n, W4_PROTOCOL_EVENT_CLAIM, id, NULL), 0);
+    }
+    world_free(w);
+}
+END_TEST
+
+START_TEST(only_trusted_ones_corroborate) {
+    world *w = four();
+    char id[37];
+    for (unsigned n = 0; n < 4; n++) {
+        world_trust(w, n, "cho", W4_TRUST_PROBING);
+    }
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_PENDING);
+    vote(w, "dan", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(tiers_of_sources_decide) {
+    for (unsigned tier = 0; tier < W4_TIER_COUNT; tier++) {
+        world *w = four();
+        char id[37];
+        for (unsigned n = 0; n < 4; n++) {
+            set_tier(w, n, "https://EXAMPLE.org", (w4_tier)tier, true);
+        }
+        int r = say(w, "ada", "LIP_EVIDENCE", EVIDENCE, SOURCE);
+        ck_assert_int_eq(r, tier == W4_TIER_BLOCKED ? 1 : 0);
+        if (tier == W4_TIER_BLOCKED) {
+            ck_assert_int_eq(w->refused.code, W4_REFUSAL_SOURCE_BLOCKED);
+            ck_assert_str_eq(w->refused.pointer, "/source/uri");
+        } else {
+            memcpy(id, w->receipt.msg_id, 37);
+            bool good = tier == W4_TIER_MEDIUM || tier == W4_TIER_HIGH;
+            expect(w, id, good ? W4_FACT_ACCEPTED : W4_FACT_PENDING);
+            vote(w, "ben", "LIP_ACCEPT", id);
+            expect(w, id, good ? W4_FACT_ACCEPTED : W4_FACT_PENDING);
+        }
+        world_free(w);
+    }
+}
+END_TEST
+
+START_TEST(a_better_tier_lets_in_what_waits) {
+    world *w = four();
+    char id[37];
+    bring(w, "ada", id);
+    for (unsigned n = 0; n < 4; n++) {
+        set_tier(w, n, "https://example.org/a", W4_TIER_MEDIUM, false);
+    }
+    expect(w, id, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_receiver_blocks_too) {
+    world *w = four();
+    set_tier(w, 1, "https://example.org", W4_TIER_BLOCKED, true);
+    char id[37];
+    bring(w, "ada", id);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_SOURCE_BLOCKED), 1);
+    ck_assert_ptr_null(claim(w, 1, id));
+    ck_assert_ptr_nonnull(claim(w, 2, id));
+    world_free(w);
+}
+END_TEST
+
+START_TEST(provenance_must_be_there) {
+    static const char *const payloads[] = {
+        "{\"claims\":[\"c\"],\"confidence\":1}",
+        "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[]}",
+    };
+    world *w = four();
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", payloads[i], SOURCE), 1);
+        ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
+    }
+    ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", EVIDENCE, SOURCE_OF("nowhere", "high")), 1);
+    ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
+    ck_assert_str_eq(w->refused.pointer, "/source/uri");
+    world_free(w);
+}
+END_TEST
+
+START_TEST(conflicts_dispute_and_end) {
+    world *w = four();
+    char id[37];
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    conflict(w, "dan", id);
+    expect(w, id, W4_FACT_DISPUTED);
+    vote(w, "dan", "LIP_ACCEPT", id); /* takes it back */
+    expect(w, id, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(conflicts_of_strangers_do_nothing) {
+    world *w = four();
+    char id[37];
+    for (unsigned n = 0; n < 4; n++) {
+        world_trust(w, n, "dan", W4_TRUST_PROBING);
+    }
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    conflict(w, "dan", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(two_rejections_end_it) {
+    world *w = four();
+    char id[37];
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_REJECT", id);
+    expect(w, id, W4_FACT_PENDING);
+    vote(w, "cho", "LIP_REJECT", id);
+    expect(w, id, W4_FACT_REJECTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(sources_learn_from_claims) {
+    world *w = four();
+    char id[37];
+    for (unsigned i = 0; i < 3; i++) {
+        bring(w, "ada", id);
+        vote(w, "ben", "LIP_ACCEPT", id);
+        vote(w, "cho", "LIP_ACCEPT", id);
+        vote(w, "dan", "LIP_ACCEPT", id); /* one more says nothing more about the source */
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        const w4_sources *s = w4_claims_sources(w4_lip_claims(w->nodes[n].protocol));
+        ck_assert_int_eq(w4_sources_tier(s, "https://example.org/a"), W4_TIER_LOW);
+        ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->corroborated_total, 3);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        bring(w, "ada", id);
+        conflict(w, "ben", id);
+        conflict(w, "cho", id);
+    }
+    const w4_sources *s = w4_claims_sources(w4_lip_claims(w->nodes[3].protocol));
+    ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->conflicts_total, 2);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(overloaded_agents_hold_it_up) {
+    world *w = four();
+    char id[37];
+    ck_assert_int_eq(
+        world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"overloaded\",\"lri\":95}"), 0);
+    world_settle(w);
+    bring(w, "ada", id);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    vote(w, "dan", "LIP_ACCEPT", id);
+    ck_assert_int_eq(claim(w, 1, id)->state, W4_FACT_PENDING);
+    ck_assert_int_eq(claim(w, 0, id)->state, W4_FACT_ACCEPTED);
+    ck_assert_int_eq(
+        world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":5}"), 0);
+    world_settle(w);
+    ck_assert_int_eq(claim(w, 1, id)->state, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+/* ---- who is not trusted yet */
+
+START_TEST(deferred_until_its_sender_is_trusted) {
+    world *w = four();
+    char ids[3][37];
+    world_trust(w, 1, "ada", W4_TRUST_PROBING);
+    set_tier(w, 1, "https://example.org", W4_TIER_HIGH, true);
+    for (unsigned i = 0; i < 3; i++) {
+        bring(w, "ada", ids[i]);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, ids[i], "ben"), 0);
+        ck_assert_int_eq(claim(w, 1, ids[i])->state, W4_FACT_PENDING);
+    }
+    world_reborn(w, 1); /* it outlives the process */
+    world_clear_logs(w);
+    world_trust(w, 1, "ada", W4_TRUST_TRUSTED);
+    world_settle(w);
+    unsigned order = 0;
+    for (unsigned i = 0; i < w->log_count[1] && order < 3; i++) {
+        order += w->log[1][i].kind == W4_PROTOCOL_EVENT_DELIVER &&
+                         strcmp(w->log[1][i].msg_id, ids[order]) == 0
+                     ? 1
+                     : 0;
+    }
+    ck_assert_uint_eq(order, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(claim(w, 1, ids[i])->state, W4_FACT_ACCEPTED);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, ids[i], "ben"), 1);
+    }
+    world_trust(w, 1, "ada", W4_TRUST_PROBING);
+    world_trust(w, 1, "ada", W4_TRUST_TRUSTED);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, ids[0], "ben"), 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(what_is_deferred_is_bounded) {
+    world *w = four();
+    world_trust(w, 1, "ada", W4_TRUST_PROBING);
+    char id[37];
+    for (unsigned i = 0; i < W4_CLAIMS_DEFERRED_MAX; i++) {
+        bring(w, "ada", id);
+    }
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED), 0);
+    bring(w, "ada", id);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED), 1);
+    world_free(w);
+}
+END_TEST
+
+/* ---- order, restarts */
+
+static wire_fate hold_evidence(world *w, const wire_item *item) {
+    (void)w;
+    bool evidence = memmem(item->bytes, item->len, "LIP_EVIDENCE", 12) != NULL;
+    return evidence && item->to == 2 && w->filter_data ? WIRE_LAST : WIRE_PASS;
+}
+
+START_TEST(votes_may_come_first) {
+    world *w = four();
+    char id[37];
+    int on = 1;
+    w->filter = hold_evidence;
+    w->filter_data = &on;
+    ck_assert_int_eq(world_send_as(w, "ada", "*", W4_FAMILY_LIP, "LIP_EVIDENCE", EVIDENCE, SOURCE),
+                     0);
+    memcpy(id, w->receipt.msg_id, 37);
+    world_settle(w);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    vote(w, "dan", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(claims_outlive_the_process) {
+    world *w = four();
+    char ids[3][37];
+    for (unsigned i = 0; i < 3; i++) {
+        bring(w, "ada", ids[i]);
+    }
+    vote(w, "ben", "LIP_ACCEPT", ids[0]);
+    vote(w, "cho", "LIP_ACCEPT", ids[0]);
+    vote(w, "ben", "LIP_ACCEPT", ids[1]);
+    conflict(w, "cho", ids[2]);
+    world_reborn(w, 3);
+    ck_assert_int_eq(claim(w, 3, ids[0])->state, W4_FACT_ACCEPTED);
+    ck_assert_int_eq(claim(w, 3, ids[1])->state, W4_FACT_PENDING);
+    ck_assert_int_eq(claim(w, 3, ids[2])->state, W4_FACT_DISPUTED);
+    vote(w, "cho", "LIP_ACCEPT", ids[1]);
+    ck_assert_int_eq(claim(w, 3, ids[1])->state, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(it_is_shown_whole) {
+    world *w = four();
+    char id[37];
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    conflict(w, "cho", id);
+    w4_protocol *p = w->nodes[3].protocol;
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    w4_json_writer writer;
+    w4_json_writer_init(&writer, &text);
+    ck_assert_int_eq(w4_claim_write(p, w4_lip_claims(p), claim(w, 3, id), &writer), 0);
+    ck_assert_int_eq(writer.error, 0);
+    w4_json_document doc = {0};
+    ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    w4_json root = w4_json_root(&doc);
+    ck_assert(w4_json_string_equal(w4_json_get(root, "state"), "disputed"));
+    ck_assert(w4_json_string_equal(w4_json_at_pointer(root, w4_bytes_from_text("/source/opinion")),
+                                   "high"));
+    ck_assert(w4_json_string_equal(w4_json_at_pointer(root, w4_bytes_from_text("/source/tier")),
+                                   "unknown"));
+    ck_assert_uint_eq(w4_json_count(w4_json_get(root, "corroborations")), 1);
+    ck_assert_uint_eq(w4_json_count(w4_json_get(root, "conflicts")), 1);
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&text);
+    world_free(w);
+}
+END_TEST
+
+/* ---- fetching */
+
+START_TEST(fetch_reaches_who_can) {
+    world *w = four();
+    ck_assert_int_eq(say(w, "ada", "LIP_FETCH", "{\"query\":\"rain\"}", SOURCE), 0);
+    for (unsigned n = 1; n < 4; n++) {
+        ck_assert_uint_eq(world_count(w, n, W4_PROTOCOL_EVENT_DELIVER, w->receipt.msg_id, NULL), 0);
+        ck_assert_uint_eq(world_rejected(w, n, W4_REFUSAL_NOT_FOUND), 0);
+    }
+    world_free(w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("lip");
+    TCase *tcase = tcase_create("lip");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, two_independent_corroborate);
+    tcase_add_test(tcase, only_trusted_ones_corroborate);
+    tcase_add_test(tcase, tiers_of_sources_decide);
+    tcase_add_test(tcase, a_better_tier_lets_in_what_waits);
+    tcase_add_test(tcase, the_receiver_blocks_too);
+    tcase_add_test(tcase, provenance_must_be_there);
+    tcase_add_test(tcase, conflicts_dispute_and_end);
+    tcase_add_test(tcase, conflicts_of_strangers_do_nothing);
+    tcase_add_test(tcase, two_rejections_end_it);
+    tcase_add_test(tcase, sources_learn_from_claims);
+    tcase_add_test(tcase, overloaded_agents_hold_it_up);
+    tcase_add_test(tcase, deferred_until_its_sender_is_trusted);
+    tcase_add_test(tcase, what_is_deferred_is_bounded);
+    tcase_add_test(tcase, votes_may_come_first);
+    tcase_add_test(tcase, claims_outlive_the_process);
+    tcase_add_test(tcase, it_is_shown_whole);
+    tcase_add_test(tcase, fetch_reaches_who_can);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
