@@ -12,7 +12,8 @@ static const char *const trust_states[] = {"untrusted", "unknown", "probing", "t
 static const char *const list_states[] = {"untrusted", "unknown", "probing", "trusted",
                                           "blacklisted", "blocked", "restricted", "pending",
                                           "accepted", "disputed", "rejected", "refuted",
-                                          "granted", "limited", "revoked", NULL};
+                                          "granted", "limited", "revoked", "low", "medium", "high", NULL};
+static const char *const tiers[] = {"unknown", "low", "medium", "high", "blocked", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const types[] = {
     "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
@@ -82,6 +83,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "at most so many; 1000 when absent"},
     [CTL_OPTION_OFFSET] = {CTL_OPTION_OFFSET, "offset", 0, INTEGER, "N", "offset", 0, INT_MAX_OPTION, NULL, false,
         "pass over so many; 0 when absent"},
+    [CTL_OPTION_UNPINNED] = {CTL_OPTION_UNPINNED, "unpinned", 0, FLAG, NULL, "unpinned", 0, 0, NULL, false,
+        "evidence may move it again"},
     [CTL_OPTION_LOCAL] = {CTL_OPTION_LOCAL, "local", 0, FLAG, NULL, "local", 0, 0, NULL, false,
         "those of this node only"},
     [CTL_OPTION_PIN] = {CTL_OPTION_PIN, "pin", 0, TEXT, "FINGERPRINT", "fingerprint", 0, 0, NULL, false,
@@ -108,6 +111,14 @@ static const ctl_argument_row trust_set_arguments[] = {
     END_ARGUMENTS};
 static const ctl_argument_row human_argument[] = {
     ONE("HUMAN", "human", "fingerprint, unique prefix of one, or agent_id"), END_ARGUMENTS};
+static const ctl_argument_row claim_argument[] = {
+    ONE("CLAIM", "claim", "its id, or a unique prefix of it"), END_ARGUMENTS};
+static const ctl_argument_row source_argument[] = {
+    ONE("URI", "uri", "a URI, or the beginning of one"), END_ARGUMENTS};
+static const ctl_argument_row source_set_arguments[] = {
+    ONE("URI", "uri", "all URIs that begin with it, at the border of a segment"),
+    {"TIER", TEXT, false, false, "tier", tiers, false, "what it is worth from now on"},
+    END_ARGUMENTS};
 static const ctl_argument_row fact_argument[] = {
     ONE("FACT", "fact", "its id, or a unique prefix of it"), END_ARGUMENTS};
 static const ctl_argument_row send_arguments[] = {
@@ -134,6 +145,7 @@ OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
 OPTIONS(kind_options, CTL_OPTION_KIND);
 OPTIONS(trust_set_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
 OPTIONS(consent_options, CTL_OPTION_STATE);
+OPTIONS(source_set_options, CTL_OPTION_REASON, CTL_OPTION_UNPINNED);
 OPTIONS(agents_options, CTL_OPTION_LOCAL);
 OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT, CTL_OPTION_OFFSET);
 OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER, CTL_OPTION_FULL);
@@ -174,6 +186,11 @@ const ctl_command ctl_commands[] = {
     {"listen",          NULL,                listen_options,     ctl_run_listen, M(COUNT), V(message),      false, "attach as an agent; print each envelope it gets as a line of JSON"},
     {"send",            send_arguments,      send_options,       ctl_run_send,   M(COUNT), V(sent),         false, "send a message as an agent, and tell what became of it"},
     {"watch",           NULL,                watch_options,      ctl_run_watch,  M(EVENTS_WATCH), V(event), false, "events of the node as they happen"},
+    {"claims list",     NULL,                facts_options,      ASK, M(CLAIMS_LIST),    V(claims),         true,  "claims from the internet that agents brought"},
+    {"claims show",     claim_argument,      NULL,               ASK, M(CLAIMS_SHOW),    V(claim),          false, "one claim with everybody who spoke to it"},
+    {"sources list",    NULL,                consent_options,    ASK, M(SOURCES_LIST),   V(sources),        true,  "sources of claims, with their tiers"},
+    {"sources set",     source_set_arguments, source_set_options, ASK, M(SOURCES_SET),   V(source),         false, "set the tier of a source"},
+    {"sources why",     source_argument,     NULL,               ASK, M(SOURCES_WHY),    V(source_why),     false, "what a source is worth, and why"},
     {"graph show",      NULL,                NULL,               ASK, M(GRAPH_SHOW),     V(graph),          true,  "nodes, edges and agents as the node sees them"},
     {"keys generate",   new_key_argument,    NULL,               ctl_run_keys_generate, M(COUNT), V(key),   false, "make a new Ed25519 key (PKCS#8 PEM); needs no node"},
     {"keys show",       key_argument,        NULL,               ctl_run_keys_show, M(KEYS_SHOW), V(keys),  true,  "public keys and fingerprints of a file or of the node"},

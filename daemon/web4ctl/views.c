@@ -257,6 +257,78 @@ static const ctl_view rejections = {TABLE, "Rejected by", "/fact/rejections", vo
 static const ctl_view confirmations = {TABLE, "Confirmed by", "/fact/confirmations", voice_columns, "nobody yet", &rejections};
 const ctl_view ctl_view_fact = {RECORD, NULL, "/fact", fact_record, NULL, &confirmations};
 
+static const ctl_column claim_columns[] = {
+    {"CLAIM",   "/id",              CTL_SHORT, 0},
+    {"STATE",   "/state",           CTL_STATE, 0},
+    {"CLAIMS",  "/claims",          CTL_CUT, 0},
+    {"SOURCE",  "/source/key",      CTL_CUT, 2},
+    {"TIER",    "/source/tier",     CTL_STATE, 3},
+    {"SENDER",  "/sender/agent_id", CTL_CUT, 4},
+    {"FOR",     "/corroborations",  CTL_NUMBER, 5},
+    {"MISSING", "/missing",         CTL_CUT, 1},
+    END};
+const ctl_view ctl_view_claims = {TABLE, NULL, "/claims", claim_columns, "no claims", NULL};
+static const ctl_column claim_record[] = {
+    {"Claim",       "/id",                 CTL_TEXT, 0},
+    {"State",       "/state",              CTL_STATE, 0},
+    {"Claims",      "/claims",             CTL_TEXT, 0},
+    {"Confidence",  "/confidence",         CTL_TEXT, 0},
+    {"Evidence",    "/evidence",           CTL_TEXT, 0},
+    {"Notes",       "/extraction_notes",   CTL_TEXT, 0},
+    {"Source",      "/source/uri",         CTL_TEXT, 0},
+    {"Compared as", "/source/key",         CTL_TEXT, 0},
+    {"Tier",        "/source/tier",        CTL_STATE, 0},
+    {"Opinion",     "/source/opinion",     CTL_TEXT, 0},
+    {"Retrieved",   "/source/retrieved_at", CTL_TIME, 0},
+    {"Sender",      "/sender/agent_id",    CTL_TEXT, 0},
+    {"Fingerprint", "/sender/fingerprint", CTL_TEXT, 0},
+    {"Trust",       "/sender/trust",       CTL_STATE, 0},
+    {"Deferred",    "/deferred",           CTL_YES, 0},
+    {"Said",        "/said_at",            CTL_TIME, 0},
+    {"Updated",     "/updated_at",         CTL_TIME, 0},
+    {"Accepted",    "/accepted_at",        CTL_TIME, 0},
+    {"Needed",      "/needed",             CTL_TEXT, 0},
+    {"Missing",     "/missing",            CTL_TEXT, 0},
+    END};
+static const ctl_view claim_conflicts = {TABLE, "In conflict, says", "/claim/conflicts", challenge_columns, NULL, NULL};
+static const ctl_view claim_rejections = {TABLE, "Rejected by", "/claim/rejections", voice_columns, NULL, &claim_conflicts};
+static const ctl_view claim_corroborations = {TABLE, "Corroborated by", "/claim/corroborations", voice_columns, "nobody yet", &claim_rejections};
+const ctl_view ctl_view_claim = {RECORD, NULL, "/claim", claim_record, NULL, &claim_corroborations};
+
+static const ctl_column source_columns[] = {
+    {"PREFIX",       "/prefix",       CTL_CUT, 0},
+    {"TIER",         "/tier",         CTL_STATE, 0},
+    {"PINNED",       "/pinned",       CTL_YES, 2},
+    {"CORROBORATED", "/corroborated", CTL_TEXT, 3},
+    {"CONFLICTS",    "/conflicts",    CTL_TEXT, 4},
+    {"SINCE",        "/since",        CTL_TIME, 5},
+    END};
+const ctl_view ctl_view_sources = {TABLE, NULL, "/sources", source_columns, "no source has moved yet", NULL};
+static const ctl_column source_record[] = {
+    {"Prefix",       "/prefix",             CTL_TEXT, 0},
+    {"Tier",         "/tier",               CTL_STATE, 0},
+    {"Pinned",       "/pinned",             CTL_YES, 0},
+    {"Corroborated", "/corroborated_total", CTL_TEXT, 0},
+    {"Conflicts",    "/conflicts_total",    CTL_TEXT, 0},
+    {"Since",        "/since",              CTL_TIME, 0},
+    END};
+const ctl_view ctl_view_source = {RECORD, NULL, "/source", source_record, NULL, NULL};
+static const ctl_column source_moves[] = {
+    {"TIME",   "/time",     CTL_TIME, 0},
+    {"FROM",   "/from",     CTL_STATE, 0},
+    {"TO",     "/to",       CTL_STATE, 0},
+    {"REASON", "/reason",   CTL_CUT, 1},
+    {"ACTOR",  "/actor",    CTL_CUT, 3},
+    {"CLAIM",  "/evidence", CTL_SHORT, 2},
+    END};
+static const ctl_view source_history = {TABLE, "History", "/history", source_moves, "no moves", NULL};
+static const ctl_view source_prefix = {RECORD, NULL, "/source", source_record, NULL, &source_history};
+static const ctl_column source_why[] = {
+    {"Compared as", "/key",  CTL_TEXT, 0},
+    {"Worth",       "/tier", CTL_STATE, 0},
+    END};
+const ctl_view ctl_view_source_why = {RECORD, NULL, "", source_why, NULL, &source_prefix};
+
 static const ctl_column consent_columns[] = {
     {"HUMAN",    "/agent_id", CTL_CUT, 0},
     {"KEY",      "/human",    CTL_SHORT, 1},

@@ -162,6 +162,9 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
     c.protocol.hcp = (w4_hcp_limits){
         .pace_interval_us = (uint64_t)config->hcp.pace_interval_ms * W4_US_PER_MS,
         .correction_window_us = (uint64_t)config->hcp.correction_window_ms * W4_US_PER_MS};
+    c.protocol.lip = (w4_lip_limits){.claims_max = config->lip.claims_max,
+                                     .sources = {.raise_after = config->lip.raise_after,
+                                                 .lower_after = config->lip.lower_after}};
     c.protocol.chain = (w4_chain_limits){.depth = config->chain.depth,
                                          .repeats = config->chain.repeats,
                                          .budget = config->chain.budget};

@@ -283,11 +283,15 @@ static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
     w4_json_end_object(w);
 }
 
+static bool is_for_all(const w4_node_event *event) {
+    return event->kind == W4_NODE_EVENT_FACT || event->kind == W4_NODE_EVENT_CLAIM;
+}
+
 static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification notification,
                       w4_bytes params) {
     w4d_client *client = NULL;
     LIST_FOREACH (client, &app->clients, next) {
-        bool theirs = event->kind == W4_NODE_EVENT_FACT || client->speaks_as == event->owner;
+        bool theirs = is_for_all(event) || client->speaks_as == event->owner;
         if (!theirs || (client->subscribed & (1u << notification)) == 0) {
             continue;
         }
@@ -307,6 +311,7 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
     w4_json_writer w;
     w4_json_writer_init(&w, &params);
     w4_notification notification = W4_NOTIFY_AGENT_MESSAGE;
+    bool fact;
     switch (event->kind) {
     case W4_NODE_EVENT_MESSAGE:
         write_message(app, &w, event);
@@ -316,9 +321,11 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
         write_delivery(&w, event);
         break;
     case W4_NODE_EVENT_FACT:
-        notification = W4_NOTIFY_FACT_UPDATED;
+    case W4_NODE_EVENT_CLAIM:
+        fact = event->kind == W4_NODE_EVENT_FACT;
+        notification = fact ? W4_NOTIFY_FACT_UPDATED : W4_NOTIFY_CLAIM_UPDATED;
         w4_json_begin_object(&w);
-        w4_json_name(&w, "fact");
+        w4_json_name(&w, fact ? "fact" : "claim");
         w4_json_raw(&w, event->bytes);
         w4_json_end_object(&w);
         break;

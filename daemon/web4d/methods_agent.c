@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSCRIBE_DEFAULT (W4D_SUBSCRIBE_MESSAGE | W4D_SUBSCRIBE_DELIVERY | W4D_SUBSCRIBE_FACT)
+#define SUBSCRIBE_DEFAULT                                                                          \
+    (W4D_SUBSCRIBE_MESSAGE | W4D_SUBSCRIBE_DELIVERY | W4D_SUBSCRIBE_FACT | W4D_SUBSCRIBE_CLAIM)
 
 static int must_be_attached(w4d_call *call) {
     if (call->client->agent_id[0] != '\0') {

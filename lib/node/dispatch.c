@@ -1,6 +1,8 @@
 /* Moves what the protocol router and the mesh want done: sends, dials, deliveries, events. */
 #include "node/state.h"
 
+#include "protocol/lip.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,26 +129,52 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
     return out_push(node, &out);
 }
 
+typedef struct update {
+    const char *id;
+    w4_event event;
+    w4_node_event_kind kind;
+} update;
+
+/* Something that all agents may know of changed: an event, and a word to who subscribed. */
+static int tell_update(w4_node *node, const update *u, w4_bytes object, uint64_t now_us) {
+    w4_json_document doc = {0};
+    if (w4_json_read(&doc, object, &W4_JSON_LIMITS_LINE, NULL) == 0) {
+        w4_event_about about = {.event = u->event, .severity = W4_LOG_INFO};
+        w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+        w4_json_member_string(w, "id", u->id);
+        w4_json_name(w, "state");
+        w4_json_value(w, w4_json_get(w4_json_root(&doc), "state"));
+        w4_events_end(node->events);
+    }
+    w4_json_document_deinit(&doc);
+    w4_node_event out = {.kind = u->kind, .bytes = object};
+    memcpy(out.msg_id, u->id, sizeof out.msg_id);
+    return out_push(node, &out);
+}
+
 static int on_fact(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    const update u = {event->msg_id, W4_EVENT_FACT_UPDATED, W4_NODE_EVENT_FACT};
     w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
     w4_json_writer fact;
     w4_json_writer_init(&fact, &text);
     bool known = w4_protocol_fact_write(node->protocol, event->msg_id, &fact);
     int r = fact.error;
     if (known && r == 0) {
-        w4_json_document doc = {0};
-        if (w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL) == 0) {
-            w4_event_about about = {.event = W4_EVENT_FACT_UPDATED, .severity = W4_LOG_INFO};
-            w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-            w4_json_member_string(w, "id", event->msg_id);
-            w4_json_name(w, "state");
-            w4_json_value(w, w4_json_get(w4_json_root(&doc), "state"));
-            w4_events_end(node->events);
-        }
-        w4_json_document_deinit(&doc);
-        w4_node_event out = {.kind = W4_NODE_EVENT_FACT, .bytes = w4_buffer_bytes(&text)};
-        memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
-        r = out_push(node, &out);
+        r = tell_update(node, &u, w4_buffer_bytes(&text), now_us);
+    }
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+static int on_claim(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    const update u = {event->msg_id, W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM};
+    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &text);
+    bool known = w4_lip_claim_write(node->protocol, event->msg_id, &w);
+    int r = w.error;
+    if (known && r == 0) {
+        r = tell_update(node, &u, w4_buffer_bytes(&text), now_us);
     }
     w4_buffer_deinit(&text);
     return r;
@@ -223,6 +251,8 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     case W4_PROTOCOL_EVENT_ROUTED:
         on_routed(node, event, now_us);
         return 0;
+    case W4_PROTOCOL_EVENT_CLAIM:
+        return on_claim(node, event, now_us);
     case W4_PROTOCOL_EVENT_CONSENT:
         on_consent(node, event, now_us);
         return 0;

@@ -28,6 +28,7 @@ static const event_row event_rows[W4_EVENT_COUNT] = {
     [W4_EVENT_ENVELOPE_REJECTED]    = {"envelope_rejected",    false, "code, text, msg_id, sender",                       "An envelope was refused; sender is what it claimed."},
     [W4_EVENT_TRUST_UPDATED]        = {"trust_updated",        false, "kind, subject, from, to, reason, actor, evidence", "The trust in a subject moved."},
     [W4_EVENT_FACT_UPDATED]         = {"fact_updated",         true,  "id, state",                                        "A fact is new, or its state or its votes changed."},
+    [W4_EVENT_CLAIM_UPDATED]        = {"claim_updated",        true,  "id, state",                                        "A claim is new, or its state or its voices changed."},
     [W4_EVENT_CONSENT_UPDATED]      = {"consent_updated",      false, "human, agent_id, consent, msg_id",                 "A human gave, limited or took back consent."},
     [W4_EVENT_PEER_DISCOVERED]      = {"peer_discovered",      false, "name",                                             "A node was met for the first time since start."},
     [W4_EVENT_PEER_LOST]            = {"peer_lost",            false, "reason",                                           "A node is gone: no session, no record."},

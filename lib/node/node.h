@@ -86,6 +86,7 @@ typedef enum w4_node_event_kind {
     W4_NODE_EVENT_MESSAGE,  /* agent.message */
     W4_NODE_EVENT_DELIVERY, /* agent.delivery */
     W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed */
+    W4_NODE_EVENT_CLAIM,    /* claim.updated, the same */
     W4_NODE_EVENT_BEACON,   /* a datagram for the LAN */
     W4_NODE_EVENT_KIND_COUNT
 } w4_node_event_kind;

@@ -118,6 +118,9 @@ typedef struct w4_config {
         uint32_t pace_interval_ms, correction_window_ms;
     } hcp;
     struct {
+        uint32_t claims_max, raise_after, lower_after;
+    } lip;
+    struct {
         uint32_t depth, repeats, budget;
     } chain;
     struct {

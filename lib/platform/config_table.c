@@ -230,6 +230,13 @@ static const w4_schema_row hcp_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema hcp = {hcp_rows, true, NULL};
 
+static const w4_schema_row lip_rows[] = {
+    INTEGER("claims_max",  LIVE, 16, 1048576, "10000", "claims that are kept; the oldest that are settled go first"),
+    INTEGER("raise_after", LIVE, 1,  1000000, "3",     "corroborated claims that raise the tier of their source"),
+    INTEGER("lower_after", LIVE, 1,  1000000, "2",     "claims in conflict that lower it"),
+    W4_SCHEMA_END};
+static const w4_schema lip = {lip_rows, true, NULL};
+
 static const w4_schema_row chain_rows[] = {
     INTEGER("depth",   LIVE, 1, 1000, "16",  "answers between a message and the one that began its chain"),
     INTEGER("repeats", LIVE, 1, 16,   "3",   "how often one agent may speak in a chain"),
@@ -271,6 +278,7 @@ static const w4_schema_row table_rows[] = {
     OBJECT("trust",   &trust,         "whom to trust from the start"),
     OBJECT("cip",     &cip,           "facts and handshakes of agents"),
     OBJECT("hcp",     &hcp,           "people, through their agents"),
+    OBJECT("lip",     &lip,           "what comes from the internet"),
     OBJECT("chain",   &chain,         "messages that answer messages, of all families"),
     OBJECT("limits",  &limits,        "bounds"),
     OBJECT("log",     &log_schema,    "logging"),
@@ -324,6 +332,9 @@ const w4_config_binding w4_config_bindings[] = {
     {"/cip/handshake_timeout_ms", W4_CONFIG_U32,  AT(cip.handshake_timeout_ms), 0, 0},
     {"/hcp/pace_interval_ms",     W4_CONFIG_U32,  AT(hcp.pace_interval_ms),     0, 0},
     {"/hcp/correction_window_ms", W4_CONFIG_U32,  AT(hcp.correction_window_ms), 0, 0},
+    {"/lip/claims_max",           W4_CONFIG_U32,  AT(lip.claims_max),           0, 0},
+    {"/lip/raise_after",          W4_CONFIG_U32,  AT(lip.raise_after),          0, 0},
+    {"/lip/lower_after",          W4_CONFIG_U32,  AT(lip.lower_after),          0, 0},
     {"/chain/depth",              W4_CONFIG_U32,  AT(chain.depth),              0, 0},
     {"/chain/repeats",            W4_CONFIG_U32,  AT(chain.repeats),            0, 0},
     {"/chain/budget",             W4_CONFIG_U32,  AT(chain.budget),             0, 0},

@@ -1,5 +1,6 @@
 #include "protocol/facts.h"
 
+#include "base/text.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #define ORDER_FIRST 64u
+#define PREFIX_MIN 4u
 #define EFFECTS_FIRST 4u
 
 typedef struct by_id { /* a fact in the table */
@@ -226,6 +228,38 @@ w4_fact *w4_facts_find(const w4_facts *facts, const char *id) {
     by_id *found = NULL;
     HASH_FIND_STR(facts->ids, id, found);
     return found ? found->fact : NULL;
+}
+
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, char ret_id[static 37]) {
+    char found[37];
+    uint32_t count = 0;
+    const w4_fact *fact;
+    if (prefix.len < PREFIX_MIN || prefix.len > W4_UUID_LEN) {
+        return 0;
+    }
+    for (size_t i = 0; (fact = w4_facts_at(facts, i)) != NULL; i++) {
+        if (memcmp(fact->id, prefix.data, prefix.len) == 0) {
+            memcpy(found, fact->id, sizeof found);
+            count++;
+        }
+    }
+    if (count == 1) {
+        memcpy(ret_id, found, sizeof found);
+    }
+    return count;
+}
+
+bool w4_facts_next_of(const w4_facts *facts, w4_fact_state state, size_t *cursor,
+                      char ret_id[static 37]) {
+    size_t count = w4_facts_count(facts);
+    while (*cursor < count) {
+        const w4_fact *fact = w4_facts_at(facts, count - 1 - (*cursor)++);
+        if (state == W4_FACT_STATE_COUNT || fact->state == state) {
+            memcpy(ret_id, fact->id, sizeof fact->id);
+            return true;
+        }
+    }
+    return false;
 }
 
 w4_fact *w4_facts_at(const w4_facts *facts, size_t position) {

@@ -2,6 +2,7 @@
  * its source is worth it or others corroborate it; blocked sources are not heard. */
 #include "protocol/lip.h"
 
+#include "protocol/facts.h"
 #include "protocol/knowledge.h"
 #include "protocol/router.h"
 
@@ -9,6 +10,27 @@
 
 w4_claims *w4_lip_claims(const w4_protocol *p) {
     return w4_family_state(p, W4_FAMILY_LIP);
+}
+
+/* ---- what may be seen */
+
+uint32_t w4_lip_claim_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
+    return w4_facts_find_prefix(w4_claims_book(w4_lip_claims(p)), prefix, ret_id);
+}
+
+bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
+                       char ret_id[static 37]) {
+    return w4_facts_next_of(w4_claims_book(w4_lip_claims(p)), state, cursor, ret_id);
+}
+
+bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    const w4_claims *claims = w4_lip_claims(p);
+    const w4_fact *claim = w4_facts_find(w4_claims_book(claims), id);
+    int r = claim ? w4_claim_write(p, claims, claim, w) : 0;
+    if (r != 0 && w->error == 0) {
+        w->error = r < 0 ? r : -EIO;
+    }
+    return claim != NULL;
 }
 
 /* ---- gates */

@@ -15,7 +15,6 @@
 
 #define FACTS_MAX_DEFAULT 10000u
 #define QUORUM_MIN 2u
-#define FACT_PREFIX_MIN 4u
 #define CHAIN_TEXT_MAX 2048u
 
 const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
@@ -636,22 +635,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
 /* ---- facts */
 
 uint32_t w4_protocol_fact_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
-    char found[37];
-    uint32_t count = 0;
-    const w4_fact *fact;
-    if (prefix.len < FACT_PREFIX_MIN || prefix.len > W4_UUID_LEN) {
-        return 0;
-    }
-    for (size_t i = 0; (fact = w4_facts_at(p->facts, i)) != NULL; i++) {
-        if (memcmp(fact->id, prefix.data, prefix.len) == 0) {
-            memcpy(found, fact->id, sizeof found);
-            count++;
-        }
-    }
-    if (count == 1) {
-        memcpy(ret_id, found, sizeof found);
-    }
-    return count;
+    return w4_facts_find_prefix(p->facts, prefix, ret_id);
 }
 
 bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
@@ -669,15 +653,7 @@ bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer
 
 bool w4_protocol_fact_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
                            char ret_id[static 37]) {
-    size_t count = w4_facts_count(p->facts);
-    while (*cursor < count) {
-        const w4_fact *fact = w4_facts_at(p->facts, count - 1 - (*cursor)++);
-        if (state == W4_FACT_STATE_COUNT || fact->state == state) {
-            memcpy(ret_id, fact->id, sizeof fact->id);
-            return true;
-        }
-    }
-    return false;
+    return w4_facts_next_of(p->facts, state, cursor, ret_id);
 }
 
 uint32_t w4_protocol_fact_count(const w4_protocol *p, w4_fact_state state) {

@@ -10,6 +10,7 @@
 #define RESULT(NAME) const w4_schema w4_result_##NAME = {NAME##_result, true, NULL}
 
 static const char *const subscriptions[] = {"agent.message", "agent.delivery", "fact.updated",
+                                            "claim.updated",
                                             "node.event", NULL};
 static const w4_schema_row subscription_item = {.kind = W4_SCHEMA_ENUM, .names = subscriptions};
 static const w4_schema_row signal_item = {
@@ -145,6 +146,11 @@ static const w4_schema_row fact_updated_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema fact_updated = {fact_updated_rows, true, NULL};
 
+static const w4_schema_row claim_updated_rows[] = {
+    RPC_OBJECT("claim", R_, &w4_rpc_claim, "as it stands now"),
+    W4_SCHEMA_END};
+static const w4_schema claim_updated = {claim_updated_rows, true, NULL};
+
 static const w4_notification_row notifications[W4_NOTIFICATION_COUNT] = {
     {W4_NOTIFY_AGENT_MESSAGE, "agent.message", &agent_message,
      "An envelope for this agent. Dealt with, it is answered with agent.ack."},
@@ -152,6 +158,8 @@ static const w4_notification_row notifications[W4_NOTIFICATION_COUNT] = {
      "What became of a message this agent sent."},
     {W4_NOTIFY_FACT_UPDATED, "fact.updated", &fact_updated,
      "A fact has a new state or a new voice."},
+    {W4_NOTIFY_CLAIM_UPDATED, "claim.updated", &claim_updated,
+     "A claim from the internet has a new state or a new voice."},
     {W4_NOTIFY_NODE_EVENT, "node.event", &w4_rpc_event,
      "Something happened on this node (after events.watch, or subscribed to)."},
 };

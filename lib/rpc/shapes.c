@@ -91,7 +91,7 @@ static const w4_schema proposer = {proposer_rows, true, NULL};
 
 static const w4_schema_row voice_rows[] = {VOICE_ROWS, W4_SCHEMA_END};
 static const w4_schema voice = {voice_rows, true, NULL};
-static const w4_schema_row voice_item = RPC_ITEM(&voice);
+const w4_schema_row w4_rpc_voice_item = RPC_ITEM(&voice);
 
 static const w4_schema_row challenge_rows[] = {
     VOICE_ROWS,
@@ -100,7 +100,7 @@ static const w4_schema_row challenge_rows[] = {
     RPC_BOOL("open", R_, "neither withdrawn nor overruled"),
     W4_SCHEMA_END};
 static const w4_schema challenge = {challenge_rows, true, NULL};
-static const w4_schema_row challenge_item = RPC_ITEM(&challenge);
+const w4_schema_row w4_rpc_challenge_item = RPC_ITEM(&challenge);
 
 static const w4_schema_row fact_rows[] = {
     RPC_UUID("id", R_, "msg_id of the proposal; what fact_ref names"),
@@ -117,9 +117,9 @@ static const w4_schema_row fact_rows[] = {
     RPC_TIME("proposed_at", R_, "time stamp of the proposal"),
     RPC_TIME("updated_at", R_, "when its state or its voices last changed here"),
     RPC_FINGERPRINT("node", R_, "the proposer's node"),
-    RPC_ARRAY("confirmations", R_, W4_RPC_LIST_MAX, &voice_item, "who confirmed"),
-    RPC_ARRAY("rejections", R_, W4_RPC_LIST_MAX, &voice_item, "who rejected"),
-    RPC_ARRAY("challenges", R_, W4_RPC_LIST_MAX, &challenge_item, "who doubted"),
+    RPC_ARRAY("confirmations", R_, W4_RPC_LIST_MAX, &w4_rpc_voice_item, "who confirmed"),
+    RPC_ARRAY("rejections", R_, W4_RPC_LIST_MAX, &w4_rpc_voice_item, "who rejected"),
+    RPC_ARRAY("challenges", R_, W4_RPC_LIST_MAX, &w4_rpc_challenge_item, "who doubted"),
     RPC_COUNT("needed", R_, "counted confirmations that acceptance asks for"),
     RPC_TEXT("missing", R_, 255, "what acceptance still waits for; empty when nothing"),
     W4_SCHEMA_END};

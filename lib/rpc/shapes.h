@@ -30,12 +30,16 @@ extern const w4_schema w4_rpc_session;
 extern const w4_schema w4_rpc_trust_entry;
 extern const w4_schema w4_rpc_trust_move;
 extern const w4_schema w4_rpc_human;
+extern const w4_schema w4_rpc_claim;
+extern const w4_schema w4_rpc_source;
 extern const w4_schema w4_rpc_event;
 
 extern const w4_schema_row w4_rpc_address_item; /* "tcp:HOST:PORT" */
 extern const w4_schema_row w4_rpc_agent_item;
 extern const w4_schema_row w4_rpc_fact_item;
 extern const w4_schema_row w4_rpc_count_item;
+extern const w4_schema_row w4_rpc_voice_item;     /* who spoke for or against a fact or claim */
+extern const w4_schema_row w4_rpc_challenge_item; /* who doubts it */
 
 /* Shorthands of rows, so that a table of members reads as one. R: required, O: optional. */
 /* clang-format off */

@@ -27,6 +27,8 @@ static const shape shapes[] = {
     {"peer", &w4_rpc_peer},
     {"session", &w4_rpc_session},
     {"human", &w4_rpc_human},
+    {"claim", &w4_rpc_claim},
+    {"source", &w4_rpc_source},
     {"trust entry", &w4_rpc_trust_entry},
     {"trust move", &w4_rpc_trust_move},
 };
