@@ -350,6 +350,7 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
         delivery(ledger, node, event);
         return;
     case W4_NODE_EVENT_FACT:
+    case W4_NODE_EVENT_CLAIM:
         check_fact(ledger, node, event);
         return;
     case W4_NODE_EVENT_BEACON:
