@@ -304,6 +304,8 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
     if (r == 0) {
         r = w4_node_lifecycle_run(node, now_us);
     }
+    /* What became of messages while frames went out, and of a session that ended. */
+    node->again = node->again || w4_protocol_has_event(node->protocol);
     return r;
 }
 

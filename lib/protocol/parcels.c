@@ -16,6 +16,14 @@ typedef struct neighbour_table {
     UT_hash_handle hh;
 } neighbour_table;
 
+/* What one sender has of all parcels. */
+typedef struct parcel_senders {
+    w4_fingerprint sender;
+    uint32_t count;
+    size_t bytes;
+    UT_hash_handle hh;
+} parcel_senders;
+
 /* ---- neighbours */
 
 w4_neighbour *w4_neighbour_find(const w4_parcels *parcels, const w4_fingerprint *node) {
@@ -62,24 +70,60 @@ void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour) {
     }
 }
 
+/* ---- senders */
+
+static parcel_senders *sender_get(w4_parcels *parcels, const w4_fingerprint *sender) {
+    parcel_senders *row = NULL;
+    HASH_FIND(hh, parcels->senders, sender, sizeof *sender, row);
+    if (row) {
+        return row;
+    }
+    row = calloc(1, sizeof *row);
+    if (!row) {
+        return NULL;
+    }
+    row->sender = *sender;
+    HASH_ADD(hh, parcels->senders, sender, sizeof row->sender, row);
+    if (!row->hh.tbl) {
+        free(row);
+        return NULL;
+    }
+    return row;
+}
+
+static void sender_tidy(w4_parcels *parcels, parcel_senders *row) {
+    if (row->count == 0) {
+        HASH_DEL(parcels->senders, row);
+        free(row);
+    }
+}
+
 /* ---- parcels */
 
 int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel) {
-    if (parcels->count >= W4_PARCELS_MAX) {
-        return 1;
-    }
-    w4_parcel *parcel = malloc(sizeof *parcel);
-    if (!parcel) {
+    parcel_senders *sender = sender_get(parcels, &draft->sender);
+    if (!sender) {
         return -ENOMEM;
+    }
+    w4_parcel *parcel = NULL;
+    int r = sender->count >= W4_PARCELS_MAX - parcels->count ? 1 : 0;
+    if (r == 0 && (parcel = malloc(sizeof *parcel)) == NULL) {
+        r = -ENOMEM;
+    }
+    if (r != 0) {
+        sender_tidy(parcels, sender);
+        return r;
     }
     *parcel = *draft;
     parcel->state = W4_PARCEL_PARKED;
     parcel->envelope = NULL;
     parcel->by_ticket = NULL;
+    parcel->of_sender = sender;
     parcel->waits = false;
     parcel->policy = W4_OVERFLOW_COUNT;
     parcel->neighbour->parked++;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
+    sender->count++;
     parcels->count++;
     *ret_parcel = parcel;
     return 0;
@@ -116,6 +160,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
     case W4_PARCEL_HELD:
         TAILQ_REMOVE(&neighbour->held, parcel, link);
         parcels->bytes -= parcel->envelope->len;
+        ((parcel_senders *)parcel->of_sender)->bytes -= parcel->envelope->len;
         parcel->envelope = w4_blob_unref(parcel->envelope);
         break;
     case W4_PARCEL_FLYING: {
@@ -138,7 +183,10 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
 }
 
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
+    parcel_senders *sender = parcel->of_sender;
     take_out(parcels, parcel);
+    sender->count--;
+    sender_tidy(parcels, sender);
     parcels->count--;
     free(parcel);
 }
@@ -164,15 +212,17 @@ static void insert(struct w4_parcel_list *list, w4_parcel *parcel) {
 }
 
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope) {
+    parcel_senders *sender = parcel->of_sender;
     w4_blob_ref(envelope);
     take_out(parcels, parcel);
-    if (envelope->len > W4_PARCELS_BYTES_MAX - parcels->bytes) {
+    if (sender->bytes + envelope->len > W4_PARCELS_BYTES_MAX - parcels->bytes) {
         w4_blob_unref(envelope);
         return 1;
     }
     parcel->envelope = envelope;
     parcel->state = W4_PARCEL_HELD;
     parcels->bytes += envelope->len;
+    sender->bytes += envelope->len;
     insert(&parcel->neighbour->held, parcel);
     return 0;
 }

@@ -8,7 +8,9 @@
 
 #include <sys/queue.h>
 
-#define W4_PARCELS_MAX 16384u
+/* Of all senders together. One sender has at most as much as is left for all others: so there is
+ * room for those who come later, however many parcels somebody floods it with. */
+#define W4_PARCELS_MAX 32768u
 #define W4_PARCELS_BYTES_MAX ((size_t)64 * 1024 * 1024) /* held in memory */
 #define W4_NEIGHBOURS_MAX 16384u
 
@@ -41,6 +43,7 @@ typedef struct w4_parcel {
     w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
     bool bare;            /* sent without a handshake, since nobody was there to greet */
     void *by_ticket;      /* of the table */
+    void *of_sender;      /* of the table */
 } w4_parcel;
 
 TAILQ_HEAD(w4_parcel_list, w4_parcel);
@@ -64,6 +67,7 @@ struct w4_neighbour {
 typedef struct w4_parcels {
     struct parcel_tickets *tickets;
     struct neighbour_table *neighbours;
+    struct parcel_senders *senders;
     uint32_t count;
     size_t bytes;
     uint64_t last_ticket;

@@ -147,6 +147,10 @@ void w4_protocol_configure(w4_protocol *p, const w4_protocol_config *config) {
     p->wake_us = 0;
 }
 
+bool w4_protocol_has_event(const w4_protocol *p) {
+    return p->events.count > 0;
+}
+
 bool w4_protocol_pop_event(w4_protocol *p, w4_protocol_event *ret_event) {
     return w4_event_queue_pop(&p->events, ret_event);
 }

@@ -232,6 +232,7 @@ typedef struct w4_protocol_event {
 } w4_protocol_event;
 
 bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);
+bool w4_protocol_has_event(const w4_protocol *protocol);
 
 /* ---- facts */
 typedef enum w4_fact_state {

@@ -255,9 +255,8 @@ END_TEST
 /* ---- what is not worth sending any more */
 
 static int push_until(uint64_t number, uint64_t deadline_us, bool of_session) {
-    const w4_sending sending = {.token = number,
-                                .deadline_us = deadline_us,
-                                .of_session = of_session};
+    const w4_sending sending = {
+        .token = number, .deadline_us = deadline_us, .of_session = of_session};
     return w4_outbox_push(&o, &sending, 1u << 20, now);
 }
 

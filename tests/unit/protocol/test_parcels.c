@@ -1,0 +1,122 @@
+/* What one sender may have of all parcels, and who waits for room in a session. */
+#include "protocol/parcels.h"
+#include "runner.h"
+
+#include <string.h>
+
+static w4_parcels parcels;
+static w4_neighbour *neighbour;
+
+static w4_fingerprint name(uint8_t number) {
+    w4_fingerprint f = {{number}};
+    return f;
+}
+
+static void begin(void) {
+    w4_fingerprint node = name(200);
+    memset(&parcels, 0, sizeof parcels);
+    neighbour = w4_neighbour_get(&parcels, &node);
+    ck_assert_ptr_nonnull(neighbour);
+}
+
+/* 0, or 1: too many. */
+static int add(uint8_t sender, w4_parcel **ret_parcel) {
+    w4_parcel draft = {.neighbour = neighbour, .sender = name(sender)};
+    int r = w4_parcel_new(&parcels, &draft, ret_parcel);
+    ck_assert(r == 0 || r == 1);
+    return r;
+}
+
+static uint32_t fill(uint8_t sender) {
+    w4_parcel *parcel;
+    uint32_t n = 0;
+    while (add(sender, &parcel) == 0) {
+        n++;
+    }
+    return n;
+}
+
+START_TEST(one_sender_leaves_room_for_others) {
+    begin();
+    ck_assert_uint_eq(fill(1), W4_PARCELS_MAX / 2);
+    ck_assert_uint_eq(fill(1), 0);
+    ck_assert_uint_eq(fill(2), W4_PARCELS_MAX / 4);
+    ck_assert_uint_eq(fill(3), W4_PARCELS_MAX / 8);
+    ck_assert_uint_le(parcels.count, W4_PARCELS_MAX);
+    /* What ends is room for whoever has least. */
+    w4_parcel *parcel;
+    w4_parcel_free(&parcels, TAILQ_FIRST(&neighbour->sent));
+    ck_assert_int_eq(add(1, &parcel), 1);
+    ck_assert_int_eq(add(4, &parcel), 0);
+    w4_parcels_deinit(&parcels);
+    ck_assert_uint_eq(parcels.count, 0);
+    ck_assert_ptr_null(parcels.senders);
+}
+END_TEST
+
+START_TEST(bytes_are_shared_too) {
+    static uint8_t bytes[1u << 20];
+    w4_blob *blob = w4_blob_new(w4_bytes_of(bytes, sizeof bytes));
+    w4_parcel *parcel;
+    begin();
+    uint32_t held[3] = {0};
+    for (uint8_t sender = 0; sender < 3; sender++) {
+        while (add(sender, &parcel) == 0 && w4_parcel_hold(&parcels, parcel, blob) == 0) {
+            held[sender]++;
+        }
+        w4_parcel_free(&parcels, parcel);
+    }
+    ck_assert_uint_eq(held[0], W4_PARCELS_BYTES_MAX / sizeof bytes / 2);
+    ck_assert_uint_eq(held[1], W4_PARCELS_BYTES_MAX / sizeof bytes / 4);
+    ck_assert_uint_eq(held[2], W4_PARCELS_BYTES_MAX / sizeof bytes / 8);
+    uint64_t ticket;
+    ck_assert_int_eq(w4_parcel_fly(&parcels, TAILQ_FIRST(&neighbour->held), &ticket), 0);
+    ck_assert_int_eq(add(5, &parcel), 0);
+    ck_assert_int_eq(w4_parcel_hold(&parcels, parcel, blob), 0);
+    w4_parcels_deinit(&parcels);
+    ck_assert_uint_eq(parcels.bytes, 0);
+    w4_blob_unref(blob);
+}
+END_TEST
+
+START_TEST(knows_who_waits) {
+    w4_fingerprint ada = name(1), ben = name(2);
+    w4_parcel *one, *two, *again;
+    uint64_t ticket;
+    begin();
+    ck_assert_int_eq(add(1, &one), 0);
+    ck_assert_int_eq(add(1, &two), 0);
+    ck_assert_int_eq(w4_parcel_fly(&parcels, one, &ticket), 0);
+    ck_assert_int_eq(w4_parcel_fly(&parcels, two, &ticket), 0);
+    ck_assert(!w4_parcels_wait(&parcels, &ada));
+    uint64_t turn = parcels.waits_turn;
+    w4_parcel_set_waits(&parcels, one, true);
+    w4_parcel_set_waits(&parcels, two, true);
+    ck_assert_uint_gt(parcels.waits_turn, turn);
+    ck_assert(w4_parcels_wait(&parcels, &ada));
+    ck_assert(!w4_parcels_wait(&parcels, &ben));
+    w4_parcel_set_waits(&parcels, one, false);
+    ck_assert(w4_parcels_wait(&parcels, &ada));
+    turn = parcels.waits_turn;
+    w4_parcel_free(&parcels, two); /* whatever became of it, it waits no more */
+    ck_assert(!w4_parcels_wait(&parcels, &ada));
+    ck_assert_uint_gt(parcels.waits_turn, turn);
+
+    w4_parcel draft = {.neighbour = neighbour, .sender = ben, .again = true};
+    ck_assert_int_eq(w4_parcel_new(&parcels, &draft, &again), 0);
+    ck_assert_int_eq(w4_parcel_fly(&parcels, again, &ticket), 0);
+    w4_parcel_set_waits(&parcels, again, true);
+    ck_assert(!w4_parcels_wait(&parcels, &ben)); /* nobody is there who could wait */
+    w4_parcels_deinit(&parcels);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("parcels");
+    TCase *tc = tcase_create("parcels");
+    tcase_add_test(tc, one_sender_leaves_room_for_others);
+    tcase_add_test(tc, bytes_are_shared_too);
+    tcase_add_test(tc, knows_who_waits);
+    suite_add_tcase(suite, tc);
+    return w4_test_run(suite);
+}
