@@ -125,6 +125,9 @@ static const ctl_argument_row send_arguments[] = {
     {"TYPE", TEXT, false, false, "type", types, false, "type of the message, see web4-protocols(7)"},
     {"PAYLOAD", JSON, false, false, "payload", NULL, false, "JSON object; - reads it from stdin"},
     END_ARGUMENTS};
+static const ctl_argument_row type_argument[] = {
+    {"TYPE", TEXT, true, false, NULL, types, false, "type of the message, such as FACT_PROPOSE; all when absent"},
+    END_ARGUMENTS};
 static const ctl_argument_row new_key_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, "where it goes; never replaced; stdout when absent"},
     END_ARGUMENTS};
@@ -200,6 +203,7 @@ const ctl_command ctl_commands[] = {
     {"config check",    config_arguments,    NULL,               ctl_run_config_check, M(COUNT), V(check),  false, "check a configuration; compare it with the node that runs on it"},
     {"config show",     NULL,                NULL,               ASK, M(CONFIG_SHOW),    V(config),         false, "the configuration the node runs on"},
     {"config defaults", NULL,                NULL,               ctl_run_config_defaults, M(COUNT), NULL,   false, "what holds where nothing is set; needs no node"},
+    {"schema",          type_argument,       NULL,               ctl_run_schema, M(COUNT), NULL,            false, "JSON Schema of the envelopes of one type, or of all; needs no node"},
     {"config schema",   NULL,                NULL,               ctl_run_config_schema, M(COUNT), NULL,     false, "JSON Schema of the configuration; needs no node"},
     {"reload",          NULL,                NULL,               ASK, M(CONFIG_RELOAD),  V(reload),         false, "read the configuration again; a bad one changes nothing"},
     {"stop",            NULL,                NULL,               ASK, M(NODE_STOP),      V(stop),           false, "end the node in order"},

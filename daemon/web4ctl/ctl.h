@@ -87,4 +87,5 @@ ctl_status ctl_run_verify(ctl_context *ctl);
 ctl_status ctl_run_config_check(ctl_context *ctl);
 ctl_status ctl_run_config_defaults(ctl_context *ctl);
 ctl_status ctl_run_config_schema(ctl_context *ctl);
+ctl_status ctl_run_schema(ctl_context *ctl);
 ctl_status ctl_run_completion(ctl_context *ctl);
