@@ -60,9 +60,8 @@ struct w4_loop_watch {
     w4_loop_watch_call call;
     void *context;
     struct event read;
-    struct event write;
+    struct event *write; /* while it is watched for: most never wait to write */
     bool reading;
-    bool writing;
     LIST_ENTRY(w4_loop_watch) of_loop;
 };
 
@@ -282,8 +281,7 @@ int w4_loop_watch_new(w4_loop *loop, const char *name, int fd, w4_loop_watch_cal
     watch->name = name;
     watch->call = call;
     watch->context = context;
-    if (event_assign(&watch->read, loop->base, fd, EV_READ | EV_PERSIST, on_ready, watch) < 0 ||
-        event_assign(&watch->write, loop->base, fd, EV_WRITE | EV_PERSIST, on_ready, watch) < 0) {
+    if (event_assign(&watch->read, loop->base, fd, EV_READ | EV_PERSIST, on_ready, watch) < 0) {
         free(watch);
         return -EINVAL;
     }
@@ -292,28 +290,61 @@ int w4_loop_watch_new(w4_loop *loop, const char *name, int fd, w4_loop_watch_cal
     return 0;
 }
 
-static int switch_event(struct event *event, bool *is, bool want) {
-    if (*is == want) {
+static int failure_of_event(void) {
+    return errno > 0 ? -errno : -ENOMEM;
+}
+
+static int watch_reading(w4_loop_watch *watch, bool want) {
+    if (watch->reading == want) {
         return 0;
     }
     errno = 0;
-    int r = want ? event_add(event, NULL) : event_del(event);
+    int r = want ? event_add(&watch->read, NULL) : event_del(&watch->read);
     if (r < 0) {
-        return errno > 0 ? -errno : -ENOMEM;
+        return failure_of_event();
     }
-    *is = want;
+    watch->reading = want;
+    return 0;
+}
+
+static void end_writing(w4_loop_watch *watch) {
+    if (watch->write) {
+        (void)event_del(watch->write);
+        free(watch->write);
+        watch->write = NULL;
+    }
+}
+
+static int begin_writing(w4_loop_watch *watch) {
+    struct event *event = malloc(sizeof *event);
+    if (!event) {
+        return -ENOMEM;
+    }
+    errno = 0;
+    if (event_assign(event, watch->loop->base, event_get_fd(&watch->read), EV_WRITE | EV_PERSIST,
+                     on_ready, watch) < 0 ||
+        event_add(event, NULL) < 0) {
+        free(event);
+        return failure_of_event();
+    }
+    watch->write = event;
     return 0;
 }
 
 int w4_loop_watch_set(w4_loop_watch *watch, bool read, bool write) {
-    int r = switch_event(&watch->read, &watch->reading, read);
-    return r < 0 ? r : switch_event(&watch->write, &watch->writing, write);
+    int r = watch_reading(watch, read);
+    if (r == 0 && write && !watch->write) {
+        r = begin_writing(watch);
+    } else if (!write) {
+        end_writing(watch);
+    }
+    return r;
 }
 
 w4_loop_watch *w4_loop_watch_free(w4_loop_watch *watch) {
     if (watch) {
         (void)event_del(&watch->read);
-        (void)event_del(&watch->write);
+        end_writing(watch);
         LIST_REMOVE(watch, of_loop);
         free(watch);
     }

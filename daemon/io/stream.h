@@ -83,6 +83,7 @@ struct w4_stream_link {
     TAILQ_ENTRY(w4_stream_link) ready;
     TAILQ_ENTRY(w4_stream_link) dirty;
     TAILQ_ENTRY(w4_stream_link) of_transport;
+    char remote[];
 };
 
 typedef struct w4_stream_listen {

@@ -60,13 +60,15 @@ static size_t pending(const w4_stream_link *link) {
 /* ---- Life */
 
 w4_stream_link *w4_stream_link_new(w4_stream_transport *t, const char *remote, bool dialled) {
-    w4_stream_link *link = calloc(1, sizeof *link);
+    size_t remote_size = strlen(remote) + 1;
+    w4_stream_link *link = calloc(1, sizeof *link + remote_size);
     if (!link) {
         return NULL;
     }
     link->base.transport = &t->base;
     link->base.dialled = dialled;
-    (void)snprintf(link->base.remote, sizeof link->base.remote, "%s", remote);
+    memcpy(link->remote, remote, remote_size);
+    link->base.remote = link->remote;
     link->state = W4_STREAM_CONNECTING;
     link->fd = -1;
     link->out = W4_BUFFER_INIT(OUT_MAX);

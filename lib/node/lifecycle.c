@@ -39,7 +39,7 @@ static const char *open_reason(const w4_node_told *told) {
 
 static void write_open(const w4_node_peer *peer, w4_json_writer *w) {
     w4_json_member_string(w, "name", w4_session_peer(peer->session)->node);
-    w4_json_member_string(w, "address", peer->link == NULL ? "" : peer->link->address);
+    w4_json_member_string(w, "address", w4_node_link_address(peer->link));
     w4_json_member_string(w, "reason", open_reason(&peer->told));
     w4_json_member_unsigned(w, "reconnects", peer->told.reconnects);
 }

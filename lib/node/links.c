@@ -11,6 +11,10 @@ static const char *transport_name(const w4_node_link *link) {
     return link->link == NULL ? NULL : link->link->transport->backend->name;
 }
 
+const char *w4_node_link_address(const w4_node_link *link) {
+    return link == NULL || link->link == NULL ? "" : link->link->remote;
+}
+
 w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *why,
                                 uint64_t now_us) {
     if (link == NULL) {
@@ -40,7 +44,7 @@ static void event_error(w4_node *node, const w4_node_link *link, const char *cod
                             .severity = W4_LOG_WARNING,
                             .transport = transport_name(link)};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "address", w4_node_link_address(link));
     w4_json_member_string(w, "code", code);
     w4_json_member_string(w, "text", text);
     w4_events_end(node->events);
@@ -51,7 +55,7 @@ static void event_connect(w4_node *node, const w4_node_link *link, uint64_t now_
                             .severity = W4_LOG_DEBUG,
                             .transport = transport_name(link)};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "address", w4_node_link_address(link));
     w4_json_member_bool(w, "dialled", link->dialled);
     w4_events_end(node->events);
 }
@@ -68,8 +72,8 @@ static void half_open_failed(w4_node *node, w4_node_link *link, w4_refusal code,
 }
 
 /* dial: the mesh's number of it, or 0 for one that came from outside. */
-static int half_open_add(w4_node *node, w4_link *link, const char *address, uint64_t dial,
-                         const w4_fingerprint *pinned, uint64_t now_us, w4_node_link **ret_link) {
+static int half_open_add(w4_node *node, w4_link *link, uint64_t dial, const w4_fingerprint *pinned,
+                         uint64_t now_us, w4_node_link **ret_link) {
     w4_node_link *half = (w4_node_link *)calloc(1, sizeof *half);
     if (half == NULL) {
         return -ENOMEM;
@@ -101,7 +105,6 @@ static int half_open_add(w4_node *node, w4_link *link, const char *address, uint
     half->since_us = now_us;
     half->timer.kind = W4_NODE_TIMER_LINK;
     half->pending = W4_BUFFER_INIT(W4_FRAME_MAX);
-    w4_text_copy(half->address, sizeof half->address, w4_bytes_from_text(address));
     TAILQ_INSERT_TAIL(&node->half_open, half, next);
     half->half_open = true;
     node->half_open_count++;
@@ -239,7 +242,7 @@ static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
     }
     half_open_make_room(node, now_us);
     w4_node_link *half = NULL;
-    int r = half_open_add(node, link, link->remote, 0, NULL, now_us, &half);
+    int r = half_open_add(node, link, 0, NULL, now_us, &half);
     if (r < 0) {
         w4_link_close(link);
         return r;
@@ -347,7 +350,7 @@ int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
         return 0;
     }
     w4_node_link *half = NULL;
-    r = half_open_add(node, link, address, dial, pinned, now_us, &half);
+    r = half_open_add(node, link, dial, pinned, now_us, &half);
     if (r < 0) {
         w4_link_close(link);
     }

@@ -445,7 +445,7 @@ bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *
     *ret_session = (w4_node_session){
         .peer = peer->node,
         .session = peer->session,
-        .address = link == NULL ? "" : link->address,
+        .address = w4_node_link_address(link),
         .transport = link == NULL ? "" : link->link->transport->backend->name,
         .initiator = link != NULL && link->dialled,
         .open = peer->told.open,

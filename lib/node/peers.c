@@ -117,7 +117,7 @@ static int refuse(w4_node *node, w4_node_link *link, w4_handshake_result *result
                             .transport = link_transport(link),
                             .peer = &result->peer.fingerprint};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "address", w4_node_link_address(link));
     w4_json_member_string(w, "code", w4_refusal_name(code));
     w4_json_member_string(w, "text", w4_refusal_help(code));
     w4_events_end(node->events);
@@ -274,7 +274,7 @@ int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason
                             .transport = link_transport(link),
                             .peer = &peer->node};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    w4_json_member_string(w, "address", link->address);
+    w4_json_member_string(w, "address", w4_node_link_address(link));
     w4_json_member_string(w, "reason", reason);
     w4_events_end(node->events);
     peer->link = NULL;

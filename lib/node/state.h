@@ -35,7 +35,6 @@ typedef struct w4_node_link {
     w4_link *link;
     w4_handshake *handshake;
     w4_node_peer *peer;
-    char address[W4_ADDRESS_MAX + 1]; /* as dialled, or the remote's */
     bool dialled;
     uint64_t dial;  /* the number of the mesh's dial, until it was told what became of it; or 0 */
     bool half_open; /* is in the list */
@@ -156,6 +155,8 @@ struct w4_node {
 };
 
 /* links.c */
+/* As it was dialled, or whom it came from; "" for none. */
+const char *w4_node_link_address(const w4_node_link *link);
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
 int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
                       const w4_fingerprint *pinned, uint64_t now_us);

@@ -2,6 +2,7 @@
 
 #include "base/wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool bit_of(const w4_replay_window *w, uint64_t counter) {
@@ -67,6 +68,30 @@ void w4_record_receiver_init(w4_record_receiver *r, const uint8_t key[static W4_
     memcpy(r->key, key, sizeof r->key);
 }
 
+static void forget_old(w4_record_receiver *r) {
+    if (r->old) {
+        w4_wipe(r->old, sizeof *r->old);
+        free(r->old);
+        r->old = NULL;
+    }
+}
+
+void w4_record_receiver_deinit(w4_record_receiver *r) {
+    forget_old(r);
+    w4_wipe(r, sizeof *r);
+}
+
+static void keep_old(w4_record_receiver *r, uint64_t now_us) {
+    if (!r->old) {
+        r->old = malloc(sizeof *r->old);
+    }
+    if (r->old) {
+        memcpy(r->old->key, r->key, sizeof r->old->key);
+        r->old->window = r->window;
+        r->old->until_us = w4_later(now_us, W4_RECORD_OLD_KEY_US);
+    }
+}
+
 static w4_record_verdict open_with(const uint8_t *key, w4_replay_window *window, uint64_t counter,
                                    w4_bytes frame, uint8_t *ret_plain) {
     if (!w4_replay_window_fresh(window, counter)) {
@@ -90,9 +115,7 @@ static w4_record_verdict open_next(w4_record_receiver *r, uint64_t counter, w4_b
     w4_aead_rekey(key);
     w4_record_verdict verdict = open_with(key, &window, counter, frame, ret_plain);
     if (verdict == W4_RECORD_OPENED) {
-        memcpy(r->old_key, r->key, sizeof r->old_key);
-        r->old_window = r->window;
-        r->old_until_us = w4_later(now_us, W4_RECORD_OLD_KEY_US);
+        keep_old(r, now_us);
         memcpy(r->key, key, sizeof r->key);
         r->window = window;
         r->epoch++;
@@ -117,19 +140,18 @@ w4_record_verdict w4_record_open(w4_record_receiver *r, w4_bytes frame, uint8_t 
     if (epoch == (uint8_t)(r->epoch + 1)) {
         return open_next(r, counter, frame, ret_plain, now_us);
     }
-    if (epoch == (uint8_t)(r->epoch - 1) && r->old_until_us != 0) {
-        return open_with(r->old_key, &r->old_window, counter, frame, ret_plain);
+    if (epoch == (uint8_t)(r->epoch - 1) && r->old) {
+        return open_with(r->old->key, &r->old->window, counter, frame, ret_plain);
     }
     return W4_RECORD_FORGED;
 }
 
 uint64_t w4_record_receiver_deadline(const w4_record_receiver *r) {
-    return r->old_until_us != 0 ? r->old_until_us : W4_NEVER;
+    return r->old ? r->old->until_us : W4_NEVER;
 }
 
 void w4_record_receiver_expire(w4_record_receiver *r, uint64_t now_us) {
-    if (r->old_until_us != 0 && now_us >= r->old_until_us) {
-        w4_wipe(r->old_key, sizeof r->old_key);
-        r->old_until_us = 0;
+    if (r->old && now_us >= r->old->until_us) {
+        forget_old(r);
     }
 }

@@ -51,11 +51,20 @@ void w4_record_sender_init(w4_record_sender *s, const uint8_t key[static W4_AEAD
 void w4_record_seal(w4_record_sender *s, const w4_record_limits *limits, uint8_t *frame, size_t len,
                     uint64_t now_us);
 
+/* Of the epoch before, for records still in flight. */
+typedef struct w4_record_old {
+    uint8_t key[W4_AEAD_KEY_LEN];
+    w4_replay_window window;
+    uint64_t until_us;
+} w4_record_old;
+
 typedef struct w4_record_receiver {
-    uint8_t key[W4_AEAD_KEY_LEN], old_key[W4_AEAD_KEY_LEN];
+    uint8_t key[W4_AEAD_KEY_LEN];
     uint8_t epoch;
-    uint64_t old_until_us; /* 0: no old key */
-    w4_replay_window window, old_window;
+    w4_replay_window window;
+    /* NULL for most of the time; also when there was no memory for it: then what was in flight
+     * counts as lost on the way. */
+    w4_record_old *old;
 } w4_record_receiver;
 
 typedef enum w4_record_verdict {
@@ -66,6 +75,7 @@ typedef enum w4_record_verdict {
 } w4_record_verdict;
 
 void w4_record_receiver_init(w4_record_receiver *r, const uint8_t key[static W4_AEAD_KEY_LEN]);
+void w4_record_receiver_deinit(w4_record_receiver *r); /* wipes all keys; may run twice */
 /* Writes frame.len - W4_RECORD_OVERHEAD bytes to ret_plain (what is there is void unless OPENED).
  */
 w4_record_verdict w4_record_open(w4_record_receiver *r, w4_bytes frame, uint8_t *ret_plain,

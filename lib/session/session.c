@@ -108,7 +108,7 @@ void w4_session_stop_repeating(w4_session *s) {
 static void wipe_keys(w4_session *s) {
     s->stats.rekeys += s->sender.rekeys;
     w4_wipe(&s->sender, sizeof s->sender);
-    w4_wipe(&s->receiver, sizeof s->receiver);
+    w4_record_receiver_deinit(&s->receiver);
 }
 
 w4_session *w4_session_free(w4_session *session) {

@@ -140,9 +140,11 @@ struct w4_transport {
 };
 struct w4_link {
     w4_transport *transport;
-    void *owner;                     /* for the owner; NULL at first */
-    bool dialled;                    /* else accepted */
-    char remote[W4_ADDRESS_MAX + 1]; /* what was dialled, or who it comes from, with the prefix */
+    void *owner;  /* for the owner; NULL at first */
+    bool dialled; /* else accepted */
+    /* What was dialled, or who it comes from, with the prefix. The backend's; good as long as the
+     * link. */
+    const char *remote;
 };
 
 /* What a shared object with a backend exports, by this name: the backend, or NULL when abi is not

@@ -52,6 +52,7 @@ struct fault_link {
     bool closing;       /* its owner has closed it, and the cut keeps that from the other side */
     const char *reason; /* of ended */
     int error;
+    char remote[];
 };
 
 /* ---- Chance: splitmix64 */
@@ -78,13 +79,15 @@ static fault_transport *transport_of(const fault_link *link) {
 }
 
 static int new_link(fault_transport *t, w4_link *inner, fault_link **ret_link) {
-    fault_link *link = calloc(1, sizeof *link);
+    size_t remote_size = strlen(inner->remote) + 1;
+    fault_link *link = calloc(1, sizeof *link + remote_size);
     if (!link) {
         return -ENOMEM;
     }
     link->base.transport = &t->base;
     link->base.dialled = inner->dialled;
-    memcpy(link->base.remote, inner->remote, sizeof link->base.remote);
+    memcpy(link->remote, inner->remote, remote_size);
+    link->base.remote = link->remote;
     link->inner = inner;
     inner->owner = link;
     TAILQ_INIT(&link->held);

@@ -88,6 +88,7 @@ struct memory_link {
     uint64_t latest_us;     /* last arrival of all */
     size_t in_flight;
     bool wants_writable;
+    char remote[];
 };
 
 static const w4_memory_conditions perfect;
@@ -301,14 +302,16 @@ static void memory_expire(w4_transport *transport, uint64_t now_us) {
 /* ---- Links */
 
 static int new_link(memory_transport *t, bool dialled, const char *remote, memory_link **ret_link) {
-    memory_link *link = calloc(1, sizeof *link);
+    size_t remote_size = PREFIX_LEN + strlen(remote) + 1;
+    memory_link *link = calloc(1, sizeof *link + remote_size);
     if (!link) {
         return -ENOMEM;
     }
     link->base.transport = &t->base;
     link->base.dialled = dialled;
     link->known = dialled;
-    (void)snprintf(link->base.remote, sizeof link->base.remote, PREFIX "%s", remote);
+    (void)snprintf(link->remote, remote_size, PREFIX "%s", remote);
+    link->base.remote = link->remote;
     TAILQ_INIT(&link->events);
     LIST_INSERT_HEAD(&t->links, link, of_transport);
     *ret_link = link;

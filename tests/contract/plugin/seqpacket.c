@@ -35,7 +35,8 @@ typedef struct packet {
 
 typedef struct seq_link {
     w4_link base; /* first */
-    int fd;       /* -1: none, or no more */
+    char remote[W4_ADDRESS_MAX + 1];
+    int fd; /* -1: none, or no more */
     w4_transport_watch *watch;
     STAILQ_HEAD(packets, packet) queue;
     size_t queued;
@@ -135,7 +136,8 @@ static seq_link *new_link(transport *t, int fd, const char *remote, bool dialled
     }
     l->base.transport = &t->base;
     l->base.dialled = dialled;
-    (void)snprintf(l->base.remote, sizeof l->base.remote, "%s", remote);
+    (void)snprintf(l->remote, sizeof l->remote, "%s", remote);
+    l->base.remote = l->remote;
     l->fd = fd;
     STAILQ_INIT(&l->queue);
     TAILQ_INSERT_TAIL(&t->links, l, of_transport);
