@@ -243,6 +243,14 @@ w4_bytes w4_graph_text(const w4_graph *graph, const w4_fingerprint *author) {
     return entry == NULL ? w4_bytes_of(NULL, 0) : entry->copy->text;
 }
 
+size_t w4_graph_memory(const w4_graph *graph) {
+    size_t bytes = sizeof *graph + graph->cap * sizeof *graph->entries;
+    for (size_t i = 0; i < graph->count; i++) {
+        bytes += sizeof *graph->entries[i] + w4_record_copy_memory(graph->entries[i]->copy);
+    }
+    return bytes;
+}
+
 size_t w4_graph_count(const w4_graph *graph) {
     return graph->count;
 }

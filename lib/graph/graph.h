@@ -41,7 +41,8 @@ const w4_record *w4_graph_find(const w4_graph *graph, const w4_fingerprint *auth
 w4_bytes w4_graph_text(const w4_graph *graph, const w4_fingerprint *author);
 /* One after the other in no promised order; cursor from 0; NULL at the end. */
 const w4_record *w4_graph_next(const w4_graph *graph, size_t *cursor);
-size_t w4_graph_count(const w4_graph *graph); /* withdrawn ones too */
+size_t w4_graph_count(const w4_graph *graph);  /* withdrawn ones too */
+size_t w4_graph_memory(const w4_graph *graph); /* bytes held for records */
 
 /* The directory. An agent on several nodes: who named it first keeps it for as long as he does, so
  * that nobody takes an agent away by claiming it. */

@@ -493,3 +493,13 @@ w4_record_copy *w4_record_copy_free(w4_record_copy *copy) {
     }
     return NULL;
 }
+
+size_t w4_record_copy_memory(const w4_record_copy *copy) {
+    if (copy == NULL) {
+        return 0;
+    }
+    const w4_record *record = &copy->record;
+    return sizeof *copy + copy->text.len + copy->document.cap * sizeof *copy->document.nodes +
+           record->edge_count * sizeof *record->edges +
+           record->agent_count * sizeof *record->agents;
+}

@@ -85,3 +85,4 @@ typedef struct w4_record_copy {
 int w4_record_copy_new(const w4_record_reader *reader, const w4_record *record,
                        w4_record_copy **ret_copy); /* 0 or -ENOMEM */
 w4_record_copy *w4_record_copy_free(w4_record_copy *copy);
+size_t w4_record_copy_memory(const w4_record_copy *copy); /* NULL: 0 */

@@ -213,3 +213,11 @@ uint64_t w4_events_count(const w4_events *events, w4_event event) {
 uint64_t w4_events_lost(const w4_events *events) {
     return events->lost;
 }
+
+size_t w4_events_memory(const w4_events *events) {
+    size_t bytes = sizeof *events;
+    for (size_t i = 0; i < W4_EVENTS_RING; i++) {
+        bytes += events->slots[i].json.cap;
+    }
+    return bytes;
+}

@@ -83,3 +83,4 @@ bool w4_events_next(const w4_events *events, uint64_t *cursor, w4_event_view *re
 uint64_t w4_events_last(const w4_events *events); /* seq of the newest; 0: none yet */
 uint64_t w4_events_count(const w4_events *events, w4_event event);
 uint64_t w4_events_lost(const w4_events *events);
+size_t w4_events_memory(const w4_events *events); /* bytes held */

@@ -169,3 +169,5 @@ bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer);
 w4_channel_stats w4_node_channel_stats(const w4_node *node, const w4_fingerprint *peer,
                                        w4_channel_kind kind);
 size_t w4_node_memory(const w4_node *node); /* bytes held by sessions */
+/* What the node holds in memory, table by table; *cursor from 0. False: no more. */
+bool w4_node_use_next(const w4_node *node, size_t *cursor, w4_use *ret_use);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "base/use.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
 #include "protocol/durable_limits.h"
@@ -257,6 +258,9 @@ bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json
 bool w4_protocol_fact_next(const w4_protocol *protocol, w4_fact_state state, size_t *cursor,
                            char ret_id[static 37]);
 uint32_t w4_protocol_fact_count(const w4_protocol *protocol, w4_fact_state state);
+
+/* What the protocols hold in memory, table by table; *cursor from 0. False: no more. */
+bool w4_protocol_use_next(const w4_protocol *protocol, size_t *cursor, w4_use *ret_use);
 
 /* Orders of an operator that touch what agents and facts are worth: call after changing the trust
  * book by hand, so that facts are judged anew. */

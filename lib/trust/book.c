@@ -206,6 +206,10 @@ bool w4_trust_book_in_cooldown(const w4_trust_book *book, w4_trust_kind kind,
     return s && is_cooling(s, wall_us);
 }
 
+size_t w4_trust_book_memory(const w4_trust_book *book) {
+    return sizeof *book + book->count * sizeof(subject) + book->slots_cap * sizeof *book->slots;
+}
+
 size_t w4_trust_book_count(const w4_trust_book *book) {
     return book->count;
 }

@@ -54,6 +54,7 @@ int w4_trust_book_set(w4_trust_book *book, w4_trust_kind kind, const w4_fingerpr
 int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move);
 
 size_t w4_trust_book_count(const w4_trust_book *book);
+size_t w4_trust_book_memory(const w4_trust_book *book); /* bytes held */
 
 typedef struct w4_trust_entry {
     w4_trust_kind kind;

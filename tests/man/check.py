@@ -391,9 +391,30 @@ def literal_blocks(text):
     return re.findall(r"(?ms)^```\n(.*?)^```$", text)
 
 
+def check_configurations(pages, web4ctl):
+    """Each JSON object that configures something is one that web4d takes."""
+    faults, count = [], 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for page in ("web4d.json.5", "web4-session.7"):
+            for block in literal_blocks(pages[page]):
+                if not block.lstrip().startswith("{") or '"jsonrpc"' in block:
+                    continue
+                path = pathlib.Path(scratch) / "web4d.json"
+                path.write_text(block, encoding="utf-8")
+                done = subprocess.run([web4ctl, "config", "check", str(path)],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                count += 1
+                if done.returncode not in (0, 4):
+                    faults.append("%s: refused: %s%s" % (page, done.stdout.decode(), block))
+    print("%d configurations" % count)
+    return faults + ([] if count >= 3 else ["too few configurations were found"])
+
+
 def examples(folder, web4ctl):
-    text = read_pages(folder)["web4-protocols.7"]
-    faults, types, signed_bytes, canonical = [], set(), [], set()
+    pages = read_pages(folder)
+    text = pages["web4-protocols.7"]
+    types, signed_bytes, canonical = set(), [], set()
+    faults = check_configurations(pages, web4ctl)
     for block in literal_blocks(text):
         if not block.lstrip().startswith("{") or '"msg_id"' not in block:
             continue
