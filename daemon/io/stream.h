@@ -15,7 +15,7 @@
 
 #define W4_STREAM_LISTENS_MAX 16u
 #define W4_STREAM_CANDIDATES_MAX 8u
-#define W4_STREAM_READ_BYTES ((size_t)128 * 1024)
+#define W4_STREAM_READ_BYTES ((size_t)256 * 1024)
 #define W4_STREAM_DIAL_US (10 * W4_US_PER_S)   /* from dial to UP, looking up the name included */
 #define W4_STREAM_CONNECT_US (4 * W4_US_PER_S) /* to one of several addresses */
 #define W4_STREAM_STALL_US (10 * W4_US_PER_S)  /* a peer that takes nothing of what waits */

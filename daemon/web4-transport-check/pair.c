@@ -7,6 +7,7 @@
 #define SESSION_TIMEOUT_US (15 * W4_US_PER_S)
 #define SESSION_WINDOW_US (120 * W4_US_PER_S)
 #define DIAL_TIMEOUT_US (10 * W4_US_PER_S)
+#define DIAL_TIMEOUT_REAL_US (3 * W4_US_PER_S) /* a handshake repeats no faster for our haste */
 #define REDIAL_US (200 * W4_US_PER_MS)
 #define DEADLINE_US (2 * W4_US_PER_S) /* at most, of messages that have one, or wait for room */
 #define EVENTS_PER_TURN_MAX 4096u
@@ -665,7 +666,7 @@ bool tc_pair_init(tc_pair *pair, tc_world *w, const tc_weather *weather) {
     pair->w = w;
     pair->weather = weather;
     pair->road_count = weather->roads ? TC_ROADS_MAX : 1;
-    pair->dial_timeout_us = tc_pair_hasten(pair, DIAL_TIMEOUT_US);
+    pair->dial_timeout_us = w->subject->clock->is_virtual ? DIAL_TIMEOUT_US : DIAL_TIMEOUT_REAL_US;
     if (w4_crypto_init() < 0) {
         FAIL(pair, "this system gives no randomness");
         return false;

@@ -17,11 +17,12 @@
 #define POLL_MS 1000
 
 /* What the process of a rule leaves behind, however it ends. */
-typedef struct progress {
+typedef struct tc_progress {
     tc_world world;
     uint32_t runs;
     uint64_t seed; /* of the run that goes on */
-} progress;
+    uint64_t end_us;
+} tc_progress;
 
 const char *tc_verdict_name(tc_verdict verdict) {
     static const char *const names[TC_VERDICT_COUNT] = {
@@ -90,7 +91,7 @@ bool tc_rule_has_seed(const tc_rule *rule, const tc_seeds *seeds) {
 }
 
 static void run_seeds(const tc_subject *subject, const tc_rule *rule, const tc_seeds *seeds,
-                      progress *p) {
+                      tc_progress *p) {
     uint64_t first = seeds->only ? seeds->seed : 1;
     uint64_t last = first;
     uint64_t step = 1;
@@ -118,7 +119,7 @@ static uint64_t clock_us(void) {
 }
 
 /* Waits for the process; ends it when its runs do not go on. True: it hung. */
-static bool wait_for(pid_t pid, const volatile progress *p, uint64_t hang_us, int *ret_status) {
+static bool wait_for(pid_t pid, const volatile tc_progress *p, uint64_t hang_us, int *ret_status) {
     int fd = pidfd_open(pid, 0);
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     uint32_t runs = 0;
@@ -155,7 +156,7 @@ static void clear_folder(const char *path) {
     }
 }
 
-static void judge(progress *p, bool hung, int status, tc_result *result) {
+static void judge(tc_progress *p, bool hung, int status, tc_result *result) {
     result->runs = p->runs;
     result->seed = p->seed;
     result->verdict = TC_FAIL;
@@ -180,31 +181,43 @@ static void judge(progress *p, bool hung, int status, tc_result *result) {
     }
 }
 
-void tc_check(const tc_subject *subject, const tc_rule *rule, const tc_seeds *seeds,
-              tc_result *ret_result) {
-    *ret_result = (tc_result){.rule = rule, .verdict = TC_FAIL};
-    progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+void tc_job_start(tc_job *job, const tc_subject *subject, const tc_rule *rule,
+                  const tc_seeds *seeds) {
+    *job = (tc_job){.subject = subject, .rule = rule, .pid = -1, .start_us = clock_us()};
+    tc_progress *p =
+        mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) {
-        (void)snprintf(ret_result->why, sizeof ret_result->why, "%s", strerror(errno));
+        job->error = errno;
         return;
     }
-    uint64_t start_us = clock_us();
-    uint64_t hang_us = 6 * subject->wait_s * W4_US_PER_S;
+    job->progress = p;
     (void)fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
+    job->pid = fork();
+    if (job->pid == 0) {
         run_seeds(subject, rule, seeds, p);
+        p->end_us = clock_us();
         exit(EXIT_SUCCESS); /* not _exit: AddressSanitizer looks for leaks there */
     }
-    if (pid < 0) {
-        (void)snprintf(ret_result->why, sizeof ret_result->why, "fork: %s", strerror(errno));
+    job->error = job->pid < 0 ? errno : 0;
+}
+
+void tc_job_finish(tc_job *job, tc_result *ret_result) {
+    *ret_result = (tc_result){.rule = job->rule, .verdict = TC_FAIL};
+    if (job->pid < 0) {
+        (void)snprintf(ret_result->why, sizeof ret_result->why, "it cannot be started: %s",
+                       strerror(job->error));
     } else {
+        uint64_t hang_us = 6 * job->subject->wait_s * W4_US_PER_S;
         int status = 0;
-        bool hung = wait_for(pid, p, hang_us > TC_HANG_US_MIN ? hang_us : TC_HANG_US_MIN, &status);
-        judge(p, hung, status, ret_result);
+        hang_us = hang_us > TC_HANG_US_MIN ? hang_us : TC_HANG_US_MIN;
+        bool hung = wait_for(job->pid, job->progress, hang_us, &status);
+        judge(job->progress, hung, status, ret_result);
     }
-    ret_result->took_us = clock_us() - start_us;
-    (void)munmap(p, sizeof *p);
+    uint64_t end_us = job->progress && job->progress->end_us ? job->progress->end_us : clock_us();
+    ret_result->took_us = end_us - job->start_us;
+    if (job->progress) {
+        (void)munmap(job->progress, sizeof *job->progress);
+    }
 }
 
 static void do_nothing(tc_world *w) {
@@ -214,7 +227,9 @@ static void do_nothing(tc_world *w) {
 bool tc_try(const tc_subject *subject, char ret_why[TC_WHY_MAX]) {
     static const tc_rule scene = {.name = "scene", .run = do_nothing};
     tc_result result;
-    tc_check(subject, &scene, &(tc_seeds){.only = true, .seed = 1}, &result);
+    tc_job job;
+    tc_job_start(&job, subject, &scene, &(tc_seeds){.only = true, .seed = 1});
+    tc_job_finish(&job, &result);
     memcpy(ret_why, result.why, TC_WHY_MAX);
     return result.verdict == TC_PASS;
 }

@@ -1,5 +1,6 @@
 /* The example backend with one promise broken, by -DBREAK_...: what web4-transport-check has to
- * find, see test_plugins.py. */
+ * find, see test_plugins.py. With -DHONEST it loses, repeats and reorders, and says so: that is
+ * within the contract. */
 #define web4_transport_backend seq_backend
 #include "seqpacket.c"
 
@@ -9,6 +10,7 @@ static bool give_again; /* the event below, before anything else */
 static w4_transport_event kept;
 static uint8_t kept_bytes[W4_FRAME_MAX];
 
+/* One at a time, of all transports. */
 static void keep(const w4_transport_event *event) {
     kept = *event;
     memcpy(kept_bytes, event->frame.data, event->frame.len);
@@ -17,6 +19,19 @@ static void keep(const w4_transport_event *event) {
 
 static bool is_kind(const w4_transport_event *event, w4_transport_event_kind kind) {
     return event->kind == kind;
+}
+
+/* The frame comes after the next one, but before anything else. */
+static void change_places(w4_transport *base, uint64_t now_us, w4_transport_event *event) {
+    w4_transport_event next;
+    keep(event);
+    *event = kept;
+    give_again = seq_pop(base, now_us, &next);
+    if (give_again && is_kind(&next, W4_TRANSPORT_EVENT_FRAME)) {
+        *event = next;
+    } else if (give_again) {
+        kept = next;
+    }
 }
 
 /* Each: true when the event is to be given out as it is now. */
@@ -32,10 +47,7 @@ static bool change(w4_transport *base, uint64_t now_us, w4_transport_event *even
 #elif defined BREAK_ORDER
     /* One of fifty frames changes places with the next. */
     if (is_kind(event, W4_TRANSPORT_EVENT_FRAME) && event->frame.data[0] % 50 == 7) {
-        keep(event);
-        w4_transport_event next;
-        give_again = seq_pop(base, now_us, &next);
-        *event = give_again ? next : kept;
+        change_places(base, now_us, event);
     }
 #elif defined BREAK_ONCE
     if (is_kind(event, W4_TRANSPORT_EVENT_FRAME) && event->frame.data[0] % 50 == 7) {
@@ -61,6 +73,24 @@ static bool change(w4_transport *base, uint64_t now_us, w4_transport_event *even
     }
 #elif defined BREAK_WRITABLE
     return !is_kind(event, W4_TRANSPORT_EVENT_WRITABLE);
+#elif defined HONEST
+    static unsigned frames;
+    if (!is_kind(event, W4_TRANSPORT_EVENT_FRAME)) {
+        return true;
+    }
+    frames += !give_again;
+    if (give_again) {
+        return true;
+    }
+    if (frames % 17 == 3) {
+        return false;
+    }
+    if (frames % 17 == 9) {
+        keep(event);
+        give_again = true;
+    } else if (frames % 17 == 14) {
+        change_places(base, now_us, event);
+    }
 #elif defined BREAK_CRASH
     if (event->frame.len == 257) {
         abort();
@@ -76,7 +106,7 @@ static bool change(w4_transport *base, uint64_t now_us, w4_transport_event *even
 }
 
 static bool broken_pop(w4_transport *base, uint64_t now_us, w4_transport_event *ret_event) {
-    if (give_again) {
+    if (give_again && kept.link->transport == base) {
         give_again = false;
         *ret_event = kept;
         return true;
@@ -98,6 +128,9 @@ static int broken_send(w4_link *base, w4_bytes frame, uint64_t now_us) {
 }
 
 static void broken_close(w4_link *base) {
+    if (give_again && kept.link == base) {
+        give_again = false;
+    }
 #ifdef BREAK_FLUSH
     drop_queue((seq_link *)base);
 #elif defined BREAK_DESCRIPTORS
@@ -160,6 +193,9 @@ web4_transport_backend(uint32_t abi) {
     broken.close = broken_close;
     broken.listen = broken_listen;
     broken.deadline = broken_deadline;
+#ifdef HONEST
+    broken.ordered = false;
+#endif
 #if defined BREAK_ABI
     return abi == W4_TRANSPORT_ABI + 1 ? &broken : NULL;
 #elif defined BREAK_FUNCTION
