@@ -10,7 +10,7 @@ typedef struct memory {
     w4_store store; /* first: what the caller holds */
     w4_store_tree committed[W4_STORE_TABLE_COUNT];
     w4_store_gathered gathered;
-    bool commits_fail;
+    bool commits_fail, full;
     const char *text;
 } memory;
 
@@ -28,7 +28,12 @@ static void memory_free(w4_store *store) {
 }
 
 static int memory_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
-    return w4_store_gathered_put(&memory_of(store)->gathered, table, key, value);
+    memory *m = memory_of(store);
+    if (m->full) {
+        m->text = "told to be full";
+        return W4_STORE_E_FULL;
+    }
+    return w4_store_gathered_put(&m->gathered, table, key, value);
 }
 
 static int memory_remove(w4_store *store, w4_store_table table, w4_bytes key) {
@@ -164,6 +169,10 @@ void w4_store_memory_crash(w4_store *store) {
 
 void w4_store_memory_fail(w4_store *store, bool commits) {
     memory_of(store)->commits_fail = commits;
+}
+
+void w4_store_memory_full(w4_store *store, bool full) {
+    memory_of(store)->full = full;
 }
 
 int w4_store_memory_damage(w4_store *store, w4_store_table table, w4_bytes key) {

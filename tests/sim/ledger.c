@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define QUORUM 2u
+#define TRUST_EVERY 16u /* turns in which nothing was told of trust */
 #define PLANT_AFTER 40u /* messages that came out before the planted fault */
 
 /* The messages of one agent to another on one channel, while both nodes live. Kept until the end:
@@ -19,26 +20,30 @@ typedef struct flow {
     uint64_t when;        /* it arrived */
 } flow;
 
-/* What a node has accepted. */
-typedef struct accepted {
+/* What a node has told its agent of a fact, the last word. */
+typedef struct known {
     UT_hash_handle hh;
     char key[48]; /* fact and node */
-} accepted;
+    unsigned node;
+    bool accepted; /* once */
+} known;
 
 struct sim_ledger {
     sim_world *world;
     sim_plant plant;
     uint64_t seen; /* messages that came out */
+    uint64_t turns;
+    bool trust_told; /* in this turn */
     uint64_t arrivals;
     char held[37]; /* PLANT_SWAP: the one that is held back */
     sim_sent *sent;
     sim_sent **unkept; /* by node: accepted, and not on disk yet */
     uint64_t *numbers;
     flow *flows;
-    accepted *accepted;
+    known *known;
     uint8_t *anchors;
     sim_totals *totals;
-    uint64_t refusals[W4_REFUSAL_COUNT];
+    uint64_t refusals[W4_REFUSAL_COUNT], outcomes[W4_REFUSAL_COUNT];
     w4_json_document doc;
     w4_buffer text;
 };
@@ -109,11 +114,11 @@ sim_ledger *sim_ledger_free(sim_ledger *ledger) {
         HASH_DEL(ledger->sent, sent);
         sent_free(sent);
     }
-    accepted *a = NULL;
-    accepted *after = NULL;
-    HASH_ITER (hh, ledger->accepted, a, after) {
-        HASH_DEL(ledger->accepted, a);
-        free(a);
+    known *k = NULL;
+    known *after = NULL;
+    HASH_ITER (hh, ledger->known, k, after) {
+        HASH_DEL(ledger->known, k);
+        free(k);
     }
     w4_json_document_deinit(&ledger->doc);
     w4_buffer_deinit(&ledger->text);
@@ -158,11 +163,12 @@ sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int
     sent->number = ++ledger->numbers[node->index];
     sent->at_us = world->now_us;
     sent->recipients = receipt->recipients;
+    sent->stored = receipt->stored;
     sent->lives = (unsigned *)calloc(n, sizeof *sent->lives);
     sent->arrived = (uint8_t *)calloc(n, 1);
     sent->when = (uint64_t *)calloc(n, sizeof *sent->when);
     sent->refused = (uint8_t *)calloc(n, 1);
-    sent->outcome = (uint8_t *)calloc(n, 1);
+    sent->outcome = (uint8_t *)calloc(n + SIM_STRANGERS_MAX, 1);
     if (sent->lives == NULL || sent->arrived == NULL || sent->refused == NULL ||
         sent->outcome == NULL || sent->when == NULL) {
         sent_free(sent);
@@ -302,7 +308,8 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
     }
 }
 
-/* The node that `to` of a delivery stands for: its agent's or its own fingerprint. */
+/* The node that `to` of a delivery stands for: its agent's or its own fingerprint. Peers that are
+ * no nodes are counted behind all nodes. */
 static int target_of(sim_ledger *ledger, const char *to) {
     w4_fingerprint f;
     if (!w4_fingerprint_parse(w4_bytes_from_text(to), &f)) {
@@ -310,7 +317,15 @@ static int target_of(sim_ledger *ledger, const char *to) {
     }
     const sim_node *node = sim_node_of(ledger->world, &f);
     node = node != NULL ? node : sim_node_of_agent(ledger->world, &f);
-    return node == NULL ? -1 : (int)node->index;
+    if (node != NULL) {
+        return (int)node->index;
+    }
+    for (unsigned i = 0; i < ledger->world->stranger_count; i++) {
+        if (w4_fingerprint_equal(&ledger->world->strangers[i], &f)) {
+            return (int)(ledger->world->config.nodes + i);
+        }
+    }
+    return -1;
 }
 
 static void delivery(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
@@ -328,9 +343,10 @@ static void delivery(sim_ledger *ledger, sim_node *node, const w4_node_event *ev
         return;
     }
     bool delivered = event->code == W4_REFUSAL_NONE;
+    ledger->outcomes[event->code]++;
     sent->outcome[target] = delivered ? 1 : 2;
     sent->outcomes++;
-    if (delivered && sent->arrived[target] != 0) {
+    if (delivered && (unsigned)target < world->config.nodes && sent->arrived[target] != 0) {
         check_order(ledger, &world->nodes[target], sent);
     }
     ledger->totals[node->index].outcomes++;
@@ -359,15 +375,18 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
     }
 }
 
-/* A node may keep what it has taken for a while (a vote that came before its fact): by now it has
- * given it to its agent, or refused it, or died with it. Of a node that is blocked everything is
- * refused, unread. */
+static known *find_known(const sim_ledger *ledger, const sim_node *node, const char *fact);
+
+/* By now a node has given what it took to its agent, or refused it, or died with it. Two things
+ * stay away: of a node that is blocked everything is refused, unread; and a vote whose fact never
+ * came waits for it longer than any run takes. */
 static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
     const sim_node *from = &ledger->world->nodes[sent->from];
     for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
         if (sent->outcome[i] == 1 && sent->arrived[i] == 0 && sent->refused[i] == 0 &&
             there->life == sent->lives[i] && there->node != NULL &&
+            (sent->kind != SIM_KIND_CONFIRM || find_known(ledger, there, sent->fact) != NULL) &&
             w4_trust_book_state(w4_node_trust(there->node), W4_TRUST_NODE, &from->id) !=
                 W4_TRUST_BLOCKED) {
             sim_fail(ledger->world,
@@ -377,13 +396,18 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
     }
 }
 
-void sim_ledger_settle(sim_ledger *ledger) {
+bool sim_ledger_owes(const sim_ledger *ledger, const sim_sent *sent, bool patient) {
+    const sim_node *from = &ledger->world->nodes[sent->from];
+    return sent->kept && from->node != NULL && from->life == sent->life &&
+           sent->outcomes != sent->recipients && (patient || !sent->stored);
+}
+
+void sim_ledger_settle(sim_ledger *ledger, bool patient) {
     sim_world *world = ledger->world;
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
         const sim_node *from = &world->nodes[sent->from];
         check_arrivals(ledger, sent);
-        if (sent->kept && from->node != NULL && from->life == sent->life &&
-            sent->outcomes != sent->recipients) {
+        if (sim_ledger_owes(ledger, sent, patient)) {
             sim_fail(world,
                      "1: %s of %s, accepted at %.6f s for %u, has %u outcomes when all is quiet",
                      sent->msg_id, from->name, (double)(sent->at_us - SIM_START_US) / 1e6,
@@ -394,16 +418,22 @@ void sim_ledger_settle(sim_ledger *ledger) {
 
 /* ---- 2: counters and bounds */
 
+/* The two laws, as wire.md has them. */
+static bool obeys(const w4_channel_stats *s) {
+    return s->attempted == s->enqueued + s->dropped_newest + s->errors &&
+           s->enqueued == s->delivered + s->dropped_oldest + s->failed + s->queued + s->in_flight;
+}
+
 static void check_channel(sim_ledger *ledger, const sim_node *node, const w4_node_session *of,
                           w4_channel_kind kind) {
     sim_world *world = ledger->world;
-    const w4_channel_limits *limits = &W4_SESSION_CONFIG_DEFAULT.channels[kind];
+    const w4_channel_limits *limits = &node->config.session.channels[kind];
     w4_channel_stats s = *w4_session_channel_stats(of->session, kind);
     if (ledger->plant == SIM_PLANT_COUNTER && s.delivered > 5) {
         s.delivered--;
     }
     w4_channel_stats all = w4_node_channel_stats(node->node, &of->peer, kind);
-    if (!w4_channel_stats_balanced(&s) || !w4_channel_stats_balanced(&all)) {
+    if (!obeys(&s) || !obeys(&all)) {
         char of_session[W4_CHANNEL_STATS_TEXT], of_peer[W4_CHANNEL_STATS_TEXT];
         w4_channel_stats_format(&s, of_session);
         w4_channel_stats_format(&all, of_peer);
@@ -427,7 +457,7 @@ static void check_bounds(sim_ledger *ledger, const sim_node *node) {
             sim_fail(ledger->world, "2: %s has a session with itself", node->name);
         }
     }
-    if (sessions >= ledger->world->config.nodes || sessions > W4_NODE_CONFIG_DEFAULT.sessions_max) {
+    if (sessions >= ledger->world->config.nodes || sessions > node->config.sessions_max) {
         sim_fail(ledger->world, "2: %s has %zu sessions", node->name, sessions);
     }
     if (w4_graph_count(w4_node_graph(node->node)) > ledger->world->config.nodes) {
@@ -456,27 +486,37 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
         (void)w4_trust_book_set(w4_node_trust(node->node), W4_TRUST_AGENT, stranger,
                                 W4_TRUST_TRUSTED, "plant", "", 0, &move);
     }
-    check_trust(ledger, node);
+    if (ledger->trust_told || ++ledger->turns % TRUST_EVERY == 0) {
+        ledger->trust_told = false;
+        check_trust(ledger, node);
+    }
 }
 
 /* ---- 3: trust and facts */
 
-bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact) {
-    accepted *found = NULL;
+static known *find_known(const sim_ledger *ledger, const sim_node *node, const char *fact) {
+    known *found = NULL;
     char key[48];
     (void)snprintf(key, sizeof key, "%s %u", fact, node->index);
-    HASH_FIND_STR(ledger->accepted, key, found);
-    return found != NULL;
+    HASH_FIND_STR(ledger->known, key, found);
+    return found;
 }
 
-static void accept(sim_ledger *ledger, const sim_node *node, const char *fact) {
-    accepted *a = (accepted *)calloc(1, sizeof *a);
-    if (a == NULL) {
+bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact) {
+    const known *found = find_known(ledger, node, fact);
+    return found != NULL && found->accepted;
+}
+
+static known *add_known(sim_ledger *ledger, const sim_node *node, const char *fact) {
+    known *k = (known *)calloc(1, sizeof *k);
+    if (k == NULL) {
         sim_fail(ledger->world, "the simulator is out of memory");
-        return;
+        return NULL;
     }
-    (void)snprintf(a->key, sizeof a->key, "%s %u", fact, node->index);
-    HASH_ADD_STR(ledger->accepted, key, a);
+    (void)snprintf(k->key, sizeof k->key, "%s %u", fact, node->index);
+    k->node = node->index;
+    HASH_ADD_STR(ledger->known, key, k);
+    return k;
 }
 
 /* Is that confirmation in the node's store, as its author signed it? */
@@ -523,7 +563,9 @@ static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *
         sim_fail(ledger->world, "3: %s tells of a fact that cannot be read", node->name);
         return;
     }
-    if (strcmp(state, "accepted") != 0 || sim_ledger_accepted(ledger, node, event->msg_id)) {
+    known *k = find_known(ledger, node, event->msg_id);
+    k = k != NULL ? k : add_known(ledger, node, event->msg_id);
+    if (k == NULL || k->accepted || strcmp(state, "accepted") != 0) {
         return;
     }
     const sim_sent *proposal = sim_ledger_find(ledger, event->msg_id);
@@ -537,7 +579,7 @@ static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *
         sim_fail(ledger->world, "3: %s accepted %s on the word of %u", node->name, event->msg_id,
                  evidence);
     }
-    accept(ledger, node, event->msg_id);
+    k->accepted = true;
 }
 
 static bool has_earned_trust(const sim_ledger *ledger, const sim_node *node, unsigned other) {
@@ -568,7 +610,55 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
     }
 }
 
+/* ---- 5: what is durable */
+
+/* The state it has now, or COUNT: it is not there. */
+static w4_fact_state state_of_fact(sim_ledger *ledger, const sim_node *node, const char *fact) {
+    w4_json_writer w;
+    w4_fact_state state = W4_FACT_STATE_COUNT;
+    w4_buffer_clear(&ledger->text);
+    w4_json_writer_init(&w, &ledger->text);
+    if (w4_protocol_fact_write(w4_node_protocol(node->node), fact, &w) && w.error == 0 &&
+        w4_json_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_LINE, NULL) ==
+            0) {
+        char name[16];
+        if (w4_json_string_copy(w4_json_get(w4_json_root(&ledger->doc), "state"), name,
+                                sizeof name)) {
+            (void)w4_fact_state_from_name(w4_bytes_from_text(name), &state);
+        }
+    }
+    return state;
+}
+
+/* What its agent was told before the node died, it knows now: facts that it told of, that they were
+ * accepted, and what it took from its agent with the promise to keep it. */
+void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
+    char fact[37];
+    for (const known *k = ledger->known; k != NULL; k = (known *)k->hh.next) {
+        if (k->node != node->index) {
+            continue;
+        }
+        (void)snprintf(fact, sizeof fact, "%.36s", k->key);
+        w4_fact_state state = state_of_fact(ledger, node, fact);
+        if (state == W4_FACT_STATE_COUNT || (k->accepted && state != W4_FACT_ACCEPTED)) {
+            sim_fail(ledger->world, "5: %s told its agent that %s was %s, and now it is %s",
+                     node->name, fact, k->accepted ? "accepted" : "there",
+                     w4_fact_state_name(state));
+        }
+    }
+    for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
+        if (sent->from == node->index && sent->kept && sent->stored) {
+            const char *about = sent->kind == SIM_KIND_PROPOSE ? sent->msg_id : sent->fact;
+            if (state_of_fact(ledger, node, about) == W4_FACT_STATE_COUNT) {
+                sim_fail(ledger->world, "5: %s promised to keep %s, and has it no more", node->name,
+                         sent->msg_id);
+            }
+        }
+    }
+}
+
 void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *view) {
+    ledger->trust_told = ledger->trust_told || view->event == W4_EVENT_TRUST_UPDATED;
     if (view->event != W4_EVENT_ENVELOPE_REJECTED ||
         w4_json_read(&ledger->doc, view->json, &W4_JSON_LIMITS_LINE, NULL) != 0) {
         return;
@@ -586,6 +676,10 @@ void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *vi
             w4_json_string_equal(w4_json_get(data, "code"), w4_refusal_name((w4_refusal)code));
     }
     ledger->totals[node->index].refused++;
+}
+
+uint64_t sim_ledger_outcomes(const sim_ledger *ledger, w4_refusal code) {
+    return ledger->outcomes[code];
 }
 
 uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code) {

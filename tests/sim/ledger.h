@@ -1,6 +1,6 @@
 /* What was promised to agents, and what became of it: an account of its own, by which invariants 1
- * to 3 are judged. It looks at what goes in and comes out of nodes, at their counters, and at what
- * is in their stores; it uses nothing that nodes conclude. */
+ * to 3 and 5 are judged. It looks at what goes in and comes out of nodes, at their counters, and at
+ * what is in their stores; it uses nothing that nodes conclude. */
 #pragma once
 
 #include "world.h"
@@ -36,7 +36,8 @@ typedef struct sim_sent {
     w4_channel_kind channel;
     uint64_t number; /* of all that this node's agent sent */
     uint64_t at_us;
-    bool kept; /* the turn in which it was accepted is on disk */
+    bool kept;   /* the turn in which it was accepted is on disk */
+    bool stored; /* its sender was promised that it survives, once kept */
     uint32_t recipients;
     uint32_t outcomes;
     unsigned *lives;  /* of each node, when it was sent */
@@ -53,6 +54,7 @@ sim_ledger *sim_ledger_free(sim_ledger *ledger);
 void sim_ledger_attach(sim_ledger *ledger, sim_world *world); /* before anything else */
 
 /* The owner hands on what the hooks of the world tell. */
+void sim_ledger_started(sim_ledger *ledger, sim_node *node); /* when its agent is there */
 void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *event);
 void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *view);
 void sim_ledger_turned(sim_ledger *ledger, sim_node *node);
@@ -68,12 +70,17 @@ sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent); /* NU
 void sim_ledger_anchor(sim_ledger *ledger, const sim_node *node, const sim_node *other);
 bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact);
 
+/* Is its sender, who lives on, still to be told what became of it? patient: also of what is kept
+ * for a neighbour who may come again, which takes until it is stale. */
+bool sim_ledger_owes(const sim_ledger *ledger, const sim_sent *sent, bool patient);
 /* When all has come to rest: whoever was promised something was told about it. */
-void sim_ledger_settle(sim_ledger *ledger);
+void sim_ledger_settle(sim_ledger *ledger, bool patient);
 
 typedef struct sim_totals {
     uint64_t sent, kept, outcomes, delivered, failed, arrived, refused, checks;
 } sim_totals;
 /* Envelopes that honest nodes refused with that code, over all their lives. */
 uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code);
+/* How often senders were told that; NONE: delivered. */
+uint64_t sim_ledger_outcomes(const sim_ledger *ledger, w4_refusal code);
 void sim_ledger_totals(const sim_ledger *ledger, unsigned node, sim_totals *ret_totals);

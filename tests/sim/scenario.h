@@ -1,7 +1,8 @@
-/* What happens in a run: facts are proposed and confirmed all the time, while the scenario does its
- * harm; then peace, and everything must come out well. */
+/* What happens in a run: agents talk, propose facts and confirm them all the time, while the
+ * scenario does its harm; then peace, and everything must come out well. */
 #pragma once
 
+#include "faults.h"
 #include "ledger.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ typedef struct sim_options {
     unsigned minutes; /* of trouble; 0: as the scenario has it */
     sim_plant plant;
     bool verbose;
+    bool quick; /* quick.h */
 } sim_options;
 
 typedef struct sim_result {
@@ -22,22 +24,29 @@ typedef struct sim_result {
     uint64_t trace;
     uint64_t turns;
     unsigned facts, crashes;
-    unsigned nodes, minutes;
+    unsigned nodes;
     double simulated_s;
+    uint64_t checks;                      /* of the laws of one channel */
+    uint64_t begun[SIM_FAULT_KIND_COUNT]; /* faults of each kind */
+    uint64_t told[W4_REFUSAL_COUNT];      /* to senders; NONE: delivered */
 } sim_result;
 
 typedef struct sim_scenario {
     const char *name;
     const char *help;
-    unsigned nodes, minutes;
-    unsigned crashes;       /* spread over the time of trouble */
-    uint64_t down_us;       /* a node that crashed stays down for up to so much */
-    uint64_t part_every_us; /* 0: the net is never parted */
-    uint64_t part_for_us;   /* up to so much */
-    uint32_t bulk_bytes;    /* facts and talk carry up to so much more */
-    bool stores_fail;       /* now and then one can commit nothing for some seconds */
-    bool clocks_jump;       /* by up to CLOCK_JUMP_US, either way */
-    w4_memory_conditions links;
+    unsigned nodes, seconds;
+    uint64_t tick_us; /* agents look around, faults begin and end */
+    uint64_t fact_every_us, talk_every_us;
+    uint32_t bulk_bytes; /* facts and talk carry up to so much more */
+    unsigned burst;      /* now and then so many words at once; 0: never */
+    unsigned neighbours; /* each node seeks so many; 0: all */
+    unsigned intruders;  /* peers that keep to no rule */
+    bool small_queues;   /* and every policy of overflow, credit and rekeying among the nodes */
+    sim_weather weather;
+    struct {
+        uint64_t every_us; /* about; 0: never */
+        uint64_t for_us;   /* up to so much; 0: it is over at once */
+    } faults[SIM_FAULT_KIND_COUNT];
 } sim_scenario;
 
 const sim_scenario *sim_scenario_find(const char *name);

@@ -9,7 +9,7 @@
 static int usage(const char *why) {
     fprintf(stderr,
             "%s\nusage: sim [--scenario NAME] [--seed S] [--nodes N] [--minutes M] "
-            "[--plant FAULT] [--verbose]\nscenarios:\n",
+            "[--plant FAULT] [--quick] [--verbose]\nscenarios:\n",
             why);
     for (const sim_scenario *s = sim_scenario_next(NULL); s != NULL; s = sim_scenario_next(s)) {
         fprintf(stderr, "  %-10s %s\n", s->name, s->help);
@@ -60,6 +60,10 @@ int main(int argc, char **argv) {
             options.verbose = true;
             continue;
         }
+        if (strcmp(argv[i], "--quick") == 0) {
+            options.quick = true;
+            continue;
+        }
         const char *why =
             i + 1 < argc ? take(&options, argv[i], argv[i + 1]) : "a value is missing";
         if (why != NULL) {
@@ -77,11 +81,14 @@ int main(int argc, char **argv) {
     } else {
         printf("all invariants hold\n");
     }
-    printf("%s --nodes %u --seed %" PRIu64 " --minutes %u --scenario %s", argv[0], result.nodes,
-           options.seed, result.minutes, options.scenario);
+    printf("%s --nodes %u --seed %" PRIu64, argv[0], result.nodes, options.seed);
+    if (options.minutes > 0) {
+        printf(" --minutes %u", options.minutes);
+    }
+    printf(" --scenario %s", options.scenario);
     if (options.plant != SIM_PLANT_NONE) {
         printf(" --plant %s", sim_plant_name(options.plant));
     }
-    printf("\n");
+    printf("%s\n", options.quick ? " --quick" : "");
     return result.failed ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 #include "world.h"
 
 #include "crypto/primitives.h"
+#include "node/state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -79,6 +80,12 @@ static int node_init(sim_world *world, unsigned index) {
                          .random = node_random,
                          .log = node_log,
                          .wall_offset_us = SIM_WALL_OFFSET_US + wrong};
+    node->seeds[0] = index == 0 ? 1 % world->config.nodes : 0;
+    node->seeds[1] = node->seeds[0];
+    if (world->config.scattered && index > 0) {
+        node->seeds[0] = index - 1;
+        node->seeds[1] = (unsigned)sim_below(world, index);
+    }
     (void)snprintf(node->name, sizeof node->name, "n%u", index);
     (void)snprintf(node->address, sizeof node->address, "memory:n%u", index);
     (void)snprintf(node->agent_id, sizeof node->agent_id, "agent%u", index);
@@ -91,6 +98,8 @@ static int node_init(sim_world *world, unsigned index) {
     node->id = *w4_identity_fingerprint(node->identity);
     node->agent = *w4_identity_fingerprint(agent);
     w4_identity_free(agent);
+    HASH_ADD(hh_id, world->by_id, id, sizeof node->id, node);
+    HASH_ADD(hh_agent, world->by_agent, agent, sizeof node->agent, node);
     return w4_store_memory_new(&node->store);
 }
 
@@ -133,6 +142,8 @@ sim_world *sim_world_free(sim_world *world) {
         w4_store_free(node->store);
         w4_identity_free(node->identity);
     }
+    HASH_CLEAR(hh_id, world->by_id);
+    HASH_CLEAR(hh_agent, world->by_agent);
     w4_memory_network_free(world->network);
     w4_timers_deinit(&world->timers);
     free((void *)world->stirred);
@@ -144,7 +155,8 @@ sim_world *sim_world_free(sim_world *world) {
 /* ---- life of a node */
 
 static void set_timer(sim_node *node, uint64_t at_us) {
-    if (w4_timers_set(&node->world->timers, &node->timer, at_us) < 0) {
+    uint64_t free_us = at_us > node->busy_until_us ? at_us : node->busy_until_us;
+    if (w4_timers_set(&node->world->timers, &node->timer, free_us) < 0) {
         sim_fail(node->world, "the simulator is out of memory");
     }
 }
@@ -165,30 +177,32 @@ static void wake(void *context) {
 
 static int open_node(sim_node *node) {
     sim_world *world = node->world;
-    w4_node_config config = W4_NODE_CONFIG_DEFAULT;
-    config.protocol = W4_PROTOCOL_CONFIG_DEFAULT;
-    config.mesh = W4_MESH_CONFIG_DEFAULT;
-    config.session = W4_SESSION_CONFIG_DEFAULT;
-    (void)snprintf(config.mesh.name, sizeof config.mesh.name, "%s", node->name);
-    (void)snprintf(config.mesh.version, sizeof config.mesh.version, "sim");
+    w4_node_config *config = &node->config;
+    *config = W4_NODE_CONFIG_DEFAULT;
+    config->protocol = W4_PROTOCOL_CONFIG_DEFAULT;
+    config->mesh = W4_MESH_CONFIG_DEFAULT;
+    config->session = W4_SESSION_CONFIG_DEFAULT;
+    (void)snprintf(config->mesh.name, sizeof config->mesh.name, "%s", node->name);
+    (void)snprintf(config->mesh.version, sizeof config->mesh.version, "sim");
+    world->hooks.configure(world->hooks.context, node, config);
     w4_node_context context = {.env = &node->env,
                                .store = node->store,
                                .identity = node->identity,
                                .registry = &world->registry};
     char bound[W4_ADDRESS_MAX + 1];
     int error = 0;
-    int r = w4_node_new(&context, &config, world->now_us, &node->node);
+    int r = w4_node_new(&context, config, world->now_us, &node->node);
     r = r != 0
             ? r
             : w4_node_transport_open(node->node, &w4_transport_memory, world->network, wake, node);
     r = r != 0 ? r : w4_node_listen(node->node, node->address, bound, &error);
     const char *addresses[] = {node->address};
     r = r != 0 ? r : w4_mesh_set_addresses(w4_node_mesh(node->node), addresses, 1, world->now_us);
-    /* All know the first; the first knows the second. */
-    const char *seed = world->nodes[node->index == 0 ? 1 % world->config.nodes : 0].address;
-    return r != 0 ? r
-                  : w4_mesh_add_address(w4_node_mesh(node->node), seed, W4_ADDRESS_SEED, NULL,
-                                        world->now_us);
+    for (unsigned i = 0; r == 0 && i < SIM_SEEDS_MAX; i++) {
+        r = w4_mesh_add_address(w4_node_mesh(node->node), world->nodes[node->seeds[i]].address,
+                                W4_ADDRESS_SEED, NULL, world->now_us);
+    }
+    return r;
 }
 
 void sim_start(sim_node *node) {
@@ -198,6 +212,7 @@ void sim_start(sim_node *node) {
     node->life++;
     node->event_cursor = 0;
     node->owner = 0;
+    node->busy_until_us = 0;
     node->doomed = SIM_DEATH_ALIVE;
     int r = open_node(node);
     if (r != 0) {
@@ -234,7 +249,9 @@ void sim_crash(sim_node *node, sim_death death) {
 static void drain(sim_node *node) {
     sim_world *world = node->world;
     w4_node_event event;
-    while (node->node != NULL && w4_node_pop_event(node->node, &event)) {
+    for (unsigned i = 0; (node->sips == 0 || i < node->sips) && node->node != NULL &&
+                         w4_node_pop_event(node->node, &event);
+         i++) {
         sim_trace(world, &event.kind, sizeof event.kind);
         sim_trace(world, event.msg_id, strlen(event.msg_id));
         sim_trace(world, &event.code, sizeof event.code);
@@ -270,12 +287,16 @@ static void turn(sim_node *node) {
         return;
     }
     drain(node);
+    node->busy_until_us = w4_later(world->now_us, node->turn_us);
     world->hooks.turned(world->hooks.context, node);
 }
 
 static void settle_timers(sim_world *world, sim_node *turned) {
     if (turned->node != NULL) {
-        set_timer(turned, w4_node_deadline(turned->node));
+        uint64_t next_us = w4_node_deadline(turned->node);
+        bool thirsty = turned->sips > 0 && turned->node->durable && turned->node->out_count > 0;
+        set_timer(turned,
+                  thirsty ? w4_earlier(next_us, w4_later(world->now_us, SIM_SIP_US)) : next_us);
     }
     while (world->stirred_count > 0) {
         sim_node *node = world->stirred[--world->stirred_count];
@@ -311,19 +332,13 @@ void sim_run(sim_world *world, uint64_t until_us) {
 }
 
 sim_node *sim_node_of(sim_world *world, const w4_fingerprint *id) {
-    for (unsigned i = 0; i < world->config.nodes; i++) {
-        if (w4_fingerprint_equal(&world->nodes[i].id, id)) {
-            return &world->nodes[i];
-        }
-    }
-    return NULL;
+    sim_node *node = NULL;
+    HASH_FIND(hh_id, world->by_id, id, sizeof *id, node);
+    return node;
 }
 
 sim_node *sim_node_of_agent(sim_world *world, const w4_fingerprint *agent) {
-    for (unsigned i = 0; i < world->config.nodes; i++) {
-        if (w4_fingerprint_equal(&world->nodes[i].agent, agent)) {
-            return &world->nodes[i];
-        }
-    }
-    return NULL;
+    sim_node *node = NULL;
+    HASH_FIND(hh_agent, world->by_agent, agent, sizeof *agent, node);
+    return node;
 }

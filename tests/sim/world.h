@@ -7,10 +7,15 @@
 #include "node/timers.h"
 #include "transport/memory.h"
 
+#include <uthash.h>
+
 #define SIM_NODES_MAX 256u
 #define SIM_START_US (UINT64_C(1000) * W4_US_PER_S)
 #define SIM_WALL_OFFSET_US (INT64_C(1795428732) * 1000000)
-#define SIM_STANDSTILL_MAX 200000u /* turns while time does not move: something spins */
+#define SIM_STRANGERS_MAX 8u
+#define SIM_SEEDS_MAX 2u
+#define SIM_SIP_US (20 * W4_US_PER_MS) /* between two sips of a slow consumer */
+#define SIM_STANDSTILL_MAX 200000u     /* turns while time does not move: something spins */
 #define SIM_TEXT_MAX 1024u
 
 typedef struct sim_world sim_world;
@@ -24,6 +29,7 @@ typedef enum sim_death {
 
 typedef struct sim_node {
     w4_timer timer; /* first */
+    UT_hash_handle hh_id, hh_agent;
     sim_world *world;
     unsigned index;
     char name[16];
@@ -33,8 +39,13 @@ typedef struct sim_node {
     w4_identity *identity;
     w4_fingerprint id;
     w4_store *store;
-    w4_node *node; /* NULL: down */
-    unsigned life; /* how often it was started */
+    w4_node *node;                 /* NULL: down */
+    unsigned life;                 /* how often it was started */
+    w4_node_config config;         /* of this life */
+    unsigned seeds[SIM_SEEDS_MAX]; /* nodes whose addresses it is told */
+    uint64_t turn_us;              /* how long a turn takes it: a slow machine */
+    uint64_t busy_until_us;        /* by its last turn */
+    unsigned sips;                 /* events its agent takes in one turn: a slow consumer; 0: all */
     bool hostile;
     bool stirred; /* is in the list of those */
     sim_death doomed;
@@ -52,11 +63,15 @@ typedef struct sim_config {
     bool verbose; /* every event to standard error */
     w4_memory_conditions links;
     int64_t clock_spread_us; /* clocks are wrong by up to so much */
+    /* All are told of the first node; else each of the one before it and of another one. */
+    bool scattered;
 } sim_config;
 
 /* What a run does beyond what nodes do by themselves. */
 typedef struct sim_hooks {
     void *context;
+    /* Before a node is started: what differs from the defaults. */
+    void (*configure)(void *context, sim_node *node, w4_node_config *config);
     /* After a node was started: anchors, agents. */
     void (*started)(void *context, sim_node *node);
     /* Something came out for its agent. */
@@ -76,6 +91,9 @@ struct sim_world {
     w4_memory_network *network;
     w4_transport_registry registry;
     sim_node *nodes;
+    sim_node *by_id, *by_agent;
+    w4_fingerprint strangers[SIM_STRANGERS_MAX]; /* peers that are no nodes */
+    unsigned stranger_count;
     w4_timers timers;
     sim_node **stirred; /* whose deadline came nearer while another had its turn */
     unsigned stirred_count;

@@ -1,0 +1,270 @@
+/* What agents say: facts, votes on them, and words to one another about nothing. */
+#include "play.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LONG_TEXT_MAX 15000u /* of one string */
+#define BURST_EVERY_US (1 * W4_US_PER_S)
+#define STRAY_ONE_IN 8u /* words go to anybody, not to a neighbour */
+
+int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent) {
+    sim_world *world = p->world;
+    w4_json_document doc = {0};
+    w4_json_document name = {0};
+    w4_send_receipt receipt;
+    w4_refused refused = {.code = W4_REFUSAL_NONE};
+    char channel[32] = "\"\"";
+    if (word->channel < W4_CHANNEL_KIND_COUNT) {
+        (void)snprintf(channel, sizeof channel, "\"%s\"", w4_channel_kind_name(word->channel));
+    }
+    if (w4_json_read(&doc, w4_bytes_from_text(word->payload), &W4_JSON_LIMITS_LINE, NULL) != 0 ||
+        w4_json_read(&name, w4_bytes_from_text(channel), &W4_JSON_LIMITS_LINE, NULL) != 0) {
+        sim_fail(world, "the simulator made JSON that is none: %.200s", word->payload);
+        w4_json_document_deinit(&doc);
+        return -1;
+    }
+    w4_send_request request = {.owner = node->owner,
+                               .family = W4_FAMILY_CIP,
+                               .type = w4_bytes_from_text(word->type),
+                               .to = w4_bytes_from_text(word->to),
+                               .payload = w4_json_root(&doc)};
+    if (word->channel < W4_CHANNEL_KIND_COUNT) {
+        request.channel = w4_json_root(&name);
+    }
+    int r =
+        w4_protocol_send(w4_node_protocol(node->node), &request, world->now_us, &receipt, &refused);
+    w4_json_document_deinit(&doc);
+    w4_json_document_deinit(&name);
+    if (r < 0) {
+        sim_fail(world, "alive: %s cannot send: %d", node->name, r);
+        return r;
+    }
+    sim_poke(node);
+    if (r == 0) {
+        int target = -1;
+        w4_fingerprint f;
+        if (w4_fingerprint_parse(w4_bytes_from_text(word->to), &f)) {
+            target = (int)sim_node_of_agent(world, &f)->index;
+        }
+        w4_channel_kind kind = word->channel < W4_CHANNEL_KIND_COUNT ? word->channel
+                               : word->kind == SIM_KIND_TALK         ? W4_CHANNEL_CONTROL
+                                                                     : W4_CHANNEL_KNOWLEDGE;
+        *ret_sent =
+            sim_ledger_sent(p->ledger, node, word->kind, target, kind, word->about, &receipt);
+    }
+    return r;
+}
+
+/* ---- whom it is to */
+
+/* Honest nodes that this one has a session with. */
+static unsigned neighbours_of(const play *p, const sim_node *node,
+                              unsigned ret_indexes[static SIM_NODES_MAX]) {
+    unsigned count = 0;
+    w4_node_session session;
+    for (size_t cursor = 0; w4_node_session_next(node->node, &cursor, &session);) {
+        const sim_node *peer = sim_node_of(p->world, &session.peer);
+        if (peer != NULL && !peer->hostile) {
+            ret_indexes[count++] = peer->index;
+        }
+    }
+    return count;
+}
+
+static sim_node *draw_node(const play *p) {
+    return &p->world->nodes[sim_below(p->world, sim_honest_count(p))];
+}
+
+/* Another honest node, a neighbour where neighbours are few. */
+static sim_node *draw_other(const play *p, const sim_node *node) {
+    unsigned around[SIM_NODES_MAX];
+    unsigned n = sim_honest_count(p);
+    unsigned count = p->scenario->neighbours == 0 || sim_below(p->world, STRAY_ONE_IN) == 0
+                         ? 0
+                         : neighbours_of(p, node, around);
+    unsigned index = count > 0 ? around[sim_below(p->world, count)]
+                               : (node->index + 1 + (unsigned)sim_below(p->world, n - 1)) % n;
+    return &p->world->nodes[index];
+}
+
+/* ---- words */
+
+/* A list of strings as large as the scenario wants them, in JSON. */
+static size_t write_bulk(play *p, char *out, size_t size, size_t max) {
+    size_t left = (size_t)sim_below(p->world, w4_earlier(max, p->scenario->bulk_bytes) + 1);
+    size_t len = 0;
+    out[len++] = '[';
+    while (left > 0 && len + LONG_TEXT_MAX + 4 < size) {
+        size_t part = left < LONG_TEXT_MAX ? left : LONG_TEXT_MAX;
+        len += (size_t)snprintf(out + len, size - len, "%s\"", len > 1 ? "," : "");
+        memset(out + len, 'a' + (int)sim_below(p->world, 26), part);
+        len += part;
+        out[len++] = '"';
+        left -= part;
+    }
+    out[len++] = ']';
+    out[len] = '\0';
+    return len;
+}
+
+static void propose(play *p) {
+    sim_node *node = draw_node(p);
+    if (!sim_is_ready(node) || p->fact_count == SIM_FACTS_MAX) {
+        return;
+    }
+    unsigned first = draw_other(p, node)->index;
+    unsigned second = first;
+    for (unsigned tries = 0; tries < 8 && second == first; tries++) {
+        second = draw_other(p, node)->index;
+    }
+    if (second == first || first == node->index || second == node->index) {
+        return;
+    }
+    const sim_sent *sent = NULL;
+    size_t len = (size_t)snprintf(
+        p->payload, sizeof p->payload,
+        "{\"fact\":{\"statement\":\"number %u\",\"domain\":\"sim\",\"confidence\":0.9},"
+        "\"dmp_trace\":{\"decision_id\":\"d-%u\",\"steps\":[\"looked\"],\"evidence\":",
+        p->fact_count, p->fact_count);
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 64, SIZE_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len, "},\"causal_links\":[]}");
+    const sim_word word = {.type = "FACT_PROPOSE",
+                           .to = "*",
+                           .payload = p->payload,
+                           .kind = SIM_KIND_PROPOSE,
+                           .channel = W4_CHANNEL_KIND_COUNT,
+                           .about = ""};
+    if (sim_agent_send(p, node, &word, &sent) == 0 && sent != NULL) {
+        sim_fact *f = &p->facts[p->fact_count++];
+        *f = (sim_fact){.proposer = node->index, .confirmers = {first, second}, .proposal = sent};
+        memcpy(f->id, sent->msg_id, sizeof f->id);
+    }
+}
+
+/* One agent to one other, about nothing. */
+static void talk(play *p, sim_node *node, const sim_node *other, w4_channel_kind channel) {
+    char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    const sim_sent *sent = NULL;
+    if (!sim_is_ready(node) || other == node) {
+        return;
+    }
+    w4_fingerprint_format(&other->agent, to);
+    size_t len = (size_t)snprintf(
+        p->payload, sizeof p->payload,
+        "{\"goal\":\"ask\",\"topic\":\"tides\",\"priority\":\"normal\",\"context\":\"a trip\","
+        "\"more\":");
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 8, LONG_TEXT_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len, "}");
+    const sim_word word = {.type = "INTENT",
+                           .to = to,
+                           .payload = p->payload,
+                           .kind = SIM_KIND_TALK,
+                           .channel = channel,
+                           .about = ""};
+    (void)sim_agent_send(p, node, &word, &sent);
+}
+
+static w4_channel_kind draw_channel(const play *p) {
+    return p->scenario->small_queues ? (w4_channel_kind)sim_below(p->world, W4_CHANNEL_KIND_COUNT)
+                                     : W4_CHANNEL_KIND_COUNT;
+}
+
+/* More at once than queues hold. */
+static void burst(play *p) {
+    sim_node *node = draw_node(p);
+    if (!sim_is_ready(node)) {
+        return;
+    }
+    const sim_node *other = draw_other(p, node);
+    w4_channel_kind channel = draw_channel(p);
+    for (unsigned i = 0; i < p->scenario->burst; i++) {
+        talk(p, node, other, channel);
+    }
+}
+
+void sim_agents_talk(play *p) {
+    uint64_t now_us = p->world->now_us;
+    while (now_us >= p->next_fact_us) {
+        p->next_fact_us += p->scenario->fact_every_us;
+        propose(p);
+    }
+    while (now_us >= p->next_talk_us) {
+        p->next_talk_us += p->scenario->talk_every_us;
+        sim_node *node = draw_node(p);
+        if (sim_is_ready(node)) {
+            talk(p, node, draw_other(p, node), draw_channel(p));
+        }
+    }
+    while (p->scenario->burst > 0 && now_us >= p->next_burst_us) {
+        p->next_burst_us += BURST_EVERY_US;
+        burst(p);
+    }
+}
+
+/* ---- votes */
+
+/* Was it accepted and never lost with its node? Else the agent, who was not told, says it again. */
+static bool stands(const sim_world *world, const sim_sent *sent) {
+    const sim_node *from = &world->nodes[sent->from];
+    return sent->kept || (from->node != NULL && from->life == sent->life);
+}
+
+static void vote(play *p, sim_node *node, sim_fact *f, const sim_sent **vote) {
+    char id[37];
+    char payload[256];
+    if (!sim_is_ready(node) || (*vote != NULL && stands(p->world, *vote)) ||
+        w4_protocol_fact_find(w4_node_protocol(node->node), w4_bytes_from_text(f->id), id) != 1) {
+        return;
+    }
+    (void)snprintf(payload, sizeof payload,
+                   "{\"fact_ref\":\"%s\",\"decision\":\"confirm\",\"confidence\":1}", f->id);
+    const sim_word word = {.type = "FACT_CONFIRM",
+                           .to = "*",
+                           .payload = payload,
+                           .kind = SIM_KIND_CONFIRM,
+                           .channel = W4_CHANNEL_KIND_COUNT,
+                           .about = f->id};
+    (void)sim_agent_send(p, node, &word, vote);
+}
+
+void sim_agents_confirm(play *p) {
+    for (unsigned i = 0; i < p->fact_count; i++) {
+        sim_fact *f = &p->facts[i];
+        for (int k = 0; k < 2; k++) {
+            vote(p, &p->world->nodes[f->confirmers[k]], f, &f->votes[k]);
+        }
+    }
+}
+
+/* ---- coming and going */
+
+void sim_agents_start(play *p, sim_node *node) {
+    sim_world *world = p->world;
+    for (unsigned i = 0; i < sim_honest_count(p); i++) {
+        if (w4_node_trust_set(node->node, W4_TRUST_AGENT, &world->nodes[i].agent, W4_TRUST_TRUSTED,
+                              "anchor", "named by the operator", world->now_us) < 0) {
+            sim_fail(world, "alive: %s cannot set trust", node->name);
+        }
+        sim_ledger_anchor(p->ledger, node, &world->nodes[i]);
+    }
+    uint8_t seed[W4_SEED_LEN] = {2, (uint8_t)node->index, (uint8_t)(node->index >> 8)};
+    for (unsigned i = 0; i < 8; i++) {
+        seed[8 + i] = (uint8_t)(world->config.seed >> (8 * i));
+    }
+    w4_agent_attach attach = {.agent_id = node->agent_id,
+                              .capabilities = w4_bytes_from_text("[]"),
+                              .owner = ++world->next_owner};
+    w4_refused refused = {.text = "no key"};
+    if (w4_identity_from_seed(seed, &attach.identity) != 0 ||
+        w4_protocol_agent_attach(w4_node_protocol(node->node), &attach, world->now_us, &refused) !=
+            0) {
+        w4_identity_free(attach.identity);
+        sim_fail(world, "alive: the agent of %s is not taken: %s", node->name, refused.text);
+        return;
+    }
+    node->owner = attach.owner;
+    w4_mesh_agents_changed(w4_node_mesh(node->node), world->now_us);
+}

@@ -1,0 +1,75 @@
+/* One run: what its parts share. agents.c speaks for the agents, hostile.c for the node that is one
+ * of the mesh and keeps to no rule, intruder.c for peers that are none, faults.c does the harm. */
+#pragma once
+
+#include "faults.h"
+#include "scenario.h"
+
+#define SIM_FACTS_MAX 1024u
+#define SIM_PAYLOAD_MAX 80000u
+
+typedef struct sim_intruder sim_intruder;
+
+/* A fact, and who is to confirm it. */
+typedef struct sim_fact {
+    char id[37];
+    unsigned proposer, confirmers[2];
+    const sim_sent *proposal;
+    const sim_sent *votes[2]; /* the last each of them sent, or NULL */
+} sim_fact;
+
+typedef struct sim_run_state {
+    const sim_scenario *scenario;
+    sim_world *world;
+    sim_ledger *ledger;
+    sim_faults faults;
+    sim_fact facts[SIM_FACTS_MAX];
+    unsigned fact_count;
+    uint64_t trouble_ends_us;
+    uint64_t next_fact_us, next_talk_us, next_burst_us;
+    unsigned crashes;
+    char payload[SIM_PAYLOAD_MAX];
+    sim_intruder *intruders[SIM_STRANGERS_MAX];
+    /* The hostile node: what it heard, and what it did with it. */
+    w4_buffer heard; /* a genuine envelope */
+    char heard_id[37];
+    unsigned heard_from;
+    unsigned forged, replayed;
+} play;
+
+/* The last node of the world is the hostile one. */
+static inline sim_node *sim_hostile(const play *p) {
+    return &p->world->nodes[p->world->config.nodes - 1];
+}
+
+static inline unsigned sim_honest_count(const play *p) {
+    return p->world->config.nodes - 1;
+}
+
+static inline bool sim_is_ready(const sim_node *node) {
+    return node->node != NULL && node->owner != 0 && node->doomed == SIM_DEATH_ALIVE;
+}
+
+/* agents.c */
+void sim_agents_start(play *p, sim_node *node); /* attaches its agent, with its anchors */
+void sim_agents_talk(play *p);                  /* as much as is due */
+void sim_agents_confirm(play *p);
+/* One word; 0 with *ret_sent, or what w4_protocol_send says. payload: JSON; channel: its own, or
+ * W4_CHANNEL_KIND_COUNT for that of the type. */
+typedef struct sim_word {
+    const char *type, *to, *payload;
+    sim_kind kind;
+    w4_channel_kind channel;
+    const char *about; /* CONFIRM: the fact */
+} sim_word;
+int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent);
+
+/* hostile.c */
+void sim_hostile_hears(play *p, const w4_node_event *event);
+void sim_hostile_acts(play *p);
+void sim_hostile_check(play *p); /* what it did was refused, and with the right code */
+
+/* intruder.c */
+int sim_intruder_new(sim_world *world, unsigned number, sim_intruder **ret_intruder);
+sim_intruder *sim_intruder_free(sim_intruder *intruder);
+void sim_intruder_acts(sim_intruder *intruder);
