@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define LONG_TEXT_MAX 15000u /* of one string */
-#define BURST_EVERY_US (1 * W4_US_PER_S)
+#define BURST_EVERY_US (500 * W4_US_PER_MS)
+#define BREAK_WITHIN_US (400 * W4_US_PER_MS)
 #define STRAY_ONE_IN 8u /* words go to anybody, not to a neighbour */
 
 int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent) {
@@ -172,7 +173,7 @@ static w4_channel_kind draw_channel(const play *p) {
                                      : W4_CHANNEL_KIND_COUNT;
 }
 
-/* More at once than queues hold. */
+/* More at once than queues hold; and often the link breaks while it is on its way. */
 static void burst(play *p) {
     sim_node *node = draw_node(p);
     if (!sim_is_ready(node)) {
@@ -182,6 +183,10 @@ static void burst(play *p) {
     w4_channel_kind channel = draw_channel(p);
     for (unsigned i = 0; i < p->scenario->burst; i++) {
         talk(p, node, other, channel);
+    }
+    if (sim_below(p->world, 3) != 0) {
+        sim_run(p->world, p->world->now_us + sim_below(p->world, BREAK_WITHIN_US));
+        w4_memory_network_reset(p->world->network, node->name, other->name);
     }
 }
 

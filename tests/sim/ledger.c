@@ -51,7 +51,7 @@ struct sim_ledger {
 static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_NONE] = "none",   [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
     [SIM_PLANT_SWAP] = "swap",   [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
-    [SIM_PLANT_TRUST] = "trust",
+    [SIM_PLANT_TRUST] = "trust", [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
 };
 
 const char *sim_plant_name(sim_plant plant) {

@@ -16,6 +16,8 @@ typedef enum sim_plant {
     SIM_PLANT_COUNTER, /* a counter of a channel is off by one */
     SIM_PLANT_VOTE,    /* confirmations that were given count as not given */
     SIM_PLANT_TRUST,   /* an agent is trusted all at once */
+    SIM_PLANT_RESUME,  /* the resume point of a session is off by one */
+    SIM_PLANT_ACK,     /* some acknowledgements are dropped by who should read them */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);

@@ -1,6 +1,7 @@
 #include "play.h"
 
 #include "node/state.h"
+#include "planted.h"
 #include "quick.h"
 #include "store/memory.h"
 
@@ -225,6 +226,26 @@ static void come_to_peace(play *p) {
 
 /* ---- the play */
 
+void sim_print_totals(const sim_result *result, FILE *out) {
+    const char *before = "told:";
+    for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
+        if (result->told[code] > 0) {
+            fprintf(out, "%s %" PRIu64 " %s", before, result->told[code],
+                    code == W4_REFUSAL_NONE ? "delivered" : w4_refusal_name((w4_refusal)code));
+            before = ",";
+        }
+    }
+    fprintf(out, "\nfaults:");
+    for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
+        if (result->begun[kind] > 0) {
+            fprintf(out, " %" PRIu64 " %s", result->begun[kind],
+                    sim_fault_name((sim_fault_kind)kind));
+        }
+    }
+    fprintf(out, "\n%.1f s simulated, %u crashes, %" PRIu64 " checks\n", result->simulated_s,
+            result->crashes, result->checks);
+}
+
 static void print_table(const play *p, const sim_result *result, FILE *out) {
     fprintf(out, "%-5s %4s %8s %7s %9s %6s %8s %7s %8s\n", "node", "life", "sessions", "sent",
             "delivered", "failed", "arrived", "refused", "accepted");
@@ -248,25 +269,8 @@ static void print_table(const play *p, const sim_result *result, FILE *out) {
                 node->name, node->life, sessions, t.sent, t.delivered, t.failed, t.arrived,
                 t.refused, accepted, p->fact_count, node->hostile ? " (hostile)" : "");
     }
-    const char *before = "told:";
-    for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
-        if (result->told[code] > 0) {
-            fprintf(out, "%s %" PRIu64 " %s", before, result->told[code],
-                    code == W4_REFUSAL_NONE ? "delivered" : w4_refusal_name((w4_refusal)code));
-            before = ",";
-        }
-    }
-    fprintf(out, "\nfaults:");
-    for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
-        if (result->begun[kind] > 0) {
-            fprintf(out, " %" PRIu64 " %s", result->begun[kind],
-                    sim_fault_name((sim_fault_kind)kind));
-        }
-    }
-    fprintf(out,
-            "\n%.1f s simulated, %" PRIu64 " turns, %u crashes, %" PRIu64
-            " checks, trace %016" PRIx64 "\n",
-            result->simulated_s, result->turns, result->crashes, result->checks, result->trace);
+    sim_print_totals(result, out);
+    fprintf(out, "%" PRIu64 " turns, trace %016" PRIx64 "\n", result->turns, result->trace);
 }
 
 static void run(play *p) {
@@ -328,6 +332,7 @@ static int prepare(play *p, const sim_options *options) {
                              .turned = on_turned,
                              .died = on_died};
     sim_quick_crypto(options->quick);
+    sim_planted_set(options->plant);
     p->trouble_ends_us =
         SIM_START_US + (options->minutes == 0 ? scenario->seconds : options->minutes * 60) * S;
     p->heard = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);

@@ -52,5 +52,7 @@ typedef struct sim_scenario {
 const sim_scenario *sim_scenario_find(const char *name);
 const sim_scenario *sim_scenario_next(const sim_scenario *scenario); /* NULL: first; NULL: end */
 
+/* What senders were told, which faults there were, how much was checked. */
+void sim_print_totals(const sim_result *result, FILE *out);
 /* 0, or -1: no such scenario, too many nodes, no memory. table: where to print one, or NULL. */
 int sim_play(const sim_options *options, FILE *table, sim_result *ret_result);

@@ -1,4 +1,6 @@
-/* sim: plays a scenario under a seed. The last line is the command that plays the same again. */
+/* sim: plays a scenario under a seed, or under many. The last line is the command that plays the
+ * same again: of many seeds, the first that failed. Status 0: every invariant held, 1: one did not.
+ */
 #include "scenario.h"
 
 #include <errno.h>
@@ -8,8 +10,9 @@
 
 static int usage(const char *why) {
     fprintf(stderr,
-            "%s\nusage: sim [--scenario NAME] [--seed S] [--nodes N] [--minutes M] "
-            "[--plant FAULT] [--quick] [--verbose]\nscenarios:\n",
+            "%s\nusage: sim [--scenario NAME] [--seed S] [--seeds COUNT] [--nodes N] [--minutes M] "
+            "[--plant FAULT] [--quick] [--verbose]\n"
+            "--quick: stand-ins for the slow half of the cryptography\nscenarios:\n",
             why);
     for (const sim_scenario *s = sim_scenario_next(NULL); s != NULL; s = sim_scenario_next(s)) {
         fprintf(stderr, "  %-10s %s\n", s->name, s->help);
@@ -53,8 +56,75 @@ static const char *take(sim_options *options, const char *name, const char *valu
     return "no such option";
 }
 
+/* The command that plays it again, without a newline before. */
+static void print_replay(const char *program, const sim_options *options, unsigned nodes) {
+    printf("%s --nodes %u --seed %" PRIu64, program, nodes, options->seed);
+    if (options->minutes > 0) {
+        printf(" --minutes %u", options->minutes);
+    }
+    printf(" --scenario %s", options->scenario);
+    if (options->plant != SIM_PLANT_NONE) {
+        printf(" --plant %s", sim_plant_name(options->plant));
+    }
+    printf("%s\n", options->quick ? " --quick" : "");
+}
+
+static int play_one(const char *program, const sim_options *options) {
+    sim_result result;
+    if (sim_play(options, stdout, &result) != 0) {
+        fprintf(stderr, "the world cannot be made\n");
+        return 2;
+    }
+    if (result.failed) {
+        printf("FAILED at %.6f s: invariant %s\n", result.failed_s, result.failure);
+    } else {
+        printf("all invariants hold\n");
+    }
+    print_replay(program, options, result.nodes);
+    return result.failed ? 1 : 0;
+}
+
+/* One seed after the other; of those that fail a line each, and the first to be played again. */
+static int play_many(const char *program, sim_options options, uint64_t seeds) {
+    sim_result total = {.nodes = 0};
+    sim_options failed = options;
+    unsigned nodes = 0;
+    uint64_t failures = 0;
+    for (uint64_t i = 0; i < seeds; i++, options.seed++) {
+        sim_result result;
+        if (sim_play(&options, NULL, &result) != 0) {
+            fprintf(stderr, "the world cannot be made\n");
+            return 2;
+        }
+        nodes = result.nodes;
+        total.checks += result.checks;
+        total.simulated_s += result.simulated_s;
+        total.crashes += result.crashes;
+        for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
+            total.begun[kind] += result.begun[kind];
+        }
+        for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
+            total.told[code] += result.told[code];
+        }
+        if (result.failed) {
+            printf("seed %" PRIu64 " FAILED at %.6f s: invariant %s\n", options.seed,
+                   result.failed_s, result.failure);
+            failed = failures++ == 0 ? options : failed;
+        }
+    }
+    sim_print_totals(&total, stdout);
+    if (failures == 0) {
+        printf("all invariants hold under %" PRIu64 " seeds\n", seeds);
+        return 0;
+    }
+    printf("%" PRIu64 " of %" PRIu64 " seeds FAILED\n", failures, seeds);
+    print_replay(program, &failed, nodes);
+    return 1;
+}
+
 int main(int argc, char **argv) {
     sim_options options = {.scenario = "story", .seed = 1};
+    uint64_t seeds = 1;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0) {
             options.verbose = true;
@@ -64,31 +134,14 @@ int main(int argc, char **argv) {
             options.quick = true;
             continue;
         }
-        const char *why =
-            i + 1 < argc ? take(&options, argv[i], argv[i + 1]) : "a value is missing";
+        const char *why = i + 1 >= argc                     ? "a value is missing"
+                          : strcmp(argv[i], "--seeds") != 0 ? take(&options, argv[i], argv[i + 1])
+                          : number(argv[i + 1], 1000000, &seeds) && seeds > 0 ? NULL
+                                                                              : "how many seeds?";
         if (why != NULL) {
             return usage(why);
         }
         i++;
     }
-    sim_result result;
-    if (sim_play(&options, stdout, &result) != 0) {
-        fprintf(stderr, "the world cannot be made\n");
-        return 2;
-    }
-    if (result.failed) {
-        printf("FAILED at %.6f s: invariant %s\n", result.failed_s, result.failure);
-    } else {
-        printf("all invariants hold\n");
-    }
-    printf("%s --nodes %u --seed %" PRIu64, argv[0], result.nodes, options.seed);
-    if (options.minutes > 0) {
-        printf(" --minutes %u", options.minutes);
-    }
-    printf(" --scenario %s", options.scenario);
-    if (options.plant != SIM_PLANT_NONE) {
-        printf(" --plant %s", sim_plant_name(options.plant));
-    }
-    printf("%s\n", options.quick ? " --quick" : "");
-    return result.failed ? 1 : 0;
+    return seeds == 1 ? play_one(argv[0], &options) : play_many(argv[0], options, seeds);
 }

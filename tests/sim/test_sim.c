@@ -4,15 +4,18 @@
 
 #include "scenario.h"
 
+#define PLANT_SEEDS_MAX 8u
+
 static sim_result play(const char *scenario, uint64_t seed, sim_plant plant) {
-    sim_options options = {.scenario = scenario, .seed = seed, .minutes = 1, .plant = plant};
+    const sim_options options = {
+        .scenario = scenario, .seed = seed, .plant = plant, .minutes = 1, .quick = true};
     sim_result result;
     ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
     return result;
 }
 
 START_TEST(one_seed_is_one_run) {
-    static const char *const names[] = {"story", "partition", "crashes"};
+    static const char *const names[] = {"story", "partition", "crashes", "storm", "slow"};
     sim_result first = play(names[_i], 7, SIM_PLANT_NONE);
     sim_result again = play(names[_i], 7, SIM_PLANT_NONE);
     sim_result other = play(names[_i], 8, SIM_PLANT_NONE);
@@ -25,16 +28,52 @@ START_TEST(one_seed_is_one_run) {
 }
 END_TEST
 
+/* By which invariant each is noticed: that of which the message speaks. */
 static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1', [SIM_PLANT_SWAP] = '1',
     [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',  [SIM_PLANT_TRUST] = '3',
+    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
-    sim_result result = play("story", 1, (sim_plant)_i);
-    ck_assert_msg(result.failed, "%s", sim_plant_name((sim_plant)_i));
-    ck_assert_msg(result.failure[0] == invariants[_i], "%s: %s", sim_plant_name((sim_plant)_i),
-                  result.failure);
+    bool of_runtime = _i == SIM_PLANT_RESUME || _i == SIM_PLANT_ACK;
+    const char *name = sim_plant_name((sim_plant)_i);
+    sim_options options = {.scenario = of_runtime ? "all-faults" : "story",
+                           .plant = (sim_plant)_i,
+                           .minutes = of_runtime ? 0 : 1,
+                           .quick = true};
+    sim_result result = {.failed = false};
+    /* Not every run has a link that breaks at the worst moment. */
+    for (options.seed = 1; options.seed <= PLANT_SEEDS_MAX && !result.failed; options.seed++) {
+        ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
+    }
+    ck_assert_msg(result.failed, "%s is not noticed", name);
+    ck_assert_msg(result.failure[0] == invariants[_i], "%s: %s", name, result.failure);
+}
+END_TEST
+
+/* A scenario that says it has a fault has it, and its senders are told all there is to be told. */
+START_TEST(all_faults_are_there) {
+    sim_options options = {.scenario = "all-faults", .seed = 1, .nodes = 20, .quick = true};
+    sim_result result;
+    uint64_t begun[SIM_FAULT_KIND_COUNT] = {0};
+    uint64_t told[W4_REFUSAL_COUNT] = {0};
+    for (; options.seed <= 3; options.seed++) {
+        ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
+        ck_assert_msg(!result.failed, "%s", result.failure);
+        for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
+            begun[kind] += result.begun[kind];
+        }
+        for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
+            told[code] += result.told[code];
+        }
+    }
+    for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
+        ck_assert_msg(begun[kind] > 0, "%s", sim_fault_name((sim_fault_kind)kind));
+    }
+    ck_assert_uint_gt(told[W4_REFUSAL_NONE], 0);
+    ck_assert_uint_gt(told[W4_REFUSAL_BACKPRESSURE], 0);
+    ck_assert_uint_gt(told[W4_REFUSAL_DISCONNECTED], 0);
 }
 END_TEST
 
@@ -58,9 +97,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("sim");
     TCase *tc = tcase_create("sim");
-    tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, one_seed_is_one_run, 0, 3);
+    tcase_set_timeout(tc, 240);
+    tcase_add_loop_test(tc, one_seed_is_one_run, 0, 5);
     tcase_add_loop_test(tc, a_planted_fault_is_noticed, SIM_PLANT_NONE + 1, SIM_PLANT_COUNT);
+    tcase_add_test(tc, all_faults_are_there);
     tcase_add_test(tc, names);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
