@@ -57,6 +57,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "control, state or knowledge; that of the type when absent"},
     [CTL_OPTION_CAUSED_BY] = {CTL_OPTION_CAUSED_BY, "caused-by", 0, TEXT, "MSG_ID", "caused_by", 0, 0, NULL, false,
                         "the message it answers, which the agent got lately"},
+    [CTL_OPTION_DURABLE] = {CTL_OPTION_DURABLE, "durable", 0, FLAG, NULL, "durable", 0, 0, NULL, false,
+        "to one agent, which may be away: kept until it has dealt with it"},
     [CTL_OPTION_DEADLINE] = {CTL_OPTION_DEADLINE, "deadline", 0, INTEGER, "MS", "deadline_ms", 1, 604800000, NULL, false,
         "milliseconds after which it is not delivered any more"},
     [CTL_OPTION_TIMEOUT] = {CTL_OPTION_TIMEOUT, "timeout", 0, INTEGER, "S", NULL, 0, 86400, NULL, false,
@@ -153,8 +155,8 @@ OPTIONS(agents_options, CTL_OPTION_LOCAL);
 OPTIONS(facts_options, CTL_OPTION_STATE, CTL_OPTION_LIMIT, CTL_OPTION_OFFSET);
 OPTIONS(listen_options, CTL_OPTION_AS, CTL_OPTION_CAPABILITY, CTL_OPTION_NUMBER, CTL_OPTION_FULL);
 OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTION_WITH_STATE,
-        CTL_OPTION_SOURCE, CTL_OPTION_CHANNEL, CTL_OPTION_CAUSED_BY, CTL_OPTION_DEADLINE,
-        CTL_OPTION_TIMEOUT);
+        CTL_OPTION_SOURCE, CTL_OPTION_CHANNEL, CTL_OPTION_CAUSED_BY, CTL_OPTION_DURABLE,
+        CTL_OPTION_DEADLINE, CTL_OPTION_TIMEOUT);
 OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_OPEN, CTL_OPTION_NUMBER);
 OPTIONS(sign_options, CTL_OPTION_KEY);
 const ctl_option ctl_global_options[] = {

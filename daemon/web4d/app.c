@@ -173,6 +173,14 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
                                          config->limits.array_items, config->limits.string_bytes};
     c.protocol.agents_max = config->limits.agents_max;
     c.protocol.facts_max = config->limits.facts_max;
+    c.protocol.durable = (w4_durable_limits){
+        .age_us = (uint64_t)config->durable.age_s * W4_US_PER_S,
+        .receiver_messages = config->durable.receiver_messages,
+        .receiver_bytes = (size_t)config->durable.receiver_bytes,
+        .sender_messages = config->durable.sender_messages,
+        .sender_bytes = (size_t)config->durable.sender_bytes,
+        .bytes = (size_t)config->durable.bytes,
+    };
     c.mesh = W4_MESH_CONFIG_DEFAULT;
     (void)snprintf(c.mesh.name, sizeof c.mesh.name, "%s", config->node.name);
     (void)snprintf(c.mesh.version, sizeof c.mesh.version, "%s", W4_VERSION);

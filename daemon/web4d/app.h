@@ -116,6 +116,8 @@ void w4d_clients_work(w4d_app *app);   /* lines that have arrived */
 void w4d_clients_notify(w4d_app *app); /* what the node has for them */
 void w4d_clients_flush(w4d_app *app);  /* after the commit */
 void w4d_clients_close(w4d_app *app);
+/* Looks who takes the messages of the agent that is attached under that owner. */
+void w4d_agent_hears(w4d_app *app, uint64_t owner, uint64_t now_us);
 /* Speaks for nobody any more; the last connection of an agent detaches it. */
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us);
 /* It is about to send: from now on it is paused while something of its agent waits for room. */

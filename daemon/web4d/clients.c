@@ -101,14 +101,27 @@ static bool shared(const w4d_app *app, const w4d_client *client) {
     return false;
 }
 
+void w4d_agent_hears(w4d_app *app, uint64_t owner, uint64_t now_us) {
+    const w4d_client *client = NULL;
+    bool hears = false;
+    LIST_FOREACH (client, &app->clients, next) {
+        hears = hears || (client->agent_id[0] != '\0' && client->speaks_as == owner &&
+                          (client->subscribed & W4D_SUBSCRIBE_MESSAGE) != 0);
+    }
+    w4_protocol_agent_hears(w4_node_protocol(app->node), owner, hears, now_us);
+}
+
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
-    if (client->agent_id[0] != '\0' && !shared(app, client)) {
+    bool attached = client->agent_id[0] != '\0';
+    client->agent_id[0] = '\0';
+    client->subscribed = 0;
+    if (attached && shared(app, client)) {
+        w4d_agent_hears(app, client->speaks_as, now_us);
+    } else if (attached) {
         w4_protocol_agent_detach(w4_node_protocol(app->node), client->speaks_as, NULL, now_us);
         w4_mesh_agents_changed(w4_node_mesh(app->node), now_us);
     }
-    client->agent_id[0] = '\0';
     client->produces = false;
-    client->subscribed = 0;
     client->unacked_count = 0;
     /* Owners name what an agent is attached under, and another client may still stand under ours:
      * so the next attach of this one is under a new one. */
@@ -231,6 +244,9 @@ static void write_message(w4d_app *app, w4_json_writer *w, const w4_node_event *
         w4_json_member_bool(w, "paced", true);
     }
     w4d_write_time(w, "received_at", event->wall_us);
+    if (event->redelivered) {
+        w4_json_member_bool(w, "redelivered", true);
+    }
     w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, event->trust));
     w4_json_end_object(w);
 }

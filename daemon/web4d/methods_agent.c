@@ -48,7 +48,9 @@ static int hosted_key(w4d_call *call, const char *agent_id, w4_identity **ret_id
 }
 
 static int attach(w4d_call *call, const char *agent_id) {
-    w4_agent_attach request = {.agent_id = agent_id, .owner = call->client->speaks_as};
+    w4_agent_attach request = {.agent_id = agent_id,
+                               .owner = call->client->speaks_as,
+                               .deaf = (call->client->subscribed & W4D_SUBSCRIBE_MESSAGE) == 0};
     w4_pubkey pubkey;
     int r = 0;
     if (w4_json_string_equal(w4_json_get(call->params, "key"), "hosted")) {
@@ -136,6 +138,7 @@ int w4d_agent_attach(w4d_call *call) {
         return r;
     }
     memcpy(client->agent_id, agent_id, sizeof agent_id);
+    w4d_agent_hears(call->app, client->speaks_as, call->now_us);
     w4_agent_info info;
     if (!w4_protocol_agent_find(w4_node_protocol(call->app->node), client->speaks_as, agent_id,
                                 &info)) {
@@ -226,6 +229,7 @@ int w4d_agent_send(w4d_call *call) {
         .channel = w4_json_get(call->params, "channel"),
         .caused_by = w4_json_string_raw(w4_json_get(call->params, "caused_by")),
     };
+    request.durable = w4_json_is_true(w4_json_get(call->params, "durable"));
     w4_json family = w4_json_get(call->params, "protocol");
     if (w4_json_exists(family)) {
         (void)w4_family_from_name(w4_json_string_raw(family), &request.family);
@@ -298,6 +302,15 @@ int w4d_agent_ack(w4d_call *call) {
             waiting = true;
         }
     }
+    bool durable = false;
+    r = w4_protocol_agent_ack(w4_node_protocol(call->app->node), client->speaks_as,
+                              client->agent_id, msg_id, call->now_us, &durable, &call->refused);
+    if (r != 0) {
+        return r;
+    }
+    /* Once it has been answered the message does not come again. */
+    client->promised = client->promised || durable;
+    waiting = waiting || durable;
     w4_json_begin_object(call->result);
     w4_json_member_bool(call->result, "acknowledged", waiting);
     w4_json_end_object(call->result);

@@ -121,6 +121,10 @@ typedef struct w4_config {
         uint32_t claims_max, raise_after, lower_after;
     } lip;
     struct {
+        uint32_t age_s, receiver_messages, sender_messages;
+        uint64_t receiver_bytes, sender_bytes, bytes;
+    } durable;
+    struct {
         uint32_t depth, repeats, budget;
     } chain;
     struct {

@@ -237,6 +237,17 @@ static const w4_schema_row lip_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema lip = {lip_rows, true, NULL};
 
+static const w4_schema_row durable_rows[] = {
+    INTEGER("age_s",             LIVE, 600, 31536000, "604800",
+            "seconds after its time stamp that a durable message is kept"),
+    INTEGER("receiver_messages", LIVE, 1, 65536, "4096", "durable messages that wait for one agent"),
+    INTEGER("receiver_bytes",    LIVE, 262144, GIB, "67108864", "bytes of them"),
+    INTEGER("sender_messages",   LIVE, 1, 65536, "4096", "durable messages of one agent that wait here, or for one agent here"),
+    INTEGER("sender_bytes",      LIVE, 262144, GIB, "67108864", "bytes of them"),
+    INTEGER("bytes",             LIVE, 262144, 64 * GIB, "268435456", "bytes of all that wait to be sent, and of all that wait for agents here"),
+    W4_SCHEMA_END};
+static const w4_schema durable = {durable_rows, true, NULL};
+
 static const w4_schema_row chain_rows[] = {
     INTEGER("depth",   LIVE, 1, 1000, "16",  "answers between a message and the one that began its chain"),
     INTEGER("repeats", LIVE, 1, 16,   "3",   "how often one agent may speak in a chain"),
@@ -279,6 +290,7 @@ static const w4_schema_row table_rows[] = {
     OBJECT("cip",     &cip,           "facts and handshakes of agents"),
     OBJECT("hcp",     &hcp,           "people, through their agents"),
     OBJECT("lip",     &lip,           "what comes from the internet"),
+    OBJECT("durable", &durable,       "messages that are kept until their agent has dealt with them"),
     OBJECT("chain",   &chain,         "messages that answer messages, of all families"),
     OBJECT("limits",  &limits,        "bounds"),
     OBJECT("log",     &log_schema,    "logging"),
@@ -335,6 +347,12 @@ const w4_config_binding w4_config_bindings[] = {
     {"/lip/claims_max",           W4_CONFIG_U32,  AT(lip.claims_max),           0, 0},
     {"/lip/raise_after",          W4_CONFIG_U32,  AT(lip.raise_after),          0, 0},
     {"/lip/lower_after",          W4_CONFIG_U32,  AT(lip.lower_after),          0, 0},
+    {"/durable/age_s",            W4_CONFIG_U32,  AT(durable.age_s),            0, 0},
+    {"/durable/receiver_messages", W4_CONFIG_U32, AT(durable.receiver_messages), 0, 0},
+    {"/durable/receiver_bytes",   W4_CONFIG_U64,  AT(durable.receiver_bytes),   0, 0},
+    {"/durable/sender_messages",  W4_CONFIG_U32,  AT(durable.sender_messages),  0, 0},
+    {"/durable/sender_bytes",     W4_CONFIG_U64,  AT(durable.sender_bytes),     0, 0},
+    {"/durable/bytes",            W4_CONFIG_U64,  AT(durable.bytes),            0, 0},
     {"/chain/depth",              W4_CONFIG_U32,  AT(chain.depth),              0, 0},
     {"/chain/repeats",            W4_CONFIG_U32,  AT(chain.repeats),            0, 0},
     {"/chain/budget",             W4_CONFIG_U32,  AT(chain.budget),             0, 0},

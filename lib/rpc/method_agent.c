@@ -56,6 +56,7 @@ static const w4_schema_row agent_send_params[] = {
     RPC_OBJECT("source", O_, NULL, "lip: required"),
     RPC_ENUM("channel", O_, w4_rpc_channels, "that of its type when absent"),
     RPC_UUID("caused_by", O_, "msg_id of the message it answers, which the agent got lately"),
+    RPC_BOOL("durable", O_, "to one agent: kept at both ends until it has acknowledged it"),
     RPC_INTEGER("deadline_ms", O_, 1, 604800000, "not delivered by then: timed_out"),
     W4_SCHEMA_END};
 PARAMS(agent_send);
@@ -125,6 +126,7 @@ static const w4_schema_row agent_message_rows[] = {
     RPC_ARRAY("path", R_, 32, &w4_item_fingerprint, "nodes it came through, the first one first"),
     RPC_TIME("received_at", R_, "when this node took it"),
     RPC_BOOL("paced", O_, "true: the human it is for, or from, is under pressure or unclear"),
+    RPC_BOOL("redelivered", O_, "true: durable, and this agent may have been given it before"),
     W4_SCHEMA_END};
 static const w4_schema agent_message = {agent_message_rows, true, NULL};
 
