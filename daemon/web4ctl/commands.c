@@ -191,6 +191,7 @@ const ctl_command ctl_commands[] = {
     {"listen",          NULL,                listen_options,     ctl_run_listen, M(COUNT), V(message),      false, "attach as an agent; print each envelope it gets as a line of JSON"},
     {"send",            send_arguments,      send_options,       ctl_run_send,   M(COUNT), V(sent),         false, "send a message as an agent, and tell what became of it"},
     {"watch",           NULL,                watch_options,      ctl_run_watch,  M(EVENTS_WATCH), V(event), false, "events of the node as they happen"},
+    {"facts why",       fact_argument,       NULL,               ASK, M(FACTS_WHY),      V(fact_why),       false, "why a fact stands where it stands, part by part"},
     {"claims list",     NULL,                facts_options,      ASK, M(CLAIMS_LIST),    V(claims),         true,  "claims from the internet that agents brought"},
     {"claims show",     claim_argument,      NULL,               ASK, M(CLAIMS_SHOW),    V(claim),          false, "one claim with everybody who spoke to it"},
     {"sources list",    NULL,                consent_options,    ASK, M(SOURCES_LIST),   V(sources),        true,  "sources of claims, with their tiers"},

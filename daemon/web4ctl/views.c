@@ -359,6 +359,20 @@ static const ctl_column consent_record[] = {
     END};
 const ctl_view ctl_view_consent = {RECORD, NULL, "/human", consent_record, NULL, NULL};
 
+static const ctl_column fact_why_record[] = {
+    {"Fact",      "/id",        CTL_TEXT, 0},
+    {"State",     "/state",     CTL_STATE, 0},
+    {"Statement", "/statement", CTL_TEXT, 0},
+    {"Missing",   "/missing",   CTL_TEXT, 0},
+    END};
+static const ctl_column condition_columns[] = {
+    {"CONDITION", "/condition", CTL_TEXT, 0},
+    {"HOLDS",     "/holds",     CTL_YES, 0},
+    {"WHY",       "/why",       CTL_TEXT, 0},
+    END};
+static const ctl_view fact_conditions = {TABLE, "The rule, part by part", "/conditions", condition_columns, NULL, &confirmations};
+const ctl_view ctl_view_fact_why = {RECORD, NULL, "/fact", fact_why_record, NULL, &fact_conditions};
+
 static const ctl_column graph_nodes[] = {
     {"NODE",      "/fingerprint", CTL_SHORT, 0},
     {"NAME",      "/name",        CTL_CUT, 0},

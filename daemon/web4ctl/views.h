@@ -26,6 +26,7 @@ extern const ctl_view ctl_view_trust_why;
 extern const ctl_view ctl_view_agents;
 extern const ctl_view ctl_view_facts;
 extern const ctl_view ctl_view_fact;
+extern const ctl_view ctl_view_fact_why;
 extern const ctl_view ctl_view_graph;
 extern const ctl_view ctl_view_event;
 extern const ctl_view ctl_view_message;

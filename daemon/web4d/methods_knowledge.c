@@ -119,22 +119,42 @@ int w4d_facts_list(w4d_call *call) {
     return 0;
 }
 
-int w4d_facts_show(w4d_call *call) {
-    const w4_protocol *protocol = w4_node_protocol(call->app->node);
+/* The fact that is meant. 0, or 1 refused. */
+static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
     char name[W4_RPC_NAME_MAX + 1] = "";
     (void)w4d_param_text(call, "fact", name, sizeof name);
+    uint32_t found =
+        w4_protocol_fact_find(w4_node_protocol(call->app->node), w4_bytes_from_text(name), ret_id);
+    return found == 1 ? 0
+                      : w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/fact",
+                                   found == 0 ? "no such fact here"
+                                              : "that means several facts: give more of the id");
+}
+
+static int show_fact(w4d_call *call, bool why) {
+    const w4_protocol *protocol = w4_node_protocol(call->app->node);
     char id[W4_UUID_LEN + 1];
-    uint32_t found = w4_protocol_fact_find(protocol, w4_bytes_from_text(name), id);
-    if (found != 1) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/fact",
-                          found == 0 ? "no such fact here"
-                                     : "that means several facts: give more of the id");
+    int r = fact_param(call, id);
+    if (r != 0) {
+        return r;
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "fact");
     (void)w4_protocol_fact_write(protocol, id, call->result);
+    if (why) {
+        w4_json_name(call->result, "conditions");
+        (void)w4_protocol_fact_why(protocol, id, call->result);
+    }
     w4_json_end_object(call->result);
     return 0;
+}
+
+int w4d_facts_show(w4d_call *call) {
+    return show_fact(call, false);
+}
+
+int w4d_facts_why(w4d_call *call) {
+    return show_fact(call, true);
 }
 
 /* ---- graph.show */

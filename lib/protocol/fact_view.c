@@ -186,3 +186,125 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     w4_buffer_deinit(&v.text);
     return v.error;
 }
+
+/* ---- why it stands where it stands: each part of the rule, whether it holds, and by what */
+
+typedef struct condition {
+    const char *name;
+    /* Holds? Writes why, for people. */
+    bool (*look)(const w4_fact *fact, const w4_acceptance *rule, const w4_judgement *tally,
+                 char why[static WHY_MAX]);
+} condition;
+
+static bool look_at_proposer(const w4_fact *fact, const w4_acceptance *rule,
+                             const w4_judgement *tally, char why[static WHY_MAX]) {
+    (void)tally;
+    w4_trust_state now = w4_trust_book_state(rule->trust, W4_TRUST_AGENT, &fact->proposer);
+    snprintf(why, WHY_MAX, "%.100s is %s here, and was %s when it proposed", fact->agent_id,
+             w4_trust_state_name(W4_TRUST_AGENT, now),
+             w4_trust_state_name(W4_TRUST_AGENT, fact->proposer_trust));
+    return now != W4_TRUST_UNTRUSTED && now != W4_TRUST_BLOCKED;
+}
+
+static bool look_at_decision(const w4_fact *fact, const w4_acceptance *rule,
+                             const w4_judgement *tally, char why[static WHY_MAX]) {
+    (void)tally;
+    bool free = w4_facts_decision_free(rule->facts, fact, rule->trust);
+    snprintf(why, WHY_MAX,
+             free ? "%.150s stands for no other statement"
+                  : "%.150s stands for another statement already",
+             fact->decision_id);
+    return free;
+}
+
+static bool look_at_causes(const w4_fact *fact, const w4_acceptance *rule,
+                           const w4_judgement *tally, char why[static WHY_MAX]) {
+    (void)tally;
+    w4_missing missing = w4_facts_causes_missing(rule->facts, fact);
+    if (missing != W4_MISSING_NOTHING) {
+        snprintf(why, WHY_MAX, "waits for %s", missing_texts[missing]);
+    } else {
+        snprintf(why, WHY_MAX,
+                 fact->link_count == 0 ? "it follows from nothing else"
+                                       : "all it follows from is known here");
+    }
+    return missing == W4_MISSING_NOTHING;
+}
+
+/* Names of those whose word of that stance counts, as far as they fit. */
+static void name_voices(const w4_fact *fact, const w4_acceptance *rule, w4_stance stance,
+                        char why[static WHY_MAX]) {
+    size_t len = strlen(why);
+    const char *between = ": ";
+    for (uint32_t i = 0; i < fact->vote_count && len + 104 < WHY_MAX; i++) {
+        const w4_vote *vote = &fact->votes[i];
+        if (vote->decision == stance && !w4_fact_vote_void(fact, vote, stance, rule)) {
+            len += (size_t)snprintf(why + len, WHY_MAX - len, "%s%.100s", between, vote->agent_id);
+            between = ", ";
+        }
+    }
+}
+
+static bool look_at_confirmations(const w4_fact *fact, const w4_acceptance *rule,
+                                  const w4_judgement *tally, char why[static WHY_MAX]) {
+    snprintf(why, WHY_MAX, "%u of %u by trusted agents, not the proposer%s", tally->confirmations,
+             rule->quorum, rule->distinct_nodes ? ", on different nodes" : "");
+    name_voices(fact, rule, W4_STANCE_CONFIRM, why);
+    return tally->confirmations >= rule->quorum;
+}
+
+static bool look_at_challenges(const w4_fact *fact, const w4_acceptance *rule,
+                               const w4_judgement *tally, char why[static WHY_MAX]) {
+    (void)fact;
+    if (tally->challenge) {
+        snprintf(why, WHY_MAX,
+                 "%.100s doubts it (%s); it ends by their own confirmation, or by %u after it",
+                 tally->challenge->agent_id, w4_doubt_name(tally->challenge->doubt),
+                 rule->quorum + 1);
+    } else {
+        snprintf(why, WHY_MAX, "no trusted agent doubts it");
+    }
+    return tally->challenge == NULL;
+}
+
+static bool look_at_rejections(const w4_fact *fact, const w4_acceptance *rule,
+                               const w4_judgement *tally, char why[static WHY_MAX]) {
+    snprintf(why, WHY_MAX, "%u of %u that end it", tally->rejections, W4_FACT_REJECTIONS);
+    name_voices(fact, rule, W4_STANCE_REJECT, why);
+    return tally->rejections < W4_FACT_REJECTIONS;
+}
+
+static bool look_at_ease(const w4_fact *fact, const w4_acceptance *rule, const w4_judgement *tally,
+                         char why[static WHY_MAX]) {
+    (void)tally;
+    const char *text = fact->accepted_us != 0 ? "it was accepted before"
+                       : rule->overloaded     ? "an agent of this node is overloaded"
+                                              : "no agent of this node is overloaded";
+    snprintf(why, WHY_MAX, "%s", text);
+    return !rule->overloaded || fact->accepted_us != 0;
+}
+
+static const condition conditions[] = {
+    {"proposer", look_at_proposer},
+    {"decision", look_at_decision},
+    {"causes", look_at_causes},
+    {"confirmations", look_at_confirmations},
+    {"challenges", look_at_challenges},
+    {"rejections", look_at_rejections},
+    {"ease", look_at_ease},
+};
+
+void w4_fact_conditions_write(const w4_fact *fact, const w4_acceptance *rule, w4_json_writer *w) {
+    w4_judgement tally = w4_fact_tally(fact, rule);
+    w4_json_begin_array(w);
+    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+        char why[WHY_MAX];
+        bool holds = conditions[i].look(fact, rule, &tally, why);
+        w4_json_begin_object(w);
+        w4_json_member_string(w, "condition", conditions[i].name);
+        w4_json_member_bool(w, "holds", holds);
+        w4_json_member_string(w, "why", why);
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+}

@@ -655,6 +655,15 @@ bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer
     return true;
 }
 
+bool w4_protocol_fact_why(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    if (fact) {
+        w4_acceptance rule = w4_knowledge_rule(p);
+        w4_fact_conditions_write(fact, &rule, w);
+    }
+    return fact != NULL;
+}
+
 bool w4_protocol_fact_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
                            char ret_id[static 37]) {
     return w4_facts_next_of(p->facts, state, cursor, ret_id);

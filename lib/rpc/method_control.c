@@ -266,6 +266,20 @@ static const w4_schema_row facts_show_result[] = {
     W4_SCHEMA_END};
 RESULT(facts_show);
 
+const w4_schema w4_params_facts_why = {facts_show_params, true, NULL};
+static const w4_schema_row condition_rows[] = {
+    RPC_LABEL("condition", R_, "a part of the rule of acceptance"),
+    RPC_BOOL("holds", R_, "as this node sees it now"),
+    RPC_TEXT("why", R_, 255, "by what"),
+    W4_SCHEMA_END};
+static const w4_schema condition = {condition_rows, true, NULL};
+static const w4_schema_row condition_item = RPC_ITEM(&condition);
+static const w4_schema_row facts_why_result[] = {
+    RPC_OBJECT("fact", R_, &w4_rpc_fact, "with who confirmed, rejected and doubted"),
+    RPC_ARRAY("conditions", R_, 16, &condition_item, "the rule, part by part"),
+    W4_SCHEMA_END};
+RESULT(facts_why);
+
 /* ---- graph.show */
 static const char *const relations[] = {"routes", "trusts", "invokes", NULL};
 static const w4_schema_row graph_node_rows[] = {

@@ -27,6 +27,7 @@ W4_METHOD_SCHEMA(consent_show);
 W4_METHOD_SCHEMA(agents_list);
 W4_METHOD_SCHEMA(facts_list);
 W4_METHOD_SCHEMA(facts_show);
+W4_METHOD_SCHEMA(facts_why);
 W4_METHOD_SCHEMA(claims_list);
 W4_METHOD_SCHEMA(claims_show);
 W4_METHOD_SCHEMA(sources_list);
