@@ -631,10 +631,63 @@ START_TEST(fact_is_shown) {
 }
 END_TEST
 
+/* Does that part of the rule hold at node 3, and does why say that? */
+static void expect_condition(world *w, const char *fact, const char *name, bool holds,
+                             const char *word) {
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    w4_json_document doc = {0};
+    w4_json_writer writer;
+    w4_json_writer_init(&writer, &text);
+    ck_assert(w4_protocol_fact_why(w->nodes[3].protocol, fact, &writer));
+    ck_assert_int_eq(writer.error, 0);
+    ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    unsigned found = 0;
+    for (w4_json_iterator i = w4_json_first(w4_json_root(&doc)); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        char why[256] = "";
+        w4_json_string_copy(w4_json_get(i.value, "why"), why, sizeof why);
+        if (w4_json_string_equal(w4_json_get(i.value, "condition"), name)) {
+            ck_assert_msg(w4_json_is_true(w4_json_get(i.value, "holds")) == holds, "%s: %s", name,
+                          why);
+            ck_assert_msg(strstr(why, word) != NULL, "%s: %s", name, why);
+            found++;
+        }
+    }
+    ck_assert_uint_eq(found, 1);
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&text);
+}
+
+START_TEST(why_is_told_part_by_part) {
+    world *w = five(true);
+    char fact[37], other[37];
+    propose(w, "ada", "a", "d-1", fact);
+    expect_condition(w, fact, "proposer", true, "ada is trusted");
+    expect_condition(w, fact, "decision", true, "d-1");
+    expect_condition(w, fact, "causes", true, "nothing else");
+    expect_condition(w, fact, "confirmations", false, "0 of 2");
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    expect_condition(w, fact, "confirmations", false, "1 of 2");
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    expect_condition(w, fact, "confirmations", true, "ben, cho");
+    vote(w, "dan", "FACT_CHALLENGE", fact);
+    expect_condition(w, fact, "challenges", false, "dan doubts");
+    vote(w, "dan", "FACT_REJECT", fact);
+    expect_condition(w, fact, "rejections", true, "1 of 2 that end it: dan");
+    propose(w, "ben", "b", "d-1", other);
+    expect_condition(w, other, "decision", false, "another statement");
+    world_trust(w, 3, "ada", W4_TRUST_UNTRUSTED);
+    expect_condition(w, fact, "proposer", false, "untrusted here, and was trusted");
+    ck_assert(!w4_protocol_fact_why(w->nodes[3].protocol, "no", NULL));
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("facts");
     TCase *tcase = tcase_create("facts");
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, why_is_told_part_by_part);
     tcase_add_test(tcase, two_on_one_node_are_one);
     tcase_add_test(tcase, claimed_agent_stays_where_it_is);
     tcase_add_test(tcase, one_node_may_be_enough_by_config);
