@@ -332,6 +332,8 @@ typedef struct passes {
 #define YES W4_REFUSAL_NONE
 #define UNTR W4_REFUSAL_UNTRUSTED
 #define BLACK W4_REFUSAL_BLACKLISTED
+#define NOTF W4_REFUSAL_NOT_FOUND
+#define KEPT W4_REFUSAL_COUNT /* passes, and waits for its sender to be trusted */
 #define CONS W4_REFUSAL_CONSENT_REQUIRED
 #define HUMAN                                                                                      \
     "{\"human\":{\"affect\":\"calm\",\"clarity\":50,\"consent\":\"granted\",\"presence\":"         \
@@ -350,8 +352,8 @@ static const passes gate[] = {
     {W4_TYPE_HCP_STATE_UPDATE,   "{\"affect\":\"calm\",\"clarity\":50,\"consent\":\"granted\",\"presence\":\"focused\",\"pressure\":10}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
     {W4_TYPE_HCP_INTENT,         "{\"goal\":\"align\",\"priority\":\"low\",\"topic\":\"work\"}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
     {W4_TYPE_HCP_DECISION,       "{\"alternatives\":[\"a\"],\"decision\":\"d\",\"rationale\":\"r\"}", NULL, HUMAN, {CONS, CONS, CONS, BLACK}},
-    {W4_TYPE_LIP_FETCH,          "{\"query\":\"q\"}", SOURCE, NULL, {UNTR, YES, YES, BLACK}},
-    {W4_TYPE_LIP_EVIDENCE,       "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[\"e\"]}", SOURCE, NULL, {UNTR, YES, YES, BLACK}},
+    {W4_TYPE_LIP_FETCH,          "{\"query\":\"q\"}", SOURCE, NULL, {UNTR, NOTF, NOTF, BLACK}},
+    {W4_TYPE_LIP_EVIDENCE,       "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[\"e\"]}", SOURCE, NULL, {UNTR, KEPT, YES, BLACK}},
     {W4_TYPE_LIP_EVIDENCE,       "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[]}", SOURCE, NULL, {UNTR, W4_REFUSAL_NO_PROVENANCE, W4_REFUSAL_NO_PROVENANCE, BLACK}},
 };
 /* clang-format on */
@@ -365,7 +367,10 @@ START_TEST(trust_gate) {
                                   .payload = row->payload,
                                   .source = row->source,
                                   .state = row->state});
-        if (row->codes[state] != W4_REFUSAL_NONE) {
+        if (row->codes[state] == KEPT) {
+            ck_assert_ptr_null(world_last(w, 0, W4_PROTOCOL_EVENT_REJECTED));
+            ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVER, NULL, "ada"), 0);
+        } else if (row->codes[state] != W4_REFUSAL_NONE) {
             expect_refused(w, row->codes[state]);
         } else {
             const logged *refused = world_last(w, 0, W4_PROTOCOL_EVENT_REJECTED);
