@@ -74,9 +74,9 @@ struct tc_rule {
     const char *name;
     const char *help; /* what must be so */
     void (*run)(tc_world *w);
-    tc_level level;
     const tc_weather *weather; /* seeded: a run for each seed; NULL: one run */
-    bool own_scene;            /* a and b are not wanted */
+    tc_level level;
+    bool own_scene; /* a and b are not wanted */
 };
 
 /* All rules in the order they run; *ret_count of them. */

@@ -381,7 +381,7 @@ static int highest_descriptor(void) {
     const struct dirent *entry;
     int highest = 2;
     while (folder && (entry = readdir(folder))) {
-        int number = entry->d_name[0] == '.' ? 0 : atoi(entry->d_name);
+        int number = (int)strtol(entry->d_name, NULL, 10); /* of "." and "..": 0 */
         highest = number > highest && number != dirfd(folder) ? number : highest;
     }
     if (folder) {

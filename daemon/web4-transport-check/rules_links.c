@@ -14,6 +14,7 @@ static void links_come_up(tc_world *w) {
         return;
     }
     TC_NEED(w, near->dialled && !far->dialled, "dialled is wrong");
+    TC_NEED(w, near->remote && far->remote, "remote is NULL");
     TC_NEED(w, strcmp(near->remote, w->bound) == 0, "remote of what was dialled is %s, not %s",
             near->remote, w->bound);
     const char *prefix = w->subject->backend->prefix;
@@ -301,6 +302,9 @@ static void nothing_follows(tc_world *w, w4_link *link) {
     w4_transport_event event;
     TC_NEED(w, !tc_next_until(w, w->b, tc_now(w) + 5 * W4_US_PER_MS, &event), "%s came after GONE",
             tc_kind_name(event.kind));
+    const char *prefix = w->subject->backend->prefix;
+    TC_NEED(w, strncmp(link->remote, prefix, strlen(prefix)) == 0,
+            "remote is not good until the link is closed");
 }
 
 static void the_end_is_told(tc_world *w) {

@@ -87,7 +87,7 @@ bool tc_rule_has_seed(const tc_rule *rule, const tc_seeds *seeds) {
     uint64_t place = 0;
     uint64_t count;
     place_of(rule, &place, &count);
-    return seeds->seed % count == (place + 1) % count;
+    return count > 0 && seeds->seed % count == (place + 1) % count;
 }
 
 static void run_seeds(const tc_subject *subject, const tc_rule *rule, const tc_seeds *seeds,
