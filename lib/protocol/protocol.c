@@ -626,7 +626,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_cip_handshakes_deadline(p));
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
     w4_router_wake(p, w4_durable_deadline(p, now_us));
-    w4_router_wake(p, w4_receipts_deadline(&p->receipts));
+    w4_router_wake(p, w4_receipts_deadline(&p->receipts, now_us));
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {

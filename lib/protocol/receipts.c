@@ -249,8 +249,8 @@ void w4_receipts_peer_down(w4_receipts *receipts, const w4_fingerprint *node) {
     }
 }
 
-uint64_t w4_receipts_deadline(const w4_receipts *receipts) {
-    return receipts->count > 0 ? receipts->again_us : W4_NEVER;
+uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
+    return receipts->count > 0 && receipts->again_us > now_us ? receipts->again_us : W4_NEVER;
 }
 
 /* ---- taking */

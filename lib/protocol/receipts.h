@@ -27,7 +27,9 @@ int w4_receipts_say(w4_protocol *p, uint64_t now_us);
 int w4_receipts_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
                             bool *ret_known);
 void w4_receipts_peer_down(w4_receipts *receipts, const w4_fingerprint *node);
-uint64_t w4_receipts_deadline(const w4_receipts *receipts);
+/* When to try again after a session took none. Those that wait for a commit are not due: who
+ * commits says them, and while the store fails nothing else helps. */
+uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us);
 
 /* Handler of the pipeline. */
 int w4_receipts_take(w4_protocol *p, w4_inbound *in);

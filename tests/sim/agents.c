@@ -9,6 +9,7 @@
 #define LONG_TEXT_MAX 15000u /* of one string */
 #define BURST_EVERY_US (500 * W4_US_PER_MS)
 #define BREAK_WITHIN_US (400 * W4_US_PER_MS)
+#define DURABLE_ONE_IN 4u
 #define STRAY_ONE_IN 8u /* words go to anybody, not to a neighbour */
 
 int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent) {
@@ -31,7 +32,8 @@ int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent
                                .family = W4_FAMILY_CIP,
                                .type = w4_bytes_from_text(word->type),
                                .to = w4_bytes_from_text(word->to),
-                               .payload = w4_json_root(&doc)};
+                               .payload = w4_json_root(&doc),
+                               .durable = word->kind == SIM_KIND_DURABLE};
     if (word->channel < W4_CHANNEL_KIND_COUNT) {
         request.channel = w4_json_root(&name);
     }
@@ -51,7 +53,7 @@ int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent
             target = (int)sim_node_of_agent(world, &f)->index;
         }
         w4_channel_kind kind = word->channel < W4_CHANNEL_KIND_COUNT ? word->channel
-                               : word->kind == SIM_KIND_TALK         ? W4_CHANNEL_CONTROL
+                               : word->kind >= SIM_KIND_TALK         ? W4_CHANNEL_CONTROL
                                                                      : W4_CHANNEL_KNOWLEDGE;
         *ret_sent =
             sim_ledger_sent(p->ledger, node, word->kind, target, kind, word->about, &receipt);
@@ -146,7 +148,8 @@ static void propose(play *p) {
 }
 
 /* One agent to one other, about nothing. */
-static void talk(play *p, sim_node *node, const sim_node *other, w4_channel_kind channel) {
+static void talk(play *p, sim_node *node, const sim_node *other, w4_channel_kind channel,
+                 sim_kind kind) {
     char to[W4_FINGERPRINT_TEXT_LEN + 1];
     const sim_sent *sent = NULL;
     if (!sim_is_ready(node) || other == node) {
@@ -162,7 +165,7 @@ static void talk(play *p, sim_node *node, const sim_node *other, w4_channel_kind
     const sim_word word = {.type = "INTENT",
                            .to = to,
                            .payload = p->payload,
-                           .kind = SIM_KIND_TALK,
+                           .kind = kind,
                            .channel = channel,
                            .about = ""};
     (void)sim_agent_send(p, node, &word, &sent);
@@ -182,7 +185,7 @@ static void burst(play *p) {
     const sim_node *other = draw_other(p, node);
     w4_channel_kind channel = draw_channel(p);
     for (unsigned i = 0; i < p->scenario->burst; i++) {
-        talk(p, node, other, channel);
+        talk(p, node, other, channel, SIM_KIND_TALK);
     }
     if (sim_below(p->world, 3) != 0) {
         sim_run(p->world, p->world->now_us + sim_below(p->world, BREAK_WITHIN_US));
@@ -200,7 +203,9 @@ void sim_agents_talk(play *p) {
         p->next_talk_us += p->scenario->talk_every_us;
         sim_node *node = draw_node(p);
         if (sim_is_ready(node)) {
-            talk(p, node, draw_other(p, node), draw_channel(p));
+            bool durable = sim_below(p->world, DURABLE_ONE_IN) == 0;
+            talk(p, node, draw_other(p, node), draw_channel(p),
+                 durable ? SIM_KIND_DURABLE : SIM_KIND_TALK);
         }
     }
     while (p->scenario->burst > 0 && now_us >= p->next_burst_us) {

@@ -1,5 +1,7 @@
 #include "ledger.h"
 
+#include "durables.h"
+
 #include "envelope/envelope.h"
 
 #include <inttypes.h>
@@ -30,6 +32,7 @@ typedef struct known {
 
 struct sim_ledger {
     sim_world *world;
+    sim_durables *durables;
     sim_plant plant;
     uint64_t seen; /* messages that came out */
     uint64_t turns;
@@ -90,9 +93,14 @@ void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
     ledger->unkept = (sim_sent **)calloc(n, sizeof *ledger->unkept);
     ledger->totals = (sim_totals *)calloc(n, sizeof *ledger->totals);
     if (ledger->numbers == NULL || ledger->flows == NULL || ledger->anchors == NULL ||
-        ledger->totals == NULL || ledger->unkept == NULL) {
+        ledger->totals == NULL || ledger->unkept == NULL ||
+        sim_durables_new(world, &ledger->durables) != 0) {
         abort();
     }
+}
+
+sim_durables *sim_ledger_durables(const sim_ledger *ledger) {
+    return ledger->durables;
 }
 
 static void sent_free(sim_sent *sent) {
@@ -108,6 +116,7 @@ sim_ledger *sim_ledger_free(sim_ledger *ledger) {
     if (ledger == NULL) {
         return NULL;
     }
+    sim_durables_free(ledger->durables);
     sim_sent *sent = NULL;
     sim_sent *next = NULL;
     HASH_ITER (hh, ledger->sent, sent, next) {
@@ -185,6 +194,9 @@ sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int
     sent->next_unkept = ledger->unkept[node->index];
     ledger->unkept[node->index] = sent;
     ledger->totals[node->index].sent++;
+    if (kind == SIM_KIND_DURABLE) {
+        sim_durables_sent(ledger->durables, sent);
+    }
     return sent;
 }
 
@@ -281,7 +293,13 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
                  envelope.msg_id, node->name);
         return;
     }
-    bool counts = sim_ledger_find(ledger, envelope.msg_id) != NULL;
+    const sim_sent *said = sim_ledger_find(ledger, envelope.msg_id);
+    if (said != NULL && said->kind == SIM_KIND_DURABLE) {
+        sim_durables_arrived(ledger->durables, node, said, event->redelivered);
+        ledger->totals[node->index].arrived++;
+        return;
+    }
+    bool counts = said != NULL;
     bool now = counts && ++ledger->seen == PLANT_AFTER;
     if (counts && ledger->plant == SIM_PLANT_LOSE && ledger->seen % PLANT_AFTER == 0) {
         return;
@@ -399,14 +417,18 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
 bool sim_ledger_owes(const sim_ledger *ledger, const sim_sent *sent, bool patient) {
     const sim_node *from = &ledger->world->nodes[sent->from];
     return sent->kept && from->node != NULL && from->life == sent->life &&
-           sent->outcomes != sent->recipients && (patient || !sent->stored);
+           sent->outcomes != sent->recipients && sent->kind != SIM_KIND_DURABLE &&
+           (patient || !sent->stored);
 }
 
 void sim_ledger_settle(sim_ledger *ledger, bool patient) {
     sim_world *world = ledger->world;
+    sim_durables_check(ledger->durables, NULL);
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
         const sim_node *from = &world->nodes[sent->from];
-        check_arrivals(ledger, sent);
+        if (sent->kind != SIM_KIND_DURABLE) {
+            check_arrivals(ledger, sent);
+        }
         if (sim_ledger_owes(ledger, sent, patient)) {
             sim_fail(world,
                      "1: %s of %s, accepted at %.6f s for %u, has %u outcomes when all is quiet",
@@ -477,6 +499,9 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
         ledger->unkept[node->index] = sent->next_unkept;
         sent->kept = true;
         ledger->totals[node->index].kept++;
+    }
+    if (w4_node_durable(node->node)) {
+        sim_durables_turned(ledger->durables, node);
     }
     check_bounds(ledger, node);
     if (ledger->plant == SIM_PLANT_TRUST && ledger->seen == PLANT_AFTER) {
@@ -647,7 +672,8 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
         }
     }
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
-        if (sent->from == node->index && sent->kept && sent->stored) {
+        if (sent->from == node->index && sent->kept && sent->stored &&
+            sent->kind != SIM_KIND_DURABLE) {
             const char *about = sent->kind == SIM_KIND_PROPOSE ? sent->msg_id : sent->fact;
             if (state_of_fact(ledger, node, about) == W4_FACT_STATE_COUNT) {
                 sim_fail(ledger->world, "5: %s promised to keep %s, and has it no more", node->name,
@@ -688,6 +714,7 @@ uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code) {
 
 void sim_ledger_died(sim_ledger *ledger, sim_node *node) {
     ledger->unkept[node->index] = NULL; /* never acknowledged */
+    sim_durables_died(ledger->durables, node);
 }
 
 void sim_ledger_totals(const sim_ledger *ledger, unsigned node, sim_totals *ret_totals) {

@@ -23,7 +23,12 @@ typedef enum sim_plant {
 const char *sim_plant_name(sim_plant plant);
 bool sim_plant_from_name(const char *name, sim_plant *ret_plant);
 
-typedef enum sim_kind { SIM_KIND_PROPOSE, SIM_KIND_CONFIRM, SIM_KIND_TALK } sim_kind;
+typedef enum sim_kind {
+    SIM_KIND_PROPOSE,
+    SIM_KIND_CONFIRM,
+    SIM_KIND_TALK,
+    SIM_KIND_DURABLE, /* talk that is durable */
+} sim_kind;
 
 /* One call of w4_protocol_send that was accepted. */
 typedef struct sim_sent {
@@ -50,10 +55,12 @@ typedef struct sim_sent {
 } sim_sent;
 
 typedef struct sim_ledger sim_ledger;
+typedef struct sim_durables sim_durables;
 
 int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger);
 sim_ledger *sim_ledger_free(sim_ledger *ledger);
 void sim_ledger_attach(sim_ledger *ledger, sim_world *world); /* before anything else */
+sim_durables *sim_ledger_durables(const sim_ledger *ledger);
 
 /* The owner hands on what the hooks of the world tell. */
 void sim_ledger_started(sim_ledger *ledger, sim_node *node); /* when its agent is there */

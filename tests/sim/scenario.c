@@ -1,5 +1,6 @@
 #include "play.h"
 
+#include "durables.h"
 #include "node/state.h"
 #include "planted.h"
 #include "quick.h"
@@ -153,6 +154,7 @@ static void tick(play *p, bool trouble) {
         sim_agents_talk(p);
     }
     sim_agents_confirm(p);
+    sim_durables_acknowledge(sim_ledger_durables(p->ledger));
     sim_hostile_acts(p);
     for (unsigned i = 0; trouble && i < p->scenario->intruders; i++) {
         sim_intruder_acts(p->intruders[i]);
@@ -196,6 +198,12 @@ static const char *missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
                            sent->from, sent->outcomes, sent->recipients);
             return ret_text;
         }
+    }
+    const sim_sent *open = sim_durables_open(sim_ledger_durables(p->ledger));
+    if (open != NULL && p->scenario->neighbours == 0) {
+        (void)snprintf(ret_text, SIM_TEXT_MAX, "%s of n%u for n%d is durable, and has not come",
+                       open->msg_id, open->from, open->to);
+        return ret_text;
     }
     return NULL;
 }
@@ -242,8 +250,11 @@ void sim_print_totals(const sim_result *result, FILE *out) {
                     sim_fault_name((sim_fault_kind)kind));
         }
     }
-    fprintf(out, "\n%.1f s simulated, %u crashes, %" PRIu64 " checks\n", result->simulated_s,
-            result->crashes, result->checks);
+    fprintf(out,
+            "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
+            " of them redelivered, %" PRIu64 " checks\n",
+            result->simulated_s, result->crashes, result->durables, result->redelivered,
+            result->checks);
 }
 
 static void print_table(const play *p, const sim_result *result, FILE *out) {
@@ -304,6 +315,8 @@ static void collect(const play *p, sim_result *ret_result) {
                                .crashes = p->crashes,
                                .nodes = world->config.nodes,
                                .simulated_s = (double)(world->now_us - SIM_START_US) / 1e6};
+    ret_result->durables =
+        sim_durables_done(sim_ledger_durables(p->ledger), &ret_result->redelivered);
     memcpy(ret_result->failure, world->failure, sizeof ret_result->failure);
     memcpy(ret_result->begun, p->faults.begun, sizeof ret_result->begun);
     for (unsigned i = 0; i < world->config.nodes; i++) {

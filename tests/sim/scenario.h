@@ -26,6 +26,7 @@ typedef struct sim_result {
     unsigned facts, crashes;
     unsigned nodes;
     double simulated_s;
+    uint64_t durables, redelivered;       /* messages whose agents have dealt with them */
     uint64_t checks;                      /* of the laws of one channel */
     uint64_t begun[SIM_FAULT_KIND_COUNT]; /* faults of each kind */
     uint64_t told[W4_REFUSAL_COUNT];      /* to senders; NONE: delivered */

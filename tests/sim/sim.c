@@ -100,6 +100,8 @@ static int play_many(const char *program, sim_options options, uint64_t seeds) {
         total.checks += result.checks;
         total.simulated_s += result.simulated_s;
         total.crashes += result.crashes;
+        total.durables += result.durables;
+        total.redelivered += result.redelivered;
         for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
             total.begun[kind] += result.begun[kind];
         }

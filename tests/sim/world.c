@@ -317,7 +317,15 @@ void sim_run(sim_world *world, uint64_t until_us) {
         }
         world->standstill = next_us > world->now_us ? 0 : world->standstill + 1;
         if (world->standstill > SIM_STANDSTILL_MAX) {
-            sim_fail(world, "alive: the nodes do not come to rest");
+            sim_node *n = NULL;
+            w4_timer *timer = w4_timers_pop(&world->timers, next_us);
+            n = (sim_node *)(void *)timer;
+            sim_fail(world,
+                     "alive: %s does not come to rest (%s; its protocols want a turn in %" PRId64
+                     " us, its mesh in %" PRId64 ")",
+                     n->name, w4_node_durable(n->node) ? "durable" : "its store fails",
+                     (int64_t)(w4_protocol_deadline(n->node->protocol) - world->now_us),
+                     (int64_t)(w4_mesh_deadline(n->node->mesh) - world->now_us));
             return;
         }
         world->now_us = next_us > world->now_us ? next_us : world->now_us;

@@ -47,6 +47,27 @@ START_TEST(nothing_is_told_before_it_is_kept) {
 }
 END_TEST
 
+/* The receipts of durable messages wait for the commit that they speak of, without haste. */
+START_TEST(receipts_wait_for_the_store) {
+    town_node *b = &t.nodes[0];
+    t.durable = true;
+    w4_store_memory_fail(b->store, true);
+    for (unsigned i = 0; i < 3; i++) {
+        town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+        town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
+    }
+    town_go_on(&t, 100 * TOWN_S);
+    ck_assert_uint_lt(t.turns, 2000);
+    ck_assert_uint_eq(b->messages, 2);
+    ck_assert_uint_eq(t.nodes[1].delivered, 1);
+    w4_store_memory_fail(b->store, false);
+    town_go_on(&t, 100 * TOWN_S);
+    ck_assert_uint_eq(b->messages, 8);
+    ck_assert_uint_eq(t.nodes[1].delivered, 4);
+    ck_assert_uint_eq(t.nodes[2].delivered, 4);
+}
+END_TEST
+
 /* What came out for the agent of a node that dies has been told to nobody when it was not kept. */
 START_TEST(what_was_not_kept_came_to_nobody) {
     town_node *b = &t.nodes[0];
@@ -203,6 +224,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, nothing_is_told_before_it_is_kept);
+    tcase_add_test(tc, receipts_wait_for_the_store);
     tcase_add_test(tc, what_was_not_kept_came_to_nobody);
     tcase_add_loop_test(tc, a_store_that_fails_for_long_costs_no_session, 0, 2);
     tcase_add_test(tc, who_does_not_drain_is_not_fed);

@@ -46,6 +46,7 @@ typedef struct town {
     uint64_t now_us;
     unsigned turns;
     uint64_t numbers; /* of messages sent */
+    bool durable;     /* these are */
 } town;
 
 static inline void town_random(void *context, void *ret_bytes, size_t len) {
@@ -182,6 +183,7 @@ static inline void town_drain(town *t, town_node *n) {
             n->beacons++;
             break;
         case W4_NODE_EVENT_FACT:
+        case W4_NODE_EVENT_CLAIM:
         case W4_NODE_EVENT_KIND_COUNT:
             break;
         }
@@ -259,7 +261,8 @@ static inline void town_send(town *t, unsigned from, unsigned to, w4_channel_kin
                                      .type = w4_bytes_from_text("INTENT"),
                                      .to = w4_bytes_from_text(name),
                                      .payload = w4_json_get(root, "payload"),
-                                     .channel = w4_json_get(root, "channel")};
+                                     .channel = w4_json_get(root, "channel"),
+                                     .durable = t->durable};
     w4_send_receipt receipt;
     w4_refused refused = {.text = ""};
     ck_assert_msg(

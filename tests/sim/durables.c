@@ -1,0 +1,197 @@
+#include "durables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ACK_ONE_IN 3u /* of the times when it looks around */
+
+/* Has the agent dealt with it? */
+typedef enum dealt {
+    DEALT_NO,
+    DEALT_SAID, /* and its node has not written that down yet */
+    DEALT_KEPT,
+} dealt;
+
+typedef struct durable {
+    struct durable *next;
+    const sim_sent *sent;
+    unsigned given_life; /* of the receiver's node, when its agent was given it last; 0: never */
+    dealt dealt;
+} durable;
+
+struct sim_durables {
+    sim_world *world;
+    durable *first, **last;
+    uint64_t *order; /* of a pair: the number that came first last */
+    uint64_t done, redelivered;
+};
+
+int sim_durables_new(sim_world *world, sim_durables **ret_durables) {
+    sim_durables *d = (sim_durables *)calloc(1, sizeof *d);
+    size_t n = world->config.nodes;
+    if (d == NULL || (d->order = (uint64_t *)calloc(n * n, sizeof *d->order)) == NULL) {
+        free(d);
+        return -1;
+    }
+    d->world = world;
+    d->last = &d->first;
+    *ret_durables = d;
+    return 0;
+}
+
+sim_durables *sim_durables_free(sim_durables *d) {
+    while (d != NULL && d->first != NULL) {
+        durable *m = d->first;
+        d->first = m->next;
+        free(m);
+    }
+    if (d != NULL) {
+        free(d->order);
+    }
+    free(d);
+    return NULL;
+}
+
+void sim_durables_sent(sim_durables *d, sim_sent *sent) {
+    durable *m = (durable *)calloc(1, sizeof *m);
+    if (m == NULL) {
+        sim_fail(d->world, "the simulator is out of memory");
+        return;
+    }
+    if (!sent->stored) {
+        sim_fail(d->world, "5: %s of n%u is durable, and is not said to be stored", sent->msg_id,
+                 sent->from);
+    }
+    m->sent = sent;
+    *d->last = m;
+    d->last = &m->next;
+}
+
+static durable *find(const sim_durables *d, const sim_sent *sent) {
+    durable *m = d->first;
+    while (m != NULL && m->sent != sent) {
+        m = m->next;
+    }
+    return m;
+}
+
+void sim_durables_arrived(sim_durables *d, sim_node *node, const sim_sent *sent, bool redelivered) {
+    durable *m = find(d, sent);
+    if (m == NULL || (unsigned)sent->to != node->index) {
+        sim_fail(d->world, "5: %s for n%d came to the agent of %s", sent->msg_id, sent->to,
+                 node->name);
+        return;
+    }
+    if (m->dealt == DEALT_KEPT) {
+        sim_fail(d->world, "5: %s came again to the agent of %s, which had dealt with it",
+                 sent->msg_id, node->name);
+    } else if (m->given_life == node->life) {
+        sim_fail(d->world, "5: %s came twice to the agent of %s, and nobody had died", sent->msg_id,
+                 node->name);
+    } else if (m->given_life != 0 && !redelivered) {
+        sim_fail(d->world, "5: %s came again to the agent of %s, and was not marked", sent->msg_id,
+                 node->name);
+    }
+    uint64_t *order = &d->order[sent->from * d->world->config.nodes + node->index];
+    if (m->given_life == 0) {
+        if (sent->number < *order) {
+            sim_fail(d->world, "5: %s of n%u came to %s behind a later one", sent->msg_id,
+                     sent->from, node->name);
+        }
+        *order = sent->number;
+    } else {
+        d->redelivered++;
+    }
+    m->given_life = node->life;
+}
+
+void sim_durables_acknowledge(sim_durables *d) {
+    for (durable *m = d->first; m != NULL; m = m->next) {
+        sim_node *node = &d->world->nodes[m->sent->to];
+        bool known = false;
+        w4_refused refused;
+        if (m->dealt != DEALT_NO || m->given_life != node->life || node->node == NULL ||
+            node->owner == 0 || sim_below(d->world, ACK_ONE_IN) != 0) {
+            continue;
+        }
+        int r = w4_protocol_agent_ack(w4_node_protocol(node->node), node->owner, NULL,
+                                      m->sent->msg_id, d->world->now_us, &known, &refused);
+        if (r < 0 || (r == 0 && !known)) {
+            sim_fail(d->world, "5: %s was given %s, and does not know it (%d)", node->name,
+                     m->sent->msg_id, r);
+        } else if (r == 0) {
+            m->dealt = DEALT_SAID;
+            sim_poke(node);
+        }
+    }
+}
+
+void sim_durables_turned(sim_durables *d, const sim_node *node) {
+    for (durable *m = d->first; m != NULL; m = m->next) {
+        if ((unsigned)m->sent->to == node->index && m->dealt == DEALT_SAID) {
+            m->dealt = DEALT_KEPT;
+            d->done++;
+        }
+    }
+}
+
+/* ---- in its place */
+
+static bool is_in(w4_store *store, w4_store_table table, const char *msg_id) {
+    w4_store_cursor cursor;
+    bool found = false;
+    int r = w4_store_cursor_init(&cursor, table, w4_bytes_of(NULL, 0));
+    while (r == 0 && !found && (r = w4_store_next(store, &cursor)) == 0) {
+        found = memmem(cursor.value.data, cursor.value.len, msg_id, 36) != NULL;
+    }
+    w4_store_cursor_deinit(&cursor);
+    return found;
+}
+
+static bool is_kept(const sim_world *world, const durable *m, unsigned node) {
+    w4_store *store = world->nodes[node].store;
+    return is_in(store, W4_STORE_MAIL, m->sent->msg_id) ||
+           is_in(store, W4_STORE_DURABLE, m->sent->msg_id);
+}
+
+/* Its sender was told a code: what becomes of it then is nobody's promise. */
+static bool has_failed(const durable *m) {
+    return m->sent->outcome[m->sent->to] == 2;
+}
+
+void sim_durables_check(sim_durables *d, const sim_node *node) {
+    for (const durable *m = d->first; m != NULL; m = m->next) {
+        const sim_sent *sent = m->sent;
+        bool of_node = node == NULL || sent->from == node->index || sent->to == (int)node->index;
+        if (of_node && sent->kept && m->dealt == DEALT_NO && !has_failed(m) &&
+            !is_kept(d->world, m, sent->from) && !is_kept(d->world, m, (unsigned)sent->to)) {
+            sim_fail(d->world,
+                     "5: %s of n%u for n%d was stored, has not been dealt with, and is in no store",
+                     sent->msg_id, sent->from, sent->to);
+        }
+    }
+}
+
+void sim_durables_died(sim_durables *d, const sim_node *node) {
+    for (durable *m = d->first; m != NULL; m = m->next) {
+        if ((unsigned)m->sent->to == node->index && m->dealt == DEALT_SAID) {
+            /* Its node may have written that down in the turn in which it died. */
+            m->dealt = is_kept(d->world, m, node->index) ? DEALT_NO : DEALT_KEPT;
+        }
+    }
+    sim_durables_check(d, node);
+}
+
+const sim_sent *sim_durables_open(const sim_durables *d) {
+    for (const durable *m = d->first; m != NULL; m = m->next) {
+        if (m->sent->kept && m->dealt != DEALT_KEPT && !has_failed(m)) {
+            return m->sent;
+        }
+    }
+    return NULL;
+}
+
+uint64_t sim_durables_done(const sim_durables *d, uint64_t *ret_redelivered) {
+    *ret_redelivered = d->redelivered;
+    return d->done;
+}
