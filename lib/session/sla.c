@@ -383,7 +383,7 @@ static w4_sla_measure measure(const w4_sla *sla, w4_sla_clause clause, share s,
                               const w4_sla_waiting *waiting) {
     w4_sla_measure m = {
         .promised = w4_sla_promises(&sla->contract, clause),
-        .violated = sla->clauses[clause].violated,
+        .violated = clause < W4_SLA_CLAUSE_COUNT && sla->clauses[clause].violated,
         .known = s.of > 0,
         .bad = s.bad,
         .of = s.of,
