@@ -177,6 +177,33 @@ static unsigned tell(story *s, const char *listen, const char *host) {
     return await_end(s) ? 5 : 4;
 }
 
+/* A dial and a close while nothing passes; a is decorated. */
+static unsigned tell_of_a_cut(story *s) {
+    static const w4_memory_conditions cut = {.cut = true};
+    static const w4_memory_conditions none;
+    if (!listen_and_dial(s, "memory:b", "")) {
+        return 1;
+    }
+    if (!await_up(s)) {
+        return 2;
+    }
+    w4_transport_fault_set(s->a, &cut, 0);
+    w4_link *late;
+    int error = 0;
+    int r = w4_transport_dial(s->a, "memory:b", now(s), &late, &error);
+    expect(r == 0 || r == -ENOMEM);
+    s->now_us += W4_FAULT_DIAL_US;
+    if (r != 0 || !await_end(s)) {
+        return 3;
+    }
+    s->ended = false;
+    s->near = w4_link_close(s->near);
+    go_on(s, now(s));
+    expect(!s->ended);
+    w4_transport_fault_set(s->a, &none, 0);
+    return await_end(s) ? 5 : 4;
+}
+
 static unsigned over_sockets(const w4_transport_backend *backend, const char *listen,
                              const char *host) {
     story s = {.env = {.random = fill_random}};
@@ -208,7 +235,9 @@ static unsigned over_unix(void) {
     return over_sockets(&w4_transport_unix, unix_address, "");
 }
 
-static unsigned over_memory_with(bool faults) {
+typedef enum weather { FAIR, LATE, CUT } weather;
+
+static unsigned over_memory_with(weather w) {
     story s = {.env = {.random = fill_random}};
     if (w4_memory_network_new(1, &s.network) < 0) {
         return 0;
@@ -220,9 +249,11 @@ static unsigned over_memory_with(bool faults) {
     if (w4_memory_network_set(s.network, NULL, NULL, &late) == 0 &&
         w4_transport_open(&w4_transport_memory, &to, &s.a) == 0 &&
         w4_transport_open(&w4_transport_memory, &to, &s.b) == 0) {
-        int r = faults ? w4_transport_fault_wrap(s.a, 1, &late, 0, &wrapped) : 0;
-        s.a = faults && r == 0 ? wrapped : s.a;
-        steps = r == 0 ? tell(&s, "memory:b", "") : 0;
+        int r = w != FAIR ? w4_transport_fault_wrap(s.a, 1, &late, 0, &wrapped) : 0;
+        s.a = w != FAIR && r == 0 ? wrapped : s.a;
+        if (r == 0) {
+            steps = w == CUT ? tell_of_a_cut(&s) : tell(&s, "memory:b", "");
+        }
     }
     w4_transport_free(s.a);
     w4_transport_free(s.b);
@@ -231,11 +262,15 @@ static unsigned over_memory_with(bool faults) {
 }
 
 static unsigned over_memory(void) {
-    return over_memory_with(false);
+    return over_memory_with(FAIR);
 }
 
 static unsigned over_faults(void) {
-    return over_memory_with(true);
+    return over_memory_with(LATE);
+}
+
+static unsigned over_a_cut(void) {
+    return over_memory_with(CUT);
 }
 
 static void fail_each(unsigned (*run)(void)) {
@@ -266,6 +301,11 @@ END_TEST
 
 START_TEST(memory_with_faults) {
     fail_each(over_faults);
+}
+END_TEST
+
+START_TEST(memory_with_a_cut) {
+    fail_each(over_a_cut);
 }
 END_TEST
 
@@ -301,6 +341,7 @@ int main(void) {
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, memory);
     tcase_add_test(tc, memory_with_faults);
+    tcase_add_test(tc, memory_with_a_cut);
     tcase_add_test(tc, tcp);
     tcase_add_test(tc, tcp_by_name);
     tcase_add_test(tc, unix_sockets);

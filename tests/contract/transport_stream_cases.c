@@ -1,6 +1,7 @@
 /* Cases for transports over stream sockets: peers that keep no contract. */
 #include "transport_cases.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -218,6 +219,72 @@ static void many_closed_at_once(tc_world *w) {
     }
 }
 
+static unsigned descriptors(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+    while (folder && readdir(folder)) {
+        count++;
+    }
+    if (folder) {
+        (void)closedir(folder);
+    }
+    return count;
+}
+
+/* What b has of others than its link; frames of that are counted. */
+static unsigned clear_away(tc_world *w, const w4_link *far, unsigned *accepted) {
+    unsigned frames = 0;
+    w4_transport_event event;
+    while (w4_transport_pop(w->b, tc_now(w), &event)) {
+        if (event.link == far) {
+            frames += event.kind == W4_TRANSPORT_EVENT_FRAME;
+        } else if (event.kind == W4_TRANSPORT_EVENT_ACCEPTED) {
+            *accepted += 1;
+            if (*accepted % 2 == 0) {
+                w4_link_close(event.link); /* as one above its rate; others end by themselves */
+            }
+        } else if (event.kind == W4_TRANSPORT_EVENT_GONE) {
+            w4_link_close(event.link);
+        }
+    }
+    return frames;
+}
+
+/* Connections that end as soon as they are there, as fast as they can be made: a link that is up
+ * goes on, and nothing of them stays. */
+static void a_storm_of_connects(tc_world *w) {
+    enum { ROUNDS = 100, CONNECTS = 20 };
+    w4_link *near;
+    w4_link *far;
+    if (!tc_connect(w, &near, &far)) {
+        return;
+    }
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    unsigned open = descriptors();
+    unsigned accepted = 0;
+    unsigned heard = 0;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < CONNECTS; i++) {
+            int fd = raw_connect(w, w->bound);
+            TC_EXPECT(w, fd >= 0);
+            (void)put(fd, "\0\1", i % 3); /* nothing, half a header, a header */
+            (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+            (void)close(fd);
+        }
+        TC_EXPECT(w, tc_send(w, near, round, 200) == 0);
+        tc_settle(w, 0);
+        heard += clear_away(w, far, &accepted);
+    }
+    uint64_t until_us = tc_wait_until(w);
+    while (tc_now(w) < until_us && (heard < ROUNDS || descriptors() > open)) {
+        tc_go_on(w, w4_later(tc_now(w), 10 * W4_US_PER_MS));
+        heard += clear_away(w, far, &accepted);
+    }
+    TC_EXPECT(w, heard == ROUNDS);
+    TC_EXPECT(w, descriptors() <= open);
+    TC_EXPECT(w, accepted + w->b->stats.refused > ROUNDS * CONNECTS / 2);
+}
+
 static void a_closed_peer_that_breaks_is_forgotten(tc_world *w) {
     w4_link *link;
     int fd = raw(w, &link);
@@ -344,6 +411,7 @@ const tc_rule transport_stream_cases[] = {
     {.name = "stream: a closed peer is not waited for", .run = a_closed_peer_is_not_waited_for},
     {.name = "stream: a closed peer that floods is cut", .run = a_closed_peer_that_floods_is_cut},
     {.name = "stream: many closed at once", .run = many_closed_at_once},
+    {.name = "stream: a storm of connects", .run = a_storm_of_connects},
     {.name = "stream: a closed peer that breaks is forgotten",
      .run = a_closed_peer_that_breaks_is_forgotten},
     {.name = "stream: an owner that does not pop costs nothing",
