@@ -148,6 +148,33 @@ static void restart_there(void) { /* faster than anybody notices its silence */
     town_go_on(&t, 5 * TOWN_S);
 }
 
+static void cut_off(bool cut) {
+    const w4_memory_conditions links = {.latency_us = 10 * TOWN_MS, .cut = cut};
+    ck_assert_int_eq(w4_memory_network_set(t.network, NULL, NULL, &links), 0);
+}
+
+static void restart_unnoticed(void) { /* nothing tells us that the link has ended with it */
+    w4_node_config config = town_config();
+    town_go_on(&t, 6 * TOWN_S);
+    cut_off(true);
+    t.nodes[1].node = w4_node_free(t.nodes[1].node);
+    town_start(&t, 1, &config);
+    cut_off(false);
+    town_introduce(&t, 1, 0);
+    town_go_on(&t, 5 * TOWN_S);
+}
+
+static void lose_unnoticed(void) { /* it knows that the link is dead, and we do not */
+    town_go_on(&t, 6 * TOWN_S);
+    cut_off(true);
+    ck_assert_int_eq(w4_node_peer_link_lost(t.nodes[1].node, town_peer(&t, 1, 0), "test",
+                                            "disconnected", t.now_us),
+                     0);
+    cut_off(false);
+    town_introduce(&t, 1, 0);
+    town_go_on(&t, 5 * TOWN_S);
+}
+
 static void skip_a_beat(void) { /* less than the time after which a peer is given up */
     t.nodes[1].frozen = true;
     town_go_on(&t, 10 * TOWN_S);
@@ -175,6 +202,8 @@ static const struct {
     {"closed by hand while it waits", cut_and_close, "close(disconnected 0) ended(manual 0)"},
     {"the peer is blocked", block, "close(peer_blocked 0) ended(peer_blocked 0)"},
     {"the peer starts anew", restart_there, "close(disconnected 0) open(opened 1)"},
+    {"and nobody tells of its end", restart_unnoticed, "close(replaced 0) open(opened 1)"},
+    {"the peer comes by another link", lose_unnoticed, "close(replaced 0) open(resumed 1)"},
     {"the peer is silent, not for long", skip_a_beat, ""},
     {"the node stops", drain, "close(manual 0) ended(manual 0)"},
 };
