@@ -335,6 +335,61 @@ START_TEST(a_paused_client_is_not_read) {
 }
 END_TEST
 
+/* Nobody reads from it, so the end of it is looked for; what it had said before is lost. */
+START_TEST(a_paused_client_that_goes_is_seen) {
+    int fd, other_fd;
+    w4_line_client *client = accept_one(&fd);
+    w4_line_client *other = accept_one(&other_fd);
+    put_text(fd, "1\n2\n");
+    expect_line("1");
+    w4_line_client_pause(client, true);
+    ck_assert_int_eq(w4_line_client_send(client, w4_bytes_from_text("answer\n")), 0);
+    ck_assert_str_eq(answer(fd), "answer\n"); /* told all the same */
+    uint64_t closed_us = w4_loop_refresh_us(loop);
+    (void)close(fd);
+    /* Others who come and go with their pauses do not put that off. */
+    w4_line_event event;
+    bool gone = false;
+    while (!gone) {
+        ck_assert_uint_lt(w4_loop_refresh_us(loop), closed_us + WAIT_US);
+        w4_line_client_pause(other, true);
+        w4_line_client_pause(other, false);
+        gone = w4_line_server_pop(server, &event);
+        if (!gone) {
+            ck_assert_int_eq(w4_loop_turn(loop, w4_loop_now_us(loop) + 20000), 0);
+        }
+    }
+    ck_assert_int_eq(event.kind, W4_LINE_EVENT_GONE);
+    ck_assert_ptr_eq(event.client, client);
+    w4_line_client_close(client);
+    put_text(other_fd, "3\n");
+    expect_line("3");
+    (void)close(other_fd);
+    w4_line_client_close(other);
+}
+END_TEST
+
+/* One that has shut down its own side still waits for what it asked. */
+START_TEST(a_paused_client_that_has_said_all_is_heard_out) {
+    int fd;
+    w4_line_client *client = accept_one(&fd);
+    put_text(fd, "1\n2\n3\n");
+    expect_line("1");
+    w4_line_client_pause(client, true);
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    expect_nothing();
+    w4_line_client_pause(client, false);
+    expect_line("2");
+    w4_line_client_pause(client, true);
+    expect_nothing();
+    w4_line_client_pause(client, false);
+    expect_line("3");
+    ck_assert_ptr_eq(expect(W4_LINE_EVENT_GONE), client);
+    w4_line_client_close(client);
+    (void)close(fd);
+}
+END_TEST
+
 START_TEST(clients_are_bounded) {
     w4_line_server_free(server);
     w4_line_server_config c = *config();
@@ -554,6 +609,8 @@ int main(void) {
     tcase_add_test(tc, one_that_has_said_all_still_hears_the_answer);
     tcase_add_test(tc, close_flushes_and_forgets);
     tcase_add_test(tc, a_paused_client_is_not_read);
+    tcase_add_test(tc, a_paused_client_that_goes_is_seen);
+    tcase_add_test(tc, a_paused_client_that_has_said_all_is_heard_out);
     tcase_add_test(tc, clients_are_bounded);
     tcase_add_test(tc, one_that_does_not_read_is_bounded_then_cut);
     tcase_add_test(tc, a_slow_reader_gets_everything);
