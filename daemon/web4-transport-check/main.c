@@ -13,6 +13,7 @@
 #define SEEDS_VIRTUAL 1000u
 #define SEEDS_REAL 24u
 #define JOBS_REAL 6u
+#define SEED_MAX ((uint64_t)INT64_MAX)
 #define SEEDS_MAX 100000000u
 #define WAIT_MAX_S 3600u
 #define JSON_MAX ((size_t)1024 * 1024)
@@ -25,6 +26,7 @@ typedef enum option_number {
     OPTION_ADDRESS,
     OPTION_RULE,
     OPTION_SEEDS,
+    OPTION_FROM,
     OPTION_SEED,
     OPTION_WAIT,
     OPTION_JOBS,
@@ -44,6 +46,7 @@ static const struct {
     [OPTION_ADDRESS] = {"address", "ADDRESS", "where to listen: {n} a number, {folder} a folder"},
     [OPTION_RULE] = {"rule", "NAME", "only this rule; may be given again"},
     [OPTION_SEEDS] = {"seeds", "N", "seeds of each level (memory: 1000, others: 24)"},
+    [OPTION_FROM] = {"from", "S", "the first of those seeds (1)"},
     [OPTION_SEED] = {"seed", "S", "only this seed"},
     [OPTION_WAIT] = {"wait", "SECONDS", "how long an event may take that must come (20)"},
     [OPTION_JOBS] = {"jobs", "N", "rules that run at once (memory: 1, others: 6)"},
@@ -121,11 +124,15 @@ static int take(arguments *a, option_number which, const char *value) {
         }
         a->seeds.count = (uint32_t)number;
         return 0;
+    case OPTION_FROM:
+        return parse_number(value, 0, SEED_MAX, &a->seeds.from)
+                   ? 0
+                   : complain("--from wants a number below 2^63", value);
     case OPTION_SEED:
         a->seeds.only = true;
-        return parse_number(value, 0, UINT64_MAX, &a->seeds.seed)
+        return parse_number(value, 0, SEED_MAX, &a->seeds.seed)
                    ? 0
-                   : complain("--seed wants a number", value);
+                   : complain("--seed wants a number below 2^63", value);
     case OPTION_WAIT:
         if (!parse_number(value, 1, WAIT_MAX_S, &number)) {
             return complain("--wait wants 1 to 3600 seconds", value);
@@ -457,7 +464,7 @@ static int run(const arguments *a) {
 }
 
 int main(int argc, char **argv) {
-    arguments a = {.wait_s = TC_WAIT_S};
+    arguments a = {.wait_s = TC_WAIT_S, .seeds = {.from = 1}};
     int r = parse_argv(argc, argv, &a);
     if (r != 0) {
         return r;

@@ -90,17 +90,19 @@ bool tc_rule_has_seed(const tc_rule *rule, const tc_seeds *seeds) {
     return count > 0 && seeds->seed % count == (place + 1) % count;
 }
 
+/* The rule's share: those that leave its place when divided by the number of rules. */
 static void run_seeds(const tc_subject *subject, const tc_rule *rule, const tc_seeds *seeds,
                       tc_progress *p) {
-    uint64_t first = seeds->only ? seeds->seed : 1;
-    uint64_t last = first;
+    uint64_t first = seeds->only ? seeds->seed : seeds->from;
+    uint64_t end = first + 1;
     uint64_t step = 1;
     if (rule->weather && !seeds->only) {
-        place_of(rule, &first, &step);
-        first++;
-        last = first > seeds->count ? first : seeds->count;
+        uint64_t place = 0;
+        place_of(rule, &place, &step);
+        end = first + (seeds->count > step ? seeds->count : step);
+        first += ((place + 1) % step + step - first % step) % step;
     }
-    for (uint64_t seed = first; seed <= last; seed += step) {
+    for (uint64_t seed = first; seed < end; seed += step) {
         p->seed = seed;
         tc_run(subject, rule, seed, &p->world);
         p->runs++;

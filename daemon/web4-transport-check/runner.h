@@ -23,7 +23,8 @@ typedef struct tc_result {
 /* Which seeds: of `count` in all each seeded rule of a level gets its share, at least one. */
 typedef struct tc_seeds {
     uint32_t count;
-    bool only; /* this one seed */
+    uint64_t from; /* the first of them */
+    bool only;     /* this one seed */
     uint64_t seed;
 } tc_seeds;
 

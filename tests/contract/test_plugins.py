@@ -116,6 +116,16 @@ def test_the_replay_is_a_command(scratch):
     assert done.returncode == 1 and "FAIL seqpacket frames-loss: seed 77" in done.stdout, done
 
 
+def test_seeds_are_shared(scratch):
+    # Ten seeds for the nine rules of frames under faults: each has one, one of them two.
+    for first in ("1", "1000000007", "9223372036854775000"):
+        status, said, _ = check("--backend", "memory", "--seeds", "10", "--from", first, "--json")
+        rules = json.loads(said)["backends"][0]["rules"]
+        runs = sorted(rule["runs"] for rule in rules[22:31])
+        assert status == 0 and rules[22]["rule"] == "frames-loss", rules
+        assert runs == [1] * 8 + [2], (first, runs)
+
+
 def test_what_cannot_be_loaded(scratch):
     for name, word in UNFIT.items():
         plugin = build(scratch, "broken.c", "unfit-" + name, "-DBREAK_" + name, *UNUSED)
@@ -128,7 +138,7 @@ def test_what_cannot_be_loaded(scratch):
 def test_wrong_usage(scratch):
     plugin = build(scratch, "seqpacket.c", "seqpacket")
     for words in (["--backend", "nosuch"], ["--rule", "nosuch"], ["--seeds", "0"], ["--seeds", "x"], ["--seed", "-1"],
-                  ["--wait", "0"], ["--wait", "3601"], ["--jobs", "0"], ["--jobs", "65"], ["--address", "tcp:127.0.0.1:0"], ["more"], ["--nosuch"],
+                  ["--wait", "0"], ["--wait", "3601"], ["--jobs", "0"], ["--from", "-1"], ["--from", "9223372036854775808"], ["--jobs", "65"], ["--address", "tcp:127.0.0.1:0"], ["more"], ["--nosuch"],
                   ["--plugin", plugin, "--backend", "tcp"], ["--plugin"]):
         status, said, errors = check(*words)
         assert status == 2 and not said and errors, (words, status, said, errors)
