@@ -151,6 +151,16 @@ int w4_durable_route(w4_protocol *p, w4_inbound *in) {
                : w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver", "an agent of this node");
 }
 
+int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    w4_fingerprint node;
+    return in->origin == W4_ORIGIN_NODE && !e->broadcast && in->family->local &&
+                   is_trusted(p, &e->sender.fingerprint) &&
+                   w4_router_home(p, &e->sender.fingerprint, &in->from_node, &node)
+               ? w4_homes_note(&p->homes, &e->sender, &node, in->wall_us)
+               : 0;
+}
+
 int w4_durable_answer(w4_protocol *p, const w4_inbound *in, w4_refusal code) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
     return neighbour && neighbour->receipts

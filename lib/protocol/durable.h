@@ -34,6 +34,9 @@ int w4_durable_check_room(w4_protocol *p, w4_inbound *in);
 /* Delivery: to an agent of this node, attached or not, else to its own node. 0, 1 with in->fault,
  * or a fatal error. */
 int w4_durable_route(w4_protocol *p, w4_inbound *in);
+/* One who is trusted here has written to an agent here: where it can be answered, also when it is
+ * away by then. 0 or -ENOMEM. */
+int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in);
 /* The receipt for what a neighbour brought. 0 or -ENOMEM. */
 int w4_durable_answer(w4_protocol *p, const w4_inbound *in, w4_refusal code);
 

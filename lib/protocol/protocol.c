@@ -508,6 +508,8 @@ void w4_protocol_peer_speaks(w4_protocol *p, const w4_fingerprint *node, bool re
     w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
     if (neighbour) {
         neighbour->receipts = receipts;
+    } else {
+        keep_error(p, -ENOMEM);
     }
 }
 

@@ -308,6 +308,7 @@ static int route_one_remote(w4_protocol *p, w4_inbound *in) {
     dispatch.node = &node;
     dispatch.receiver = &in->envelope.receiver;
     int r = keep_letter(p, in, &node, &dispatch.letter);
+    r = r == 0 ? w4_homes_note(&p->homes, &in->envelope.receiver, &node, in->wall_us) : r;
     in->recipients++;
     return r != 0 ? r : w4_deliver(p, &dispatch, in->now_us);
 }

@@ -146,6 +146,7 @@ static void close_nodes(void) {
 /* Puts what a node wants sent on the wire, after a commit. */
 static int turn(unsigned k) {
     int r = w4_store_commit(nodes[k].store);
+    r = r == 0 ? w4_protocol_committed(nodes[k].protocol, now_us) : r;
     w4_protocol_event event;
     while (r == 0 && w4_protocol_pop_event(nodes[k].protocol, &event)) {
         if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT && event.envelope.len <= FRAME_MAX) {
@@ -189,7 +190,8 @@ static int attach(unsigned k) {
     return r;
 }
 
-static int say(unsigned k, const char *type, const char *payload, w4_send_receipt *ret_receipt) {
+static int say_to(unsigned k, const char *to, const char *type, const char *payload,
+                  w4_send_receipt *ret_receipt) {
     w4_json_document doc = {0};
     bool was = counting;
     counting = false;
@@ -199,7 +201,8 @@ static int say(unsigned k, const char *type, const char *payload, w4_send_receip
     w4_send_request request = {.owner = 1,
                                .family = W4_FAMILY_CIP,
                                .type = w4_bytes_from_text(type),
-                               .to = w4_bytes_from_text("*"),
+                               .to = w4_bytes_from_text(to),
+                               .durable = strcmp(to, "*") != 0,
                                .payload = w4_json_root(&doc)};
     w4_refused refused;
     int r = w4_protocol_send(nodes[k].protocol, &request, now_us, ret_receipt, &refused);
@@ -209,6 +212,32 @@ static int say(unsigned k, const char *type, const char *payload, w4_send_receip
     return r;
 }
 
+static int say(unsigned k, const char *type, const char *payload, w4_send_receipt *ret_receipt) {
+    return say_to(k, "*", type, payload, ret_receipt);
+}
+
+/* A durable message: sent, given, not dealt with, given again, dealt with. */
+static int tell_durably(void) {
+    static const char ask[] = "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"low\"}";
+    w4_send_receipt receipt = {0};
+    w4_refused refused;
+    bool known = false;
+    int r = say_to(0, "ben", "INTENT", ask, &receipt);
+    r = r == 0 ? carry() : r;
+    if (r == 0) {
+        w4_protocol_agent_detach(nodes[1].protocol, 1, NULL, now_us);
+        r = say_to(0, "ben", "INTENT", ask, &receipt);
+    }
+    r = r == 0 ? carry() : r;
+    r = r == 0 ? attach(1) : r;
+    r = r == 0 ? carry() : r;
+    r = r == 0 ? w4_protocol_agent_ack(nodes[1].protocol, 1, NULL, receipt.msg_id, now_us, &known,
+                                       &refused)
+               : r;
+    r = r == 0 ? carry() : r;
+    return r == 0 && !known ? 1 : r;
+}
+
 static int tell(void) {
     w4_send_receipt receipt = {0};
     int r = begin(0);
@@ -216,6 +245,8 @@ static int tell(void) {
     for (unsigned k = 0; r == 0 && k < NODES; k++) {
         r = attach(k);
         if (r == 0) {
+            w4_protocol_peer_speaks(nodes[k].protocol,
+                                    w4_identity_fingerprint(nodes[1 - k].identity), true);
             w4_protocol_peer_up(nodes[k].protocol, w4_identity_fingerprint(nodes[1 - k].identity),
                                 now_us);
         }
@@ -232,6 +263,7 @@ static int tell(void) {
              receipt.msg_id);
     r = r == 0 ? say(1, "FACT_CONFIRM", vote, &receipt) : r;
     r = r == 0 ? carry() : r;
+    r = r == 0 ? tell_durably() : r;
     for (unsigned step = 0; r == 0 && step < 3; step++) {
         now_us += 4 * W4_US_PER_S;
         r = w4_protocol_expire(nodes[0].protocol, now_us);
