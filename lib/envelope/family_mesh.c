@@ -60,13 +60,14 @@ static const w4_schema_row service_result_rows[] = {
 static const w4_schema_row receipt_item_rows[] = {
     W4_ROW_FORM("msg_id", W4_MUST, w4_check_uuid, "of the envelope that came"),
     W4_ROW_FORM("sender", W4_MUST, w4_check_fingerprint, "of that envelope"),
+    W4_ROW_FORM("receiver", W4_MUST, w4_check_fingerprint_or_all, "of that envelope"),
     W4_ROW_NAME("code",   W4_MAY, "why it was refused; without it: it is kept here"),
     W4_SCHEMA_END,
 };
 static const w4_schema receipt_object = {.rows = receipt_item_rows};
 static const w4_schema_row receipt_item = {.kind = W4_SCHEMA_OBJECT, .object = &receipt_object};
 static const w4_schema_row receipt_rows[] = {
-    W4_ROW_LIST("receipts", W4_MUST, 1, &receipt_item, "one for each envelope"),
+    {.name = "receipts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MUST, .min = 1, .max = W4_RECEIPTS_OF_ONE, .items = &receipt_item, .help = "one for each envelope"},
     W4_SCHEMA_END,
 };
 
@@ -95,7 +96,7 @@ static const w4_type_row types[] = {
     {W4_TYPE_MESH_HELLO,          W4_FAMILY_MESH, "MESH_HELLO",     W4_CHANNEL_CONTROL,   &payload_hello,          "exchanges node records with a neighbour"},
     {W4_TYPE_MESH_SERVICE_INVOKE, W4_FAMILY_MESH, "SERVICE_INVOKE", W4_CHANNEL_KNOWLEDGE, &payload_service_invoke, "calls a service"},
     {W4_TYPE_MESH_SERVICE_RESULT, W4_FAMILY_MESH, "SERVICE_RESULT", W4_CHANNEL_KNOWLEDGE, &payload_service_result, "gives the result of a call"},
-    {W4_TYPE_MESH_RECEIPT,        W4_FAMILY_MESH, "MESH_RECEIPT",   W4_CHANNEL_CONTROL,   &payload_receipt,        "says what became of durable envelopes that came"},
+    {W4_TYPE_MESH_RECEIPT,        W4_FAMILY_MESH, "MESH_RECEIPT",   W4_CHANNEL_CONTROL,   &payload_receipt,        "says which envelopes that came are kept, or refused"},
 };
 /* clang-format on */
 

@@ -15,6 +15,7 @@
 #define W4_CHAIN_DEPTH_MAX 1000000  /* of the form; the guard refuses far below */
 #define W4_CHAIN_BUDGET_MAX 1000000 /* the same */
 #define W4_HOPS_MAX 16
+#define W4_RECEIPTS_OF_ONE 128
 #define W4_LRI_MAX 100
 #define W4_PERCENT_MAX 100
 #define W4_SESSION_NONCE_LEN 16

@@ -102,7 +102,26 @@ static int beacon_set(w4_node *node, w4_bytes datagram) {
     return 0;
 }
 
+/* What is only now known to have been refused takes the place of "delivered" while nobody has been
+ * told; afterwards it comes too late. */
+static void correct_delivery(w4_node *node, const w4_protocol_event *event) {
+    w4_node_out *out = NULL;
+    STAILQ_FOREACH (out, &node->out, next) {
+        w4_node_event *said = &out->event;
+        if (said->kind == W4_NODE_EVENT_DELIVERY && said->owner == event->owner &&
+            said->code == W4_REFUSAL_NONE && strcmp(said->msg_id, event->msg_id) == 0 &&
+            strcmp(said->to, event->to) == 0) {
+            said->code = event->code;
+            return;
+        }
+    }
+}
+
 static int push_delivery(w4_node *node, const w4_protocol_event *event) {
+    if (event->correction) {
+        correct_delivery(node, event);
+        return 0;
+    }
     w4_node_event out = {
         .kind = W4_NODE_EVENT_DELIVERY,
         .owner = event->owner,

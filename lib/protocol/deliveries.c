@@ -31,6 +31,9 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
     if (code == W4_REFUSAL_NONE) {
         return parcel->bare ? W4_LETTER_BARE : W4_LETTER_DONE;
     }
+    if (parcel->refused) {
+        return W4_LETTER_DONE;
+    }
     if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
         return W4_LETTER_BARE;
     }
@@ -402,6 +405,31 @@ int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, u
         parcel->policy = policy;
     }
     return w4_deliveries_transmitted(p, ticket, W4_REFUSAL_BACKPRESSURE, now_us);
+}
+
+static w4_parcel *find_sent(const w4_neighbour *neighbour, const w4_answer *answer) {
+    w4_parcel *parcel;
+    TAILQ_FOREACH (parcel, &neighbour->sent, link) {
+        if (w4_fingerprint_equal(&parcel->sender, answer->sender) &&
+            w4_fingerprint_equal(&parcel->receiver, answer->receiver) &&
+            strcmp(parcel->msg_id, answer->msg_id) == 0) {
+            return parcel;
+        }
+    }
+    return NULL;
+}
+
+int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, answer->node);
+    w4_parcel *parcel = neighbour ? find_sent(neighbour, answer) : NULL;
+    if (parcel && parcel->state == W4_PARCEL_FLYING) {
+        parcel->refused = true;
+        return end_parcel(p, parcel, answer->code, now_us);
+    }
+    bool all = w4_fingerprint_is_zero(answer->receiver);
+    return parcel ? 0
+                  : w4_router_correct_delivery(p, answer->sender, answer->msg_id,
+                                               all ? answer->node : answer->receiver, answer->code);
 }
 
 /* ---- neighbours */

@@ -6,6 +6,7 @@
 #include "protocol/parcels.h"
 #include "protocol/pipeline.h"
 #include "protocol/protocol.h"
+#include "protocol/receipts.h"
 
 #define W4_RESEND_WINDOW 128u                /* from the outbox to one neighbour at once */
 #define W4_RESEND_PAUSE_US (1 * W4_US_PER_S) /* after the session took no more */
@@ -36,6 +37,9 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
 int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fingerprint *node,
                              uint64_t now_us);
 
+/* The node at the other end has refused what it acknowledged: known in time, that is its end; else
+ * it corrects what the sender is being told. 0 or -ENOMEM. */
+int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us);
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us);
 int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us);
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);

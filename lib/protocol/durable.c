@@ -161,14 +161,6 @@ int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in) {
                : 0;
 }
 
-int w4_durable_answer(w4_protocol *p, const w4_inbound *in, w4_refusal code) {
-    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
-    return neighbour && neighbour->receipts
-               ? w4_receipts_add(&p->receipts, &in->from_node, &in->envelope.sender.fingerprint,
-                                 in->envelope.msg_id, code)
-               : 0;
-}
-
 /* ---- giving */
 
 /* One from the shelf, read once more: as it was, judged by what is known now. */

@@ -6,6 +6,7 @@
 
 #include "protocol/pipeline.h"
 #include "protocol/posts.h"
+#include "protocol/receipts.h"
 #include "protocol/shelves.h"
 
 #define W4_DURABLE_AGE_US (UINT64_C(7) * 24 * 3600 * W4_US_PER_S)
@@ -37,14 +38,13 @@ int w4_durable_route(w4_protocol *p, w4_inbound *in);
 /* One who is trusted here has written to an agent here: where it can be answered, also when it is
  * away by then. 0 or -ENOMEM. */
 int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in);
-/* The receipt for what a neighbour brought. 0 or -ENOMEM. */
-int w4_durable_answer(w4_protocol *p, const w4_inbound *in, w4_refusal code);
 
 /* ---- at the sender's node: 0 or a fatal error */
 int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
                            bool *ret_known);
-int w4_durable_answered(w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *sender,
-                        const char *msg_id, w4_refusal code, uint64_t now_us);
+/* The receipt of a node for something it was brought. *ret_known: that was durable, and waited for.
+ */
+int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us, bool *ret_known);
 /* The handshake of these two is done. */
 int w4_durable_released(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
                         uint64_t now_us);

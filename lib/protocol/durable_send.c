@@ -248,18 +248,11 @@ int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, 
     return settle(p, stream, outcome, outcome != W4_REFUSAL_NONE && stream->was_unsure, now_us);
 }
 
-int w4_durable_answered(w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *sender,
-                        const char *msg_id, w4_refusal code, uint64_t now_us) {
-    const void *cursor = NULL;
-    w4_stream *stream;
-    while ((stream = w4_posts_next(&p->posts, &cursor)) != NULL) {
-        if (w4_fingerprint_equal(&stream->sender, sender) &&
-            w4_fingerprint_equal(&stream->node, node) && stream->unsure &&
-            strcmp(TAILQ_FIRST(&stream->list)->msg_id, msg_id) == 0) {
-            return settle(p, stream, code, false, now_us);
-        }
-    }
-    return 0; /* it was given up, or was answered before */
+int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us, bool *ret_known) {
+    w4_stream *stream = w4_posts_find(&p->posts, answer->sender, answer->receiver);
+    *ret_known = stream && stream->unsure && w4_fingerprint_equal(&stream->node, answer->node) &&
+                 strcmp(TAILQ_FIRST(&stream->list)->msg_id, answer->msg_id) == 0;
+    return *ret_known ? settle(p, stream, answer->code, false, now_us) : 0;
 }
 
 /* ---- what changes there */

@@ -41,6 +41,7 @@ typedef struct w4_parcel {
     bool again;           /* from the outbox: its sender has been told, or is gone */
     bool waits;           /* FLYING: the session has no room and lets it wait */
     w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
+    bool refused;         /* by the node that it came to */
     bool bare;            /* sent without a handshake, since nobody was there to greet */
     void *by_ticket;      /* of the table */
     void *of_sender;      /* of the table */

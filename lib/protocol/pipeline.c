@@ -161,6 +161,7 @@ static int stage_speaker(w4_protocol *p, w4_inbound *in) {
     if (in->origin == W4_ORIGIN_NODE) {
         bool other =
             in->family->kind == W4_TRUST_NODE && !w4_fingerprint_equal(sender, &in->from_node);
+        in->proven = !other;
         return other ? w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/sender/fingerprint",
                                          "the node whose session brought it")
                      : 0;

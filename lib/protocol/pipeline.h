@@ -36,6 +36,7 @@ typedef struct w4_inbound {
     bool durable;  /* and dealt with as such */
     bool chained;  /* it answers another: chain */
     w4_chain chain;
+    bool proven; /* signed by its sender, and that one may say it here */
     bool repeat; /* durable: it was taken before */
     /* from the handler on */
     bool consumed;    /* by a handshake: not for the agents */

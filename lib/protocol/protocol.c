@@ -537,12 +537,12 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
                      .wall_us = w4_router_wall(p, now_us),
                      .deadline_us = W4_NEVER};
     int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, &in);
-    w4_refusal code = r > 0 && !in.repeat ? in.fault.code : W4_REFUSAL_NONE;
-    if (r > 0) {
+    bool refused = r > 0;
+    if (refused) {
         r = in.repeat ? 0 : w4_router_tell_rejected(p, &in);
     }
-    if (r == 0 && in.durable) {
-        r = w4_durable_answer(p, &in, code);
+    if (r == 0 && in.family) {
+        r = w4_receipts_give(p, &in, refused);
     }
     w4_blob_unref(in.blob);
     return r < 0 ? r : w4_knowledge_settle(p, now_us);

@@ -225,8 +225,10 @@ typedef struct w4_protocol_event {
     char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */
     w4_refusal code;                    /* DELIVERY: NONE is delivered; REJECTED */
     w4_overflow policy;                 /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */
-    w4_family family;                   /* ROUTED, REJECTED when known */
-    w4_type type;                       /* ROUTED; W4_TYPE_COUNT when unknown */
+    bool
+        correction; /* DELIVERY: in the place of one that says delivered, unless it has been told */
+    w4_family family;      /* ROUTED, REJECTED when known */
+    w4_type type;          /* ROUTED; W4_TYPE_COUNT when unknown */
     w4_fingerprint sender; /* TRANSMIT; REJECTED, ROUTED: as claimed; zero when unknown */
     char text[256];        /* REJECTED: pointer and expectation, printable */
     w4_trust_move move;    /* TRUST */

@@ -1,6 +1,7 @@
 #include "protocol/receipts.h"
 
 #include "base/text.h"
+#include "protocol/deliveries.h"
 #include "protocol/durable.h"
 #include "protocol/map.h"
 #include "protocol/parcels.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 
 typedef struct receipt {
-    w4_fingerprint sender;
+    w4_fingerprint sender, receiver; /* receiver zero: all */
     char msg_id[37];
     w4_refusal code;
 } receipt;
@@ -95,11 +96,25 @@ static int push(w4_receipts *receipts, const w4_fingerprint *node, const receipt
     return 0;
 }
 
-int w4_receipts_add(w4_receipts *receipts, const w4_fingerprint *node, const w4_fingerprint *sender,
-                    const char *msg_id, w4_refusal code) {
-    receipt item = {.sender = *sender, .code = code};
-    memcpy(item.msg_id, msg_id, sizeof item.msg_id);
+int w4_receipts_add(w4_receipts *receipts, const w4_fingerprint *node, const w4_envelope *envelope,
+                    w4_refusal code) {
+    receipt item = {.sender = envelope->sender.fingerprint,
+                    .receiver = envelope->receiver.fingerprint,
+                    .code = code};
+    memcpy(item.msg_id, envelope->msg_id, sizeof item.msg_id);
     return push(receipts, node, &item);
+}
+
+/* A repeat has come before, so it is not refused. What nobody has proved is not answered, unless
+ * it is durable: that would be brought again and again. */
+int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
+    w4_refusal code = refused && !in->repeat ? in->fault.code : W4_REFUSAL_NONE;
+    bool wanted = in->durable || (in->proven && in->family->local && code != W4_REFUSAL_NONE &&
+                                  code != W4_REFUSAL_REPLAY);
+    return neighbour && neighbour->receipts && wanted
+               ? w4_receipts_add(&p->receipts, &in->from_node, &in->envelope, code)
+               : 0;
 }
 
 /* ---- saying */
@@ -109,13 +124,17 @@ static void write_payload(w4_json_writer *w, const receipt *items, uint32_t coun
     w4_json_name(w, "receipts");
     w4_json_begin_array(w);
     for (uint32_t i = 0; i < count; i++) {
-        char sender[W4_FINGERPRINT_TEXT_LEN + 1];
+        char sender[W4_FINGERPRINT_TEXT_LEN + 1], receiver[W4_FINGERPRINT_TEXT_LEN + 1] = "*";
         w4_fingerprint_format(&items[i].sender, sender);
+        if (!w4_fingerprint_is_zero(&items[i].receiver)) {
+            w4_fingerprint_format(&items[i].receiver, receiver);
+        }
         w4_json_begin_object(w);
         if (items[i].code != W4_REFUSAL_NONE) {
             w4_json_member_string(w, "code", w4_refusal_name(items[i].code));
         }
         w4_json_member_string(w, "msg_id", items[i].msg_id);
+        w4_json_member_string(w, "receiver", receiver);
         w4_json_member_string(w, "sender", sender);
         w4_json_end_object(w);
     }
@@ -255,13 +274,21 @@ uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
 
 /* ---- taking */
 
+static int take_answer(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
+    bool known;
+    int r = w4_durable_answered(p, answer, now_us, &known);
+    return r == 0 && !known && answer->code != W4_REFUSAL_NONE
+               ? w4_deliveries_refused(p, answer, now_us)
+               : r;
+}
+
 int w4_receipts_take(w4_protocol *p, w4_inbound *in) {
     w4_json list = w4_json_get(in->envelope.payload, "receipts");
     int r = 0;
     for (w4_json_iterator i = w4_json_first(list); r == 0 && w4_json_exists(i.value);
          i = w4_json_next(i)) {
         char msg_id[W4_UUID_LEN + 1];
-        w4_fingerprint sender;
+        w4_fingerprint sender, receiver = {{0}};
         w4_refusal code = W4_REFUSAL_NONE;
         w4_json said = w4_json_get(i.value, "code");
         if (w4_json_exists(said) && !w4_refusal_from_name(w4_json_string_raw(said), &code)) {
@@ -269,7 +296,10 @@ int w4_receipts_take(w4_protocol *p, w4_inbound *in) {
         }
         if (w4_json_string_copy(w4_json_get(i.value, "msg_id"), msg_id, sizeof msg_id) &&
             w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "sender")), &sender)) {
-            r = w4_durable_answered(p, &in->from_node, &sender, msg_id, code, in->now_us);
+            (void)w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "receiver")),
+                                       &receiver); /* "*" is none */
+            w4_answer answer = {&in->from_node, &sender, &receiver, msg_id, code};
+            r = take_answer(p, &answer, in->now_us);
         }
     }
     in->consumed = true;

@@ -55,8 +55,9 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
     return w4_router_tell_dropped(p, sender, msg_id, receiver, code, W4_OVERFLOW_COUNT);
 }
 
-int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
-                           const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy) {
+static int push_outcome(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                        const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy,
+                        bool correction) {
     const w4_agent *agent = w4_agents_find(&p->agents, sender);
     if (!agent || !agent->attached) {
         return 0;
@@ -65,6 +66,7 @@ int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const c
                                .owner = agent->owner,
                                .code = code,
                                .policy = policy,
+                               .correction = correction,
                                .type = W4_TYPE_COUNT};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, msg_id, sizeof event.msg_id);
@@ -74,6 +76,16 @@ int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const c
         w4_log(p->env, W4_LOG_ERROR, "protocol: no room to tell what became of %s", msg_id);
     }
     return r < 0 ? r : 0;
+}
+
+int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                           const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy) {
+    return push_outcome(p, sender, msg_id, receiver, code, policy, false);
+}
+
+int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                               const w4_fingerprint *receiver, w4_refusal code) {
+    return push_outcome(p, sender, msg_id, receiver, code, W4_OVERFLOW_COUNT, true);
 }
 
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {

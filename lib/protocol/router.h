@@ -85,6 +85,10 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
 int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                            const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy);
 
+/* The agent is told, or will be, that it was delivered: that was not so. */
+int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                               const w4_fingerprint *receiver, w4_refusal code);
+
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 

@@ -75,7 +75,7 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
     [W4_TYPE_MESH_SERVICE_RESULT] = "{\"in_reply_to\":\"" SAMPLE_REF
                                     "\",\"error\":{\"code\":\"timeout\",\"message\":\"too slow\"}}",
     [W4_TYPE_MESH_RECEIPT] = "{\"receipts\":[{\"msg_id\":\"" SAMPLE_REF "\",\"sender\":\"" SAMPLE_FP
-                             "\",\"code\":\"untrusted\"}]}",
+                             "\",\"receiver\":\"*\",\"code\":\"untrusted\"}]}",
 };
 
 #define SAMPLE_TRUST "{\"sender_view\":\"trusted\",\"receiver_view\":\"probing\"}"

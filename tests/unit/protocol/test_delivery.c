@@ -159,6 +159,49 @@ START_TEST(vote_for_one_who_is_gone_counts) {
 }
 END_TEST
 
+/* The word that it was refused comes before that it has arrived. */
+static wire_fate under_way(world *w, const wire_item *item) {
+    w4_buffer *copy = w->filter_data;
+    if (item->to == 1 && memmem(item->bytes, item->len, "rain", 4)) {
+        w4_buffer_clear(copy);
+        ck_assert_int_eq(w4_buffer_append(copy, w4_bytes_of(item->bytes, item->len)), 0);
+        return WIRE_DROP;
+    }
+    return WIRE_PASS;
+}
+
+START_TEST(refused_at_the_other_end) {
+    world *w = three();
+    char id[37];
+    w4_buffer copy = W4_BUFFER_INIT(1 << 20);
+    ask(w, "ada", "ben", id);
+    ask(w, "ada", "cho", id);
+    world_settle(w); /* they have met */
+    world_trust(w, 1, "ada", W4_TRUST_BLOCKED);
+    w->filter = under_way;
+    w->filter_data = &copy;
+    if (_i == 0) {
+        ask(w, "ada", "ben", id);
+    } else {
+        propose(w, "ada", "rain", id);
+    }
+    world_settle(w);
+    ck_assert_int_eq(w4_protocol_receive(w->nodes[1].protocol, &w->nodes[0].fingerprint,
+                                         w4_buffer_bytes(&copy), w->now),
+                     0);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_BLACKLISTED), 1);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), _i == 0 ? 0 : 1); /* cho's node */
+    w->filter = NULL;
+    world_link(w, 0, 1, false);
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BLACKLISTED), 1); /* not once more */
+    w4_buffer_deinit(&copy);
+    world_free(w);
+}
+END_TEST
+
 /* ---- an agent that is gone right after it sent */
 
 START_TEST(sender_detaches_at_once) {
@@ -565,6 +608,7 @@ int main(void) {
     tcase_add_test(tcase, no_route);
     tcase_add_test(tcase, receiver_is_gone);
     tcase_add_test(tcase, vote_for_one_who_is_gone_counts);
+    tcase_add_loop_test(tcase, refused_at_the_other_end, 0, 2);
     tcase_add_test(tcase, sender_detaches_at_once);
     tcase_add_test(tcase, attach_is_exclusive_and_bounded);
     tcase_add_test(tcase, attach_and_go_a_thousand_times);

@@ -220,6 +220,9 @@ static inline void world_log(world *w, unsigned n, const w4_protocol_event *even
     snprintf(at->msg_id, sizeof at->msg_id, "%s", event->msg_id);
     snprintf(at->to, sizeof at->to, "%.64s", event->to);
     snprintf(at->text, sizeof at->text, "%s", event->text);
+    if (event->correction) {
+        at->kind = W4_PROTOCOL_EVENT_KIND_COUNT; /* it is not one more */
+    }
     if (event->kind == W4_PROTOCOL_EVENT_DELIVER) {
         w4_json_document doc = {0};
         ck_assert_int_eq(w4_json_read(&doc, event->envelope, &W4_JSON_LIMITS_ENVELOPE, NULL), 0);
