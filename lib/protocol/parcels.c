@@ -297,8 +297,7 @@ void w4_parcels_deinit(w4_parcels *parcels) {
         for (size_t i = 0; i < 2; i++) {
             w4_parcel *parcel;
             while ((parcel = TAILQ_FIRST(lists[i])) != NULL) {
-                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before
-                 */
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the freed one left the list before */
                 w4_parcel_free(parcels, parcel);
             }
         }
