@@ -75,6 +75,20 @@ START_TEST(failed_commits_keep_everything) {
 }
 END_TEST
 
+START_TEST(a_full_store_takes_nothing_more) {
+    put("a", "1");
+    w4_store_memory_full(store, true);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_FACT, text("b"), text("2")), W4_STORE_E_FULL);
+    ck_assert_str_ne(w4_store_error(store), "");
+    ck_assert_int_eq(w4_store_commit(store), 0); /* what was taken before */
+    expect("a", "1");
+    expect("b", NULL);
+    w4_store_memory_full(store, false);
+    put("b", "2");
+    expect("b", "2");
+}
+END_TEST
+
 START_TEST(damage_is_an_error) {
     w4_buffer report = W4_BUFFER_INIT(4096);
     put("a", "1");
@@ -137,6 +151,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, crash_cuts_back_to_the_last_commit);
     tcase_add_test(tests, failed_commits_keep_everything);
+    tcase_add_test(tests, a_full_store_takes_nothing_more);
     tcase_add_test(tests, damage_is_an_error);
     tcase_add_test(tests, sequence_after_a_crash);
     tcase_add_test(tests, table_names);
