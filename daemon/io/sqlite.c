@@ -2,6 +2,7 @@
 
 #include "base/wire.h"
 #include "io/sqlite_file.h"
+#include "io/sqlite_kept.h"
 #include "store/checksum.h"
 #include "store/gathered.h"
 
@@ -18,6 +19,7 @@ typedef struct sqlite_store {
     w4_store store; /* first: what the caller holds */
     w4_store_gathered gathered;
     w4_sqlite_file file;
+    w4_sqlite_kept kept;
 } sqlite_store;
 
 static sqlite_store *store_of(w4_store *store) {
@@ -212,7 +214,12 @@ static int sqlite_next(w4_store *store, w4_store_table table, w4_bytes prefix, w
 /* ---- writing */
 
 static int sqlite_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
-    return w4_store_gathered_put(&store_of(store)->gathered, table, key, value);
+    sqlite_store *s = store_of(store);
+    int r = w4_store_gathered_put(&s->gathered, table, key, value);
+    if (r == 0 && w4_store_table_light(table)) {
+        w4_sqlite_kept_add(&s->kept, table, key, value);
+    }
+    return r;
 }
 
 static int sqlite_remove(w4_store *store, w4_store_table table, w4_bytes key) {
@@ -285,8 +292,22 @@ static int sqlite_commit(w4_store *store) {
         return r;
     }
     w4_store_gathered_clear(&s->gathered);
+    w4_sqlite_kept_clear(&s->kept);
     w4_sqlite_file_carry_over(&s->file);
     return 0;
+}
+
+/* Rows of light tables that were removed come back after a crash, which does no harm. */
+static int sqlite_keep(w4_store *store) {
+    sqlite_store *s = store_of(store);
+    int r = w4_sqlite_kept_write(&s->kept);
+    return r == W4_STORE_E_FAILED ? w4_sqlite_file_fail(&s->file, r, "keeping rows in %s: %s",
+                                                        s->kept.path, strerror(errno))
+                                  : r;
+}
+
+static bool sqlite_urgent(const w4_store *store) {
+    return w4_store_gathered_urgent(&((const sqlite_store *)store)->gathered);
 }
 
 static bool sqlite_dirty(const w4_store *store) {
@@ -405,6 +426,7 @@ static int sqlite_check(w4_store *store, w4_buffer *ret_report) {
 
 static void sqlite_free(w4_store *store) {
     sqlite_store *s = store_of(store);
+    w4_sqlite_kept_deinit(&s->kept);
     w4_sqlite_file_close(&s->file, true);
     w4_store_gathered_clear(&s->gathered);
     free(s);
@@ -418,7 +440,9 @@ static const w4_store_ops sqlite_ops = {
     .get = sqlite_get,
     .next = sqlite_next,
     .commit = sqlite_commit,
+    .keep = sqlite_keep,
     .dirty = sqlite_dirty,
+    .urgent = sqlite_urgent,
     .error = sqlite_error,
     .check = sqlite_check,
 };
@@ -433,6 +457,12 @@ int w4_store_sqlite_open(const char *path, w4_store **ret_store, char *ret_text,
     (void)snprintf(ret_text, size, "%s", r > 0 ? s->file.text : "");
     if (r != 0) {
         free(s);
+        return r;
+    }
+    w4_sqlite_kept_init(&s->kept, s->file.path);
+    r = w4_sqlite_kept_load(&s->kept, &s->gathered);
+    if (r < 0) {
+        sqlite_free(&s->store);
         return r;
     }
     *ret_store = &s->store;

@@ -229,8 +229,28 @@ static void store_event(w4_node *node, w4_event event, const char *text, uint64_
     w4_events_end(node->events);
 }
 
+/* What a turn wrote in light tables alone need not be waited for: it is kept at once, and committed
+ * with what is, or after a while. 1: kept. 0: it has to be committed. */
+static int keep(w4_node *node, uint64_t now_us) {
+    if (!node->durable || node->draining || w4_store_urgent(node->store) ||
+        now_us >= node->commit_due_us) {
+        return 0;
+    }
+    int r = w4_store_keep(node->store);
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    node->commit_due_us =
+        w4_earlier(node->commit_due_us, w4_later(now_us, W4_NODE_COMMIT_LIGHT_US));
+    return 1;
+}
+
 static int commit(w4_node *node, uint64_t now_us) {
-    int r = w4_store_dirty(node->store) ? w4_store_commit(node->store) : 0;
+    int r = w4_store_dirty(node->store) ? keep(node, now_us) : 0;
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    r = w4_store_dirty(node->store) ? w4_store_commit(node->store) : 0;
     if (r < 0) {
         return r;
     }
@@ -251,7 +271,7 @@ static int commit(w4_node *node, uint64_t now_us) {
 static int say_committed(w4_node *node, uint64_t now_us) {
     int r = w4_protocol_committed(node->protocol, now_us);
     r = r == 0 ? w4_node_dispatch(node, now_us) : r;
-    node->again = node->again || w4_store_dirty(node->store);
+    node->again = node->again || w4_store_urgent(node->store);
     return r;
 }
 

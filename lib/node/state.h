@@ -18,10 +18,11 @@
 #define W4_NODE_QUEUED_BYTES_MAX ((size_t)256 * 1024 * 1024) /* for all sessions together */
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
-#define W4_NODE_OVERFLOW_US W4_US_PER_S   /* between two events of one queue that overflows */
-#define W4_NODE_ROUNDS_MAX 64u            /* of passing events between the parts, in one turn */
-#define W4_NODE_FRAMES_PER_TURN 512u      /* taken from one transport before others have a turn */
-#define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
+#define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
+#define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
+#define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
+#define W4_NODE_FRAMES_PER_TURN 512u        /* taken from one transport before others have a turn */
+#define W4_TOKEN_MESH (UINT64_C(1) << 63)   /* tokens of messages that need no outcome */
 
 typedef struct w4_node_peer w4_node_peer;
 
@@ -148,7 +149,7 @@ struct w4_node {
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     bool durable;
-    uint64_t commit_due_us;   /* after one that failed */
+    uint64_t commit_due_us;   /* after one that failed, and of what was only kept */
     uint64_t overflow_due_us; /* there is more to tell of a queue that overflows */
     bool draining;
     bool again; /* a transport has more than one turn takes */

@@ -46,6 +46,15 @@ size_t w4_store_gathered_count(const w4_store_gathered *g) {
     return count;
 }
 
+bool w4_store_gathered_urgent(const w4_store_gathered *g) {
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        if (g->tables[table].count > 0 && !w4_store_table_light((w4_store_table)table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void w4_store_gathered_clear(w4_store_gathered *g) {
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
         w4_store_tree_clear(&g->tables[table]);

@@ -21,6 +21,7 @@ const w4_store_node *w4_store_gathered_find(const w4_store_gathered *g, w4_store
 const w4_store_node *w4_store_gathered_next(const w4_store_gathered *g, w4_store_table table,
                                             w4_bytes from, bool inclusive);
 size_t w4_store_gathered_count(const w4_store_gathered *g);
+bool w4_store_gathered_urgent(const w4_store_gathered *g); /* also of tables that are not light */
 void w4_store_gathered_clear(w4_store_gathered *g);
 
 /* Replaces the content: 0, -ENOMEM, or -EMSGSIZE; untouched on failure. */

@@ -109,6 +109,26 @@ static int memory_commit(w4_store *store) {
     return 0;
 }
 
+/* What a crash leaves is here what was committed, so that is where it goes. */
+static int memory_keep(w4_store *store) {
+    memory *m = memory_of(store);
+    if (m->commits_fail && w4_store_gathered_count(&m->gathered) > 0) {
+        m->text = "told to fail";
+        return W4_STORE_E_FAILED;
+    }
+    for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
+        if (w4_store_table_light((w4_store_table)table)) {
+            m->gathered.bytes -= m->gathered.tables[table].bytes;
+            w4_store_tree_absorb(&m->committed[table], &m->gathered.tables[table]);
+        }
+    }
+    return 0;
+}
+
+static bool memory_urgent(const w4_store *store) {
+    return w4_store_gathered_urgent(&((const memory *)store)->gathered);
+}
+
 static bool memory_dirty(const w4_store *store) {
     return w4_store_gathered_count(&((const memory *)store)->gathered) > 0;
 }
@@ -146,7 +166,9 @@ static const w4_store_ops memory_ops = {
     .get = memory_get,
     .next = memory_next,
     .commit = memory_commit,
+    .keep = memory_keep,
     .dirty = memory_dirty,
+    .urgent = memory_urgent,
     .error = memory_error,
     .check = memory_check,
 };

@@ -22,6 +22,10 @@ const char *w4_store_table_name(w4_store_table table) {
     return table_names[table];
 }
 
+bool w4_store_table_light(w4_store_table table) {
+    return table == W4_STORE_SEEN;
+}
+
 w4_store *w4_store_free(w4_store *store) {
     if (store) {
         store->ops->free(store);
@@ -77,6 +81,14 @@ int w4_store_commit(w4_store *store) {
 
 bool w4_store_dirty(const w4_store *store) {
     return store->ops->dirty(store);
+}
+
+bool w4_store_urgent(const w4_store *store) {
+    return store->ops->urgent(store);
+}
+
+int w4_store_keep(w4_store *store) {
+    return store->ops->keep(store);
 }
 
 const char *w4_store_error(const w4_store *store) {

@@ -4,7 +4,13 @@
  * durable together (one transaction, synced). What depends on durability (an answer, an
  * acknowledgement) is let out only after commit returned 0. When commit fails the gathered writes
  * are kept and the next commit tries again with all of them, on a reopened file where that is
- * needed: a failed sync is never taken for a success. */
+ * needed: a failed sync is never taken for a success.
+ *
+ * Light tables are those whose rows guard against what is unlikely, and that nobody was promised:
+ * the replay memory. Rows of theirs need not wait for the next commit, which is slow: w4_store_keep
+ * makes them outlive this process at once. Only the end of the whole machine can lose them, until
+ * they are committed. Where anything hangs on such a row it is written with other rows, and
+ * committed with them. */
 #pragma once
 
 #include "base/bytes.h"
@@ -28,10 +34,12 @@ typedef enum w4_store_table {
 } w4_store_table;
 
 const char *w4_store_table_name(w4_store_table table);
+bool w4_store_table_light(w4_store_table table);
 
 #define W4_STORE_KEY_MAX 255u
 #define W4_STORE_VALUE_MAX (1024u * 1024u)
 #define W4_STORE_PENDING_BYTES_MAX (64u * 1024u * 1024u) /* gathered and not committed */
+#define W4_STORE_KEPT_MAX 1024u                          /* rows kept and not committed */
 
 /* Conditions */
 enum {
@@ -59,7 +67,9 @@ typedef struct w4_store_ops {
     int (*next)(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
                 bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value);
     int (*commit)(w4_store *store);
+    int (*keep)(w4_store *store); /* of the light tables */
     bool (*dirty)(const w4_store *store);
+    bool (*urgent)(const w4_store *store);
     const char *(*error)(const w4_store *store);          /* why the last call failed, for people */
     int (*check)(w4_store *store, w4_buffer *ret_report); /* 0 sound, or W4_STORE_E_CORRUPT */
 } w4_store_ops;
@@ -79,6 +89,12 @@ int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key); /* abs
 int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value);
 int w4_store_commit(w4_store *store);
 bool w4_store_dirty(const w4_store *store); /* something is gathered */
+/* Something is gathered that is not of a light table. */
+bool w4_store_urgent(const w4_store *store);
+/* What is gathered of the light tables outlives this process from now on. It may stay gathered. 0,
+ * -ENOMEM, W4_STORE_E_FULL (W4_STORE_KEPT_MAX: it is time to commit) or W4_STORE_E_FAILED; then
+ * commit. */
+int w4_store_keep(w4_store *store);
 const char *w4_store_error(const w4_store *store);
 int w4_store_check(w4_store *store, w4_buffer *ret_report);
 

@@ -312,6 +312,27 @@ START_TEST(crash_cuts_to_the_last_commit) {
 }
 END_TEST
 
+START_TEST(light_rows_are_not_urgent) {
+    ck_assert(!w4_store_urgent(store));
+    put(W4_STORE_SEEN, "a", "");
+    ck_assert(!w4_store_urgent(store));
+    ck_assert_int_eq(w4_store_keep(store), 0);
+    ck_assert_int_eq(w4_store_keep(store), 0);
+    expect(W4_STORE_SEEN, "a", "");
+    put(W4_STORE_FACT, "b", "1");
+    ck_assert(w4_store_urgent(store));
+    put(W4_STORE_SEEN, "c", "");
+    ck_assert_int_eq(w4_store_keep(store), 0);
+    ck_assert(w4_store_urgent(store));
+    expect_walk(W4_STORE_SEEN, "", "a= c= ");
+    commit();
+    ck_assert(!w4_store_urgent(store));
+    crash();
+    expect_walk(W4_STORE_SEEN, "", "a= c= ");
+    expect(W4_STORE_FACT, "b", "1");
+}
+END_TEST
+
 START_TEST(appending) {
     uint64_t sequence = 0;
     for (uint64_t i = 1; i <= 5; i++) {
@@ -535,6 +556,7 @@ Suite *w4_store_contract(const w4_store_backend *of) {
     tcase_add_test(tests, prefixes);
     tcase_add_test(tests, walks_while_it_changes);
     tcase_add_test(tests, crash_cuts_to_the_last_commit);
+    tcase_add_test(tests, light_rows_are_not_urgent);
     tcase_add_test(tests, appending);
     tcase_add_test(tests, gathering_has_an_end);
     tcase_add_test(tests, big_tables);
