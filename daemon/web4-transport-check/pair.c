@@ -289,6 +289,10 @@ static void drain(tc_side *s) {
             break;
         case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
+        case W4_SESSION_EVENT_REKEYED:
+        case W4_SESSION_EVENT_CHANNEL_OPEN:
+        case W4_SESSION_EVENT_CHANNEL_CLOSED:
+        case W4_SESSION_EVENT_CONTRACT:
         case W4_SESSION_EVENT_KIND_COUNT:
             break;
         }

@@ -23,6 +23,7 @@ static const event_row event_rows[W4_EVENT_COUNT] = {
     [W4_EVENT_SESSION_RESUMED]      = {"session_resumed",      true,  "name, address, reason, reconnects",                "A session goes on over a new link; nothing was lost or repeated. session_open comes before it."},
     [W4_EVENT_SESSION_ENDED]        = {"session_ended",        true,  "code, text, by_peer",                              "A session ended for good; what waited in it has failed."},
     [W4_EVENT_HEARTBEAT_TIMEOUT]    = {"heartbeat_timeout",    true,  "silent_ms, reason, reconnects",                    "A peer was silent for too long; its link is given up."},
+    [W4_EVENT_REKEYED]              = {"rekeyed",              false, "direction, rekeys",                                "The records of a session are under a new key: ours (out), or the peer's (in)."},
     [W4_EVENT_OVERFLOW]             = {"overflow",             true,  "code, count, policy",                              "A queue towards a peer overflowed; count is how often since the last such event."},
     [W4_EVENT_ENVELOPE_ROUTED]      = {"envelope_routed",      false, "msg_id, family, type, sender",                     "An envelope passed the pipeline."},
     [W4_EVENT_ENVELOPE_REJECTED]    = {"envelope_rejected",    false, "code, text, msg_id, sender",                       "An envelope was refused; sender is what it claimed."},

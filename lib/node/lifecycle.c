@@ -93,6 +93,17 @@ int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us
     return w4_hooks_push(node->hooks, &change);
 }
 
+void w4_node_lifecycle_rekeyed(w4_node *node, const w4_node_peer *peer, bool by_peer,
+                               uint64_t now_us) {
+    w4_session_stats stats;
+    w4_session_stats_get(peer->session, &stats);
+    w4_event_about about = about_of(peer, W4_EVENT_REKEYED, W4_LOG_DEBUG);
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "direction", by_peer ? "in" : "out");
+    w4_json_member_unsigned(w, "rekeys", by_peer ? stats.rekeys_in : stats.rekeys);
+    w4_events_end(node->events);
+}
+
 int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reason, const char *text,
                             uint64_t now_us) {
     if (!peer->told.open) {

@@ -311,7 +311,7 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
 static int on_message(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                       uint64_t now_us) {
     int r = w4_protocol_receive(node->protocol, &peer->node, event->message, now_us);
-    w4_session_consumed(peer->session, event->channel, 1);
+    w4_session_channel_consumed(peer->session, event->channel_id, 1);
     return r;
 }
 
@@ -351,6 +351,12 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             r = w4_node_outcome(node, peer, &event, now_us);
             break;
         case W4_SESSION_EVENT_WRITABLE:
+        case W4_SESSION_EVENT_CHANNEL_OPEN: /* they are there for who asks for them */
+        case W4_SESSION_EVENT_CHANNEL_CLOSED:
+        case W4_SESSION_EVENT_CONTRACT:
+            break;
+        case W4_SESSION_EVENT_REKEYED:
+            w4_node_lifecycle_rekeyed(node, peer, event.by_peer, now_us);
             break;
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
             r = w4_node_lifecycle_timeout(node, peer, now_us);

@@ -106,6 +106,10 @@ int w4_node_outcome(w4_node *node, w4_node_peer *peer, const w4_session_event *e
     case W4_SESSION_EVENT_WRITABLE:
     case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
     case W4_SESSION_EVENT_LINK_LOST:
+    case W4_SESSION_EVENT_REKEYED:
+    case W4_SESSION_EVENT_CHANNEL_OPEN:
+    case W4_SESSION_EVENT_CHANNEL_CLOSED:
+    case W4_SESSION_EVENT_CONTRACT:
     case W4_SESSION_EVENT_CLOSED:
     case W4_SESSION_EVENT_KIND_COUNT:
         break;

@@ -19,6 +19,21 @@ uint8_t *w4_close_put(uint8_t *at, w4_refusal code, const char *text) {
     return w4_frame_put(at, &frame);
 }
 
+uint8_t *w4_close_channel_put(uint8_t *at, uint16_t channel, uint64_t word, uint8_t flags,
+                              w4_refusal code) {
+    uint8_t payload[W4_CLOSE_LEN_SHORT];
+    w4_bytes name = w4_bytes_from_text(w4_refusal_name(code));
+    payload[0] = (uint8_t)name.len;
+    memcpy(payload + 1, name.data, name.len);
+    bool empty = (flags & W4_FRAME_DONE) && code == W4_REFUSAL_NONE;
+    w4_frame frame = {.type = W4_FRAME_CLOSE_CHANNEL,
+                      .flags = flags,
+                      .channel = channel,
+                      .seq = word,
+                      .payload = w4_bytes_of(payload, empty ? 0 : 1 + name.len)};
+    return w4_frame_put(at, &frame);
+}
+
 bool w4_close_parse(w4_bytes payload, w4_refusal *ret_code, char *ret_text, size_t size) {
     w4_reader r;
     w4_reader_init(&r, payload);

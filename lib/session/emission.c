@@ -3,21 +3,28 @@
 #include "session/close.h"
 
 #define OPEN_DOUBLINGS_MAX 1u
+/* What says that we live, and measures the way, does not travel with what is large. */
+#define DATA_WITH_HEARTBEAT_MAX 1024
 
-/* All that is not DATA in one record. */
+/* All that is not DATA in one record, beside what channels.c says. */
 #define CONTROL_LEN_MAX                                                                            \
     (w4_frame_len(W4_SESSION_ID_LEN) + W4_KINDS * w4_frame_len(W4_ACK_LEN) + 2 * w4_frame_len(0) + \
      w4_frame_len(W4_CLOSE_LEN_MAX))
 
-static bool is_ack_due(const w4_session *s, unsigned kind) {
-    const w4_channel *c = &s->channels[kind];
-    return s->open_due || c->out.ask_due || (c->in.ack_due && !c->in.held);
+static bool has_heartbeat(const w4_session *s) {
+    return s->heartbeat.pong_due || s->heartbeat.ping_due;
+}
+
+static bool is_ack_due(const w4_session *s, const w4_channel *c) {
+    return c->state == W4_CHANNEL_OPEN &&
+           (s->open_due || c->out.ask_due || (c->in.ack_due && !c->in.held));
 }
 
 static bool has_control(const w4_session *s) {
-    bool due = s->open_due || s->heartbeat.pong_due || s->heartbeat.ping_due;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        due = due || is_ack_due(s, k);
+    bool due = s->open_due || has_heartbeat(s) || w4_session_channels_due(s);
+    const w4_channel *c;
+    for (unsigned i = 0; !due && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        due = is_ack_due(s, c);
     }
     return due;
 }
@@ -43,10 +50,10 @@ static uint8_t *put_open(w4_session *s, uint8_t *at, uint64_t now_us) {
 }
 
 static uint8_t *put_acks(w4_session *s, bool all, uint8_t *at) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_channel *c = &s->channels[k];
-        if (all || is_ack_due(s, k)) {
-            at = w4_inbox_put_ack(&c->in, (w4_channel_kind)k, c->out.ask_due, at);
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        if ((all && c->state == W4_CHANNEL_OPEN) || is_ack_due(s, c)) {
+            at = w4_inbox_put_ack(&c->in, c->id, c->out.ask_due, at);
             c->out.ask_due = false;
         }
     }
@@ -55,13 +62,15 @@ static uint8_t *put_acks(w4_session *s, bool all, uint8_t *at) {
 
 static uint8_t *put_heartbeat(w4_session *s, uint8_t *at, uint64_t now_us) {
     uint64_t token;
-    if (w4_heartbeat_take_pong(&s->heartbeat, now_us, &token)) {
+    if (w4_heartbeat_take_pong(&s->heartbeat, &token)) {
         w4_frame frame = {.type = W4_FRAME_PONG, .seq = token};
         at = w4_frame_put(at, &frame);
     }
     if (w4_heartbeat_take_ping(&s->heartbeat, s->env, now_us, &token)) {
         w4_frame frame = {.type = W4_FRAME_PING, .seq = token};
         at = w4_frame_put(at, &frame);
+        s->ping_epoch = s->sender.epoch; /* or later */
+        w4_pace_pinged(&s->pace, now_us);
     }
     return at;
 }
@@ -72,10 +81,8 @@ static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
     case W4_PHASE_OPENING: /* which session the ACKs would be of is not known yet */
         return put_heartbeat(s, at, now_us);
     case W4_PHASE_OPEN:
-        if (s->open_due) {
-            return put_heartbeat(s, put_acks(s, true, put_open(s, at, now_us)), now_us);
-        }
-        return put_heartbeat(s, put_acks(s, false, at), now_us);
+        at = s->open_due ? put_acks(s, true, put_open(s, at, now_us)) : put_acks(s, false, at);
+        return w4_session_put_channels(s, put_heartbeat(s, at, now_us), now_us);
     case W4_PHASE_CLOSING:
         if (s->agreed) {
             at = put_acks(s, false, at);
@@ -88,39 +95,103 @@ static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
     return at;
 }
 
-static void get_ready(const w4_session *s, size_t ret_ready[static W4_KINDS]) {
+/* The next of a kind to send, in their round; NULL: none. */
+static w4_channel *first_ready(const w4_session *s, unsigned kind, size_t *ret_len) {
+    w4_channel *c = s->turn[kind];
+    do {
+        *ret_len = c->state == W4_CHANNEL_CLOSING ? 0 : w4_outbox_ready(&c->out);
+        if (*ret_len > 0) {
+            return c;
+        }
+        c = c->next_of_kind;
+    } while (c != s->turn[kind]);
+    return NULL;
+}
+
+/* Those of a kind take turns, each with as many bytes. */
+static void pass_turn(w4_session *s, w4_channel *c, size_t sent) {
+    if (c->next_of_kind == c) {
+        return;
+    }
+    if (s->turn[c->kind] != c) {
+        s->turn[c->kind] = c;
+        c->share = W4_CHANNEL_SHARE;
+    }
+    c->share -= (int32_t)sent;
+    if (c->share <= 0) {
+        s->turn[c->kind] = c->next_of_kind;
+        c->next_of_kind->share =
+            W4_CHANNEL_SHARE + (c->next_of_kind->share < 0 ? c->next_of_kind->share : 0);
+    }
+}
+
+static void get_ready(const w4_session *s, w4_channel *ret_first[static W4_KINDS],
+                      size_t ret_ready[static W4_KINDS]) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        ret_ready[k] = w4_outbox_ready(&s->channels[k].out);
+        ret_first[k] = first_ready(s, k, &ret_ready[k]);
     }
 }
 
 static uint8_t *put_data(w4_session *s, uint8_t *at, const uint8_t *end, uint64_t now_us) {
+    w4_channel *first[W4_KINDS];
     size_t ready[W4_KINDS];
     w4_channel_kind kind;
-    get_ready(s, ready);
+    get_ready(s, first, ready);
     while (w4_schedule_pick(&s->schedule, ready, &kind) && ready[kind] <= (size_t)(end - at)) {
-        at = w4_outbox_put(&s->channels[kind].out, kind, at, now_us);
+        at = w4_outbox_put(&first[kind]->out, first[kind]->id, at, now_us);
         w4_schedule_sent(&s->schedule, kind, ready[kind]);
-        ready[kind] = w4_outbox_ready(&s->channels[kind].out);
+        pass_turn(s, first[kind], ready[kind]);
+        first[kind] = first_ready(s, kind, &ready[kind]);
     }
     return at;
 }
 
 static bool has_data(const w4_session *s) {
+    w4_channel *first[W4_KINDS];
     size_t ready[W4_KINDS];
-    get_ready(s, ready);
+    get_ready(s, first, ready);
     return ready[W4_CHANNEL_CONTROL] + ready[W4_CHANNEL_STATE] + ready[W4_CHANNEL_KNOWLEDGE] > 0;
+}
+
+/* What is under way holds the rest back: a PING measures whether less should, or more may be. */
+static void measure(w4_session *s, uint64_t now_us) {
+    const w4_channel *c;
+    for (unsigned i = 0; !s->pace.limited && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        if (c->kind != W4_CHANNEL_CONTROL && w4_outbox_is_held(&c->out)) {
+            w4_pace_held(&s->pace);
+        }
+    }
+    if (w4_pace_wants_ping(&s->pace, s->heartbeat.ping_sent_us, now_us) &&
+        w4_heartbeat_is_answered(&s->heartbeat, w4_rtt_timeout(&s->rtt, 0), now_us)) {
+        s->heartbeat.ping_due = true;
+    }
 }
 
 /* No more than what waits, so that a lone PING does not claim a whole record's memory. */
 static size_t record_room(const w4_session *s, bool with_data) {
-    size_t room = W4_RECORD_OVERHEAD + CONTROL_LEN_MAX;
-    for (unsigned k = 0; k < W4_KINDS && with_data; k++) {
-        const w4_channel_stats *stats = &s->channels[k].out.stats;
+    size_t room = W4_RECORD_OVERHEAD + CONTROL_LEN_MAX + w4_session_channels_len(s);
+    const w4_channel *c;
+    for (unsigned i = 0; with_data && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        const w4_channel_stats *stats = &c->out.stats;
         size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_LEN + 1;
         room += stats->queued_bytes + frames * W4_FRAME_HEADER;
     }
     return room < W4_RECORD_MAX ? room : W4_RECORD_MAX;
+}
+
+static void seal(w4_session *s, uint8_t *start, size_t len, uint64_t now_us) {
+    const w4_record_limits limits = {s->config.rekey_records, s->config.rekey_bytes,
+                                     s->config.rekey_us};
+    uint64_t before = s->sender.rekeys;
+    w4_record_seal(&s->sender, &limits, start, len, now_us);
+    if (s->sender.rekeys != before) {
+        /* The answer to a PING under the new key says that the peer has it. */
+        s->sender.unfollowed = true;
+        s->heartbeat.ping_due = true;
+        w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_REKEYED});
+    }
+    s->stats.records_out++;
+    s->stats.bytes_out += len;
 }
 
 static int emit_record(w4_session *s, w4_buffer *out, bool with_data, uint64_t now_us) {
@@ -131,17 +202,18 @@ static int emit_record(w4_session *s, w4_buffer *out, bool with_data, uint64_t n
     }
     uint8_t *start = out->data + out->len;
     const uint8_t *end = start + room - W4_AEAD_TAG_LEN;
+    bool alone = has_heartbeat(s) && !s->was_alone;
     uint8_t *at = put_control(s, start + W4_RECORD_HEADER, now_us);
+    if (alone && end - at > DATA_WITH_HEARTBEAT_MAX) {
+        end = at + DATA_WITH_HEARTBEAT_MAX;
+    }
     if (with_data) {
         at = put_data(s, at, end, now_us);
     }
     size_t len = (size_t)(at - start) + W4_AEAD_TAG_LEN;
-    const w4_record_limits limits = {s->config.rekey_records, s->config.rekey_bytes,
-                                     s->config.rekey_us};
-    w4_record_seal(&s->sender, &limits, start, len, now_us);
+    s->was_alone = alone;
+    seal(s, start, len, now_us);
     out->len += len;
-    s->stats.records_out++;
-    s->stats.bytes_out += len;
     return 1;
 }
 
@@ -177,8 +249,10 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
         break;
     }
     r = has_control(s) || has_data(s) ? emit_record(s, out, true, now_us) : 0;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_arm(&s->channels[k].out, &s->rtt, now_us);
+    measure(s, now_us);
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        w4_outbox_arm(&c->out, &s->rtt, now_us);
     }
     return r;
 }

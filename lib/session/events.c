@@ -6,6 +6,11 @@
 /* An owner that does not drain loses the oldest notices, never the last word (CLOSED is not one of
  * them). */
 void w4_session_tell(w4_session *s, w4_notice notice) {
+    unsigned last = (s->notice_first + s->notice_count + W4_NOTICES_MAX - 1) % W4_NOTICES_MAX;
+    if (s->notice_count > 0 && notice.kind == W4_SESSION_EVENT_REKEYED &&
+        s->notices[last].kind == notice.kind && s->notices[last].by_peer == notice.by_peer) {
+        return; /* told already */
+    }
     if (s->notice_count == W4_NOTICES_MAX) {
         s->notice_first = (s->notice_first + 1) % W4_NOTICES_MAX;
         s->notice_count--;
@@ -59,12 +64,14 @@ static w4_session_event_kind kind_of(const w4_outcome *outcome) {
 }
 
 bool w4_session_pop_outcome(w4_session *session, w4_session_event *ret_event) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
         w4_outcome outcome;
-        if (w4_outbox_pop_outcome(&session->channels[k].out, &outcome)) {
+        if (w4_outbox_pop_outcome(&c->out, &outcome)) {
             *ret_event = (w4_session_event){
                 .kind = kind_of(&outcome),
-                .channel = (w4_channel_kind)k,
+                .channel = c->kind,
+                .channel_id = c->id,
                 .token = outcome.token,
                 .latency_us = outcome.took_us,
                 .code = outcome.code,
@@ -81,17 +88,21 @@ static bool pop_incoming(w4_session *s, w4_session_event *ret_event) {
         return false;
     }
     const w4_incoming *item = &s->incoming[s->incoming_first++];
-    *ret_event = (w4_session_event){
-        .kind = W4_SESSION_EVENT_MESSAGE, .channel = item->kind, .message = item->message};
+    *ret_event = (w4_session_event){.kind = W4_SESSION_EVENT_MESSAGE,
+                                    .channel = item->channel->kind,
+                                    .channel_id = item->channel->id,
+                                    .message = item->message};
     s->lent = item->owned;
     return true;
 }
 
 static bool pop_writable(w4_session *s, w4_session_event *ret_event) {
-    for (unsigned k = 0; k < W4_KINDS && s->phase != W4_PHASE_CLOSED; k++) {
-        if (w4_outbox_pop_writable(&s->channels[k].out)) {
-            *ret_event = (w4_session_event){.kind = W4_SESSION_EVENT_WRITABLE,
-                                            .channel = (w4_channel_kind)k};
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        if (s->phase != W4_PHASE_CLOSED && c->state != W4_CHANNEL_CLOSING &&
+            w4_outbox_pop_writable(&c->out)) {
+            *ret_event = (w4_session_event){
+                .kind = W4_SESSION_EVENT_WRITABLE, .channel = c->kind, .channel_id = c->id};
             return true;
         }
     }
@@ -111,7 +122,8 @@ static bool pop_end(w4_session *s, w4_session_event *ret_event) {
 
 bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event) {
     w4_session_take_back_lent(session);
-    return pop_notice(session, ret_event) || w4_session_pop_outcome(session, ret_event) ||
-           pop_incoming(session, ret_event) || pop_writable(session, ret_event) ||
+    return pop_notice(session, ret_event) || w4_session_channels_pop_open(session, ret_event) ||
+           w4_session_pop_outcome(session, ret_event) || pop_incoming(session, ret_event) ||
+           w4_session_channels_pop_closed(session, ret_event) || pop_writable(session, ret_event) ||
            pop_end(session, ret_event);
 }

@@ -2,28 +2,34 @@
 
 #include "base/wire.h"
 #include "envelope/type.h"
+#include "session/contract.h"
 #include "session/handshake.h"
 
 #include <string.h>
 
-typedef enum scope { SCOPE_SESSION, SCOPE_CHANNEL } scope;
+typedef enum scope { SCOPE_SESSION, SCOPE_CHANNEL, SCOPE_OPENED } scope;
 
 typedef struct frame_row {
     w4_frame_type type;
     scope scope;
     uint8_t flags; /* allowed, beside W4_FRAME_OPTIONAL */
     uint32_t len_min, len_max;
+    uint32_t done_max; /* with flag DONE: from 0 to this */
 } frame_row;
+
+#define CLOSE_MAX (256 + W4_CLOSE_TEXT_MAX)
 
 /* clang-format off */
 static const frame_row rows[] = {
-    /* type           where           flags                         payload             */
-    {W4_FRAME_DATA,   SCOPE_CHANNEL,  W4_FRAME_FIN,                 0, W4_PART_MAX},
-    {W4_FRAME_ACK,    SCOPE_CHANNEL,  W4_FRAME_GAP | W4_FRAME_ASK,  W4_ACK_LEN, W4_ACK_LEN},
-    {W4_FRAME_OPEN,   SCOPE_SESSION,  0,                            W4_SESSION_ID_LEN, W4_SESSION_ID_LEN},
-    {W4_FRAME_PING,   SCOPE_SESSION,  0,                            0, 0},
-    {W4_FRAME_PONG,   SCOPE_SESSION,  0,                            0, 0},
-    {W4_FRAME_CLOSE,  SCOPE_SESSION,  0,                            1, 256 + W4_CLOSE_TEXT_MAX},
+    /* type                   where           flags                         payload             */
+    {W4_FRAME_DATA,           SCOPE_CHANNEL,  W4_FRAME_FIN,                 0, W4_PART_MAX, 0},
+    {W4_FRAME_ACK,            SCOPE_CHANNEL,  W4_FRAME_GAP | W4_FRAME_ASK,  W4_ACK_LEN, W4_ACK_LEN, 0},
+    {W4_FRAME_OPEN,           SCOPE_SESSION,  0,                            W4_SESSION_ID_LEN, W4_SESSION_ID_LEN, 0},
+    {W4_FRAME_OPEN,           SCOPE_CHANNEL,  W4_FRAME_DONE,                2, W4_OPEN_LEN_MAX, 0},
+    {W4_FRAME_CLOSE_CHANNEL,  SCOPE_OPENED,   W4_FRAME_DONE,                1, CLOSE_MAX, CLOSE_MAX},
+    {W4_FRAME_PING,           SCOPE_SESSION,  0,                            0, 0, 0},
+    {W4_FRAME_PONG,           SCOPE_SESSION,  0,                            0, 0, 0},
+    {W4_FRAME_CLOSE,          SCOPE_SESSION,  0,                            1, CLOSE_MAX, 0},
 };
 /* clang-format on */
 
@@ -41,30 +47,47 @@ const char *w4_frame_verdict_name(w4_frame_verdict verdict) {
     return verdict < W4_FRAME_VERDICT_COUNT ? verdict_names[verdict] : "?";
 }
 
-static const frame_row *row_of(uint8_t type) {
+static bool is_in_scope(scope where, uint16_t channel) {
+    switch (where) {
+    case SCOPE_SESSION:
+        return channel == W4_FRAME_CHANNEL_SESSION;
+    case SCOPE_CHANNEL:
+        return channel != W4_FRAME_CHANNEL_SESSION;
+    case SCOPE_OPENED:
+        return channel >= W4_FRAME_CHANNEL_OPENED;
+    }
+    return false;
+}
+
+/* The row of the type and the channel, or GOOD's opposite: why there is none. */
+static w4_frame_verdict find_row(uint8_t type, uint8_t flags, uint16_t channel,
+                                 const frame_row **ret_row) {
+    bool known = false;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].type == type) {
-            return &rows[i];
+        if (rows[i].type != type) {
+            continue;
+        }
+        known = true;
+        if (is_in_scope(rows[i].scope, channel)) {
+            *ret_row = &rows[i];
+            return W4_FRAME_GOOD;
         }
     }
-    return NULL;
-}
-
-static bool is_in_scope(const frame_row *row, uint16_t channel) {
-    if (row->scope == SCOPE_SESSION) {
-        return channel == W4_FRAME_CHANNEL_SESSION;
+    if (known) {
+        return W4_FRAME_NO_CHANNEL;
     }
-    return channel >= W4_FRAME_CHANNEL(0) && channel < W4_FRAME_CHANNEL(W4_CHANNEL_KIND_COUNT);
+    return flags & W4_FRAME_OPTIONAL ? W4_FRAME_SKIPPED : W4_FRAME_UNKNOWN;
 }
 
-static w4_frame_verdict judge(const frame_row *row, uint8_t flags, uint16_t channel, uint32_t len) {
+static w4_frame_verdict judge(const frame_row *row, uint8_t flags, uint32_t len) {
     if (flags & ~(row->flags | W4_FRAME_OPTIONAL)) {
         return W4_FRAME_UNKNOWN;
     }
-    if (!is_in_scope(row, channel)) {
-        return W4_FRAME_NO_CHANNEL;
+    bool done = row->type != W4_FRAME_DATA && (flags & row->flags & W4_FRAME_DONE) != 0;
+    if (done && len <= row->done_max) {
+        return W4_FRAME_GOOD;
     }
-    if (len < row->len_min || len > row->len_max) {
+    if (done || len < row->len_min || len > row->len_max) {
         return row->type == W4_FRAME_DATA ? W4_FRAME_TOO_LONG : W4_FRAME_MALFORMED;
     }
     /* Only a whole message may be empty, or parts without end would cost their sender nothing. */
@@ -88,11 +111,11 @@ w4_frame_verdict w4_frame_next(w4_bytes *bytes, w4_frame *ret_frame) {
     if (r.failed) {
         return W4_FRAME_MALFORMED;
     }
-    const frame_row *row = row_of(type);
-    if (!row && !(flags & W4_FRAME_OPTIONAL)) {
-        return W4_FRAME_UNKNOWN;
+    const frame_row *row = NULL;
+    w4_frame_verdict verdict = find_row(type, flags, channel, &row);
+    if (verdict == W4_FRAME_GOOD) {
+        verdict = judge(row, flags, len);
     }
-    w4_frame_verdict verdict = row ? judge(row, flags, channel, len) : W4_FRAME_SKIPPED;
     if (verdict != W4_FRAME_GOOD && verdict != W4_FRAME_SKIPPED) {
         return verdict;
     }

@@ -2,16 +2,24 @@
  *
  *     type u8 | flags u8 | channel u16 | length u32 | seq u64 | payload
  *
- * Channel 0 is the session itself; the channels that are always open follow in the order of
- * w4_channel_kind. What seq and payload mean, by type:
+ * Channel 0 is the session itself; 1 to 3 are always open, in the order of w4_channel_kind; the
+ * others are opened: even numbers by the end that was the initiator when the session began, odd
+ * ones by the other. What seq and payload mean, by type:
  *
- *     DATA   seq of the part           the part
- *     ACK    next seq expected         credit u32: messages that may follow those before seq
- *     OPEN   0                         the id of the session
- *     PING   token                     nothing
- *     PONG   the token of the PING     nothing
- *     CLOSE  0                         length u8 | name of the code | text for people
- */
+ *     DATA           seq of the part           the part
+ *     ACK            next seq expected         credit u32: messages that may follow those before
+ * seq OPEN           0                         the id of the session (on channel 0) word kind and
+ * contract of the channel (contract.h) CLOSE_CHANNEL  word                      length u8 | name of
+ * the code | text for people PING           token                     nothing PONG           the
+ * token of the PING     nothing CLOSE          0                         as CLOSE_CHANNEL
+ *
+ * A word is ordinal u32 | version u32. The ordinal counts the channels that one end has opened in
+ * this session, from 1; it is 0 for those that are always open. The seqs of a channel begin, in
+ * both directions, with ordinal u32 | 0 u32: so whatever comes late from a channel of the same
+ * number that was closed before is known by its upper half. The version counts the OPENs of one end
+ * about one channel, from 1; in CLOSE_CHANNEL it is 0. With flag DONE both frames answer one of the
+ * peer's, named by its word: OPEN without payload that it has been read, CLOSE_CHANNEL (without
+ * payload, or with a code) that there is no such channel here. */
 #pragma once
 
 #include "base/bytes.h"
@@ -24,12 +32,14 @@
 #define W4_CLOSE_TEXT_MAX 128u
 
 #define W4_FRAME_CHANNEL_SESSION 0u
+#define W4_FRAME_CHANNEL_OPENED 4u /* from here on */
 #define W4_FRAME_CHANNEL(KIND) ((uint16_t)((KIND) + 1))
 
 typedef enum w4_frame_type {
     W4_FRAME_DATA = 1,
     W4_FRAME_ACK = 2,
     W4_FRAME_OPEN = 3,
+    W4_FRAME_CLOSE_CHANNEL = 4,
     W4_FRAME_PING = 5,
     W4_FRAME_PONG = 6,
     W4_FRAME_CLOSE = 8,
@@ -39,6 +49,7 @@ enum {
     W4_FRAME_FIN = 0x01,      /* DATA: the last part of its message */
     W4_FRAME_GAP = 0x02,      /* ACK: parts beyond a missing one have come, and were dropped */
     W4_FRAME_ASK = 0x04,      /* ACK: answer with yours */
+    W4_FRAME_DONE = 0x01,     /* OPEN, CLOSE_CHANNEL: an answer */
     W4_FRAME_OPTIONAL = 0x80, /* who does not know the type passes over it */
 };
 
@@ -63,6 +74,16 @@ typedef enum w4_frame_verdict {
 } w4_frame_verdict;
 
 const char *w4_frame_verdict_name(w4_frame_verdict verdict); /* for people */
+
+static inline uint32_t w4_frame_ordinal(uint64_t seq) {
+    return (uint32_t)(seq >> 32);
+}
+static inline uint32_t w4_frame_version(uint64_t word) {
+    return (uint32_t)word;
+}
+static inline uint64_t w4_frame_word(uint32_t ordinal, uint32_t version) {
+    return (uint64_t)ordinal << 32 | version;
+}
 
 /* Takes the first frame off *bytes. ret_frame is written when GOOD. */
 w4_frame_verdict w4_frame_next(w4_bytes *bytes, w4_frame *ret_frame);

@@ -52,6 +52,7 @@ int w4_handshake_new(const w4_env *env, const w4_handshake_config *config, bool 
     }
     hs->env = env;
     hs->config = *config;
+    hs->config.features |= W4_FEATURE_BIT(W4_FEATURE_CHANNELS);
     if (config->pinned) {
         hs->pinned = *config->pinned;
         hs->config.pinned = &hs->pinned;

@@ -8,6 +8,8 @@ void w4_heartbeat_start(w4_heartbeat *h, uint64_t interval_us, uint64_t timeout_
         .heard_us = now_us,
         .ping_at_us = w4_later(now_us, interval_us),
         .ping_due = true,
+        .pongs_left = W4_PONGS_AT_ONCE,
+        .pongs_since_us = now_us,
     };
 }
 
@@ -20,17 +22,33 @@ bool w4_heartbeat_silent(const w4_heartbeat *h, uint64_t now_us) {
 }
 
 void w4_heartbeat_recv_ping(w4_heartbeat *h, uint64_t token, uint64_t now_us) {
-    if (h->ponged_us == 0 || now_us >= w4_later(h->ponged_us, W4_PONG_GAP_US)) {
+    uint64_t more = (now_us - h->pongs_since_us) / W4_PONG_GAP_US;
+    if (more >= W4_PONGS_AT_ONCE - h->pongs_left) {
+        h->pongs_left = W4_PONGS_AT_ONCE;
+        h->pongs_since_us = now_us;
+    } else {
+        h->pongs_left = (uint8_t)(h->pongs_left + more);
+        h->pongs_since_us += more * W4_PONG_GAP_US;
+    }
+    if (h->pongs_left > 0) {
+        h->pongs_left--;
         h->pong_due = true;
         h->pong_token = token;
     }
 }
 
-void w4_heartbeat_recv_pong(w4_heartbeat *h, uint64_t token, w4_rtt *rtt, uint64_t now_us) {
-    if (h->ping_waiting && token == h->ping_token) {
-        h->ping_waiting = false;
-        w4_rtt_add(rtt, now_us - h->ping_sent_us);
+bool w4_heartbeat_recv_pong(w4_heartbeat *h, uint64_t token, w4_rtt *rtt, uint64_t now_us) {
+    if (!h->ping_waiting || token != h->ping_token) {
+        return false;
     }
+    h->ping_waiting = false;
+    h->rtt_us = now_us > h->ping_sent_us ? now_us - h->ping_sent_us : 1;
+    w4_rtt_add(rtt, h->rtt_us);
+    return true;
+}
+
+bool w4_heartbeat_is_answered(const w4_heartbeat *h, uint64_t patience_us, uint64_t now_us) {
+    return !h->ping_waiting || now_us >= w4_later(h->ping_sent_us, patience_us);
 }
 
 bool w4_heartbeat_take_ping(w4_heartbeat *h, const w4_env *env, uint64_t now_us,
@@ -47,12 +65,11 @@ bool w4_heartbeat_take_ping(w4_heartbeat *h, const w4_env *env, uint64_t now_us,
     return true;
 }
 
-bool w4_heartbeat_take_pong(w4_heartbeat *h, uint64_t now_us, uint64_t *ret_token) {
+bool w4_heartbeat_take_pong(w4_heartbeat *h, uint64_t *ret_token) {
     if (!h->pong_due) {
         return false;
     }
     h->pong_due = false;
-    h->ponged_us = now_us > 0 ? now_us : 1;
     *ret_token = h->pong_token;
     return true;
 }

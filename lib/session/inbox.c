@@ -4,19 +4,33 @@
 
 #include <string.h>
 
-void w4_inbox_init(w4_inbox *in, const w4_channel_limits *limits, uint32_t max_message) {
+void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, const w4_channel_limits *limits,
+                   uint32_t max_message, w4_byte_budget *budget) {
     memset(in, 0, sizeof *in);
+    in->kind = kind;
     in->limits = limits;
+    in->budget = budget;
     in->partial = W4_BUFFER_INIT(max_message);
 }
 
+void w4_inbox_begin_at(w4_inbox *in, uint64_t seq) {
+    in->first = in->expected = in->promised = seq;
+}
+
 void w4_inbox_deinit(w4_inbox *in) {
+    w4_byte_budget_give(in->budget, in->partial.len + in->outstanding_bytes);
+    in->outstanding_bytes = 0;
     w4_buffer_deinit(&in->partial);
+    in->partial.len = 0;
 }
 
 static uint64_t bound_of(const w4_inbox *in) {
     uint32_t credit = in->limits->credit;
-    return in->messages + (credit > in->outstanding ? credit - in->outstanding : 0);
+    uint64_t bound = in->messages + (credit > in->outstanding ? credit - in->outstanding : 0);
+    if (in->kind != W4_CHANNEL_CONTROL && bound > in->granted && w4_byte_budget_tight(in->budget)) {
+        return in->granted > in->messages ? in->granted : in->messages;
+    }
+    return bound;
 }
 
 /* The whole message has come: either it is this one part, or the parts gathered before. */
@@ -30,6 +44,7 @@ static void hand_over(w4_inbox *in, w4_bytes last, w4_bytes *ret_message, uint8_
     in->messages++;
     in->messages_total++;
     in->outstanding++;
+    in->outstanding_bytes += ret_message->len;
 }
 
 int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, uint8_t **ret_owned) {
@@ -48,10 +63,15 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
     if (frame->payload.len > in->partial.max - in->partial.len) {
         return W4_INBOX_TOO_LARGE;
     }
+    if (!w4_byte_budget_take(in->budget, frame->payload.len)) {
+        in->over_budget++;
+        return W4_INBOX_NOTHING;
+    }
     bool last = (frame->flags & W4_FRAME_FIN) != 0;
     if (in->in_message || !last) {
         int r = w4_buffer_append(&in->partial, frame->payload);
         if (r < 0) {
+            w4_byte_budget_give(in->budget, frame->payload.len);
             return r;
         }
         in->in_message = true;
@@ -65,7 +85,15 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
 }
 
 void w4_inbox_consumed(w4_inbox *in, uint32_t n) {
-    in->outstanding -= n < in->outstanding ? n : in->outstanding;
+    n = n < in->outstanding ? n : in->outstanding;
+    if (n > 0) {
+        /* Which ones these were is not known: the average is right once all are. */
+        size_t bytes = n == in->outstanding ? in->outstanding_bytes
+                                            : in->outstanding_bytes / in->outstanding * n;
+        in->outstanding_bytes -= bytes;
+        w4_byte_budget_give(in->budget, bytes);
+    }
+    in->outstanding -= n;
     /* Worth an ACK of its own when the peer may stand still for want of it, or a good part more. */
     uint64_t bound = bound_of(in);
     if (bound > in->granted &&
@@ -74,23 +102,28 @@ void w4_inbox_consumed(w4_inbox *in, uint32_t n) {
     }
 }
 
+uint32_t w4_inbox_credit(const w4_inbox *in) {
+    return in->granted > in->messages ? (uint32_t)(in->granted - in->messages) : 0;
+}
+
 void w4_inbox_hold(w4_inbox *in, bool hold) {
     in->held = hold;
 }
 
 void w4_inbox_restart(w4_inbox *in) {
+    w4_byte_budget_give(in->budget, in->partial.len);
     w4_buffer_deinit(&in->partial);
     in->partial.len = 0;
     in->in_message = false;
-    in->expected = 0;
+    in->expected = in->first;
     in->messages = 0;
-    in->promised = 0;
+    in->promised = in->first;
     in->promised_messages = 0;
     in->granted = 0;
     in->gap = false;
 }
 
-uint8_t *w4_inbox_put_ack(w4_inbox *in, w4_channel_kind kind, bool ask, uint8_t *at) {
+uint8_t *w4_inbox_put_ack(w4_inbox *in, uint16_t channel, bool ask, uint8_t *at) {
     uint8_t credit[W4_ACK_LEN];
     if (!in->held) {
         in->promised = in->expected;
@@ -101,11 +134,15 @@ uint8_t *w4_inbox_put_ack(w4_inbox *in, w4_channel_kind kind, bool ask, uint8_t 
     w4_frame frame = {
         .type = W4_FRAME_ACK,
         .flags = (uint8_t)((in->gap ? W4_FRAME_GAP : 0) | (ask ? W4_FRAME_ASK : 0)),
-        .channel = W4_FRAME_CHANNEL(kind),
+        .channel = channel,
         .seq = in->promised,
         .payload = w4_bytes_of(credit, sizeof credit),
     };
     in->ack_due = false;
     in->gap = false;
     return w4_frame_put(at, &frame);
+}
+
+size_t w4_inbox_memory(const w4_inbox *in) {
+    return in->partial.cap + in->outstanding_bytes;
 }

@@ -11,9 +11,13 @@
 #define GAPS_TO_GO_BACK 2u
 #define REPEATS_MAX 16u
 
-void w4_outbox_init(w4_outbox *o, const w4_channel_limits *limits) {
+void w4_outbox_init(w4_outbox *o, w4_channel_kind kind, const w4_channel_limits *limits,
+                    w4_byte_budget *budget, w4_pace *pace) {
     memset(o, 0, sizeof *o);
+    o->kind = kind;
     o->limits = limits;
+    o->budget = budget;
+    o->pace = pace;
     w4_queue_init(&o->queue, limits);
     TAILQ_INIT(&o->messages);
     TAILQ_INIT(&o->ended);
@@ -29,7 +33,24 @@ static void free_list(struct w4_messages *list) {
     }
 }
 
+void w4_outbox_begin_at(w4_outbox *o, uint64_t seq) {
+    o->first = o->acked = o->position = o->high = seq;
+}
+
+static size_t charge_of(size_t len) {
+    return sizeof(w4_message) + len;
+}
+
+static void give_all_back(w4_outbox *o) {
+    w4_channel_stats *s = &o->stats;
+    size_t count = (size_t)s->queued + s->in_flight;
+    w4_byte_budget_give(o->budget, s->queued_bytes + count * charge_of(0));
+    s->queued = s->in_flight = 0;
+    s->queued_bytes = 0;
+}
+
 void w4_outbox_deinit(w4_outbox *o) {
+    give_all_back(o);
     free_list(&o->messages);
     free_list(&o->ended);
     w4_queue_deinit(&o->queue);
@@ -69,6 +90,7 @@ static void end(w4_outbox *o, w4_message *m, w4_refusal outcome, w4_overflow pol
         o->stats.queued--;
     }
     o->stats.queued_bytes -= m->len;
+    w4_byte_budget_give(o->budget, charge_of(m->len));
     w4_queue_release(&o->queue, m);
     tell_end(o, m, outcome, policy);
 }
@@ -103,7 +125,8 @@ static bool is_undrained(const w4_outbox *o) {
 static bool is_full(const w4_outbox *o, size_t len) {
     return o->stats.queued + o->stats.in_flight >= o->limits->messages_max ||
            o->stats.queued_bytes > o->limits->bytes_max || /* they may have become less */
-           len > o->limits->bytes_max - o->stats.queued_bytes;
+           len > o->limits->bytes_max - o->stats.queued_bytes ||
+           charge_of(len) > w4_byte_budget_left(o->budget);
 }
 
 static void unwait(w4_outbox *o, w4_message *m) {
@@ -131,6 +154,7 @@ static void enqueue(w4_outbox *o, w4_message *m, uint64_t now_us) {
     o->stats.enqueued++;
     o->stats.queued++;
     o->stats.queued_bytes += m->len;
+    w4_byte_budget_force(o->budget, charge_of(m->len)); /* there is room */
     uint32_t held = o->stats.queued + o->stats.in_flight;
     if (held > o->stats.max_queue_len) {
         o->stats.max_queue_len = held;
@@ -325,6 +349,12 @@ void w4_channel_stats_format(const w4_channel_stats *s,
 
 /* ---- on its way */
 
+uint32_t w4_outbox_credit(const w4_outbox *o) {
+    uint64_t begun = o->acked_messages + o->stats.in_flight;
+    uint64_t left = o->allowed > begun ? o->allowed - begun : 0;
+    return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 static bool lacks_credit(const w4_outbox *o) {
     return !o->next && w4_queue_first(&o->queue) &&
            o->acked_messages + o->stats.in_flight >= o->allowed;
@@ -341,13 +371,23 @@ static bool may_start(const w4_outbox *o, const w4_message *m) {
             o->started_bytes + m->len <= o->limits->bytes_max / 2);
 }
 
-size_t w4_outbox_ready(const w4_outbox *o) {
+/* Bytes of the next DATA frame, if nothing but the pace is in its way. */
+static size_t next_len(const w4_outbox *o) {
     const w4_message *m = o->next ? o->next : w4_queue_first(&o->queue);
     if (!m || (!o->next && !may_start(o, m))) {
         return 0;
     }
-    size_t len = w4_frame_len(part_len(m, o->next_part));
-    return o->flight == 0 || (o->flight < o->window && len <= o->window - o->flight) ? len : 0;
+    return w4_frame_len(part_len(m, o->next_part));
+}
+
+size_t w4_outbox_ready(const w4_outbox *o) {
+    size_t len = next_len(o);
+    return len > 0 && w4_pace_admits(o->pace, o->kind, len) ? len : 0;
+}
+
+bool w4_outbox_is_held(const w4_outbox *o) {
+    size_t len = next_len(o);
+    return len > 0 && !w4_pace_admits(o->pace, o->kind, len);
 }
 
 static w4_message *start(w4_outbox *o) {
@@ -363,7 +403,7 @@ static w4_message *start(w4_outbox *o) {
     return m;
 }
 
-uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t now_us) {
+uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now_us) {
     w4_message *m = o->next ? o->next : start(o);
     uint32_t len = part_len(m, o->next_part);
     bool last = o->next_part + 1 == parts_of(m);
@@ -375,13 +415,14 @@ uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t
     w4_frame frame = {
         .type = W4_FRAME_DATA,
         .flags = last ? W4_FRAME_FIN : 0,
-        .channel = W4_FRAME_CHANNEL(kind),
+        .channel = channel,
         .seq = o->position,
         .payload = w4_bytes_of(m->data + (size_t)o->next_part * W4_PART_LEN, len),
     };
     at = w4_frame_put(at, &frame);
     m->sent_us = now_us;
     o->flight += w4_frame_len(len);
+    w4_pace_sent(o->pace, o->kind, w4_frame_len(len));
     o->stats.bytes_out += len;
     o->position++;
     if (o->position > o->high) {
@@ -415,6 +456,7 @@ static void go_back(w4_outbox *o) {
         o->next_part = (uint32_t)(o->acked - first->seq);
     }
     o->position = o->acked;
+    w4_pace_taken(o->pace, o->kind, o->flight);
     o->flight = 0;
     o->gaps = 0;
 }
@@ -447,7 +489,7 @@ void w4_outbox_expire(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us) {
     if (o->acked < o->position) {
         go_back(o);
         o->recover = o->high;
-        o->window = W4_OUTBOX_WINDOW_MIN;
+        w4_pace_silence(o->pace);
     } else {
         o->ask_due = lacks_credit(o);
     }
@@ -455,16 +497,17 @@ void w4_outbox_expire(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us) {
 }
 
 bool w4_outbox_may_acknowledge(const w4_outbox *o, uint64_t seq) {
-    return seq <= o->high;
+    return o->acked <= seq && seq <= o->high;
 }
 
-/* One part further. Returns bytes of its frame. */
-static size_t advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
+/* One part further. */
+static void advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
     w4_message *m = TAILQ_FIRST(&o->messages);
     uint64_t part = o->acked - m->seq;
     size_t len = w4_frame_len(part_len(m, part));
     if (o->acked < o->position) {
         o->flight -= len;
+        w4_pace_taken(o->pace, o->kind, len);
     }
     o->acked++;
     if (o->position < o->acked) {
@@ -482,14 +525,13 @@ static size_t advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
         o->acked_messages++;
         end_head(o, W4_REFUSAL_NONE);
     }
-    return len;
 }
 
 static void heed_gap(w4_outbox *o) {
     if (++o->gaps < GAPS_TO_GO_BACK || o->acked < o->recover || o->acked == o->position) {
         return;
     }
-    o->window = o->flight / 2 > W4_OUTBOX_WINDOW_MIN ? o->flight / 2 : W4_OUTBOX_WINDOW_MIN;
+    w4_pace_gap(o->pace, o->kind);
     o->recover = o->high;
     go_back(o);
 }
@@ -502,11 +544,9 @@ bool w4_outbox_acknowledge(w4_outbox *o, uint64_t seq, bool gap, w4_rtt *rtt, ui
         return true;
     }
     if (seq > o->acked) {
-        size_t bytes = 0;
         while (o->acked < seq) {
-            bytes += advance(o, rtt, now_us);
+            advance(o, rtt, now_us);
         }
-        o->window = o->window > SIZE_MAX - bytes ? SIZE_MAX : o->window + bytes;
         o->gaps = 0;
         o->repeats = 0;
         o->timer_us = W4_NEVER;
@@ -528,11 +568,6 @@ void w4_outbox_grant(w4_outbox *o, uint64_t seq, uint32_t credit) {
     }
 }
 
-void w4_outbox_link_up(w4_outbox *o, bool ordered_link) {
-    w4_outbox_link_down(o);
-    o->window = ordered_link ? SIZE_MAX : W4_OUTBOX_WINDOW_MIN;
-}
-
 void w4_outbox_link_down(w4_outbox *o) {
     w4_message *m;
     TAILQ_FOREACH (m, &o->messages, entry) {
@@ -551,8 +586,8 @@ void w4_outbox_restart(w4_outbox *o, uint64_t now_us) {
     }
     o->next = NULL;
     o->next_part = 0;
-    o->acked = 0;
-    o->high = 0;
+    o->acked = o->first;
+    o->high = o->first;
     o->acked_messages = 0;
     o->allowed = 0;
     w4_outbox_link_down(o);
@@ -633,7 +668,7 @@ w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, ui
 bool w4_outbox_pop_writable(w4_outbox *o) {
     uint32_t waiting = o->stats.queued + o->stats.in_flight;
     if (!o->wants_room || waiting > o->limits->messages_max / 4 * 3 ||
-        o->stats.queued_bytes > o->limits->bytes_max / 4 * 3) {
+        o->stats.queued_bytes > o->limits->bytes_max / 4 * 3 || w4_byte_budget_tight(o->budget)) {
         return false;
     }
     o->wants_room = false;
@@ -641,6 +676,9 @@ bool w4_outbox_pop_writable(w4_outbox *o) {
 }
 
 size_t w4_outbox_memory(const w4_outbox *o) {
-    return w4_histogram_sparse_memory(&o->latency_us) + o->memory +
-           o->queue.known_count * sizeof(w4_producer);
+    return o->memory + o->queue.known_count * sizeof(w4_producer);
+}
+
+size_t w4_outbox_latency_memory(const w4_outbox *o) {
+    return w4_histogram_sparse_memory(&o->latency_us);
 }

@@ -9,12 +9,13 @@
 #pragma once
 
 #include "base/histogram.h"
+#include "session/budget.h"
 #include "session/frame.h"
+#include "session/pace.h"
 #include "session/queue.h"
 #include "session/rtt.h"
 #include "session/session.h"
 
-#define W4_OUTBOX_WINDOW_MIN 65536u /* bytes; after a loss, and at first on lossy links */
 #define W4_OUTBOX_ENDED_MIN                                                                        \
     64u /* outcomes that may wait for the owner, however short the queue                           \
          */
@@ -30,6 +31,9 @@ typedef struct w4_outcome {
 
 typedef struct w4_outbox {
     const w4_channel_limits *limits;
+    w4_byte_budget *budget; /* for what was accepted; NULL: no limit but its own */
+    w4_pace *pace;          /* of the link */
+    w4_channel_kind kind;
     w4_queue queue;
     struct w4_messages messages, ended; /* on their way; ended */
     struct w4_messages admitted;        /* by `since`: the owner is yet to be told */
@@ -37,12 +41,13 @@ typedef struct w4_outbox {
     size_t started_bytes, memory;
     w4_message *next; /* on its way, has the next part to send; NULL: the queue has */
     uint32_t next_part;
+    uint64_t first;          /* seq of the first part of all */
     uint64_t acked;          /* all parts before are acknowledged */
     uint64_t position;       /* seq of the next part to send */
     uint64_t high;           /* parts before have been sent at least once */
     uint64_t acked_messages; /* since the session began */
     uint64_t allowed;        /* messages the peer lets us start, since the session began */
-    size_t flight, window;   /* bytes of frames from acked to position, and how many may be */
+    size_t flight;           /* bytes of frames from acked to position */
     uint64_t recover;        /* no second step back for a gap before this is acknowledged */
     unsigned gaps, repeats;
     uint64_t timer_us; /* retransmission, or asking for credit */
@@ -52,7 +57,11 @@ typedef struct w4_outbox {
     w4_histogram_sparse latency_us;
 } w4_outbox;
 
-void w4_outbox_init(w4_outbox *o, const w4_channel_limits *limits);
+/* limits, budget (may be NULL) and pace are borrowed. */
+void w4_outbox_init(w4_outbox *o, w4_channel_kind kind, const w4_channel_limits *limits,
+                    w4_byte_budget *budget, w4_pace *pace);
+/* seq of the first part; before anything is sent. */
+void w4_outbox_begin_at(w4_outbox *o, uint64_t seq);
 void w4_outbox_deinit(w4_outbox *o);
 
 /* 0, -ENOMEM, W4_SESSION_E_*. len_max: of one message, over that W4_SESSION_E_TOO_LARGE. */
@@ -67,7 +76,9 @@ void w4_outbox_count_error(w4_outbox *o);
 /* Bytes of the DATA frame that may be sent now; 0: none. */
 size_t w4_outbox_ready(const w4_outbox *o);
 /* Writes that frame to at. Returns the place behind. */
-uint8_t *w4_outbox_put(w4_outbox *o, w4_channel_kind kind, uint8_t *at, uint64_t now_us);
+uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now_us);
+/* A part would go now if it were not for the pace. */
+bool w4_outbox_is_held(const w4_outbox *o);
 /* Starts or stops the timer, as there is something to wait for. After each emit. */
 void w4_outbox_arm(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us);
 uint64_t w4_outbox_deadline(const w4_outbox *o); /* also while there is no link */
@@ -78,9 +89,10 @@ void w4_outbox_expire(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us);
 bool w4_outbox_acknowledge(w4_outbox *o, uint64_t seq, bool gap, w4_rtt *rtt, uint64_t now_us);
 /* The credit that came with the ACK of seq. */
 void w4_outbox_grant(w4_outbox *o, uint64_t seq, uint32_t credit);
+uint32_t w4_outbox_credit(const w4_outbox *o); /* messages that may be begun */
+/* May a resume point say so? It is newer than all ACKs that came before. */
 bool w4_outbox_may_acknowledge(const w4_outbox *o, uint64_t seq);
 
-void w4_outbox_link_up(w4_outbox *o, bool ordered_link);
 void w4_outbox_link_down(w4_outbox *o); /* all that is not acknowledged is to be sent again */
 /* The session begins afresh: what was started ends with `disconnected`. */
 void w4_outbox_restart(w4_outbox *o, uint64_t now_us);
@@ -92,4 +104,5 @@ bool w4_outbox_pop_outcome(w4_outbox *o, w4_outcome *ret_outcome);
 bool w4_outbox_pop_writable(w4_outbox *o);
 w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us);
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us);
-size_t w4_outbox_memory(const w4_outbox *o); /* on the heap */
+size_t w4_outbox_memory(const w4_outbox *o); /* of messages, also of those that have ended */
+size_t w4_outbox_latency_memory(const w4_outbox *o); /* on the heap */

@@ -67,18 +67,18 @@ static int add_incoming(w4_session *s, w4_incoming item) {
     return 0;
 }
 
-static int recv_data(w4_session *s, w4_channel_kind kind, const w4_frame *frame, uint64_t now_us) {
+static int recv_data(w4_session *s, w4_channel *c, const w4_frame *frame, uint64_t now_us) {
     if (s->data_held) {
         s->stats.undrained++;
         return 0;
     }
-    w4_incoming item = {.kind = kind};
+    w4_incoming item = {.channel = c};
     /* The place first, so that a message that is taken is never lost for want of it. */
     int r = add_incoming(s, item);
     if (r < 0) {
         return r;
     }
-    r = w4_inbox_take(&s->channels[kind].in, frame, &item.message, &item.owned);
+    r = w4_inbox_take(&c->in, frame, &item.message, &item.owned);
     if (r == W4_INBOX_MESSAGE) {
         s->incoming[s->incoming_count - 1] = item;
         return 0;
@@ -93,8 +93,7 @@ static int recv_data(w4_session *s, w4_channel_kind kind, const w4_frame *frame,
     return r < 0 ? r : 0;
 }
 
-static void recv_ack(w4_session *s, w4_channel_kind kind, const w4_frame *frame, uint64_t now_us) {
-    w4_channel *c = &s->channels[kind];
+static void recv_ack(w4_session *s, w4_channel *c, const w4_frame *frame, uint64_t now_us) {
     w4_reader r;
     w4_reader_init(&r, frame->payload);
     uint32_t credit = w4_read_u32(&r);
@@ -111,24 +110,50 @@ static void recv_ack(w4_session *s, w4_channel_kind kind, const w4_frame *frame,
     }
 }
 
+static int recv_of_channel(w4_session *s, const w4_frame *frame, uint64_t now_us) {
+    w4_channel *c = w4_session_channel_of(s, frame, now_us);
+    if (!c) {
+        return 0;
+    }
+    if (frame->type == W4_FRAME_DATA) {
+        return recv_data(s, c, frame, now_us);
+    }
+    recv_ack(s, c, frame, now_us);
+    return 0;
+}
+
+static void recv_pong(w4_session *s, uint64_t token, uint64_t now_us) {
+    if (!w4_heartbeat_recv_pong(&s->heartbeat, token, &s->rtt, now_us)) {
+        return;
+    }
+    w4_pace_measured(&s->pace, s->heartbeat.rtt_us, now_us);
+    if (s->ping_epoch == s->sender.epoch) {
+        s->sender.unfollowed = false;
+    }
+}
+
 static int recv_frame(w4_session *s, const w4_frame *frame, uint64_t now_us) {
-    w4_channel_kind kind = (w4_channel_kind)(frame->channel - W4_FRAME_CHANNEL(0));
+    bool agreed = s->phase == W4_PHASE_OPEN;
     switch (frame->type) {
     case W4_FRAME_DATA:
-        return s->phase == W4_PHASE_OPEN ? recv_data(s, kind, frame, now_us) : 0;
     case W4_FRAME_ACK:
-        if (s->phase == W4_PHASE_OPEN) {
-            recv_ack(s, kind, frame, now_us);
-        }
-        return 0;
+        return agreed ? recv_of_channel(s, frame, now_us) : 0;
     case W4_FRAME_OPEN:
+        if (frame->channel != W4_FRAME_CHANNEL_SESSION) {
+            return agreed ? w4_session_recv_channel_open(s, frame, now_us) : 0;
+        }
         recv_open(s, frame->payload, now_us);
+        return 0;
+    case W4_FRAME_CLOSE_CHANNEL:
+        if (agreed) {
+            w4_session_recv_channel_close(s, frame, now_us);
+        }
         return 0;
     case W4_FRAME_PING:
         w4_heartbeat_recv_ping(&s->heartbeat, frame->seq, now_us);
         return 0;
     case W4_FRAME_PONG:
-        w4_heartbeat_recv_pong(&s->heartbeat, frame->seq, &s->rtt, now_us);
+        recv_pong(s, frame->seq, now_us);
         return 0;
     case W4_FRAME_CLOSE:
         recv_close(s, frame->payload, now_us);
@@ -155,9 +180,10 @@ static w4_refusal refusal_of(w4_frame_verdict verdict) {
 }
 
 static void copy_counters(w4_session *s) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        const w4_inbox *in = &s->channels[k].in;
-        w4_channel_stats *stats = &s->channels[k].out.stats;
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        const w4_inbox *in = &c->in;
+        w4_channel_stats *stats = &c->out.stats;
         stats->duplicates = in->duplicates;
         stats->bytes_in = in->bytes;
         stats->messages_in = in->messages_total;
@@ -221,6 +247,7 @@ int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us) {
     if (r < 0) {
         return r;
     }
+    uint64_t rekeys = s->receiver.rekeys;
     switch (w4_record_open(&s->receiver, frame, s->plain, now_us)) {
     case W4_RECORD_REPLAY:
         s->stats.replays++;
@@ -231,6 +258,9 @@ int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us) {
         return 0;
     case W4_RECORD_OPENED:
         break;
+    }
+    if (s->receiver.rekeys != rekeys) {
+        w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_REKEYED, .by_peer = true});
     }
     s->forged_in_a_row = 0;
     s->incoming_first = s->incoming_count = 0;

@@ -39,14 +39,23 @@ void w4_record_sender_init(w4_record_sender *s, const uint8_t key[static W4_AEAD
     s->since_us = now_us;
 }
 
+void w4_record_sender_deinit(w4_record_sender *s) {
+    w4_wipe(s, sizeof *s);
+}
+
 static bool is_spent(const w4_record_sender *s, const w4_record_limits *limits, uint64_t now_us) {
-    return s->rekey_wanted || s->counter >= limits->records || s->bytes >= limits->bytes ||
-           now_us >= w4_later(s->since_us, limits->us) || s->counter >= W4_RECORD_COUNTER_MAX;
+    if (s->counter >= W4_RECORD_COUNTER_MAX) {
+        return true;
+    }
+    bool due = s->rekey_wanted ||
+               (s->counter > 0 && (s->counter >= limits->records || s->bytes >= limits->bytes ||
+                                   now_us >= w4_later(s->since_us, limits->us)));
+    return due && !s->unfollowed;
 }
 
 void w4_record_seal(w4_record_sender *s, const w4_record_limits *limits, uint8_t *frame, size_t len,
                     uint64_t now_us) {
-    if (s->rekey_wanted || (s->counter > 0 && is_spent(s, limits, now_us))) {
+    if (is_spent(s, limits, now_us)) {
         w4_aead_rekey(s->key);
         s->epoch++;
         s->rekey_wanted = false;
@@ -119,6 +128,7 @@ static w4_record_verdict open_next(w4_record_receiver *r, uint64_t counter, w4_b
         memcpy(r->key, key, sizeof r->key);
         r->window = window;
         r->epoch++;
+        r->rekeys++;
     }
     w4_wipe(key, sizeof key);
     return verdict;

@@ -37,6 +37,9 @@ typedef struct w4_record_sender {
     uint8_t key[W4_AEAD_KEY_LEN];
     uint8_t epoch;
     bool rekey_wanted;
+    /* The peer is not known to have followed to this epoch yet: two steps ahead of it we would be
+     * out of its reach. Only the counter's end moves on all the same. */
+    bool unfollowed;
     uint64_t counter; /* of the next record */
     uint64_t bytes;
     uint64_t since_us;
@@ -62,6 +65,7 @@ typedef struct w4_record_receiver {
     uint8_t key[W4_AEAD_KEY_LEN];
     uint8_t epoch;
     w4_replay_window window;
+    uint64_t rekeys;
     /* NULL for most of the time; also when there was no memory for it: then what was in flight
      * counts as lost on the way. */
     w4_record_old *old;
@@ -73,6 +77,8 @@ typedef enum w4_record_verdict {
     W4_RECORD_FORGED, /* does not authenticate, or is no record at all */
     W4_RECORD_VERDICT_COUNT
 } w4_record_verdict;
+
+void w4_record_sender_deinit(w4_record_sender *s); /* nothing is left of the key; may run twice */
 
 void w4_record_receiver_init(w4_record_receiver *r, const uint8_t key[static W4_AEAD_KEY_LEN]);
 void w4_record_receiver_deinit(w4_record_receiver *r); /* wipes all keys; may run twice */

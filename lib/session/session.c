@@ -28,6 +28,8 @@ const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
             [W4_CHANNEL_STATE] = CHANNEL_DEFAULT,
             [W4_CHANNEL_KNOWLEDGE] = CHANNEL_DEFAULT,
         },
+    .channels_max = W4_SESSION_CHANNELS_MAX,
+    .bytes_max = 32u << 20,
 };
 
 static const char *const overflow_names[W4_OVERFLOW_COUNT] = {
@@ -76,11 +78,10 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
     s->detached_us = now_us;
     s->open_at_us = W4_NEVER;
     w4_rtt_init(&s->rtt, true);
+    w4_byte_budget_init(&s->budget, config->budget, config->bytes_max);
+    w4_pace_start(&s->pace, now_us);
     w4_schedule_init(&s->schedule);
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_init(&s->channels[k].out, &s->config.channels[k]);
-        w4_inbox_init(&s->channels[k].in, &s->config.channels[k], config->max_message);
-    }
+    w4_session_channels_init(s);
     *ret_session = s;
     return 0;
 }
@@ -92,8 +93,13 @@ void w4_session_set_limits(w4_session *session,
         uint32_t credit = session->config.channels[k].credit;
         session->config.channels[k] = limits[k];
         session->config.channels[k].credit = credit;
-        w4_outbox_limits_changed(&session->channels[k].out, now_us);
     }
+    w4_session_channels_limits_changed(session, now_us);
+}
+
+void w4_session_set_bytes_max(w4_session *session, size_t bytes_max) {
+    session->config.bytes_max = bytes_max;
+    session->budget.limit = bytes_max;
 }
 
 void w4_session_stop_repeating(w4_session *s) {
@@ -107,7 +113,8 @@ void w4_session_stop_repeating(w4_session *s) {
 
 static void wipe_keys(w4_session *s) {
     s->stats.rekeys += s->sender.rekeys;
-    w4_wipe(&s->sender, sizeof s->sender);
+    s->stats.rekeys_in += s->receiver.rekeys;
+    w4_record_sender_deinit(&s->sender);
     w4_record_receiver_deinit(&s->receiver);
 }
 
@@ -117,10 +124,8 @@ w4_session *w4_session_free(w4_session *session) {
         w4_session_stop_repeating(session);
         w4_session_free_incoming(session);
         free(session->lent);
-        for (unsigned k = 0; k < W4_KINDS; k++) {
-            w4_outbox_deinit(&session->channels[k].out);
-            w4_inbox_deinit(&session->channels[k].in);
-        }
+        w4_session_channels_deinit(session);
+        w4_byte_budget_deinit(&session->budget);
         free(session);
     }
     return NULL;
@@ -129,17 +134,16 @@ w4_session *w4_session_free(w4_session *session) {
 static void drop_link(w4_session *s, uint64_t now_us) {
     wipe_keys(s);
     w4_session_stop_repeating(s);
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_link_down(&s->channels[k].out);
-    }
+    w4_session_channels_link_down(s);
     s->detached_us = now_us;
     s->agreed = false;
     s->phase = W4_PHASE_DETACHED;
 }
 
 static void fail_messages(w4_session *s) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_fail_all(&s->channels[k].out, W4_REFUSAL_DISCONNECTED);
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        w4_outbox_fail_all(&c->out, W4_REFUSAL_DISCONNECTED);
     }
 }
 
@@ -198,23 +202,23 @@ bool w4_session_attached(const w4_session *session) {
 void w4_session_begin_afresh(w4_session *s, uint64_t now_us) {
     memcpy(s->id, s->fresh_id, sizeof s->id);
     s->has_id = true;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        if (s->other_process) { /* the agents that all this was for are not there any more */
-            w4_outbox_fail_all(&s->channels[k].out, W4_REFUSAL_DISCONNECTED);
-        }
-        w4_outbox_restart(&s->channels[k].out, now_us);
-        w4_inbox_restart(&s->channels[k].in);
+    s->began = s->initiator;
+    if (s->other_process) { /* the agents that all this was for are not there any more */
+        fail_messages(s);
     }
+    w4_session_channels_afresh(s, now_us);
     s->other_process = false;
 }
 
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_fail_larger(&s->channels[k].out, s->peer.max_message, now_us);
-        s->channels[k].in.ack_due = true;
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+        w4_outbox_fail_larger(&c->out, s->peer.max_message, now_us);
+        c->in.ack_due = c->state == W4_CHANNEL_OPEN;
     }
     s->phase = W4_PHASE_OPEN;
     s->agreed = true;
+    w4_session_channels_link_agreed(s);
     s->stats.opened_us = now_us;
     s->heartbeat.ping_due = true;
     w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_OPEN, .resumed = resumed});
@@ -228,7 +232,8 @@ static uint64_t slower_us(uint64_t ours_us, uint32_t theirs_ms) {
 /* The responder's decision, from what the initiator's hello says. */
 static bool can_resume(const w4_session *s) {
     const w4_resume_point *point = &s->peer.resume;
-    if (!point->present || !s->has_id || memcmp(point->session, s->id, sizeof s->id) != 0) {
+    if (!point->present || !s->has_id || s->other_process ||
+        memcmp(point->session, s->id, sizeof s->id) != 0) {
         return false;
     }
     for (unsigned k = 0; k < W4_KINDS; k++) {
@@ -290,13 +295,11 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
     w4_rtt_init(&s->rtt, ordered_link);
     w4_heartbeat_start(&s->heartbeat, slower_us(s->config.heartbeat_us, s->peer.heartbeat_ms),
                        slower_us(s->config.timeout_us, s->peer.timeout_ms), now_us);
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_link_up(&s->channels[k].out, ordered_link);
-    }
+    w4_pace_start(&s->pace, now_us);
     if (s->initiator) {
         s->phase = W4_PHASE_OPENING;
         s->heartbeat.ping_due = false;
-        s->may_resume = result->sent_resume.present && s->has_id &&
+        s->may_resume = result->sent_resume.present && s->has_id && !s->other_process &&
                         memcmp(result->sent_resume.session, s->id, sizeof s->id) == 0;
         if (repeat) {
             s->open_at_us = w4_later(now_us, w4_rtt_timeout(&s->rtt, 0));
@@ -326,8 +329,9 @@ void w4_session_hold_data(w4_session *session, bool hold) {
 }
 
 void w4_session_hold_acks(w4_session *session, bool hold) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_inbox_hold(&session->channels[k].in, hold);
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
+        w4_inbox_hold(&c->in, hold);
     }
 }
 
@@ -344,18 +348,9 @@ int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *
 
 /* ---- time */
 
-/* What the outboxes wait for goes on without a link too. */
-static uint64_t outbox_deadline(const w4_session *s) {
-    uint64_t deadline = W4_NEVER;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        deadline = w4_earlier(deadline, w4_outbox_deadline(&s->channels[k].out));
-    }
-    return deadline;
-}
-
 uint64_t w4_session_deadline(const w4_session *session) {
     const w4_session *s = session;
-    uint64_t deadline = outbox_deadline(s);
+    uint64_t deadline = w4_session_channels_deadline(s);
     switch (s->phase) {
     case W4_PHASE_CLOSED:
         return W4_NEVER;
@@ -369,6 +364,7 @@ uint64_t w4_session_deadline(const w4_session *session) {
     case W4_PHASE_OPEN:
         deadline = w4_earlier(deadline, w4_heartbeat_deadline(&s->heartbeat));
         deadline = w4_earlier(deadline, s->open_at_us);
+        deadline = w4_earlier(deadline, w4_pace_deadline(&s->pace));
         return w4_earlier(deadline, w4_record_receiver_deadline(&s->receiver));
     }
     return deadline;
@@ -396,9 +392,7 @@ static void expire_open(w4_session *s, uint64_t now_us) {
 
 int w4_session_expire(w4_session *session, uint64_t now_us) {
     w4_session *s = session;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_expire(&s->channels[k].out, &s->rtt, now_us);
-    }
+    w4_session_channels_expire(s, now_us);
     switch (s->phase) {
     case W4_PHASE_CLOSED:
         break;
@@ -428,38 +422,7 @@ int w4_session_expire(w4_session *session, uint64_t now_us) {
     return 0;
 }
 
-/* ---- the application */
-
-int w4_session_send_as(w4_session *session, w4_channel_kind channel_kind, const w4_sending *sending,
-                       uint64_t now_us) {
-    w4_outbox *out = &session->channels[channel_kind].out;
-    if (session->phase == W4_PHASE_CLOSING || session->phase == W4_PHASE_CLOSED) {
-        w4_outbox_count_error(out);
-        return W4_SESSION_E_CLOSED;
-    }
-    size_t len_max = session->has_peer ? session->peer.max_message : session->config.max_message;
-    return w4_outbox_push(out, sending, len_max, now_us);
-}
-
-int w4_session_send(w4_session *session, w4_channel_kind channel_kind, w4_bytes message,
-                    uint64_t token, uint64_t now_us) {
-    const w4_sending sending = {.message = message, .token = token, .deadline_us = W4_NEVER};
-    return w4_session_send_as(session, channel_kind, &sending, now_us);
-}
-
-void w4_session_count_error(w4_session *session, w4_channel_kind channel_kind) {
-    w4_outbox_count_error(&session->channels[channel_kind].out);
-}
-
-bool w4_session_withdraw(w4_session *s, w4_channel_kind channel, uint64_t token, w4_refusal code,
-                         uint64_t now_us) {
-    return (unsigned)channel < W4_KINDS &&
-           w4_outbox_withdraw(&s->channels[channel].out, token, code, now_us);
-}
-
-void w4_session_consumed(w4_session *session, w4_channel_kind channel_kind, uint32_t n) {
-    w4_inbox_consumed(&session->channels[channel_kind].in, n);
-}
+/* ---- what others ask */
 
 const w4_hello *w4_session_peer(const w4_session *session) {
     return session->has_peer ? &session->peer : NULL;
@@ -472,7 +435,9 @@ const uint8_t *w4_session_id(const w4_session *session) {
 void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats) {
     *ret_stats = session->stats;
     ret_stats->rekeys += session->sender.rekeys;
+    ret_stats->rekeys_in += session->receiver.rekeys;
     ret_stats->rtt_us = session->rtt.smoothed_us;
+    ret_stats->ping_us = session->heartbeat.rtt_us;
     ret_stats->attached = w4_session_has_link(session);
 }
 
@@ -491,12 +456,28 @@ w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind cha
     return w4_outbox_waiting(&session->channels[channel_kind].out, longer_than_us, now_us);
 }
 
-size_t w4_session_memory(const w4_session *session) {
-    size_t bytes = sizeof *session + session->plain_cap + session->repeat_len +
-                   session->incoming_cap * sizeof *session->incoming;
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        bytes += w4_outbox_memory(&session->channels[k].out);
-        bytes += session->channels[k].in.partial.cap;
+static size_t base_memory(const w4_session *s) {
+    return sizeof *s + s->plain_cap + s->repeat_len + s->incoming_cap * sizeof *s->incoming +
+           (s->receiver.old ? sizeof *s->receiver.old : 0);
+}
+
+void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret_use) {
+    w4_session_memory_use use = {
+        .session = base_memory(session),
+        .channels = w4_session_channels_memory(session),
+        .limit = session->config.bytes_max,
+    };
+    const w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
+        use.sending += w4_outbox_memory(&c->out);
+        use.receiving += w4_inbox_memory(&c->in);
     }
-    return bytes;
+    use.total = use.session + use.channels + use.sending + use.receiving;
+    *ret_use = use;
+}
+
+size_t w4_session_memory(const w4_session *session) {
+    w4_session_memory_use use;
+    w4_session_memory_get(session, &use);
+    return use.total;
 }

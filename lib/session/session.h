@@ -24,10 +24,14 @@
 
 #include "base/clock.h"
 #include "base/histogram.h"
+#include "session/budget.h"
 #include "session/handshake.h"
 #include "session/sla.h"
 
 #define W4_SESSION_LINGER_US (1 * W4_US_PER_S)
+#define W4_SESSION_CHANNELS_MAX 64u /* of one session, with the three that are always open */
+/* Number of the channel of a kind that is always open; 0 is the session itself. */
+#define W4_CHANNEL_ID(KIND) ((uint16_t)((KIND) + 1))
 
 typedef struct w4_session w4_session;
 
@@ -54,6 +58,9 @@ typedef struct w4_session_config {
     uint32_t max_message; /* bytes of one message we take */
     uint64_t rekey_records, rekey_bytes, rekey_us;
     w4_channel_limits channels[W4_CHANNEL_KIND_COUNT];
+    uint32_t channels_max;  /* 3 to W4_SESSION_CHANNELS_MAX */
+    size_t bytes_max;       /* of messages, both ways, in all channels together */
+    w4_byte_budget *budget; /* of all sessions together; borrowed; NULL: none */
 } w4_session_config;
 
 extern const w4_session_config W4_SESSION_CONFIG_DEFAULT;
@@ -68,6 +75,9 @@ enum {
      * ADMITTED (it has its place), or FAILED: with `backpressure` after block_timeout, with
      * `disconnected` when the session ends. */
     W4_SESSION_E_WAITS,
+    W4_SESSION_E_NO_CHANNEL,  /* no channel of this number is open */
+    W4_SESSION_E_CHANNELS,    /* no more channels may be opened for now */
+    W4_SESSION_E_UNSUPPORTED, /* the peer knows no channels but the three; or has not been met */
 };
 
 typedef enum w4_session_event_kind {
@@ -82,20 +92,28 @@ typedef enum w4_session_event_kind {
      * (three records in a row that do not authenticate), or what the peer refused this link with
      * for the moment (overloaded, rate_limited; by_peer). */
     W4_SESSION_EVENT_LINK_LOST,
-    W4_SESSION_EVENT_CLOSED, /* ended for good: code and text; the owner frees it */
+    W4_SESSION_EVENT_REKEYED, /* our records (by_peer: the peer's) are under a new key */
+    /* A channel that the peer has opened (by_peer), or ours that it has taken. */
+    W4_SESSION_EVENT_CHANNEL_OPEN,
+    /* It is over, by_peer or not, with code; its number means nothing any more. Its messages have
+     * had their ends before. Not told when the whole session is CLOSED. */
+    W4_SESSION_EVENT_CHANNEL_CLOSED,
+    W4_SESSION_EVENT_CONTRACT, /* the peer has announced another contract for the channel */
+    W4_SESSION_EVENT_CLOSED,   /* ended for good: code and text; the owner frees it */
     W4_SESSION_EVENT_KIND_COUNT
 } w4_session_event_kind;
 
 typedef struct w4_session_event {
     w4_session_event_kind kind;
     w4_channel_kind channel;
-    w4_bytes message; /* MESSAGE: borrowed until the next call on the session */
+    uint16_t channel_id; /* W4_CHANNEL_ID(channel) for one that is always open */
+    w4_bytes message;    /* MESSAGE: borrowed until the next call on the session */
     uint64_t token;
     uint64_t latency_us; /* DELIVERED: from send to its acknowledgement */
     w4_refusal code;
     w4_overflow policy; /* FAILED: that ended it; W4_OVERFLOW_COUNT: none did */
     bool resumed;
-    bool by_peer;  /* CLOSED, LINK_LOST */
+    bool by_peer;  /* CLOSED, LINK_LOST, REKEYED, CHANNEL_* */
     char text[64]; /* CLOSED, LINK_LOST: printable */
 } w4_session_event;
 
@@ -121,9 +139,12 @@ static inline uint64_t w4_channel_stats_dropped(const w4_channel_stats *stats) {
 
 typedef struct w4_session_stats {
     uint64_t records_out, records_in, bytes_out, bytes_in;
-    uint64_t verification_failures, replays, reconnects, rekeys;
+    uint64_t verification_failures, replays, reconnects;
+    uint64_t rekeys, rekeys_in; /* of our records, and of the peer's */
     uint64_t undrained; /* frames passed over because events were waiting, or data was held */
+    uint64_t strays;    /* frames for channels that are not open, and OPENs that were refused */
     uint64_t rtt_us;    /* smoothed; 0: not known yet */
+    uint64_t ping_us;   /* round trip of the last heartbeat; 0: not known yet */
     uint64_t opened_us, last_heard_us;
     bool attached;
 } w4_session_stats;
@@ -138,6 +159,7 @@ w4_session *w4_session_free(w4_session *session);
 void w4_session_set_limits(w4_session *session,
                            const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
                            uint64_t now_us);
+void w4_session_set_bytes_max(w4_session *session, size_t bytes_max);
 
 /* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
  * and it has one; else it begins afresh: a session id from the handshake hash, and what was
@@ -209,7 +231,72 @@ void w4_session_latency(const w4_session *session, w4_channel_kind channel,
 /* Messages without an acknowledgement that were sent more than longer_than_us ago. */
 w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind channel,
                                   uint64_t longer_than_us, uint64_t now_us);
-size_t w4_session_memory(const w4_session *session); /* bytes held */
+
+/* Bytes held, by what for. */
+typedef struct w4_session_memory_use {
+    size_t session;   /* itself, and what it keeps for the link */
+    size_t channels;  /* those that were opened, contracts, latencies */
+    size_t sending;   /* messages waiting, queued, in flight, or ended and not told yet */
+    size_t receiving; /* messages not whole yet, or not consumed */
+    size_t total;
+    size_t limit; /* of sending and receiving together: bytes_max */
+} w4_session_memory_use;
+void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret_use);
+size_t w4_session_memory(const w4_session *session); /* the total */
+
+/* ---- channels by number: the three that are always open, and those that either end opens.
+ *
+ * An opened channel is one more of its kind: same limits, same place in the scheduling, seqs and
+ * credit of its own. It lives as long as the session goes on, over any number of links; when the
+ * session begins afresh it is over (CHANNEL_CLOSED, disconnected). What is promised for those that
+ * are always open (limits.sla) is announced to the peer; it knows it from the link's start on. */
+
+typedef enum w4_channel_state {
+    W4_CHANNEL_OPENING, /* ours; the peer has not taken it yet. Messages wait. */
+    W4_CHANNEL_OPEN,
+    W4_CHANNEL_CLOSING, /* over for us; the peer is yet to say that it knows */
+    W4_CHANNEL_STATE_COUNT
+} w4_channel_state;
+
+typedef struct w4_channel_info {
+    uint16_t id;
+    w4_channel_kind kind;
+    w4_channel_state state;
+    bool standing; /* always open */
+    bool ours;     /* opened by us */
+    /* What each end has announced for what it sends; window_ms 0: nothing. */
+    w4_sla_contract contract, peer_contract;
+    uint32_t credit;       /* messages we may begin now, as the peer has granted */
+    uint32_t credit_given; /* messages the peer may begin */
+    /* Borrowed until the next call on the session. */
+    const w4_channel_limits *limits;
+    const w4_channel_stats *stats;
+} w4_channel_info;
+
+const char *w4_channel_state_name(w4_channel_state state);
+/* All of them, the three first; a cursor that is 0 at first. */
+bool w4_session_channel_next(const w4_session *session, unsigned *cursor,
+                             w4_channel_info *ret_info);
+bool w4_session_channel_find(const w4_session *session, uint16_t id, w4_channel_info *ret_info);
+void w4_session_channel_latency(const w4_session *session, uint16_t id,
+                                w4_histogram *ret_latency_us); /* empty: no such channel */
+
+/* Opens one more. contract: announced to the peer; may be NULL. CHANNEL_OPEN or CHANNEL_CLOSED
+ * says what the peer made of it; messages may be sent at once. 0, -ENOMEM, or W4_SESSION_E_CLOSED,
+ * _UNSUPPORTED, _CHANNELS. */
+int w4_session_channel_open(w4_session *session, w4_channel_kind kind,
+                            const w4_sla_contract *contract, uint64_t now_us, uint16_t *ret_id);
+/* What is unacknowledged ends as FAILED(disconnected), then comes CHANNEL_CLOSED(code). False:
+ * there is no such channel, or it is one that is always open. */
+bool w4_session_channel_close(w4_session *session, uint16_t id, w4_refusal code);
+/* What we promise for what we send on it, from now on; NULL: nothing. A peer that knows of
+ * contracts is told, also over later links. Those that are always open have theirs from the
+ * configuration. 0, -ENOMEM, or W4_SESSION_E_NO_CHANNEL. */
+int w4_session_channel_announce(w4_session *session, uint16_t id, const w4_sla_contract *contract);
+/* As w4_session_send_as and _consumed; also W4_SESSION_E_NO_CHANNEL. */
+int w4_session_channel_send(w4_session *session, uint16_t id, const w4_sending *sending,
+                            uint64_t now_us);
+void w4_session_channel_consumed(w4_session *session, uint16_t id, uint32_t n);
 
 void w4_session_rekey(w4_session *session); /* our next record begins a new epoch */
 

@@ -1,15 +1,20 @@
-/* What a session is, for the files it is made of: session.c (life and links), reception.c (what
- * comes in), emission.c (what goes out), events.c (what the owner is told). */
+/* What a session is, for the files it is made of: session.c (life and links), channels.c (those
+ * that are opened and closed, and contracts), reception.c (what comes in), emission.c (what goes
+ * out), events.c (what the owner is told). */
 #pragma once
 
 #include "session/heartbeat.h"
 #include "session/inbox.h"
 #include "session/outbox.h"
+#include "session/pace.h"
 #include "session/record.h"
 #include "session/schedule.h"
 #include "session/session.h"
 
 #define W4_NOTICES_MAX 8
+#define W4_CHANNELS_MORE (W4_SESSION_CHANNELS_MAX - W4_CHANNEL_KIND_COUNT)
+#define W4_STRAYS_MAX 64u
+#define W4_CHANNEL_SHARE ((int32_t)(W4_FRAME_HEADER + W4_PART_MAX)) /* bytes of a turn */
 #define W4_END_TEXT_MAX 64
 #define W4_KINDS W4_CHANNEL_KIND_COUNT
 
@@ -28,16 +33,68 @@ typedef struct w4_notice {
     bool resumed, by_peer;
 } w4_notice;
 
-typedef struct w4_incoming {
-    w4_channel_kind kind;
-    w4_bytes message;
-    uint8_t *owned; /* what message lies in, or NULL: in the plaintext */
-} w4_incoming;
+/* What the ends say about a channel, besides its messages: that it is opened or closed, and its
+ * contracts. Of a channel that is always open it is made when there is something to say.
+ *
+ * The last word of ours is repeated until it is answered. Words about one channel have a version:
+ * an answer names that of the word it answers, and an older word changes nothing. */
+typedef struct w4_channel_talk {
+    uint32_t ordinal;               /* the how manieth its end opened; 0: always open */
+    uint32_t version, peer_version; /* of the last OPEN; 0: none yet */
+    uint32_t answer_version;
+    bool due;      /* OPEN or CLOSE_CHANNEL is to be sent */
+    bool answered; /* what we said last is known to have come */
+    bool answer_due;
+    bool over; /* nothing more will be said */
+    bool tell_open, tell_closed, tell_contract;
+    bool by_peer;    /* the end that has to be told */
+    w4_refusal code; /* of it */
+    unsigned repeats;
+    uint64_t repeat_at_us;
+    w4_sla_contract contract, peer_contract;
+} w4_channel_talk;
 
 typedef struct w4_channel {
     w4_outbox out;
     w4_inbox in;
+    uint16_t id;
+    bool ours;
+    w4_channel_kind kind;
+    w4_channel_state state;
+    int32_t share;                   /* bytes left of its turn among those of its kind */
+    struct w4_channel *next_of_kind; /* a ring */
+    w4_channel_talk *talk;           /* NULL: nothing was ever said */
 } w4_channel;
+
+/* A CLOSE_CHANNEL that answers what came for a channel that is not there. */
+typedef struct w4_stray {
+    uint16_t id;
+    uint32_t ordinal;
+    w4_refusal code; /* NONE: it is closed, as they say */
+} w4_stray;
+
+/* How many more of a thing are borne: some at once, then so many a second. */
+typedef struct w4_patience {
+    uint32_t left;
+    uint64_t since_us;
+} w4_patience;
+
+/* Made when either end opens a channel, for the rest of the session. */
+typedef struct w4_channel_table {
+    unsigned count, stray_count;
+    w4_channel *at[W4_CHANNELS_MORE];
+    uint32_t opened;        /* by us so far */
+    uint32_t seen_top;      /* the highest ordinal of the peer's */
+    uint64_t seen;          /* which of the 64 below have been */
+    w4_patience ours, peer; /* of opening, and of what costs us as much */
+    w4_stray strays[W4_STRAYS_MAX];
+} w4_channel_table;
+
+typedef struct w4_incoming {
+    w4_channel *channel;
+    w4_bytes message;
+    uint8_t *owned; /* what message lies in, or NULL: in the plaintext */
+} w4_incoming;
 
 struct w4_session {
     const w4_env *env;
@@ -53,6 +110,9 @@ struct w4_session {
     bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */
+    bool began;     /* we were the initiator when it began: our channels have even numbers */
+    bool was_alone; /* the last record had a heartbeat, and therefore little data */
+    uint8_t ping_epoch;
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char end_text[W4_END_TEXT_MAX];
     w4_hello peer;
@@ -68,8 +128,12 @@ struct w4_session {
     uint8_t *repeat; /* message 3 */
     size_t repeat_len;
 
+    w4_byte_budget budget;
+    w4_pace pace;
     w4_schedule schedule;
+    w4_channel *turn[W4_KINDS]; /* whose turn it is among those of a kind */
     w4_channel channels[W4_KINDS];
+    w4_channel_table *table; /* NULL: no others were ever opened */
 
     w4_notice notices[W4_NOTICES_MAX];
     unsigned notice_first, notice_count;
@@ -87,6 +151,19 @@ static inline bool w4_session_has_link(const w4_session *s) {
            s->phase == W4_PHASE_CLOSING;
 }
 
+static inline bool w4_session_has_ended(const w4_session *s) {
+    return s->phase == W4_PHASE_CLOSING || s->phase == W4_PHASE_CLOSED;
+}
+
+/* All channels, those that are over and not told included: 0, 1, ... until NULL. */
+static inline w4_channel *w4_session_channel_at(const w4_session *s, unsigned i) {
+    if (i < W4_KINDS) {
+        return (w4_channel *)&s->channels[i];
+    }
+    i -= W4_KINDS;
+    return s->table && i < s->table->count ? s->table->at[i] : NULL;
+}
+
 /* session.c */
 void w4_session_set_end(w4_session *s, w4_refusal code, const char *text, bool by_peer);
 /* Ends it for good: what is unacknowledged fails. Says why only what set_end was told. */
@@ -102,3 +179,26 @@ void w4_session_stop_repeating(w4_session *s);
 void w4_session_tell(w4_session *s, w4_notice notice);
 void w4_session_take_back_lent(w4_session *s); /* the message the owner was given last */
 void w4_session_free_incoming(w4_session *s);
+
+/* channels.c */
+/* The channel of that number which is not over; NULL. */
+w4_channel *w4_session_channel_by_id(const w4_session *s, uint16_t id);
+void w4_session_channels_init(w4_session *s);
+void w4_session_channels_deinit(w4_session *s);
+void w4_session_channels_afresh(w4_session *s,
+                                uint64_t now_us); /* those of the session before are over */
+void w4_session_channels_link_down(w4_session *s);
+void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us);
+void w4_session_channels_link_agreed(w4_session *s); /* what was not answered is said again */
+/* A frame of a channel: its channel, or NULL; then it is answered as far as that is due. */
+w4_channel *w4_session_channel_of(w4_session *s, const w4_frame *frame, uint64_t now_us);
+int w4_session_recv_channel_open(w4_session *s, const w4_frame *frame, uint64_t now_us);
+void w4_session_recv_channel_close(w4_session *s, const w4_frame *frame, uint64_t now_us);
+bool w4_session_channels_due(const w4_session *s);
+size_t w4_session_channels_memory(const w4_session *s);
+size_t w4_session_channels_len(const w4_session *s); /* room that put_channels takes at most */
+uint8_t *w4_session_put_channels(w4_session *s, uint8_t *at, uint64_t now_us);
+uint64_t w4_session_channels_deadline(const w4_session *s);
+void w4_session_channels_expire(w4_session *s, uint64_t now_us);
+bool w4_session_channels_pop_open(w4_session *s, w4_session_event *ret_event);
+bool w4_session_channels_pop_closed(w4_session *s, w4_session_event *ret_event);

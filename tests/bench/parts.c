@@ -133,7 +133,7 @@ static void one_through(w4_outbox *out, w4_inbox *in, w4_rtt *rtt, uint8_t *fram
     w4_bytes taken;
     uint8_t *owned;
     BENCH_CHECK(w4_outbox_push(out, &sending, sizeof message, now_us) == 0);
-    uint8_t *end = w4_outbox_put(out, W4_CHANNEL_STATE, frame_bytes, now_us);
+    uint8_t *end = w4_outbox_put(out, W4_CHANNEL_ID(W4_CHANNEL_STATE), frame_bytes, now_us);
     w4_bytes bytes = w4_bytes_of(frame_bytes, (size_t)(end - frame_bytes));
     BENCH_CHECK(w4_frame_next(&bytes, &frame) == W4_FRAME_GOOD);
     BENCH_CHECK(w4_inbox_take(in, &frame, &taken, &owned) == W4_INBOX_MESSAGE);
@@ -149,10 +149,12 @@ void bench_queue(const bench_options *options) {
     w4_inbox in;
     w4_rtt rtt;
     uint8_t frame[256];
-    w4_outbox_init(&out, &config.channels[W4_CHANNEL_STATE]);
-    w4_inbox_init(&in, &config.channels[W4_CHANNEL_STATE], config.max_message);
+    const w4_channel_limits *limits = &config.channels[W4_CHANNEL_STATE];
+    w4_pace pace;
+    w4_pace_start(&pace, 0);
+    w4_outbox_init(&out, W4_CHANNEL_STATE, limits, NULL, &pace);
+    w4_inbox_init(&in, W4_CHANNEL_STATE, limits, config.max_message, NULL);
     w4_rtt_init(&rtt, true);
-    w4_outbox_link_up(&out, true);
     w4_outbox_grant(&out, 0, 1024);
     uint64_t started_ns = bench_thread_ns();
     for (uint64_t i = 0; i < options->count; i++) {

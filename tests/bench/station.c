@@ -78,6 +78,10 @@ static void drain_session(bench_line *line, uint64_t now_us) {
             bench_fail("a session failed: %s %s", w4_refusal_name(event.code), event.text);
         case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
+        case W4_SESSION_EVENT_REKEYED:
+        case W4_SESSION_EVENT_CHANNEL_OPEN:
+        case W4_SESSION_EVENT_CHANNEL_CLOSED:
+        case W4_SESSION_EVENT_CONTRACT:
         case W4_SESSION_EVENT_KIND_COUNT:
             break;
         }

@@ -8,6 +8,7 @@
 
 static w4_channel_limits limits;
 static w4_outbox o;
+static w4_pace pace;
 static w4_rtt rtt;
 static uint64_t now;
 static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
@@ -20,8 +21,9 @@ static void begin(uint32_t messages_max, w4_overflow overflow) {
                                  .overflow = overflow,
                                  .block_timeout_us = 100 * W4_US_PER_MS};
     w4_rtt_init(&rtt, true);
-    w4_outbox_init(&o, &limits);
-    w4_outbox_link_up(&o, true);
+    w4_pace_start(&pace, now);
+    pace.window = W4_PACE_WINDOW_MAX;
+    w4_outbox_init(&o, W4_CHANNEL_STATE, &limits, NULL, &pace);
 }
 
 static void finish(void) {
@@ -47,7 +49,7 @@ static int push(uint64_t producer, uint64_t number) {
 static void take_one(void) {
     w4_outbox_grant(&o, o.acked, 1);
     while (w4_outbox_ready(&o) > 0) {
-        (void)w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+        (void)w4_outbox_put(&o, W4_CHANNEL_ID(W4_CHANNEL_STATE), wire, now);
     }
     ck_assert(w4_outbox_acknowledge(&o, o.high, false, &rtt, now));
 }
@@ -271,7 +273,7 @@ START_TEST(what_is_overdue_is_not_begun) {
     begin(4, W4_OVERFLOW_ERROR);
     w4_outbox_grant(&o, 0, 1);
     push_until(0, now + 100, false);
-    (void)w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now); /* on its way in time */
+    (void)w4_outbox_put(&o, W4_CHANNEL_ID(W4_CHANNEL_STATE), wire, now); /* on its way in time */
     push_until(1, now + 100, false);
     push_until(2, W4_NEVER, false);
     push_until(3, now + 200, false);
@@ -311,7 +313,7 @@ START_TEST(some_end_with_their_session) {
     ck_assert_int_eq(push_until(2, W4_NEVER, true), W4_SESSION_E_WAITS);
     ck_assert_int_eq(push_until(3, W4_NEVER, false), W4_SESSION_E_WAITS);
     w4_outbox_link_down(&o);
-    w4_outbox_link_up(&o, true); /* the same session: nothing ends */
+    w4_pace_start(&pace, now); /* the same session: nothing ends */
     ck_assert_uint_eq(o.stats.waiting, 2);
     w4_outbox_restart(&o, now);
     w4_outcome admitted;
@@ -336,7 +338,7 @@ START_TEST(taking_back_makes_room) {
     ended(0, W4_REFUSAL_POLICY_DENIED);
     ck_assert(!w4_outbox_withdraw(&o, 0, W4_REFUSAL_POLICY_DENIED, now));
     w4_outbox_grant(&o, 0, 1);
-    (void)w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+    (void)w4_outbox_put(&o, W4_CHANNEL_ID(W4_CHANNEL_STATE), wire, now);
     ck_assert(!w4_outbox_withdraw(&o, 1, W4_REFUSAL_POLICY_DENIED, now)); /* too late */
     finish();
 }

@@ -2,6 +2,7 @@
 
 #include "base/wire.h"
 #include "session/close.h"
+#include "session/contract.h"
 #include "session/frame.h"
 
 #define BYTES_MAX (2 * W4_PART_MAX)
@@ -34,8 +35,8 @@ static const struct { header h; w4_frame_verdict verdict; } table[] = {
     {{W4_FRAME_DATA, 0, 1, 0},                               W4_FRAME_MALFORMED},
     {{W4_FRAME_DATA, W4_FRAME_FIN, 3, 5},                    W4_FRAME_GOOD},
     {{W4_FRAME_DATA, W4_FRAME_FIN, 0, 5},                    W4_FRAME_NO_CHANNEL},
-    {{W4_FRAME_DATA, W4_FRAME_FIN, 4, 5},                    W4_FRAME_NO_CHANNEL},
-    {{W4_FRAME_DATA, W4_FRAME_FIN, 0xFFFF, 5},               W4_FRAME_NO_CHANNEL},
+    {{W4_FRAME_DATA, W4_FRAME_FIN, 4, 5},                    W4_FRAME_GOOD},
+    {{W4_FRAME_DATA, W4_FRAME_FIN, 0xFFFF, 5},               W4_FRAME_GOOD},
     {{W4_FRAME_DATA, W4_FRAME_GAP, 1, 5},                    W4_FRAME_UNKNOWN},
     {{W4_FRAME_DATA, 0x40, 1, 5},                            W4_FRAME_UNKNOWN},
     {{W4_FRAME_DATA, W4_FRAME_FIN | W4_FRAME_OPTIONAL, 1, 5}, W4_FRAME_GOOD},
@@ -46,7 +47,15 @@ static const struct { header h; w4_frame_verdict verdict; } table[] = {
     {{W4_FRAME_ACK, 0, 1, 3},                                W4_FRAME_MALFORMED},
     {{W4_FRAME_ACK, 0, 1, 5},                                W4_FRAME_MALFORMED},
     {{W4_FRAME_OPEN, 0, 0, 16},                              W4_FRAME_GOOD},
-    {{W4_FRAME_OPEN, 0, 1, 16},                              W4_FRAME_NO_CHANNEL},
+    {{W4_FRAME_OPEN, 0, 1, 16},                              W4_FRAME_GOOD},
+    {{W4_FRAME_OPEN, 0, 4, 2},                               W4_FRAME_GOOD},
+    {{W4_FRAME_OPEN, 0, 0xFFFF, W4_OPEN_LEN_MAX},            W4_FRAME_GOOD},
+    {{W4_FRAME_OPEN, 0, 4, W4_OPEN_LEN_MAX + 1},             W4_FRAME_MALFORMED},
+    {{W4_FRAME_OPEN, 0, 4, 1},                               W4_FRAME_MALFORMED},
+    {{W4_FRAME_OPEN, W4_FRAME_DONE, 4, 0},                   W4_FRAME_GOOD},
+    {{W4_FRAME_OPEN, W4_FRAME_DONE, 2, 0},                   W4_FRAME_GOOD},
+    {{W4_FRAME_OPEN, W4_FRAME_DONE, 4, 2},                   W4_FRAME_MALFORMED},
+    {{W4_FRAME_OPEN, W4_FRAME_GAP, 4, 2},                    W4_FRAME_UNKNOWN},
     {{W4_FRAME_OPEN, 0, 0, 15},                              W4_FRAME_MALFORMED},
     {{W4_FRAME_OPEN, 1, 0, 16},                              W4_FRAME_UNKNOWN},
     {{W4_FRAME_PING, 0, 0, 0},                               W4_FRAME_GOOD},
@@ -59,7 +68,14 @@ static const struct { header h; w4_frame_verdict verdict; } table[] = {
     {{W4_FRAME_CLOSE, 0, 0, 256 + W4_CLOSE_TEXT_MAX + 1},    W4_FRAME_MALFORMED},
     {{W4_FRAME_CLOSE, 0, 2, 1},                              W4_FRAME_NO_CHANNEL},
     {{0, 0, 0, 0},                                           W4_FRAME_UNKNOWN},
-    {{4, 0, 9, 0},                                           W4_FRAME_UNKNOWN},
+    {{W4_FRAME_CLOSE_CHANNEL, 0, 9, 0},                      W4_FRAME_MALFORMED},
+    {{W4_FRAME_CLOSE_CHANNEL, 0, 9, 1},                      W4_FRAME_GOOD},
+    {{W4_FRAME_CLOSE_CHANNEL, W4_FRAME_DONE, 9, 0},          W4_FRAME_GOOD},
+    {{W4_FRAME_CLOSE_CHANNEL, W4_FRAME_DONE, 9, 1},          W4_FRAME_GOOD},
+    {{W4_FRAME_CLOSE_CHANNEL, 0, 9, 256 + W4_CLOSE_TEXT_MAX + 1}, W4_FRAME_MALFORMED},
+    {{W4_FRAME_CLOSE_CHANNEL, 0, 3, 1},                      W4_FRAME_NO_CHANNEL},
+    {{W4_FRAME_CLOSE_CHANNEL, 0, 0, 1},                      W4_FRAME_NO_CHANNEL},
+    {{W4_FRAME_CLOSE_CHANNEL, 0x10, 9, 1},                   W4_FRAME_UNKNOWN},
     {{7, 0, 0, 0},                                           W4_FRAME_UNKNOWN},
     {{9, 0x7F, 0, 0},                                        W4_FRAME_UNKNOWN},
     {{255, 0, 0, 0},                                         W4_FRAME_UNKNOWN},

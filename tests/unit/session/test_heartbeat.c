@@ -77,17 +77,18 @@ START_TEST(a_flood_of_pings_gets_few_answers) {
     w4_heartbeat_start(&h, 5000, 15000, 1);
     for (uint64_t us = 0; us < W4_US_PER_S; us += 10) {
         w4_heartbeat_recv_ping(&h, us, us + 1);
-        if (w4_heartbeat_take_pong(&h, us + 1, &token)) {
+        if (w4_heartbeat_take_pong(&h, &token)) {
             ck_assert_uint_eq(token, us);
             answers++;
         }
     }
-    ck_assert_uint_eq(answers, W4_US_PER_S / W4_PONG_GAP_US);
+    ck_assert_uint_ge(answers, W4_US_PER_S / W4_PONG_GAP_US);
+    ck_assert_uint_le(answers, W4_US_PER_S / W4_PONG_GAP_US + W4_PONGS_AT_ONCE);
     w4_heartbeat_recv_ping(&h, 1, 2 * W4_US_PER_S);
     w4_heartbeat_recv_ping(&h, 2, 2 * W4_US_PER_S); /* two in one record: one answer */
-    ck_assert(w4_heartbeat_take_pong(&h, 2 * W4_US_PER_S, &token));
+    ck_assert(w4_heartbeat_take_pong(&h, &token));
     ck_assert_uint_eq(token, 2);
-    ck_assert(!w4_heartbeat_take_pong(&h, 2 * W4_US_PER_S, &token));
+    ck_assert(!w4_heartbeat_take_pong(&h, &token));
 }
 END_TEST
 

@@ -10,7 +10,7 @@ static uint8_t *owned;
 
 static void begin(uint32_t credit, uint32_t max_message) {
     limits = (w4_channel_limits){.credit = credit};
-    w4_inbox_init(&in, &limits, max_message);
+    w4_inbox_init(&in, W4_CHANNEL_STATE, &limits, max_message, NULL);
 }
 
 static int take(uint64_t seq, bool last, const char *text) {
@@ -31,7 +31,7 @@ typedef struct ack {
 
 static ack put_ack(void) {
     uint8_t wire[64];
-    uint8_t *end = w4_inbox_put_ack(&in, W4_CHANNEL_STATE, false, wire);
+    uint8_t *end = w4_inbox_put_ack(&in, W4_CHANNEL_ID(W4_CHANNEL_STATE), false, wire);
     w4_bytes rest = w4_bytes_of(wire, (size_t)(end - wire));
     w4_frame frame;
     ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_GOOD);

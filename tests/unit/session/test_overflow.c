@@ -9,6 +9,7 @@
 
 static w4_channel_limits limits;
 static w4_outbox o;
+static w4_pace pace;
 static w4_rtt rtt;
 static uint64_t now;
 static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
@@ -29,8 +30,9 @@ static void begin(uint32_t messages_max, w4_overflow overflow) {
                                  .overflow = overflow,
                                  .block_timeout_us = BLOCK_US};
     w4_rtt_init(&rtt, true);
-    w4_outbox_init(&o, &limits);
-    w4_outbox_link_up(&o, true);
+    w4_pace_start(&pace, now);
+    pace.window = W4_PACE_WINDOW_MAX;
+    w4_outbox_init(&o, W4_CHANNEL_STATE, &limits, NULL, &pace);
 }
 
 static void finish(void) {
@@ -55,7 +57,7 @@ static int push(uint64_t token) {
 
 static void put_all(void) {
     while (w4_outbox_ready(&o) > 0) {
-        (void)w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+        (void)w4_outbox_put(&o, W4_CHANNEL_ID(W4_CHANNEL_STATE), wire, now);
     }
     w4_outbox_arm(&o, &rtt, now);
     check_laws();
@@ -131,7 +133,8 @@ static void happen(happening what) {
         acknowledge(0, 9);
         put_all();
         w4_outbox_link_down(&o);
-        w4_outbox_link_up(&o, true);
+        w4_pace_start(&pace, now);
+        pace.window = W4_PACE_WINDOW_MAX;
         acknowledge(o.high, 9);
         break;
     case AFRESH:

@@ -45,8 +45,14 @@ static struct {
 
 static w4_channel_limits limits;
 static w4_outbox o;
+static w4_pace pace;
 static w4_rtt rtt;
 static uint64_t now;
+
+static void start_pace(void) {
+    w4_pace_start(&pace, now);
+    pace.window = W4_PACE_WINDOW_MAX;
+}
 
 /* ---- the model: looking */
 
@@ -454,7 +460,7 @@ static void push(pair_random *dice) {
 static void put_all(void) {
     static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
     while (w4_outbox_ready(&o) > 0) {
-        (void)w4_outbox_put(&o, W4_CHANNEL_STATE, wire, now);
+        (void)w4_outbox_put(&o, W4_CHANNEL_ID(W4_CHANNEL_STATE), wire, now);
     }
     model_put_all();
 }
@@ -491,7 +497,7 @@ static void rare(pair_random *dice) {
         break;
     case 2:
         w4_outbox_link_down(&o);
-        w4_outbox_link_up(&o, true);
+        start_pace();
         break;
     case 3:
         w4_outbox_fail_larger(&o, 100, now);
@@ -535,8 +541,8 @@ START_TEST(they_say_the_same) {
                                  .overflow = (w4_overflow)(_i % W4_OVERFLOW_COUNT),
                                  .block_timeout_us = 100 * W4_US_PER_MS};
     w4_rtt_init(&rtt, true);
-    w4_outbox_init(&o, &limits);
-    w4_outbox_link_up(&o, true);
+    start_pace();
+    w4_outbox_init(&o, W4_CHANNEL_STATE, &limits, NULL, &pace);
     for (unsigned i = 0; i < STEPS; i++) {
         step(&dice);
         check_outcomes(i);

@@ -14,6 +14,7 @@ typedef struct sealed {
 } sealed;
 
 static void begin(void) {
+    w4_record_receiver_deinit(&rx);
     ck_assert_int_eq(w4_crypto_init(), 0);
     w4_record_sender_init(&tx, key, 0);
     w4_record_receiver_deinit(&rx);
@@ -273,5 +274,7 @@ int main(void) {
     tcase_add_test(tc, a_lost_epoch_is_not_followed);
     tcase_add_test(tc, a_forged_next_epoch_moves_nothing);
     suite_add_tcase(suite, tc);
-    return w4_test_run(suite);
+    int r = w4_test_run(suite);
+    w4_record_receiver_deinit(&rx);
+    return r;
 }

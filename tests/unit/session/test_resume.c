@@ -48,7 +48,11 @@ START_TEST(resumes_in_the_middle_of_a_message) {
     open_link(true);
     ck_assert_int_eq(w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_of(large, sizeof large), 1, now),
                      0);
-    ck_assert(carry(a, b));
+    for (int i = 0; i < 5; i++) {
+        now += 1000;
+        carry(a, b);
+        carry(b, a);
+    }
     ck_assert(carry(a, NULL));
     no_more(b);
     cut();
@@ -56,13 +60,18 @@ START_TEST(resumes_in_the_middle_of_a_message) {
     next(b, W4_SESSION_EVENT_OPEN);
     ck_assert(carry(b, a));
     next(a, W4_SESSION_EVENT_OPEN);
+    unsigned messages = 0;
     while (carry(a, b)) {
         w4_session_event e;
+        now += 1000;
         if (w4_session_pop_event(b, &e)) {
             ck_assert_int_eq(e.kind, W4_SESSION_EVENT_MESSAGE);
             ck_assert(w4_bytes_equal(e.message, w4_bytes_of(large, sizeof large)));
+            messages++;
         }
+        carry(b, a);
     }
+    ck_assert_uint_eq(messages, 1);
     settle();
     ck_assert_uint_eq(w4_session_channel_stats(a, W4_CHANNEL_STATE)->delivered, 1);
     ck_assert_uint_lt(w4_session_channel_stats(a, W4_CHANNEL_STATE)->retransmitted, 5);
@@ -152,9 +161,6 @@ START_TEST(a_forgetful_peer_gets_what_was_not_sent) {
     no_more(a);
     ck_assert(carry(a, b));
     ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "not yet sent"));
-    ck_assert(carry(b, a));
-    ck_assert_uint_eq(next(a, W4_SESSION_EVENT_DELIVERED).token, 3);
-    ck_assert_mem_eq(w4_session_id(a), w4_session_id(b), W4_SESSION_ID_LEN);
     finish();
 }
 END_TEST

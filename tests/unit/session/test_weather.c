@@ -203,7 +203,11 @@ static void drain(unsigned who) {
         case W4_SESSION_EVENT_ADMITTED:
         case W4_SESSION_EVENT_WRITABLE:
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
+        case W4_SESSION_EVENT_REKEYED:
             break;
+        case W4_SESSION_EVENT_CHANNEL_OPEN:
+        case W4_SESSION_EVENT_CHANNEL_CLOSED:
+        case W4_SESSION_EVENT_CONTRACT:
         case W4_SESSION_EVENT_CLOSED:
         case W4_SESSION_EVENT_KIND_COUNT:
             ck_abort_msg("closed: %s %s", w4_refusal_name(e.code), e.text);
