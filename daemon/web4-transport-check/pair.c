@@ -479,7 +479,11 @@ static uint64_t deadline_of(const tc_side *s) {
 static void go_on(tc_pair *pair, uint64_t until_us) {
     tc_world *w = pair->w;
     uint64_t next_us = w4_earlier(deadline_of(&pair->sides[0]), deadline_of(&pair->sides[1]));
-    w->subject->clock->wait(w, w4_earlier(until_us, w->wakes > 0 ? 0 : next_us));
+    uint64_t due_us = w4_earlier(until_us, w->wakes > 0 ? 0 : next_us);
+    due_us = due_us > tc_now(w) ? due_us : tc_now(w);
+    w->subject->clock->wait(w, due_us);
+    uint64_t late_us = tc_now(w) > due_us ? tc_now(w) - due_us : 0;
+    pair->stall_us = late_us > pair->stall_us ? late_us : pair->stall_us;
     w->wakes = 0;
     pair->turns = tc_now(w) == pair->last_us ? pair->turns + 1 : 0;
     pair->last_us = tc_now(w);

@@ -81,7 +81,8 @@ struct tc_pair {
     bool closing; /* a rule has closed the session */
     bool no_dial; /* nobody dials for now */
     uint64_t last_us;
-    unsigned turns; /* without time passing */
+    uint64_t stall_us; /* real time: how late this process was at worst */
+    unsigned turns;    /* without time passing */
 };
 
 /* False: what failed is in the world. Always deinit. */
