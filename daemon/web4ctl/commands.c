@@ -73,6 +73,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "also those after this seq that the node still has; 0: all of them"},
     [CTL_OPTION_OPEN] = {CTL_OPTION_OPEN, "open", 0, FLAG, NULL, "open", 0, 0, NULL, false,
         "first the session_open of each session that is open now"},
+    [CTL_OPTION_MEMORY] = {CTL_OPTION_MEMORY, "memory", 0, FLAG, NULL, "memory", 0, 0, NULL, false,
+        "also what is held in memory, where, and how much may be"},
     [CTL_OPTION_KEY] = {CTL_OPTION_KEY, "key", 0, TEXT, "FILE", NULL, 0, 0, NULL, true,
         "PEM file of the sender's key"},
     [CTL_OPTION_KIND] = {CTL_OPTION_KIND, "kind", 0, TEXT, "KIND", "kind", 0, 0, kinds, false,
@@ -105,6 +107,9 @@ static const ctl_argument_row address_argument[] = {
     ONE("ADDRESS", "address", "tcp:HOST:PORT or unix:/PATH"), END_ARGUMENTS};
 static const ctl_argument_row session_argument[] = {
     ONE("SESSION", "session", "its id, a unique prefix of it, or its peer"), END_ARGUMENTS};
+static const ctl_argument_row optional_session[] = {
+    {"SESSION", TEXT, true, false, "session", NULL, false, "only of that one: its id, a unique prefix of it, or its peer"},
+    END_ARGUMENTS};
 static const ctl_argument_row subject_argument[] = {
     ONE("SUBJECT", "subject", SUBJECT_HELP), END_ARGUMENTS};
 static const ctl_argument_row trust_set_arguments[] = {
@@ -144,6 +149,7 @@ static const ctl_argument_row shell_argument[] = {
     {"SHELL", TEXT, false, false, NULL, shells, false, "bash, zsh or fish"}, END_ARGUMENTS};
 
 #define OPTIONS(NAME, ...) static const ctl_option NAME[] = {__VA_ARGS__, CTL_OPTION_COUNT}
+OPTIONS(status_options, CTL_OPTION_MEMORY);
 OPTIONS(add_options, CTL_OPTION_PIN);
 OPTIONS(reason_options, CTL_OPTION_REASON);
 OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
@@ -168,7 +174,7 @@ const ctl_option ctl_global_options[] = {
 #define V(NAME) &ctl_view_##NAME
 
 const ctl_command ctl_commands[] = {
-    {"status",          NULL,                NULL,               ASK, M(STATUS_GET),     V(status),         false, "how the node is doing"},
+    {"status",          NULL,                status_options,     ASK, M(STATUS_GET),     V(status),         false, "how the node is doing"},
     {"peers list",      NULL,                NULL,               ASK, M(PEERS_LIST),     V(peers),          true,  "nodes that are known, and addresses that are dialled"},
     {"peers show",      peer_argument,       NULL,               ASK, M(PEERS_SHOW),     V(peer),           false, "one node with its agents"},
     {"peers add",       address_argument,    add_options,        ASK, M(PEERS_ADD),      V(peer_added),     false, "dial an address from now on"},
@@ -178,6 +184,7 @@ const ctl_command ctl_commands[] = {
     {"sessions show",   session_argument,    NULL,               ASK, M(SESSIONS_SHOW),  V(session),        false, "one session with the counters of its channels"},
     {"sessions close",  session_argument,    NULL,               ASK, M(SESSIONS_CLOSE), V(session_closed), false, "close a session in order"},
     {"sessions rekey",  session_argument,    NULL,               ASK, M(SESSIONS_REKEY), V(session_rekeyed), false, "move what this node sends in a session to a new key"},
+    {"channels",        optional_session,    NULL,               ASK, M(CHANNELS_LIST),  V(channels),       false, "channels of sessions with what was sent on them"},
     {"sla",             optional_peer,       NULL,               ASK, M(SLA_LIST),       V(sla),            false, "what is promised for channels, and what is left of the budget"},
     {"trust list",      NULL,                trust_list_options, ASK, M(TRUST_LIST),     V(trust_list),     true,  "how far agents, nodes and humans are trusted"},
     {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},

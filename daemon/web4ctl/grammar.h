@@ -43,6 +43,7 @@ typedef enum ctl_option {
     CTL_OPTION_TYPE,
     CTL_OPTION_SINCE,
     CTL_OPTION_OPEN,
+    CTL_OPTION_MEMORY,
     CTL_OPTION_KEY,
     CTL_OPTION_KIND,
     CTL_OPTION_REASON,

@@ -27,7 +27,42 @@ static const ctl_column status_columns[] = {
     {"Refusals",    "/refusals",      CTL_PAIRS, 0},
     {"Config",      "/config_digest", CTL_SHORT, 0},
     END};
-const ctl_view ctl_view_status = {RECORD, NULL, "", status_columns, NULL, NULL};
+static const ctl_column memory_record[] = {
+    {"In memory", "/resident",  CTL_BYTES, 0},
+    {"Allocated", "/heap",      CTL_BYTES, 0},
+    {"Store",     "/store",     CTL_BYTES, 0},
+    {"Store log", "/store_log", CTL_BYTES, 0},
+    END};
+static const ctl_column memory_tables[] = {
+    {"TABLE",    "/name",      CTL_TEXT,  0},
+    {"COUNT",    "/count",     CTL_TEXT,  0},
+    {"ROOM FOR", "/count_max", CTL_TEXT,  0},
+    {"HELD",     "/bytes",     CTL_BYTES, 0},
+    {"AT MOST",  "/bytes_max", CTL_BYTES, 0},
+    END};
+static const ctl_column memory_peers[] = {
+    {"PEER",      "/peer",      CTL_SHORT, 1},
+    {"NAME",      "/name",      CTL_CUT,   0},
+    {"HELD",      "/bytes",     CTL_BYTES, 0},
+    {"SESSION",   "/session",   CTL_BYTES, 2},
+    {"CHANNELS",  "/channels",  CTL_BYTES, 3},
+    {"SENDING",   "/sending",   CTL_BYTES, 0},
+    {"RECEIVING", "/receiving", CTL_BYTES, 0},
+    {"AT MOST",   "/bytes_max", CTL_BYTES, 0},
+    END};
+static const ctl_column memory_channels[] = {
+    {"NAME",     "/name",         CTL_CUT,   0},
+    {"CHANNEL",  "/channel",      CTL_TEXT,  0},
+    {"MESSAGES", "/messages",     CTL_TEXT,  0},
+    {"ROOM FOR", "/messages_max", CTL_TEXT,  0},
+    {"HELD",     "/bytes",        CTL_BYTES, 0},
+    {"AT MOST",  "/bytes_max",    CTL_BYTES, 0},
+    END};
+static const ctl_view of_channels = {TABLE, "Messages by channel", "/memory/channels", memory_channels, NULL, NULL};
+static const ctl_view of_peers = {TABLE, "Sessions that hold most", "/memory/peers", memory_peers, NULL, &of_channels};
+static const ctl_view of_tables = {TABLE, "Tables", "/memory/tables", memory_tables, NULL, &of_peers};
+static const ctl_view of_process = {RECORD, "Memory", "/memory", memory_record, NULL, &of_tables};
+const ctl_view ctl_view_status = {RECORD, NULL, "", status_columns, NULL, &of_process};
 
 static const ctl_column agent_columns[] = {
     {"AGENT",        "/agent_id",     CTL_CUT, 0},
@@ -155,6 +190,26 @@ static const ctl_column session_rekeyed[] = {
     {"Peer",    "/peer", CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_session_rekeyed = {RECORD, NULL, "", session_rekeyed, NULL, NULL};
+
+static const ctl_column all_channels[] = {
+    {"PEER",      "/peer",           CTL_SHORT,  9},
+    {"NAME",      "/name",           CTL_CUT,    0},
+    {"CHANNEL",   "/channel",        CTL_TEXT,   0},
+    {"POLICY",    "/overflow",       CTL_TEXT,   1},
+    {"QUEUED",    "/queued",         CTL_TEXT,   0},
+    {"IN FLIGHT", "/in_flight",      CTL_TEXT,   3},
+    {"ROOM FOR",  "/queue_messages", CTL_TEXT,   5},
+    {"CREDIT",    "/credit",         CTL_TEXT,   2},
+    {"DELIVERED", "/delivered",      CTL_TEXT,   0},
+    {"DROPPED",   "/dropped",        CTL_TEXT,   0},
+    {"ERRORS",    "/errors",         CTL_TEXT,   1},
+    {"FAILED",    "/failed",         CTL_TEXT,   4},
+    {"P50",       "/latency_p50_us", CTL_MICROS, 6},
+    {"P95",       "/latency_p95_us", CTL_MICROS, 7},
+    {"P99",       "/latency_p99_us", CTL_MICROS, 0},
+    {"MAX",       "/latency_max_us", CTL_MICROS, 8},
+    END};
+const ctl_view ctl_view_channels = {TABLE, NULL, "/channels", all_channels, "no sessions, no channels", NULL};
 
 static const ctl_column sla_columns[] = {
     {"PEER",      "/peer",      CTL_SHORT,   2},

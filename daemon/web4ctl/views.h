@@ -12,6 +12,7 @@ extern const ctl_view ctl_view_sessions;
 extern const ctl_view ctl_view_session;
 extern const ctl_view ctl_view_session_closed;
 extern const ctl_view ctl_view_session_rekeyed;
+extern const ctl_view ctl_view_channels;
 extern const ctl_view ctl_view_sla;
 extern const ctl_view ctl_view_trust_list;
 extern const ctl_view ctl_view_claims;

@@ -54,6 +54,12 @@ void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprin
                             const char *node_name, const w4_record_agent *agent);
 #define W4D_SESSION_ID_TEXT (2 * W4_SESSION_ID_LEN)
 void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SESSION_ID_TEXT + 1]);
+/* memory.c: the member `memory` of status.get. 0 or fatal. */
+int w4d_write_memory(w4d_call *call);
+uint64_t w4d_resident_bytes(void); /* of this process; 0 where the system does not say */
+/* The members of a channel object, with these counters. */
+void w4d_write_channel_members(w4_json_writer *w, const w4_session *session,
+                               const w4_channel_info *info, const w4_channel_stats *stats);
 void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *session);
 void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
@@ -74,6 +80,7 @@ int w4d_sessions_show(w4d_call *call);
 int w4d_sessions_close(w4d_call *call);
 int w4d_sessions_rekey(w4d_call *call);
 int w4d_sla_list(w4d_call *call);
+int w4d_channels_list(w4d_call *call);
 int w4d_trust_list(w4d_call *call);
 int w4d_trust_show(w4d_call *call);
 int w4d_trust_set(w4d_call *call);

@@ -20,6 +20,7 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_SESSIONS_SHOW] = w4d_sessions_show,
     [W4_METHOD_SESSIONS_CLOSE] = w4d_sessions_close,
     [W4_METHOD_SESSIONS_REKEY] = w4d_sessions_rekey,
+    [W4_METHOD_CHANNELS_LIST] = w4d_channels_list,
     [W4_METHOD_SLA_LIST] = w4d_sla_list,
     [W4_METHOD_TRUST_LIST] = w4d_trust_list,
     [W4_METHOD_TRUST_SHOW] = w4d_trust_show,

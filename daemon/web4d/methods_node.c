@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Resident bytes of this process; 0 where the system does not say. */
-static uint64_t resident_bytes(void) {
+uint64_t w4d_resident_bytes(void) {
     char text[128] = ""; /* pages: total resident shared ... */
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL) {
@@ -133,9 +132,10 @@ int w4d_status_get(w4d_call *call) {
     write_counts(app, w);
     write_store(app, w);
     write_counters(app, w);
-    w4_json_member_unsigned(w, "memory_bytes", resident_bytes());
+    w4_json_member_unsigned(w, "memory_bytes", w4d_resident_bytes());
+    int r = w4_json_is_true(w4_json_get(call->params, "memory")) ? w4d_write_memory(call) : 0;
     w4_json_end_object(w);
-    return 0;
+    return r;
 }
 
 /* ---- peers */

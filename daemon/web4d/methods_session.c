@@ -102,6 +102,57 @@ int w4d_sessions_rekey(w4d_call *call) {
     return 0;
 }
 
+/* ---- channels */
+
+/* Its counters stand for all sessions with the peer: one that ended has taken none with it. */
+static void write_peer_channel(w4d_call *call, const w4_node_session *session,
+                               const w4_channel_info *info) {
+    w4_json_writer *w = call->result;
+    const w4_hello *hello = w4_session_peer(session->session);
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session->session, id);
+    w4_channel_stats stats =
+        info->standing ? w4_node_channel_stats(call->app->node, &session->peer, info->kind)
+                       : *info->stats;
+    w4_json_begin_object(w);
+    w4d_write_fingerprint(w, "peer", &session->peer);
+    if (hello != NULL && hello->node[0] != '\0') {
+        w4_json_member_string(w, "name", hello->node);
+    }
+    w4_json_member_string(w, "session", id);
+    w4d_write_channel_members(w, session->session, info, &stats);
+    w4_json_end_object(w);
+}
+
+static void list_channels(w4d_call *call, const w4_node_session *session) {
+    w4_channel_info info;
+    for (unsigned cursor = 0;
+         !w4d_list_full(call) && w4_session_channel_next(session->session, &cursor, &info);) {
+        write_peer_channel(call, session, &info);
+    }
+}
+
+int w4d_channels_list(w4d_call *call) {
+    w4_node_session session = {0};
+    bool one = w4_json_exists(w4_json_get(call->params, "session"));
+    int r = one ? session_param(call, &session) : 0;
+    if (r != 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "channels");
+    w4_json_begin_array(call->result);
+    if (one) {
+        list_channels(call, &session);
+    }
+    for (size_t cursor = 0; !one && w4_node_session_next(call->app->node, &cursor, &session);) {
+        list_channels(call, &session);
+    }
+    w4_json_end_array(call->result);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
 /* ---- contracts */
 
 static void write_number(w4_json_writer *w, const char *name, double value) {
@@ -169,6 +220,34 @@ static void list_ours(w4d_call *call, const w4_fingerprint *only) {
     }
 }
 
+/* What the peers have announced for what they send. */
+static void write_theirs(w4d_call *call, const w4_node_session *session,
+                         const w4_channel_info *info) {
+    char id[W4D_SESSION_ID_TEXT + 1];
+    w4d_session_id_text(session->session, id);
+    for (w4_sla_clause clause = 0; clause < W4_SLA_CLAUSE_COUNT; clause++) {
+        if (w4_sla_exists(&info->peer_contract) && w4_sla_promises(&info->peer_contract, clause)) {
+            write_clause_head(call, &session->peer, w4_channel_kind_name(info->kind), "theirs",
+                              clause, &info->peer_contract);
+            w4_json_member_string(call->result, "session", id);
+            w4_json_member_string(call->result, "state", "announced");
+            w4_json_end_object(call->result);
+        }
+    }
+}
+
+static void list_theirs(w4d_call *call, const w4_fingerprint *only) {
+    w4_node_session session;
+    w4_channel_info info;
+    for (size_t at = 0; w4_node_session_next(call->app->node, &at, &session);) {
+        bool wanted = only == NULL || w4_fingerprint_equal(only, &session.peer);
+        for (unsigned cursor = 0; wanted && !w4d_list_full(call) &&
+                                  w4_session_channel_next(session.session, &cursor, &info);) {
+            write_theirs(call, &session, &info);
+        }
+    }
+}
+
 int w4d_sla_list(w4d_call *call) {
     w4_fingerprint only;
     char name[W4_RPC_NAME_MAX + 1];
@@ -181,6 +260,7 @@ int w4d_sla_list(w4d_call *call) {
     w4_json_name(call->result, "clauses");
     w4_json_begin_array(call->result);
     list_ours(call, one ? &only : NULL);
+    list_theirs(call, one ? &only : NULL);
     w4_json_end_array(call->result);
     w4_json_end_object(call->result);
     return 0;

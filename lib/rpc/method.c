@@ -31,6 +31,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Closes a session in order; a peer that is dialled comes back."),
     ROW(SESSIONS_REKEY,   CONTROL, "sessions.rekey", sessions_rekey, true,
         "Moves what this node sends in a session to a new key, now."),
+    ROW(CHANNELS_LIST,    CONTROL, "channels.list",  channels_list,  false,
+        "Lists the channels of sessions with what was sent on them."),
     ROW(SLA_LIST,         CONTROL, "sla.list",       sla_list,       false,
         "Lists what is promised for channels, and how far that is kept."),
     ROW(TRUST_LIST,       CONTROL, "trust.list",     trust_list,     false,

@@ -45,7 +45,54 @@ static const w4_schema_row status_clients_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema status_clients = {status_clients_rows, true, NULL};
 
-NO_PARAMS(status_get);
+static const w4_schema_row table_rows[] = {
+    RPC_LABEL("name", R_, "of the table"),
+    RPC_COUNT("count", R_, "what is in it"),
+    RPC_COUNT("count_max", O_, "what may be in it"),
+    RPC_COUNT("bytes", R_, "held for it"),
+    RPC_COUNT("bytes_max", O_, "that may be held for it"),
+    W4_SCHEMA_END};
+static const w4_schema table = {table_rows, true, NULL};
+static const w4_schema_row table_item = RPC_ITEM(&table);
+static const w4_schema_row memory_peer_rows[] = {
+    RPC_FINGERPRINT("peer", R_, "with whom the session is"),
+    RPC_LABEL("name", O_, "as the peer calls itself"),
+    RPC_COUNT("bytes", R_, "held for the session, all in all"),
+    RPC_COUNT("session", R_, "of them: for itself and its link"),
+    RPC_COUNT("channels", R_, "of them: for channels beyond the three, contracts, latencies"),
+    RPC_COUNT("sending", R_, "of them: messages to the peer"),
+    RPC_COUNT("receiving", R_, "of them: messages of the peer"),
+    RPC_COUNT("bytes_max", R_, "that may be held of messages, both ways"),
+    W4_SCHEMA_END};
+static const w4_schema memory_peer = {memory_peer_rows, true, NULL};
+static const w4_schema_row memory_peer_item = RPC_ITEM(&memory_peer);
+static const w4_schema_row memory_channel_rows[] = {
+    RPC_FINGERPRINT("peer", R_, "with whom the channel is"),
+    RPC_LABEL("name", O_, "as the peer calls itself"),
+    RPC_ENUM("channel", R_, w4_rpc_channels, "its kind"),
+    RPC_COUNT("id", R_, "its number on the wire"),
+    RPC_COUNT("messages", R_, "queued, in flight and waiting"),
+    RPC_COUNT("messages_max", R_, "that may be queued and in flight"),
+    RPC_COUNT("bytes", R_, "of them"),
+    RPC_COUNT("bytes_max", R_, "that may be queued and in flight"),
+    W4_SCHEMA_END};
+static const w4_schema memory_channel = {memory_channel_rows, true, NULL};
+static const w4_schema_row memory_channel_item = RPC_ITEM(&memory_channel);
+static const w4_schema_row memory_rows[] = {
+    RPC_COUNT("resident", R_, "bytes of the process in memory"),
+    RPC_COUNT("heap", R_, "bytes it has allocated"),
+    RPC_COUNT("store", R_, "bytes of the store's file"),
+    RPC_COUNT("store_log", R_, "bytes of the store's log beside it"),
+    RPC_ARRAY("tables", R_, 256, &table_item, "what the node keeps"),
+    RPC_ARRAY("peers", R_, 64, &memory_peer_item, "those for whom most is held"),
+    RPC_ARRAY("channels", R_, 4096, &memory_channel_item, "of those"),
+    W4_SCHEMA_END};
+static const w4_schema memory = {memory_rows, true, NULL};
+
+static const w4_schema_row status_get_params[] = {
+    RPC_BOOL("memory", O_, "true: also what is held in memory, and where"),
+    W4_SCHEMA_END};
+PARAMS(status_get);
 static const w4_schema_row status_get_result[] = {
     RPC_FINGERPRINT("node", R_, "its identity"),
     RPC_LABEL("name", R_, "its name, for people"),
@@ -65,6 +112,7 @@ static const w4_schema_row status_get_result[] = {
     RPC_MAP("refusals", R_, 256, &w4_rpc_count_item, "since the start, by code"),
     RPC_MAP("counters", O_, 1024, &w4_rpc_count_item, "since the start, by name"),
     RPC_COUNT("memory_bytes", O_, "resident"),
+    RPC_OBJECT("memory", O_, &memory, "what is held where"),
     W4_SCHEMA_END};
 RESULT(status_get);
 
@@ -157,6 +205,18 @@ static const w4_schema_row sessions_rekey_result[] = {
     RPC_FINGERPRINT("peer", R_, "at its other end"),
     W4_SCHEMA_END};
 RESULT(sessions_rekey);
+
+/* ---- channels */
+static const w4_schema_row channels_list_params[] = {
+    RPC_LABEL("session", O_, "id, unique prefix of one, or as peer; all when absent"),
+    W4_SCHEMA_END};
+PARAMS(channels_list);
+static const w4_schema_row peer_channel_item = RPC_ITEM(&w4_rpc_channel);
+static const w4_schema_row channels_list_result[] = {
+    RPC_ARRAY("channels", R_, W4_RPC_LIST_MAX, &peer_channel_item,
+                 "counters are of all sessions with the peer since the node's start"),
+    W4_SCHEMA_END};
+RESULT(channels_list);
 
 /* ---- contracts of channels: a row for each clause */
 static const char *const sla_whose[] = {"ours", "theirs", NULL};

@@ -17,6 +17,7 @@ W4_METHOD_SCHEMA(sessions_list);
 W4_METHOD_SCHEMA(sessions_show);
 W4_METHOD_SCHEMA(sessions_close);
 W4_METHOD_SCHEMA(sessions_rekey);
+W4_METHOD_SCHEMA(channels_list);
 W4_METHOD_SCHEMA(sla_list);
 W4_METHOD_SCHEMA(trust_list);
 W4_METHOD_SCHEMA(trust_show);

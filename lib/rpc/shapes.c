@@ -143,8 +143,32 @@ static const w4_schema_row peer_rows[] = {
     W4_SCHEMA_END};
 const w4_schema w4_rpc_peer = {peer_rows, true, NULL};
 
+static const w4_schema_row contract_rows[] = {
+    RPC_COUNT("window_ms", R_, "over how long it is measured"),
+    RPC_COUNT("p99_ms", O_, "99 of 100 messages are acknowledged within that"),
+    RPC_NUMBER("max_drop_rate", O_, 0, 1, "share of messages that may not get through"),
+    RPC_NUMBER("min_availability", O_, 0, 1, "share of time with a link"),
+    W4_SCHEMA_END};
+const w4_schema w4_rpc_contract = {contract_rows, true, NULL};
+
+static const char *const overflows[] = {"error", "drop_oldest", "drop_newest", "block", NULL};
+static const char *const channel_states[] = {"opening", "open", "closing", NULL};
+
 static const w4_schema_row channel_rows[] = {
+    RPC_FINGERPRINT("peer", O_, "with whom it is; in channels.list"),
+    RPC_LABEL("name", O_, "as the peer calls itself; in channels.list"),
+    RPC_TEXT("session", O_, 64, "id of its session; in channels.list"),
     RPC_ENUM("channel", R_, w4_rpc_channels, "its kind"),
+    RPC_COUNT("id", R_, "its number on the wire; 1 to 3 are always open"),
+    RPC_ENUM("state", R_, channel_states, "opening: the peer has not taken it yet"),
+    RPC_ENUM("overflow", R_, overflows, "what becomes of a message for a full queue"),
+    RPC_COUNT("queue_messages", R_, "that it may hold, queued and in flight"),
+    RPC_COUNT("queue_bytes", R_, "that it may hold, queued and in flight"),
+    RPC_COUNT("block_timeout_ms", O_, "block: how long a message waits for room"),
+    RPC_COUNT("credit", R_, "messages that may be begun before the peer allows more"),
+    RPC_COUNT("credit_given", R_, "messages that the peer may send before we allow more"),
+    RPC_OBJECT("contract", O_, &w4_rpc_contract, "what we promise for what we send"),
+    RPC_OBJECT("peer_contract", O_, &w4_rpc_contract, "what the peer promises"),
     RPC_COUNT("attempted", R_, "calls of send"),
     RPC_COUNT("enqueued", R_, "accepted"),
     RPC_COUNT("delivered", R_, "acknowledged by the peer"),
@@ -158,6 +182,8 @@ static const w4_schema_row channel_rows[] = {
     RPC_COUNT("queued", R_, "waiting now"),
     RPC_COUNT("in_flight", R_, "sent and not yet acknowledged"),
     RPC_COUNT("queued_bytes", R_, "bytes of both"),
+    RPC_COUNT("waiting", R_, "block: for room in the queue"),
+    RPC_COUNT("waiting_bytes", R_, "bytes of those"),
     RPC_COUNT("max_queue_len", R_, "longest so far"),
     RPC_COUNT("retransmitted", R_, "sent again"),
     RPC_COUNT("duplicates", R_, "received again"),
@@ -169,8 +195,8 @@ static const w4_schema_row channel_rows[] = {
     RPC_COUNT("latency_p99_us", O_, "from enqueue to acknowledgement"),
     RPC_COUNT("latency_max_us", O_, "from enqueue to acknowledgement"),
     W4_SCHEMA_END};
-static const w4_schema channel = {channel_rows, true, NULL};
-static const w4_schema_row channel_item = RPC_ITEM(&channel);
+const w4_schema w4_rpc_channel = {channel_rows, true, NULL};
+static const w4_schema_row channel_item = RPC_ITEM(&w4_rpc_channel);
 
 static const w4_schema_row session_rows[] = {
     RPC_TEXT("id", R_, 64, "lower-case hex"),
@@ -194,7 +220,7 @@ static const w4_schema_row session_rows[] = {
     RPC_COUNT("replays", R_, "records seen before"),
     RPC_COUNT("rekeys", R_, "changes of keys"),
     RPC_COUNT("memory_bytes", O_, "held for it"),
-    RPC_ARRAY("channels", R_, 64, &channel_item, "one each kind"),
+    RPC_ARRAY("channels", R_, 64, &channel_item, "one of each kind, and those that were opened besides"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_session = {session_rows, true, NULL};
 

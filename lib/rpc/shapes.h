@@ -27,6 +27,8 @@ extern const w4_schema w4_rpc_agent;
 extern const w4_schema w4_rpc_fact;
 extern const w4_schema w4_rpc_peer;
 extern const w4_schema w4_rpc_session;
+extern const w4_schema w4_rpc_contract;
+extern const w4_schema w4_rpc_channel;
 extern const w4_schema w4_rpc_trust_entry;
 extern const w4_schema w4_rpc_trust_move;
 extern const w4_schema w4_rpc_human;

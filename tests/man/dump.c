@@ -26,6 +26,7 @@ static const shape shapes[] = {
     {"fact", &w4_rpc_fact},
     {"peer", &w4_rpc_peer},
     {"session", &w4_rpc_session},
+    {"channel", &w4_rpc_channel},
     {"human", &w4_rpc_human},
     {"claim", &w4_rpc_claim},
     {"source", &w4_rpc_source},

@@ -95,8 +95,8 @@ def with_facts(mesh):
     return fact
 
 
-TABLES = [["status"], ["peers"], ["sessions"], ["agents"], ["trust"], ["facts"], ["graph"], ["keys"], ["consent"], ["sla"],
-          ]
+TABLES = [["status"], ["status", "--memory"], ["peers"], ["sessions"], ["channels"], ["sla"], ["agents"],
+          ["trust"], ["facts"], ["graph"], ["keys"], ["consent"]]
 
 
 def test_tables_fit_eighty_columns():
