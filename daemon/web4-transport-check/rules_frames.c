@@ -59,9 +59,10 @@ static void hear_frame(storm *s, direction *d, const w4_transport_event *event) 
             (unsigned long long)took_us, (unsigned long long)c->latency_us);
     d->next = number >= d->next ? number + 1 : d->next;
     uint64_t span_us = tc_now(w) - d->first_us;
+    unsigned copies = w->subject->faithful ? most : 2 * most; /* that the limit has not counted */
     TC_NEED(w,
             c->bytes_per_s == 0 ||
-                d->bytes_heard * W4_US_PER_S / 2 <= (span_us + 1000) * c->bytes_per_s,
+                d->bytes_heard * W4_US_PER_S / copies <= (span_us + 1000) * c->bytes_per_s,
             "%llu bytes in %llu us, %llu a second are allowed", (unsigned long long)d->bytes_heard,
             (unsigned long long)span_us, (unsigned long long)c->bytes_per_s);
 }
