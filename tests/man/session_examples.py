@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""Types the commands that web4-session(7) shows, between two nodes that run the configuration it
-shows, and compares what comes with what stands there.
+"""Types the commands that web4-session(7) shows, on a terminal of 80 columns and between two nodes
+that run the configuration it shows, and compares what comes with what stands there.
 
     session_examples.py PAGE [--show]    --show prints what the page ought to say
 
 Numbers, times, ids and addresses are what they are: they count as the same. Widths of columns
 follow them. Words, and what stands where, have to be those of the page."""
 import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-from web4test import DEADLINE, WEB4CTL, Mesh  # noqa: E402
+from terminal import Terminal, lines_of  # noqa: E402
+from web4test import Mesh  # noqa: E402
 
 UNITS = r"(?: (?:us|ms|s|min|h|d|B|KiB|MiB|GiB|%))*"
 SAME = [
@@ -87,15 +86,14 @@ def check(page, show):
         agents = talk(north, south)
         for arguments, shown in commands(page):
             count += 1
-            done = subprocess.run([WEB4CTL, "-s", north.control_socket, *arguments],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  timeout=DEADLINE, env={**os.environ, "NO_COLOR": "1"})
-            said = done.stdout.decode().rstrip("\n").split("\n")
+            terminal = Terminal("-s", north.control_socket, *arguments, NO_COLOR="1")
+            status = terminal.end()
+            said = lines_of(terminal.text.rstrip("\n"))
             if show:
                 print("$ web4ctl", *arguments)
                 print("\n".join(said))
-            if done.returncode != 0:
-                faults.append("%s exits with %d: %s" % (arguments, done.returncode, said))
+            if status != 0:
+                faults.append("%s exits with %d: %s" % (arguments, status, said))
             elif [same(line) for line in said] != [same(line) for line in shown]:
                 faults.append("web4ctl %s\n  page: %s\n  said: %s" % (
                     " ".join(arguments), "\n        ".join(map(same, shown)),
