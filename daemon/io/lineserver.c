@@ -33,6 +33,7 @@ struct w4_line_client {
     bool announced;
     bool gone_told;
     bool paused;
+    bool waited; /* more has come before its lines were popped */
     bool eof;
     bool hung_up; /* both ways, while it was paused: what it still said is not read */
 };
@@ -53,6 +54,7 @@ struct w4_line_server {
     const char *full_line;
     void (*wake)(void *context);
     void *wake_context;
+    uint8_t *piece; /* READ_CHUNK bytes */
 };
 
 /* ---- what is to be popped */
@@ -86,11 +88,12 @@ static const uint8_t *line_end(w4_line_client *client) {
     return newline;
 }
 
-/* Reads while there is no whole line yet; writes while something waits, also to one that has shut
- * down its own side only and waits for the answers. */
+/* Reads while there is no whole line yet; lines that are popped before more comes cost no change.
+ * Writes while something waits, also to one that has shut down its own side only and waits for the
+ * answers. */
 static void update_watch(w4_line_client *client) {
     bool ended = client->gone != NULL;
-    bool read = !ended && !client->paused && !client->eof && line_end(client) == NULL;
+    bool read = !ended && !client->paused && !client->eof && !client->waited;
     bool write = (!ended || client->eof) && client->out.len > 0;
     if (w4_loop_watch_set(client->watch, read, write) < 0) {
         client->gone = "no memory to watch it";
@@ -114,19 +117,19 @@ static void read_more(w4_line_client *client) {
         client->scanned = client->scanned > client->in_at ? client->scanned - client->in_at : 0;
         client->in_at = 0;
     }
-    if (w4_buffer_reserve(&client->in, READ_CHUNK) < 0) {
-        end(client, "no memory for its lines");
-        return;
-    }
     /* Descriptors that come along are closed by the kernel: there is no room for them here. */
-    ssize_t got = recv(client->fd, client->in.data + client->in.len, READ_CHUNK, MSG_DONTWAIT);
+    uint8_t *piece = client->server->piece;
+    ssize_t got = recv(client->fd, piece, READ_CHUNK, MSG_DONTWAIT);
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR) {
             end(client, "the connection broke");
         }
         return;
     }
-    client->in.len += (size_t)got;
+    if (w4_buffer_append(&client->in, w4_bytes_of(piece, (size_t)got)) < 0) {
+        end(client, "no memory for its lines");
+        return;
+    }
     client->eof = got == 0;
     if (client->eof) {
         end(client, "it closed the connection");
@@ -165,6 +168,9 @@ static void on_ready(void *context, w4_loop_ready ready) {
     w4_line_client *client = (w4_line_client *)context;
     if (ready == W4_LOOP_WRITE) {
         write_more(client);
+    } else if (line_end(client) != NULL) {
+        client->waited = true; /* silence until its lines were popped */
+        update_watch(client);
     } else {
         read_more(client);
     }
@@ -371,8 +377,9 @@ int w4_line_server_open(w4_loop *loop, const w4_line_server_config *config,
     server->full_line = config->full_line;
     server->wake = config->wake;
     server->wake_context = config->wake_context;
+    server->piece = malloc(READ_CHUNK);
     int fd = -1;
-    int r = listen_on(config, server, &fd, ret_text, text_size);
+    int r = server->piece == NULL ? -ENOMEM : listen_on(config, server, &fd, ret_text, text_size);
     if (r == 0) {
         r = w4_listener_new(loop, config->name, fd, on_accept, server, &server->listener);
     }
@@ -405,6 +412,7 @@ w4_line_server *w4_line_server_free(w4_line_server *server) {
     }
     w4_line_server_stop(server);
     w4_loop_timer_free(server->timer);
+    free(server->piece);
     free(server);
     return NULL;
 }
@@ -454,7 +462,8 @@ bool w4_line_server_pop(w4_line_server *server, w4_line_event *ret_event) {
             client->in_at = 0;
             client->scanned = 0;
         }
-        update_watch(client); /* nothing whole left: read on */
+        client->waited = false; /* nothing whole left: read on */
+        update_watch(client);
     }
     return false;
 }
