@@ -160,6 +160,7 @@ static const ctl_column session_record[] = {
     {"Verification failures", "/verification_failures", CTL_TEXT, 0},
     {"Replays",               "/replays",               CTL_TEXT, 0},
     {"Rekeys",                "/rekeys",                CTL_TEXT, 0},
+    {"Rekeys of the peer",    "/rekeys_in",             CTL_TEXT, 0},
     {"Memory",                "/memory_bytes",          CTL_BYTES, 0},
     END};
 static const ctl_column channel_columns[] = {

@@ -109,7 +109,7 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     if (hello != NULL && hello->node[0] != '\0') {
         w4_json_member_string(w, "name", hello->node);
     }
-    w4_json_member_string(w, "state", stats.attached ? "open" : "waiting");
+    w4_json_member_string(w, "state", session->open ? "open" : "waiting");
     w4_json_member_string(w, "role", session->initiator ? "initiator" : "responder");
     w4_json_member_string(w, "transport",
                           session->transport[0] == '\0' ? "none" : session->transport);
@@ -131,6 +131,7 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     w4_json_number_value(w, drop_rate(session->session));
     w4_json_member_unsigned(w, "replays", stats.replays);
     w4_json_member_unsigned(w, "rekeys", stats.rekeys);
+    w4_json_member_unsigned(w, "rekeys_in", stats.rekeys_in);
     w4_json_member_unsigned(w, "memory_bytes", w4_session_memory(session->session));
     w4_json_name(w, "channels");
     w4_json_begin_array(w);

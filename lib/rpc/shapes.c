@@ -218,7 +218,8 @@ static const w4_schema_row session_rows[] = {
     RPC_COUNT("verification_failures", R_, "records that did not authenticate"),
     RPC_NUMBER("drop_rate", R_, 0, 1, "share of the messages sent in it that did not get through"),
     RPC_COUNT("replays", R_, "records seen before"),
-    RPC_COUNT("rekeys", R_, "changes of keys"),
+    RPC_COUNT("rekeys", R_, "changes of our key"),
+    RPC_COUNT("rekeys_in", R_, "changes of the peer's key"),
     RPC_COUNT("memory_bytes", O_, "held for it"),
     RPC_ARRAY("channels", R_, 64, &channel_item, "one of each kind, and those that were opened besides"),
     W4_SCHEMA_END};

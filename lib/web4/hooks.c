@@ -76,8 +76,12 @@ web4_hooks *w4_web4_hooks_free(web4_hooks *hooks) {
         return NULL;
     }
     w4_hooks_free(hooks->engine);
-    while (hooks->open != NULL) {
-        forget(hooks, hooks->open);
+    open_session *o = hooks->open;
+    HASH_CLEAR(hh, hooks->open); /* the items stay, and stay linked */
+    while (o != NULL) {
+        open_session *next = o->hh.next;
+        free(o);
+        o = next;
     }
     free(hooks);
     return NULL;
