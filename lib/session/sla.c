@@ -1,7 +1,5 @@
 #include "session/sla.h"
 
-#include "base/wire.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,29 +99,6 @@ bool w4_sla_contract_valid(const w4_sla_contract *contract) {
     return promises && contract->window_ms >= W4_SLA_WINDOW_MS_MIN &&
            contract->window_ms <= W4_SLA_WINDOW_MS_MAX && contract->p99_ms <= contract->window_ms &&
            contract->max_drop_ppm <= W4_SLA_PPM && contract->min_availability_ppm <= W4_SLA_PPM;
-}
-
-uint8_t *w4_sla_contract_put(uint8_t *at, const w4_sla_contract *contract) {
-    w4_put_u32(at, contract->window_ms);
-    w4_put_u32(at + 4, contract->p99_ms);
-    w4_put_u32(at + 8, contract->max_drop_ppm);
-    w4_put_u32(at + 12, contract->min_availability_ppm);
-    return at + W4_SLA_CONTRACT_LEN;
-}
-
-bool w4_sla_contract_parse(w4_bytes bytes, w4_sla_contract *ret_contract) {
-    w4_reader r;
-    w4_sla_contract contract;
-    w4_reader_init(&r, bytes);
-    contract.window_ms = w4_read_u32(&r);
-    contract.p99_ms = w4_read_u32(&r);
-    contract.max_drop_ppm = w4_read_u32(&r);
-    contract.min_availability_ppm = w4_read_u32(&r);
-    if (r.failed || w4_reader_left(&r) != 0 || !w4_sla_contract_valid(&contract)) {
-        return false;
-    }
-    *ret_contract = contract;
-    return true;
 }
 
 /* ---- life */

@@ -26,7 +26,6 @@
 #define W4_SLA_PPM UINT32_C(1000000)
 #define W4_SLA_WINDOW_MS_MIN 1000u
 #define W4_SLA_WINDOW_MS_MAX 604800000u /* a week */
-#define W4_SLA_CONTRACT_LEN 16u         /* on the wire: its four numbers, big-endian */
 
 typedef enum w4_sla_clause {
     W4_SLA_P99,
@@ -54,10 +53,6 @@ static inline bool w4_sla_exists(const w4_sla_contract *contract) {
 bool w4_sla_contract_valid(const w4_sla_contract *contract);
 bool w4_sla_promises(const w4_sla_contract *contract, w4_sla_clause clause);
 double w4_sla_bound(const w4_sla_contract *contract, w4_sla_clause clause); /* ms, or a share */
-/* Writes W4_SLA_CONTRACT_LEN bytes; returns the place behind. */
-uint8_t *w4_sla_contract_put(uint8_t *at, const w4_sla_contract *contract);
-/* False: not of that length, or not valid (what is no contract is not sent). */
-bool w4_sla_contract_parse(w4_bytes bytes, w4_sla_contract *ret_contract);
 
 typedef struct w4_sla w4_sla;
 

@@ -44,7 +44,7 @@ def configurations(page):
                 to[name] = value
 
     for block in blocks(page):
-        if block.lstrip().startswith("{") and '"jsonrpc"' not in block:
+        if block.startswith("{\n"):
             merge(merged, json.loads(block))
     return merged
 
