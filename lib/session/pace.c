@@ -65,7 +65,11 @@ bool w4_pace_wants_ping(const w4_pace *p, uint64_t ping_us, uint64_t now_us) {
 }
 
 uint64_t w4_pace_deadline(const w4_pace *p) {
-    return p->draining ? w4_later(p->drain_us, W4_PACE_DRAIN_US) : W4_NEVER;
+    return p->draining && !p->drain_late ? w4_later(p->drain_us, W4_PACE_DRAIN_US) : W4_NEVER;
+}
+
+void w4_pace_expire(w4_pace *p, uint64_t now_us) {
+    p->drain_late = p->draining && now_us >= w4_later(p->drain_us, W4_PACE_DRAIN_US);
 }
 
 void w4_pace_pinged(w4_pace *p, uint64_t now_us) {
@@ -100,6 +104,7 @@ void w4_pace_measured(w4_pace *p, uint64_t rtt_us, uint64_t now_us) {
         p->base_at_us = now_us;
     } else if (old && p->limited && !p->draining) {
         p->draining = true;
+        p->drain_late = false;
         p->drain_us = now_us;
     }
     if (!p->clear) { /* else it says nothing about the window */

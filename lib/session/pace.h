@@ -39,8 +39,9 @@ typedef struct w4_pace {
     uint64_t base_at_us;
     uint64_t drain_us; /* since when everything is held back */
     bool draining;
-    bool limited; /* the window has held something back since the last round trip */
-    bool clear;   /* nothing was under way when the last PING went */
+    bool drain_late; /* long enough: who emits knows, and need not be called for it again */
+    bool limited;    /* the window has held something back since the last round trip */
+    bool clear;      /* nothing was under way when the last PING went */
 } w4_pace;
 
 void w4_pace_start(w4_pace *p, uint64_t now_us); /* a new link: nothing is under way */
@@ -58,5 +59,6 @@ void w4_pace_held(w4_pace *p);
 /* A PING would be of use now. ping_us: when the last one was sent. */
 bool w4_pace_wants_ping(const w4_pace *p, uint64_t ping_us, uint64_t now_us);
 uint64_t w4_pace_deadline(const w4_pace *p);
+void w4_pace_expire(w4_pace *p, uint64_t now_us);
 void w4_pace_pinged(w4_pace *p, uint64_t now_us); /* one goes now */
 void w4_pace_measured(w4_pace *p, uint64_t rtt_us, uint64_t now_us);

@@ -388,6 +388,7 @@ static void expire_open(w4_session *s, uint64_t now_us) {
         s->open_at_us = W4_NEVER;
     }
     w4_record_receiver_expire(&s->receiver, now_us);
+    w4_pace_expire(&s->pace, now_us);
 }
 
 int w4_session_expire(w4_session *session, uint64_t now_us) {
