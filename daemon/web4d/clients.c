@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINES_PER_TURN 256u
+#define LINES_PER_TURN 64u /* then what they led to goes on its way */
 
 /* ---- slow peers: who sends is not read while what it sent waits for room */
 

@@ -303,8 +303,9 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
  * disk that is full for a while would cost every session. */
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
     w4_transport_event event;
+    uint64_t messages_max = node->messages_taken + W4_NODE_MESSAGES_PER_TURN;
     for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
-        if (node->durable && is_full(node)) {
+        if ((node->durable && is_full(node)) || node->messages_taken >= messages_max) {
             break;
         }
         if (!w4_transport_pop(transport, now_us, &event)) {

@@ -310,6 +310,7 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
 
 static int on_message(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                       uint64_t now_us) {
+    node->messages_taken++;
     int r = w4_protocol_receive(node->protocol, &peer->node, event->message, now_us);
     w4_session_channel_consumed(peer->session, event->channel_id, 1);
     return r;

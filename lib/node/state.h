@@ -22,7 +22,10 @@
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
 #define W4_NODE_FRAMES_PER_TURN 512u        /* taken from one transport before others have a turn */
-#define W4_TOKEN_MESH (UINT64_C(1) << 63)   /* tokens of messages that need no outcome */
+/* The same for messages, each of which is some signature's time: who sends them hears of the first
+ * while the last are still looked at, and has more ready when those are done. */
+#define W4_NODE_MESSAGES_PER_TURN 32u
+#define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
 
 typedef struct w4_node_peer w4_node_peer;
 
@@ -148,6 +151,7 @@ struct w4_node {
     uint64_t out_lost;
 
     uint64_t refusals[W4_REFUSAL_COUNT];
+    uint64_t messages_taken; /* from sessions, ever */
     bool durable;
     uint64_t commit_due_us;   /* after one that failed, and of what was only kept */
     uint64_t overflow_due_us; /* there is more to tell of a queue that overflows */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define FLYING_MAX 512u
+#define SENDS_PER_TURN 64u /* as daemon/web4d takes lines */
 #define OWNER 1u
 #define SETTLE_US (30 * W4_US_PER_S)
 /* What stands in an envelope beside the text that fills it up to its size. */
@@ -46,7 +47,7 @@ static void send_more(house *h, uint64_t now_us) {
         .payload = w4_json_root(&h->payload),
     };
     uint64_t flying_max = h->delivered > 0 ? FLYING_MAX : 1; /* the first one greets */
-    while (h->left > 0 && h->flying < flying_max) {
+    for (unsigned i = 0; i < SENDS_PER_TURN && h->left > 0 && h->flying < flying_max; i++) {
         w4_send_receipt receipt;
         w4_refused refused;
         int r = w4_protocol_send(w4_node_protocol(h->node), &request, now_us, &receipt, &refused);
