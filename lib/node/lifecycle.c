@@ -24,11 +24,14 @@ static w4_lifecycle change_of(const w4_node_peer *peer, w4_hook hook, const char
     return change;
 }
 
+static const char *named(const char *transport) {
+    return transport == NULL || transport[0] == '\0' ? NULL : transport;
+}
+
 static w4_event_about about_of(const w4_node_peer *peer, w4_event event, w4_log_level severity) {
     return (w4_event_about){.event = event,
                             .severity = severity,
-                            .transport =
-                                peer->told.transport[0] == '\0' ? NULL : peer->told.transport,
+                            .transport = named(peer->told.transport),
                             .peer = &peer->node,
                             .session = peer->told.session};
 }
@@ -97,7 +100,12 @@ void w4_node_lifecycle_rekeyed(w4_node *node, const w4_node_peer *peer, bool by_
                                uint64_t now_us) {
     w4_session_stats stats;
     w4_session_stats_get(peer->session, &stats);
-    w4_event_about about = about_of(peer, W4_EVENT_REKEYED, W4_LOG_DEBUG);
+    /* the peer may have changed its keys before the session was told open: nothing told to go by */
+    w4_event_about about = {.event = W4_EVENT_REKEYED,
+                            .severity = W4_LOG_DEBUG,
+                            .transport = named(transport_of(peer)),
+                            .peer = &peer->node,
+                            .session = w4_session_id(peer->session)};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "direction", by_peer ? "in" : "out");
     w4_json_member_unsigned(w, "rekeys", by_peer ? stats.rekeys_in : stats.rekeys);

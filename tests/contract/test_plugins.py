@@ -62,6 +62,7 @@ def check(*words):
 
 def verdicts(*words):
     status, said, errors = check("--json", *words)
+    assert said, (words, status, errors)
     backends = json.loads(said)["backends"]
     assert len(backends) == 1, said
     return status, {rule["rule"]: rule for rule in backends[0]["rules"]}, errors

@@ -9,7 +9,7 @@ from web4test import *
 sodium = ctypes.CDLL("libsodium.so.23")
 sodium.sodium_init()
 
-DATA, ACK, OPEN, PING, PONG, CLOSE = 1, 2, 3, 5, 6, 8
+DATA, ACK, OPEN, CLOSE_CHANNEL, PING, PONG, CLOSE = 1, 2, 3, 4, 5, 6, 8
 FIN, ASK = 1, 4
 CONTROL, STATE, KNOWLEDGE = 1, 2, 3
 CREDIT = (64).to_bytes(4, "big")

@@ -9,7 +9,6 @@ def test_frames_that_end_the_session():
         "an unknown type": ((99, 0, 0, 0, b""), "unsupported_version"),
         "a relayed one": ((7, 0, 0, 0, b""), "unsupported_version"),
         "an unknown flag": ((PING, 0x40, 0, 0, b""), "unsupported_version"),
-        "the last channel": ((DATA, FIN, 65535, 0, b"x"), "not_found"),
         "data for the session": ((DATA, FIN, 0, 0, b"x"), "not_found"),
         "too long a part": ((DATA, FIN, CONTROL, 0, bytes(16385)), "too_large"),
         "an empty part": ((DATA, 0, CONTROL, 0, b""), "unsupported_version"),
@@ -29,6 +28,14 @@ def test_frames_that_end_the_session():
             peer.close()
         peer = HostileNode(mesh.nodes[0]).open()
         peer.send((99, 0x80, 77, 0, b"of a later version"))
+        peer.answered()
+        # data on a channel that nobody opened costs that channel, not the session
+        for channel in 4, 65534, 65535:
+            peer.send((DATA, FIN, channel, 0, b"x"))
+            answers = [frame for frame in peer.record() if frame[0] == CLOSE_CHANNEL]
+            assert [frame[2] for frame in answers] == [channel], (channel, answers)
+            code = answers[0][4]
+            assert code[1:1 + code[0]] == b"not_found", answers
         peer.answered()
         # three records in a row that do not authenticate; two of them change nothing
         for _ in range(2):
