@@ -122,8 +122,10 @@ static bool pop_end(w4_session *s, w4_session_event *ret_event) {
 
 bool w4_session_pop_event(w4_session *session, w4_session_event *ret_event) {
     w4_session_take_back_lent(session);
+    /* What a record says of messages comes before what it acknowledges: a word on why one of ours
+     * was refused is heard before that it arrived. */
     return pop_notice(session, ret_event) || w4_session_channels_pop_open(session, ret_event) ||
-           w4_session_pop_outcome(session, ret_event) || pop_incoming(session, ret_event) ||
+           pop_incoming(session, ret_event) || w4_session_pop_outcome(session, ret_event) ||
            w4_session_channels_pop_closed(session, ret_event) || pop_writable(session, ret_event) ||
            pop_end(session, ret_event);
 }

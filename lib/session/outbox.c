@@ -403,6 +403,17 @@ static w4_message *start(w4_outbox *o) {
     return m;
 }
 
+static void step(w4_outbox *o, const w4_message *m) {
+    size_t len = w4_frame_len(part_len(m, o->next_part));
+    o->flight += len;
+    w4_pace_sent(o->pace, o->kind, len);
+    o->position++;
+    if (++o->next_part == parts_of(m)) {
+        o->next = TAILQ_NEXT(m, entry);
+        o->next_part = 0;
+    }
+}
+
 uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now_us) {
     w4_message *m = o->next ? o->next : start(o);
     uint32_t len = part_len(m, o->next_part);
@@ -421,17 +432,10 @@ uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now
     };
     at = w4_frame_put(at, &frame);
     m->sent_us = now_us;
-    o->flight += w4_frame_len(len);
-    w4_pace_sent(o->pace, o->kind, w4_frame_len(len));
     o->stats.bytes_out += len;
-    o->position++;
+    step(o, m);
     if (o->position > o->high) {
         o->high = o->position;
-    }
-    o->next_part++;
-    if (last) {
-        o->next = TAILQ_NEXT(m, entry);
-        o->next_part = 0;
     }
     return at;
 }
@@ -459,6 +463,12 @@ static void go_back(w4_outbox *o) {
     w4_pace_taken(o->pace, o->kind, o->flight);
     o->flight = 0;
     o->gaps = 0;
+}
+
+void w4_outbox_pass_over(w4_outbox *o, uint64_t seq) {
+    while (o->position < seq && o->next) {
+        step(o, o->next);
+    }
 }
 
 /* What waited too long, and what is past its deadline. */

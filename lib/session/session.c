@@ -244,12 +244,13 @@ static bool can_resume(const w4_session *s) {
     return true;
 }
 
+/* The hello of one that resumes acknowledges as well, but what it has to say of those messages is
+ * still to come, before the ACKs of its first record. */
 static void decide(w4_session *s, uint64_t now_us) {
     bool resumed = can_resume(s);
     if (resumed) {
         for (unsigned k = 0; k < W4_KINDS; k++) {
-            w4_outbox_acknowledge(&s->channels[k].out, s->peer.resume.expected[k], false, &s->rtt,
-                                  now_us);
+            w4_outbox_pass_over(&s->channels[k].out, s->peer.resume.expected[k]);
         }
     } else {
         w4_session_begin_afresh(s, now_us);

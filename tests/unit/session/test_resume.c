@@ -22,13 +22,13 @@ START_TEST(resumes_over_another_link) {
     no_more(a); /* provisional */
     ck_assert(carry(b, a));
     ck_assert(next(a, W4_SESSION_EVENT_OPEN).resumed);
-    ck_assert_uint_eq(next(a, W4_SESSION_EVENT_DELIVERED).token, 1);
     ck_assert(w4_bytes_equal_text(next(a, W4_SESSION_EVENT_MESSAGE).message, "3"));
+    ck_assert_uint_eq(next(a, W4_SESSION_EVENT_DELIVERED).token, 1);
     no_more(a);
     ck_assert(carry(a, b));
-    ck_assert_uint_eq(next(b, W4_SESSION_EVENT_DELIVERED).token, 3);
     ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "2"));
     ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "4"));
+    ck_assert_uint_eq(next(b, W4_SESSION_EVENT_DELIVERED).token, 3);
     ck_assert(carry(b, a));
     ck_assert_uint_eq(next(a, W4_SESSION_EVENT_DELIVERED).token, 2);
     ck_assert_uint_eq(next(a, W4_SESSION_EVENT_DELIVERED).token, 4);
@@ -184,6 +184,35 @@ START_TEST(a_restarted_initiator_is_recognised) {
 }
 END_TEST
 
+/* What the other end says of a message is heard before that it has come, also when both were on
+ * their way when the link died, whoever dials the next one. */
+START_TEST(words_come_before_acknowledgements) {
+    for (int dialler = 0; dialler < 2; dialler++) {
+        begin();
+        open_link(true);
+        w4_session *x = dialler == 0 ? a : b, *y = dialler == 0 ? b : a;
+        send(x, W4_CHANNEL_STATE, "to be refused", 1);
+        ck_assert(carry(x, y));
+        next(y, W4_SESSION_EVENT_MESSAGE);
+        send(y, W4_CHANNEL_CONTROL, "refused", 2);
+        ck_assert(carry(y, NULL)); /* its word and its acknowledgement are lost */
+        cut();
+        link_up(true);
+        ck_assert(next(b, W4_SESSION_EVENT_OPEN).resumed);
+        no_more(b); /* also when a's hello said that it has come */
+        ck_assert(carry(b, a));
+        ck_assert(next(a, W4_SESSION_EVENT_OPEN).resumed);
+        if (x == b) {
+            ck_assert(carry(a, b));
+        }
+        ck_assert(w4_bytes_equal_text(next(x, W4_SESSION_EVENT_MESSAGE).message, "refused"));
+        ck_assert_uint_eq(next(x, W4_SESSION_EVENT_DELIVERED).token, 1);
+        settle();
+        finish();
+    }
+}
+END_TEST
+
 START_TEST(a_claim_of_what_was_never_sent_begins_afresh) {
     w4_handshake_result ra, rb;
     w4_resume_point point;
@@ -234,6 +263,7 @@ int main(void) {
     tcase_add_test(tc, a_restarted_peer_gets_a_fresh_session);
     tcase_add_test(tc, a_forgetful_peer_gets_what_was_not_sent);
     tcase_add_test(tc, a_restarted_initiator_is_recognised);
+    tcase_add_test(tc, words_come_before_acknowledgements);
     tcase_add_test(tc, a_claim_of_what_was_never_sent_begins_afresh);
     tcase_add_test(tc, the_window_ends_and_with_it_the_session);
     suite_add_tcase(suite, tc);

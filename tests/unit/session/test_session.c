@@ -23,10 +23,10 @@ START_TEST(opens_and_carries_messages_both_ways) {
     ck_assert(w4_bytes_equal_text(e.message, "hello"));
     no_more(b);
     ck_assert(carry(b, a));
+    ck_assert(w4_bytes_equal_text(next(a, W4_SESSION_EVENT_MESSAGE).message, "there"));
     e = next(a, W4_SESSION_EVENT_DELIVERED);
     ck_assert_uint_eq(e.token, 7);
     ck_assert_int_eq(e.channel, W4_CHANNEL_STATE);
-    ck_assert(w4_bytes_equal_text(next(a, W4_SESSION_EVENT_MESSAGE).message, "there"));
     no_more(a);
     ck_assert(carry(a, b));
     ck_assert_uint_eq(next(b, W4_SESSION_EVENT_DELIVERED).token, 8);
