@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,7 +29,8 @@ struct w4_line_client {
     size_t in_at;   /* lines before this were given out */
     size_t scanned; /* no newline from in_at to here */
     w4_buffer out;
-    uint64_t stuck_since_us; /* when the kernel last took something of out */
+    uint64_t stuck_since_us; /* when it last took something */
+    int unread;              /* bytes that the kernel had for it when they were looked at last */
     const char *gone;        /* why; NULL: it is there */
     bool ready;
     bool announced;
@@ -168,6 +171,9 @@ static void on_ready(void *context, w4_loop_ready ready) {
     w4_line_client *client = (w4_line_client *)context;
     if (ready == W4_LOOP_WRITE) {
         write_more(client);
+        if (client->out.len == 0) { /* there is room for more */
+            client->server->wake(client->server->wake_context);
+        }
     } else if (line_end(client) != NULL) {
         client->waited = true; /* silence until its lines were popped */
         update_watch(client);
@@ -196,6 +202,16 @@ static void check_paused(w4_line_client *client) {
     }
 }
 
+/* The kernel asks for more only when most of what it has was taken: one that reads a line now and
+ * then takes something all the same. */
+static void see_reading(w4_line_client *client, uint64_t now_us) {
+    int left = 0;
+    if (ioctl(client->fd, SIOCOUTQ, &left) == 0) {
+        client->stuck_since_us = left < client->unread ? now_us : client->stuck_since_us;
+        client->unread = left;
+    }
+}
+
 /* Cuts clients that take nothing, sees those that went while paused; runs again while there are
  * such. */
 static void on_check(void *context) {
@@ -212,6 +228,7 @@ static void on_check(void *context) {
             continue;
         }
         waiting = true;
+        see_reading(client, now_us);
         if (now_us - client->stuck_since_us >= W4_LINE_SLOW_US) {
             end(client, "it does not read");
         }

@@ -51,6 +51,7 @@ typedef struct w4d_client {
     char (*unacked)[W4_UUID_LEN + 1]; /* ring of W4D_UNACKED_MAX, made at attach */
     w4_buffer held;                   /* lines that go out when the turn's commit has been made */
     bool promised;                    /* one of them says that something is stored */
+    size_t room;                      /* that its agent was told of; SIZE_MAX: tell it anew */
 } w4d_client;
 
 LIST_HEAD(w4d_clients, w4d_client);

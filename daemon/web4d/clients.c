@@ -83,6 +83,7 @@ static int client_new(w4d_app *app, w4_surface surface, w4_line_client *line) {
     client->uid = who->uid;
     client->pid = who->pid;
     client->held = W4_BUFFER_INIT(W4D_REPLIES_BYTES_MAX);
+    client->room = SIZE_MAX;
     w4_line_client_set_owner(line, client);
     LIST_INSERT_HEAD(&app->clients, client, next);
     app->client_count[surface]++;
@@ -122,6 +123,7 @@ void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
         w4_mesh_agents_changed(w4_node_mesh(app->node), now_us);
     }
     client->produces = false;
+    client->room = SIZE_MAX;
     client->unacked_count = 0;
     /* Owners name what an agent is attached under, and another client may still stand under ours:
      * so the next attach of this one is under a new one. */
@@ -192,7 +194,22 @@ static int work_server(w4d_app *app, w4_surface surface) {
     return 0;
 }
 
+/* An agent that reads slowly is given no more than half of what may be kept for it: who sends to it
+ * hears of that, and it is not cut off as long as it goes on reading. */
+static void tell_room(w4d_app *app, w4d_client *client) {
+    size_t waits = w4_line_client_pending(client->line) + client->held.len;
+    size_t half = app->config->limits.client_queue_bytes / 2;
+    size_t room = waits < half ? half - waits : 0;
+    if (client->agent_id[0] != '\0' && (client->subscribed & W4D_SUBSCRIBE_MESSAGE) != 0 &&
+        room != client->room) {
+        client->room = room;
+        w4_protocol_agent_room(w4_node_protocol(app->node), client->speaks_as, room,
+                               w4_loop_now_us(app->loop));
+    }
+}
+
 void w4d_clients_work(w4d_app *app) {
+    w4d_client *client = NULL;
     for (int surface = 0; surface < W4_SURFACE_COUNT; surface++) {
         int r = work_server(app, (w4_surface)surface);
         if (r < 0) {
@@ -200,6 +217,9 @@ void w4d_clients_work(w4d_app *app) {
             w4_loop_stop(app->loop);
             return;
         }
+    }
+    LIST_FOREACH (client, &app->clients, next) {
+        tell_room(app, client);
     }
 }
 
@@ -313,6 +333,7 @@ static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification 
         }
         if (event->kind == W4_NODE_EVENT_MESSAGE) {
             remember_unacked(client, event->msg_id);
+            client->room = SIZE_MAX;
         }
         int r = w4d_client_notify(client, notification, params);
         if (r < 0) {

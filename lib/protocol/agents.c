@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AROUND_ENVELOPE 1024u /* of the line that carries it */
+
 static const char *const presence_names[W4_PRESENCE_COUNT] = {
     [W4_PRESENCE_UNKNOWN] = "",        [W4_PRESENCE_FOCUSED] = "focused",
     [W4_PRESENCE_DIFFUSE] = "diffuse", [W4_PRESENCE_OVERLOADED] = "overloaded",
@@ -187,6 +189,7 @@ int w4_agents_attach(w4_agents *agents, const w4_agent_attach *attach, uint32_t 
     agent->strained = false;
     agent->attached = true;
     agent->hears = !attach->deaf;
+    agent->room = SIZE_MAX;
     agents->gone--;
     agents->attached++;
     *ret_agent = agent;
@@ -253,6 +256,16 @@ bool w4_agents_overloaded(const w4_agents *agents) {
         }
     }
     return false;
+}
+
+bool w4_agent_has_room(const w4_agent *agent, size_t len) {
+    return agent->room >= AROUND_ENVELOPE && len <= agent->room - AROUND_ENVELOPE;
+}
+
+void w4_agent_given(w4_agent *agent, size_t len) {
+    if (agent->room != SIZE_MAX) {
+        agent->room -= w4_agent_has_room(agent, len) ? len + AROUND_ENVELOPE : agent->room;
+    }
 }
 
 int w4_agent_pace(w4_agent *agent, const w4_paced *paced) {

@@ -44,6 +44,7 @@ typedef struct w4_agent {
     uint64_t owner;
     bool attached;
     bool hears;            /* its client takes messages */
+    size_t room;           /* bytes of them that it may still be given */
     w4_blob *capabilities; /* JSON array */
     w4_presence presence;
     uint32_t lri;
@@ -84,6 +85,10 @@ bool w4_agent_overloaded(const w4_agent *agent);
 bool w4_agents_overloaded(const w4_agents *agents); /* an attached one is */
 
 void w4_agent_drop_paced(w4_agent *agent); /* the caller has told about it before */
+/* May its client be given an envelope of that length? What stands around it counts too. */
+bool w4_agent_has_room(const w4_agent *agent, size_t len);
+void w4_agent_given(w4_agent *agent, size_t len);
+
 /* Waits for room. 0, -ENOMEM, or 1: too much waits already. */
 int w4_agent_pace(w4_agent *agent, const w4_paced *paced);
 w4_paced *w4_agent_unpace(w4_agent *agent); /* the next to be delivered, taken out; or NULL */

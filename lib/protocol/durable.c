@@ -248,6 +248,9 @@ static int hand_over(w4_protocol *p, w4_agent *agent, w4_kept *kept, const w4_in
     if (r > 0) { /* it may come marked as a repeat then, without having been one */
         w4_shelf_take_back_one(kept);
     }
+    if (r == 0) {
+        w4_agent_given(agent, kept->size);
+    }
     return r != 0 ? r
                   : w4_heard_add(&agent->heard, in->envelope.msg_id,
                                  &in->envelope.sender.fingerprint, in->chained ? &in->chain : NULL);
@@ -302,7 +305,8 @@ int w4_durable_offer(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
     while (r == 0 && agent->attached && agent->hears &&
            (shelf = w4_shelves_find(&p->shelves, &agent->fingerprint)) != NULL &&
            (kept = w4_shelf_next(shelf)) != NULL) {
-        if (kept->channel == W4_CHANNEL_KNOWLEDGE && w4_agent_overloaded(agent)) {
+        if ((kept->channel == W4_CHANNEL_KNOWLEDGE && w4_agent_overloaded(agent)) ||
+            !w4_agent_has_room(agent, kept->size)) {
             break; /* and what came behind it waits too */
         }
         r = offer_one(p, agent, kept, now_us);

@@ -244,6 +244,21 @@ void w4_protocol_agent_hears(w4_protocol *p, uint64_t owner, bool hears, uint64_
     }
 }
 
+void w4_protocol_agent_room(w4_protocol *p, uint64_t owner, size_t bytes, uint64_t now_us) {
+    w4_agent *agent;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        if (!agent->attached || agent->owner != owner) {
+            continue;
+        }
+        bool more = bytes > agent->room;
+        agent->room = bytes;
+        if (more && agent->hears) {
+            keep_error(p, w4_router_unpace(p, agent));
+            keep_error(p, w4_durable_offer(p, agent, now_us));
+        }
+    }
+}
+
 int w4_protocol_agent_ack(w4_protocol *p, uint64_t owner, const char *agent_id, const char *msg_id,
                           uint64_t now_us, bool *ret_known, w4_refused *ret_refused) {
     w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);

@@ -114,6 +114,9 @@ void w4_protocol_agent_detach(w4_protocol *protocol, uint64_t owner, const char 
                               uint64_t now_us);
 /* Somebody takes the messages of that owner's agents from now on, or nobody does any more. */
 void w4_protocol_agent_hears(w4_protocol *protocol, uint64_t owner, bool hears, uint64_t now_us);
+/* How many bytes its client may be given from now on: it reads slowly. What goes beyond
+ * is refused with backpressure, what is durable waits for more room. Unbounded until told. */
+void w4_protocol_agent_room(w4_protocol *protocol, uint64_t owner, size_t bytes, uint64_t now_us);
 /* The agent has dealt with a durable message: it is given no more. *ret_known: it was given one of
  * that name. 0, -ENOMEM, or 1 with *ret_refused: the store takes nothing now. Gone for good once
  * the turn's commit has succeeded. */

@@ -178,8 +178,12 @@ bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
     return w4_router_home(p, receiver, NULL, ret_node);
 }
 
-static int deliver_now(w4_protocol *p, const w4_agent *agent, const w4_arrival *arrival,
+static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
                        w4_refusal *ret_code) {
+    if (!w4_agent_has_room(agent, arrival->envelope->len)) {
+        *ret_code = W4_REFUSAL_BACKPRESSURE;
+        return 0;
+    }
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVER,
                                .node = *arrival->from_node,
                                .channel = arrival->channel,
@@ -193,6 +197,9 @@ static int deliver_now(w4_protocol *p, const w4_agent *agent, const w4_arrival *
     memcpy(event.msg_id, arrival->msg_id, sizeof event.msg_id);
     int r = w4_event_queue_push(&p->events, &event, arrival->envelope);
     *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
+    if (r == 0) {
+        w4_agent_given(agent, arrival->envelope->len);
+    }
     if (r == 0 && w4_fingerprint_is_zero(arrival->from_node)) {
         r = w4_router_tell_delivery(p, arrival->sender, arrival->msg_id, &agent->fingerprint,
                                     W4_REFUSAL_NONE);
@@ -223,7 +230,9 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
     int r = 0;
     p->offer_us = 0; /* what is durable too, with the next look at the time */
     w4_router_wake(p, 0);
-    while (r == 0 && !w4_agent_overloaded(agent) && agent->paced_count > 0) {
+    const w4_paced *first;
+    while (r == 0 && !w4_agent_overloaded(agent) && (first = TAILQ_FIRST(&agent->paced)) != NULL &&
+           w4_agent_has_room(agent, first->envelope->len)) {
         w4_paced *paced = w4_agent_unpace(agent);
         w4_arrival arrival = {.envelope = paced->envelope,
                               .msg_id = paced->msg_id,

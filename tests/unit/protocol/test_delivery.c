@@ -139,6 +139,36 @@ START_TEST(receiver_is_gone) {
 }
 END_TEST
 
+/* Its client reads slowly: it gets what there is room for, and who sends more hears of it. */
+START_TEST(agent_that_reads_slowly) {
+    world *w = three();
+    char id[4][37];
+    w->words_first = true;
+    world_add_agent(w, "dan", 1, true);
+    world_trust_all(w);
+    uint64_t owner = world_agent_of(w, "ben")->owner;
+    ask(w, "ada", "ben", id[0]);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id[0], W4_REFUSAL_NONE), 1);
+    w4_protocol_agent_room(w->nodes[1].protocol, owner, 3000, w->now); /* for one more */
+    for (unsigned i = 1; i < 4; i++) {
+        ask(w, i == 3 ? "dan" : "ada", "ben", id[i]);
+        world_settle(w);
+        w4_refusal code = i == 1 ? W4_REFUSAL_NONE : W4_REFUSAL_BACKPRESSURE;
+        ck_assert_uint_eq(outcomes(w, i == 3 ? 1 : 0, id[i], code), 1);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id[i], "ben"), i == 1);
+    }
+    ask(w, "ada", "dan", id[1]); /* others are served */
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id[1], W4_REFUSAL_NONE), 1);
+    w4_protocol_agent_room(w->nodes[1].protocol, owner, 100000, w->now);
+    ask(w, "ada", "ben", id[1]);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id[1], W4_REFUSAL_NONE), 1);
+    world_free(w);
+}
+END_TEST
+
 /* A vote takes effect at the node it comes to, whoever it is for. */
 START_TEST(vote_for_one_who_is_gone_counts) {
     world *w = three();
@@ -607,6 +637,7 @@ int main(void) {
     tcase_add_test(tcase, broadcast_goes_to_all_but_oneself);
     tcase_add_test(tcase, no_route);
     tcase_add_test(tcase, receiver_is_gone);
+    tcase_add_test(tcase, agent_that_reads_slowly);
     tcase_add_test(tcase, vote_for_one_who_is_gone_counts);
     tcase_add_loop_test(tcase, refused_at_the_other_end, 0, 2);
     tcase_add_test(tcase, sender_detaches_at_once);

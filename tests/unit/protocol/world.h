@@ -81,10 +81,13 @@ typedef struct world {
     unsigned agent_count;
     uint64_t now;
     uint64_t next_owner;
-    TAILQ_HEAD(, wire_item) wire;
+    TAILQ_HEAD(wire_list, wire_item) wire;
     wire_fate (*filter)(struct world *w, const wire_item *item);
     void *filter_data;
     unsigned passed; /* items that the filter has seen */
+    /* As sessions do it: what the receiver says on control in its turn comes before that it has
+     * acknowledged what it got. Else acknowledgements come first. */
+    bool words_first;
     /* One node dies at one of its turns: in the middle of it, or when all is on disk and nothing
      * has gone out yet. */
     unsigned doomed, turns, dies_at; /* 0: never */
@@ -285,6 +288,21 @@ static inline void world_acknowledge(world *w, const wire_item *item, w4_refusal
     }
 }
 
+/* What the receiver of item has put on the wire since `last` was the last there. */
+static inline void world_hear_words(world *w, const wire_item *item, const wire_item *last) {
+    wire_item *word = last ? TAILQ_NEXT(last, link) : TAILQ_FIRST(&w->wire), *next;
+    for (; word; word = next) {
+        next = TAILQ_NEXT(word, link);
+        if (word->from == item->to && word->to == item->from &&
+            word->channel == W4_CHANNEL_CONTROL) {
+            TAILQ_REMOVE(&w->wire, word, link);
+            world_receive(w, word);
+            world_acknowledge(w, word, W4_REFUSAL_NONE);
+            free(word);
+        }
+    }
+}
+
 static inline void world_step_wire(world *w) {
     wire_item *item = TAILQ_FIRST(&w->wire);
     TAILQ_REMOVE(&w->wire, item, link);
@@ -298,7 +316,11 @@ static inline void world_step_wire(world *w) {
         return;
     } else if (fate != WIRE_DROP) {
         unsigned life = w->nodes[item->to].life;
+        const wire_item *last = TAILQ_LAST(&w->wire, wire_list);
         world_receive(w, item);
+        if (w->words_first) {
+            world_hear_words(w, item, last);
+        }
         if (fate == WIRE_TWICE) {
             world_receive(w, item);
         }
