@@ -24,13 +24,11 @@ class Fort:
     def __enter__(self):
         if self is Fort.shared:
             return self
-        environment = {**os.environ, "ASAN_OPTIONS":
-                       os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
         try:
             for name in ("a", "b"):
                 seeds = [node.address for node in self.mesh.nodes]
                 node = Node(self.mesh.scratch, name, **self.mesh.config, seeds=seeds)
-                self.mesh.nodes.append(node.start(environment=environment))
+                self.mesh.nodes.append(node.start(environment=lean()))
             self.a, self.b = self.mesh.nodes
             self.ada = self.a.agent("ada", subscribe=["agent.delivery", "agent.message"])
             self.ben = self.b.agent("ben", subscribe=["agent.delivery", "agent.message"])
@@ -54,8 +52,7 @@ class Fort:
         self.mesh.__exit__(*why)
 
     def resident(self):
-        with open(f"/proc/{self.a.process.pid}/status") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
+        return resident(self.a)
 
     def served(self):
         """From agent to agent, both ways."""

@@ -110,7 +110,7 @@ class Weather:
 def schedule():
     if "W4_TEST_FAULTS" in os.environ:
         return os.environ["W4_TEST_FAULTS"].split(",")
-    kinds = ["reset"] * 37 + ["short"] * 8 + ["off"] * 24 + ["long"] * 10 + ["mute"] * 6 + \
+    kinds = ["reset"] * 41 + ["short"] * 4 + ["off"] * 24 + ["long"] * 10 + ["mute"] * 6 + \
         ["die"] * 6 + ["die_long"] * 3 + ["die_late"] * 4 + ["die_unplugged"] * 2
     return [kinds[i * len(kinds) // FAULTS % len(kinds)] for i in range(FAULTS)]
 

@@ -112,13 +112,14 @@ class Flow:
         self.paused = False
         self.not_before = 0.0  # after a refusal it waits a little
         self.refusals = {}
+        self.bytes = 0  # of each message, about; 0: small ones, and a large one now and then
 
     def start(self):
         parcel = Parcel(self, len(self.parcels))
         self.parcels.append(parcel)
         self.asked = parcel
         topic = f"{self.name}:{parcel.number}"
-        context = "." * (16000 if parcel.number % 50 == 49 else 20)
+        context = "." * (self.bytes or (16000 if parcel.number % 50 == 49 else 20))
         message = {"type": "INTENT", "payload": {"goal": "ask", "topic": topic, "priority": "low",
                                                  "context": context}}
         if self.channel == "knowledge":
