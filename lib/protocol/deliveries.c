@@ -59,6 +59,9 @@ static int end_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64
     return r;
 }
 
+/* A letter whose session ends with a part of it sent goes once more with the next session. Nothing
+ * behind it on its channel may go before: letters take their place in line again, and for all else
+ * its sender gets a code. */
 static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t now_us) {
     w4_blob_ref(envelope); /* it may be the parcel's own, which it gives up */
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
@@ -66,6 +69,7 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
                                .channel = parcel->channel,
                                .sender = parcel->sender,
                                .deadline_us = parcel->deadline_us,
+                               .of_session = parcel->neighbour->letters[parcel->channel] > 0,
                                .type = W4_TYPE_COUNT};
     int r = w4_parcel_fly(&p->parcels, parcel, &event.ticket);
     if (r == 0) {

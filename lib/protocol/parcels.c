@@ -122,6 +122,7 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
     parcel->waits = false;
     parcel->policy = W4_OVERFLOW_COUNT;
     parcel->neighbour->parked++;
+    parcel->neighbour->letters[parcel->channel] += parcel->letter != 0;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
     sender->count++;
     parcels->count++;
@@ -185,6 +186,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
     parcel_senders *sender = parcel->of_sender;
     take_out(parcels, parcel);
+    parcel->neighbour->letters[parcel->channel] -= parcel->letter != 0;
     sender->count--;
     sender_tidy(parcels, sender);
     parcels->count--;

@@ -57,9 +57,10 @@ struct w4_neighbour {
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint32_t parked;
-    uint64_t cursor;     /* first letter that may still have to go there */
-    uint64_t resend_us;  /* when to go on after a refusal; W4_NEVER */
-    uint64_t greeted_us; /* its greetings are counted since then */
+    uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
+    uint64_t cursor;                         /* first letter that may still have to go there */
+    uint64_t resend_us;                      /* when to go on after a refusal; W4_NEVER */
+    uint64_t greeted_us;                     /* its greetings are counted since then */
     uint32_t greeted;
     uint32_t rotation; /* which of its agents to greet next */
     void *handle;      /* of the table */
