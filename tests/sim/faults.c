@@ -166,19 +166,21 @@ static void end(sim_faults *f, sim_fault_kind kind, unsigned victim) {
     }
 }
 
-void sim_fault_begin(sim_faults *f, sim_fault_kind kind, uint64_t for_us) {
+bool sim_fault_begin(sim_faults *f, sim_fault_kind kind, uint64_t for_us) {
     sim_world *world = f->world;
-    unsigned victim = kind == SIM_FAULT_PART ? 0 : (unsigned)sim_below(world, f->victims);
+    bool of_net = kind == SIM_FAULT_PART;
+    unsigned victim = of_net ? 0 : (unsigned)sim_below(world, f->victims);
     const sim_node *node = &world->nodes[victim];
-    if (f->until_us[kind][victim] != 0 || node->doomed != SIM_DEATH_ALIVE ||
-        (node->node == NULL && kind != SIM_FAULT_PART && kind != SIM_FAULT_CLOCK)) {
-        return;
+    if (f->until_us[kind][victim] != 0 || (node->doomed != SIM_DEATH_ALIVE && !of_net) ||
+        (node->node == NULL && !of_net && kind != SIM_FAULT_CLOCK)) {
+        return false;
     }
     f->begun[kind]++;
     if (for_us > 0) {
         f->until_us[kind][victim] = w4_later(world->now_us, S + sim_below(world, for_us));
     }
     begin(f, kind, victim);
+    return true;
 }
 
 void sim_faults_end(sim_faults *f, uint64_t now_us) {

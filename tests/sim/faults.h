@@ -31,8 +31,9 @@ typedef struct sim_faults {
     uint64_t begun[SIM_FAULT_KIND_COUNT];
 } sim_faults;
 
-/* One that is to come now; for_us: as the scenario has it. */
-void sim_fault_begin(sim_faults *faults, sim_fault_kind kind, uint64_t for_us);
+/* One that is to come now; for_us: as the scenario has it. False: whom it was to befall is dead or
+ * has it already. */
+bool sim_fault_begin(sim_faults *faults, sim_fault_kind kind, uint64_t for_us);
 void sim_faults_end(sim_faults *faults, uint64_t now_us); /* those whose time is over */
 void sim_faults_end_all(sim_faults *faults);
 /* The node has died: what was wrong with its store is over, and some time it is started again. */

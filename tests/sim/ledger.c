@@ -51,6 +51,13 @@ struct sim_ledger {
     w4_buffer text;
 };
 
+static const char *const kind_names[] = {
+    [SIM_KIND_PROPOSE] = "fact",
+    [SIM_KIND_CONFIRM] = "vote",
+    [SIM_KIND_TALK] = "talk",
+    [SIM_KIND_DURABLE] = "durable",
+};
+
 static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_NONE] = "none",   [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
     [SIM_PLANT_SWAP] = "swap",   [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
@@ -245,8 +252,12 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     const sim_sent *late = sent->number < f->last ? sent : f->sent;
     uint64_t early = late == sent ? f->when : when;
     if (!waited_for_fact(ledger, node, late, early)) {
-        sim_fail(ledger->world, "1: %s of n%u came to %s behind a later one on its channel",
-                 late->msg_id, sent->from, node->name);
+        const sim_sent *other = late == sent ? f->sent : sent;
+        sim_fail(ledger->world,
+                 "1: %s of n%u (%s, number %" PRIu64 ") came to %s behind a later one on its "
+                 "channel, %s (%s, number %" PRIu64 ")",
+                 late->msg_id, sent->from, kind_names[late->kind], late->number, node->name,
+                 other->msg_id, kind_names[other->kind], other->number);
     }
 }
 

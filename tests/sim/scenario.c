@@ -18,6 +18,7 @@
 #define PATIENT_ONE_IN 20u
 #define LOOK_US S /* for what is missing */
 #define TALK_AFTER_US (4 * S)
+#define HARM_AFTER_US (4 * S)
 #define CLOCK_SPREAD_US (60 * INT64_C(1000000))
 
 // clang-format off
@@ -132,17 +133,26 @@ static void on_died(void *context, sim_node *node) {
 
 /* ---- the trouble */
 
-/* Somewhere in the second half of its time, or in the first half of the next. */
-static uint64_t next_time(play *p, uint64_t every_us) {
-    return w4_later(p->world->now_us, every_us / 2 + sim_below(p->world, every_us));
+/* The first of each kind comes in the first two thirds, however rare it is: each run has them all.
+ */
+static void schedule(play *p) {
+    uint64_t from_us = SIM_START_US + HARM_AFTER_US;
+    uint64_t within_us = (p->trouble_ends_us - from_us) * 2 / 3;
+    for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
+        uint64_t every_us = p->scenario->faults[kind].every_us;
+        p->faults.next_us[kind] = from_us + sim_below(p->world, w4_earlier(every_us, within_us));
+    }
 }
 
+/* Whom a fault cannot befall now is passed over: it looks for another one the next time. The later
+ * ones come somewhere in the second half of their time, or in the first half of the next. */
 static void harm(play *p) {
     for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
         uint64_t every_us = p->scenario->faults[kind].every_us;
-        if (every_us > 0 && p->world->now_us >= p->faults.next_us[kind]) {
-            p->faults.next_us[kind] = next_time(p, every_us);
-            sim_fault_begin(&p->faults, (sim_fault_kind)kind, p->scenario->faults[kind].for_us);
+        if (every_us > 0 && p->world->now_us >= p->faults.next_us[kind] &&
+            sim_fault_begin(&p->faults, (sim_fault_kind)kind, p->scenario->faults[kind].for_us)) {
+            p->faults.next_us[kind] =
+                w4_later(p->world->now_us, every_us / 2 + sim_below(p->world, every_us));
         }
     }
 }
@@ -293,9 +303,7 @@ static void run(play *p) {
             SIM_START_US + (i == 0 ? 0 : sim_below(world, 3 * S));
     }
     p->next_fact_us = p->next_talk_us = p->next_burst_us = SIM_START_US + TALK_AFTER_US;
-    for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
-        p->faults.next_us[kind] = w4_later(next_time(p, p->scenario->faults[kind].every_us), 4 * S);
-    }
+    schedule(p);
     while (!world->failed && world->now_us < p->trouble_ends_us) {
         tick(p, true);
         sim_run(world, world->now_us + p->scenario->tick_us);
