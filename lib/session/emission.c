@@ -66,11 +66,11 @@ static uint8_t *put_heartbeat(w4_session *s, uint8_t *at, uint64_t now_us) {
         w4_frame frame = {.type = W4_FRAME_PONG, .seq = token};
         at = w4_frame_put(at, &frame);
     }
-    if (w4_heartbeat_take_ping(&s->heartbeat, s->env, now_us, &token)) {
-        w4_frame frame = {.type = W4_FRAME_PING, .seq = token};
+    if (s->heartbeat.ping_due) {
+        w4_frame frame = {.type = W4_FRAME_PING,
+                          .seq = w4_heartbeat_take_ping(&s->heartbeat, s->env, now_us)};
+        w4_pace_pinged(&s->pace, frame.seq, s->alone, now_us);
         at = w4_frame_put(at, &frame);
-        s->ping_epoch = s->sender.epoch; /* or later */
-        w4_pace_pinged(&s->pace, now_us);
     }
     return at;
 }
@@ -95,12 +95,13 @@ static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
     return at;
 }
 
-/* The next of a kind to send, in their round; NULL: none. */
+/* The next of a kind to send, in their round; NULL: none. Who has to wait for the pace is not
+ * overtaken by others whose parts are smaller. */
 static w4_channel *first_ready(const w4_session *s, unsigned kind, size_t *ret_len) {
     w4_channel *c = s->turn[kind];
     do {
         *ret_len = c->state == W4_CHANNEL_CLOSING ? 0 : w4_outbox_ready(&c->out);
-        if (*ret_len > 0) {
+        if (*ret_len > 0 || w4_outbox_is_held(&c->out)) {
             return c;
         }
         c = c->next_of_kind;
@@ -108,20 +109,21 @@ static w4_channel *first_ready(const w4_session *s, unsigned kind, size_t *ret_l
     return NULL;
 }
 
-/* Those of a kind take turns, each with as many bytes. */
+/* Those of a kind take turns, each with as many bytes; what one takes more it has less the next
+ * time. */
 static void pass_turn(w4_session *s, w4_channel *c, size_t sent) {
     if (c->next_of_kind == c) {
         return;
     }
     if (s->turn[c->kind] != c) {
-        s->turn[c->kind] = c;
-        c->share = W4_CHANNEL_SHARE;
+        s->turn[c->kind] = c; /* those before have nothing to send, and save nothing up */
+        c->share = (c->share < 0 ? c->share : 0) + W4_CHANNEL_SHARE;
     }
     c->share -= (int32_t)sent;
     if (c->share <= 0) {
-        s->turn[c->kind] = c->next_of_kind;
-        c->next_of_kind->share =
-            W4_CHANNEL_SHARE + (c->next_of_kind->share < 0 ? c->next_of_kind->share : 0);
+        w4_channel *next = c->next_of_kind;
+        s->turn[c->kind] = next;
+        next->share = (next->share < 0 ? next->share : 0) + W4_CHANNEL_SHARE;
     }
 }
 
@@ -161,8 +163,7 @@ static void measure(w4_session *s, uint64_t now_us) {
             w4_pace_held(&s->pace);
         }
     }
-    if (w4_pace_wants_ping(&s->pace, s->heartbeat.ping_sent_us, now_us) &&
-        w4_heartbeat_is_answered(&s->heartbeat, w4_rtt_timeout(&s->rtt, 0), now_us)) {
+    if (w4_pace_wants_ping(&s->pace, w4_rtt_timeout(&s->rtt, 0), now_us)) {
         s->heartbeat.ping_due = true;
     }
 }
@@ -187,6 +188,7 @@ static void seal(w4_session *s, uint8_t *start, size_t len, uint64_t now_us) {
     if (s->sender.rekeys != before) {
         /* The answer to a PING under the new key says that the peer has it. */
         s->sender.unfollowed = true;
+        w4_heartbeat_forget_pings(&s->heartbeat);
         s->heartbeat.ping_due = true;
         w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_REKEYED});
     }
@@ -202,16 +204,16 @@ static int emit_record(w4_session *s, w4_buffer *out, bool with_data, uint64_t n
     }
     uint8_t *start = out->data + out->len;
     const uint8_t *end = start + room - W4_AEAD_TAG_LEN;
-    bool alone = has_heartbeat(s) && !s->was_alone;
+    s->alone = has_heartbeat(s) && (s->pace.draining || !s->alone);
     uint8_t *at = put_control(s, start + W4_RECORD_HEADER, now_us);
-    if (alone && end - at > DATA_WITH_HEARTBEAT_MAX) {
-        end = at + DATA_WITH_HEARTBEAT_MAX;
+    size_t data_max = s->alone ? DATA_WITH_HEARTBEAT_MAX : w4_pace_record_len(&s->pace);
+    if ((size_t)(end - at) > data_max) {
+        end = at + data_max;
     }
     if (with_data) {
         at = put_data(s, at, end, now_us);
     }
     size_t len = (size_t)(at - start) + W4_AEAD_TAG_LEN;
-    s->was_alone = alone;
     seal(s, start, len, now_us);
     out->len += len;
     return 1;
@@ -248,8 +250,12 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
     case W4_PHASE_OPEN:
         break;
     }
-    r = has_control(s) || has_data(s) ? emit_record(s, out, true, now_us) : 0;
-    measure(s, now_us);
+    bool any = has_control(s) || has_data(s);
+    if (!any) { /* all that may go is on its way: right behind it a PING measures */
+        measure(s, now_us);
+        any = s->heartbeat.ping_due;
+    }
+    r = any ? emit_record(s, out, true, now_us) : 0;
     w4_channel *c;
     for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
         w4_outbox_arm(&c->out, &s->rtt, now_us);

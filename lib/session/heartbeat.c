@@ -1,5 +1,7 @@
 #include "session/heartbeat.h"
 
+#include <string.h>
+
 void w4_heartbeat_start(w4_heartbeat *h, uint64_t interval_us, uint64_t timeout_us,
                         uint64_t now_us) {
     *h = (w4_heartbeat){
@@ -38,31 +40,33 @@ void w4_heartbeat_recv_ping(w4_heartbeat *h, uint64_t token, uint64_t now_us) {
 }
 
 bool w4_heartbeat_recv_pong(w4_heartbeat *h, uint64_t token, w4_rtt *rtt, uint64_t now_us) {
-    if (!h->ping_waiting || token != h->ping_token) {
-        return false;
+    for (uint8_t i = 0; i < h->ping_count; i++) {
+        const w4_ping *ping = &h->pings[i];
+        if (ping->token == token) {
+            h->rtt_us = now_us > ping->sent_us ? now_us - ping->sent_us : 1;
+            w4_rtt_add(rtt, h->rtt_us);
+            h->ping_count = i; /* those before it are of no interest any more */
+            return true;
+        }
     }
-    h->ping_waiting = false;
-    h->rtt_us = now_us > h->ping_sent_us ? now_us - h->ping_sent_us : 1;
-    w4_rtt_add(rtt, h->rtt_us);
-    return true;
+    return false;
 }
 
-bool w4_heartbeat_is_answered(const w4_heartbeat *h, uint64_t patience_us, uint64_t now_us) {
-    return !h->ping_waiting || now_us >= w4_later(h->ping_sent_us, patience_us);
-}
-
-bool w4_heartbeat_take_ping(w4_heartbeat *h, const w4_env *env, uint64_t now_us,
-                            uint64_t *ret_token) {
-    if (!h->ping_due) {
-        return false;
+uint64_t w4_heartbeat_take_ping(w4_heartbeat *h, const w4_env *env, uint64_t now_us) {
+    if (h->ping_count == W4_PINGS_WAITING) {
+        h->ping_count--;
     }
+    memmove(h->pings + 1, h->pings, h->ping_count * sizeof h->pings[0]);
+    h->ping_count++;
+    h->pings[0].sent_us = now_us;
     /* Nobody can answer before having seen it. */
-    env->random(env->context, &h->ping_token, sizeof h->ping_token);
+    env->random(env->context, &h->pings[0].token, sizeof h->pings[0].token);
     h->ping_due = false;
-    h->ping_waiting = true;
-    h->ping_sent_us = now_us;
-    *ret_token = h->ping_token;
-    return true;
+    return h->pings[0].token;
+}
+
+void w4_heartbeat_forget_pings(w4_heartbeat *h) {
+    h->ping_count = 0;
 }
 
 bool w4_heartbeat_take_pong(w4_heartbeat *h, uint64_t *ret_token) {

@@ -403,10 +403,10 @@ static w4_message *start(w4_outbox *o) {
     return m;
 }
 
-static void step(w4_outbox *o, const w4_message *m) {
+static void step(w4_outbox *o, const w4_message *m, uint64_t now_us) {
     size_t len = w4_frame_len(part_len(m, o->next_part));
     o->flight += len;
-    w4_pace_sent(o->pace, o->kind, len);
+    w4_pace_sent(o->pace, o->kind, len, now_us);
     o->position++;
     if (++o->next_part == parts_of(m)) {
         o->next = TAILQ_NEXT(m, entry);
@@ -433,7 +433,7 @@ uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now
     at = w4_frame_put(at, &frame);
     m->sent_us = now_us;
     o->stats.bytes_out += len;
-    step(o, m);
+    step(o, m, now_us);
     if (o->position > o->high) {
         o->high = o->position;
     }
@@ -467,7 +467,7 @@ static void go_back(w4_outbox *o) {
 
 void w4_outbox_pass_over(w4_outbox *o, uint64_t seq) {
     while (o->position < seq && o->next) {
-        step(o, o->next);
+        step(o, o->next, 0); /* it went over another link */
     }
 }
 

@@ -90,10 +90,10 @@ bool w4_outbox_acknowledge(w4_outbox *o, uint64_t seq, bool gap, w4_rtt *rtt, ui
 /* The credit that came with the ACK of seq. */
 void w4_outbox_grant(w4_outbox *o, uint64_t seq, uint32_t credit);
 uint32_t w4_outbox_credit(const w4_outbox *o); /* messages that may be begun */
-/* May a resume point say so? It is newer than all ACKs that came before. */
 /* A resume point says that all before seq has come: it is not sent again, and counts as under way
  * until an ACK says the same. After link_down. */
 void w4_outbox_pass_over(w4_outbox *o, uint64_t seq);
+/* May a resume point say so? It is newer than all ACKs that came before. */
 bool w4_outbox_may_acknowledge(const w4_outbox *o, uint64_t seq);
 
 void w4_outbox_link_down(w4_outbox *o); /* all that is not acknowledged is to be sent again */

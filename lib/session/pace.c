@@ -1,41 +1,55 @@
 #include "session/pace.h"
 
-#define GROWTH_MAX 4u
+#define RECORDS_A_WINDOW 4u
+#define GROWTH 1.5       /* a round trip, while nothing queues */
+#define GROWTH_LOOSE 4.0 /* while it does, but for less than the slack */
 
 void w4_pace_start(w4_pace *p, uint64_t now_us) {
     *p = (w4_pace){.window = W4_PACE_WINDOW_MIN, .base_at_us = now_us};
 }
 
-static size_t window_of(const w4_pace *p, w4_channel_kind kind) {
-    return kind == W4_CHANNEL_CONTROL ? W4_PACE_CONTROL_WINDOW : p->window;
-}
+/* ---- what is under way */
 
 bool w4_pace_admits(const w4_pace *p, w4_channel_kind kind, size_t len) {
-    size_t window = window_of(p, kind);
+    bool control = kind == W4_CHANNEL_CONTROL;
+    size_t window = control ? W4_PACE_CONTROL_WINDOW : p->window;
     size_t flight = p->flight[kind];
-    if (p->draining && kind != W4_CHANNEL_CONTROL) {
+    if (p->draining && !control) {
         return false;
     }
     return flight == 0 || (flight < window && len <= window - flight);
 }
 
-void w4_pace_sent(w4_pace *p, w4_channel_kind kind, size_t len) {
-    p->flight[kind] += len;
+void w4_pace_sent(w4_pace *p, w4_channel_kind kind, size_t len, uint64_t now_us) {
+    p->flight[kind] += (uint32_t)len;
+    p->burst = (p->sent_us == now_us ? p->burst : 0) + (uint32_t)len;
+    p->sent_us = now_us;
 }
 
 void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len) {
-    p->flight[kind] -= len;
+    p->flight[kind] -= (uint32_t)len;
 }
 
-static void set_window(w4_pace *p, size_t window) {
-    if (window < W4_PACE_WINDOW_MIN) {
-        window = W4_PACE_WINDOW_MIN;
-    }
-    p->window = window < W4_PACE_WINDOW_MAX ? window : W4_PACE_WINDOW_MAX;
+void w4_pace_received(w4_pace *p, size_t len) {
+    p->received += (uint32_t)len;
+}
+
+size_t w4_pace_record_len(const w4_pace *p) {
+    size_t share = p->window / RECORDS_A_WINDOW;
+    return share > W4_PACE_WINDOW_MIN ? share : W4_PACE_WINDOW_MIN;
+}
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+static void set_window(w4_pace *p, double window) {
+    window = larger(window, W4_PACE_WINDOW_MIN);
+    p->window = window < W4_PACE_WINDOW_MAX ? (uint32_t)window : W4_PACE_WINDOW_MAX;
 }
 
 void w4_pace_gap(w4_pace *p, w4_channel_kind kind) {
-    size_t half = p->flight[kind] / 2;
+    uint32_t half = p->flight[kind] / 2;
     if (kind != W4_CHANNEL_CONTROL && half < p->window) {
         set_window(p, half);
     }
@@ -49,66 +63,98 @@ void w4_pace_held(w4_pace *p) {
     p->limited = true;
 }
 
-static bool is_clear(const w4_pace *p) {
-    return p->flight[W4_CHANNEL_STATE] == 0 && p->flight[W4_CHANNEL_KNOWLEDGE] == 0;
+/* ---- PINGs */
+
+static uint32_t flight_of(const w4_pace *p) {
+    return p->flight[W4_CHANNEL_STATE] + p->flight[W4_CHANNEL_KNOWLEDGE];
 }
 
-static bool has_drained(const w4_pace *p, uint64_t now_us) {
-    return is_clear(p) || now_us >= w4_later(p->drain_us, W4_PACE_DRAIN_US);
+static bool is_right_behind(const w4_pace *p, uint64_t now_us) {
+    return flight_of(p) > 0 && p->sent_us == now_us;
 }
 
-bool w4_pace_wants_ping(const w4_pace *p, uint64_t ping_us, uint64_t now_us) {
+bool w4_pace_wants_ping(const w4_pace *p, uint64_t patience_us, uint64_t now_us) {
     if (p->draining) {
-        return has_drained(p, now_us);
+        return flight_of(p) == 0;
     }
-    return p->limited && now_us >= w4_later(ping_us, W4_PACE_PING_US);
+    uint64_t pause_us = p->measuring ? patience_us : W4_PACE_PING_US;
+    return p->limited && is_right_behind(p, now_us) && now_us >= w4_later(p->behind_us, pause_us);
 }
 
 uint64_t w4_pace_deadline(const w4_pace *p) {
-    return p->draining && !p->drain_late ? w4_later(p->drain_us, W4_PACE_DRAIN_US) : W4_NEVER;
+    return p->draining ? w4_later(p->drain_us, W4_PACE_DRAIN_US) : W4_NEVER;
+}
+
+static void stop_draining(w4_pace *p, uint64_t now_us) {
+    p->draining = false;
+    p->base_at_us = now_us; /* also when it came to nothing: not again at once */
 }
 
 void w4_pace_expire(w4_pace *p, uint64_t now_us) {
-    p->drain_late = p->draining && now_us >= w4_later(p->drain_us, W4_PACE_DRAIN_US);
-}
-
-void w4_pace_pinged(w4_pace *p, uint64_t now_us) {
-    p->clear = is_clear(p);
-    if (p->draining && has_drained(p, now_us)) {
-        p->draining = false;
-        p->base_at_us = now_us; /* also when it came to nothing: not again at once */
+    if (now_us >= w4_pace_deadline(p)) {
+        stop_draining(p, now_us);
     }
 }
 
-static uint64_t target_of(const w4_pace *p, uint64_t rtt_us) {
-    uint64_t part_us = rtt_us * W4_PACE_WINDOW_MIN / p->window;
-    uint64_t target_us = p->base_us + p->base_us / 2 + part_us / 2;
-    uint64_t slack_us = p->base_us + W4_PACE_SLACK_US;
-    return target_us > slack_us ? target_us : slack_us;
-}
-
-static void adjust(w4_pace *p, uint64_t rtt_us) {
-    double ratio = (double)target_of(p, rtt_us) / (double)rtt_us;
-    if (ratio < 1 || p->limited) {
-        set_window(p, (size_t)((double)p->window * (ratio < GROWTH_MAX ? ratio : GROWTH_MAX)));
+void w4_pace_pinged(w4_pace *p, uint64_t token, bool alone, uint64_t now_us) {
+    uint32_t flight = flight_of(p);
+    if (flight == 0 && alone) {
+        p->clear_token = token;
+        p->clear_received = p->received;
+        if (p->draining) {
+            stop_draining(p, now_us);
+        }
+    } else if (is_right_behind(p, now_us)) {
+        /* A window that holds something back is in use, but for a part that did not fit. */
+        p->behind_flight = p->limited && flight < p->window ? p->window : flight;
+        p->behind_burst = p->burst;
+        p->behind_token = token;
+        p->behind_us = now_us;
+        p->measuring = true;
     }
 }
 
-void w4_pace_measured(w4_pace *p, uint64_t rtt_us, uint64_t now_us) {
-    rtt_us = rtt_us > 0 ? rtt_us : 1;
+static void see_base(w4_pace *p, uint64_t token, uint64_t rtt_us, uint64_t now_us) {
+    bool clear = token == p->clear_token && p->received - p->clear_received <= 1024;
     bool old = now_us >= w4_later(p->base_at_us, W4_PACE_BASE_US);
-    if (p->base_us == 0 || rtt_us < p->base_us || p->clear) {
+    if (p->base_us == 0 || rtt_us < p->base_us || clear) {
         p->base_us = rtt_us;
         p->base_at_us = now_us;
     } else if (rtt_us <= p->base_us + p->base_us / 8) {
         p->base_at_us = now_us;
     } else if (old && p->limited && !p->draining) {
         p->draining = true;
-        p->drain_late = false;
         p->drain_us = now_us;
     }
-    if (!p->clear) { /* else it says nothing about the window */
-        adjust(p, rtt_us);
+}
+
+static void set_by_speed(w4_pace *p, uint64_t rtt_us) {
+    double base = (double)p->base_us, rtt = (double)rtt_us, flight = p->behind_flight;
+    double late = rtt - base;
+    double speed = flight / rtt;
+    bool queued = late > base / 8;
+    if (queued) {
+        speed = larger(speed, p->behind_burst / late);
+    }
+    double loose = (base + W4_PACE_SLACK_US) / rtt;
+    double fits = larger(speed * base + W4_PACE_WINDOW_MIN,
+                         flight * (loose < GROWTH_LOOSE ? loose : GROWTH_LOOSE));
+    if (!queued) {
+        fits = larger(fits, flight * GROWTH);
+    }
+    if (fits > p->window) {
+        set_window(p, fits);
+    } else if (queued && loose < 1) {
+        set_window(p, larger(fits, p->window * base / rtt));
+    }
+}
+
+void w4_pace_measured(w4_pace *p, uint64_t token, uint64_t rtt_us, uint64_t now_us) {
+    rtt_us = rtt_us > 0 ? rtt_us : 1;
+    see_base(p, token, rtt_us, now_us);
+    if (p->measuring && token == p->behind_token) {
+        p->measuring = false;
+        set_by_speed(p, rtt_us);
     }
     p->limited = false;
 }

@@ -72,6 +72,7 @@ static int recv_data(w4_session *s, w4_channel *c, const w4_frame *frame, uint64
         s->stats.undrained++;
         return 0;
     }
+    w4_pace_received(&s->pace, frame->payload.len);
     w4_incoming item = {.channel = c};
     /* The place first, so that a message that is taken is never lost for want of it. */
     int r = add_incoming(s, item);
@@ -123,12 +124,9 @@ static int recv_of_channel(w4_session *s, const w4_frame *frame, uint64_t now_us
 }
 
 static void recv_pong(w4_session *s, uint64_t token, uint64_t now_us) {
-    if (!w4_heartbeat_recv_pong(&s->heartbeat, token, &s->rtt, now_us)) {
-        return;
-    }
-    w4_pace_measured(&s->pace, s->heartbeat.rtt_us, now_us);
-    if (s->ping_epoch == s->sender.epoch) {
-        s->sender.unfollowed = false;
+    if (w4_heartbeat_recv_pong(&s->heartbeat, token, &s->rtt, now_us)) {
+        w4_pace_measured(&s->pace, token, s->heartbeat.rtt_us, now_us);
+        s->sender.unfollowed = false; /* those of before the rekey are forgotten */
     }
 }
 

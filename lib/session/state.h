@@ -111,8 +111,7 @@ struct w4_session {
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */
     bool began;     /* we were the initiator when it began: our channels have even numbers */
-    bool was_alone; /* the last record had a heartbeat, and therefore little data */
-    uint8_t ping_epoch;
+    bool alone;     /* the last record had a heartbeat, and therefore little data */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char end_text[W4_END_TEXT_MAX];
     w4_hello peer;

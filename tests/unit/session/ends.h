@@ -77,14 +77,14 @@ static inline unsigned settle(void) {
         while (b && w4_session_pop_event(b, &e)) {
             messages += e.kind == W4_SESSION_EVENT_MESSAGE;
             if (e.kind == W4_SESSION_EVENT_MESSAGE) {
-                w4_session_consumed(b, e.channel, 1);
+                w4_session_channel_consumed(b, e.channel_id, 1);
             }
         }
         bool two = carry(b, a);
         while (w4_session_pop_event(a, &e)) {
             messages += e.kind == W4_SESSION_EVENT_MESSAGE;
             if (e.kind == W4_SESSION_EVENT_MESSAGE) {
-                w4_session_consumed(a, e.channel, 1);
+                w4_session_channel_consumed(a, e.channel_id, 1);
             }
         }
         if (!one && !two) {

@@ -44,20 +44,38 @@ START_TEST(pings_each_interval_and_measures) {
     uint64_t token, other;
     w4_rtt_init(&rtt, true);
     w4_heartbeat_start(&h, 5000, 15000, 100);
-    ck_assert(w4_heartbeat_take_ping(&h, &env, 100, &token)); /* at once */
-    ck_assert(!w4_heartbeat_take_ping(&h, &env, 100, &other));
-    w4_heartbeat_recv_pong(&h, token + 1, &rtt, 200); /* not ours */
+    ck_assert(h.ping_due);
+    token = w4_heartbeat_take_ping(&h, &env, 100); /* at once */
+    ck_assert(!h.ping_due);
+    ck_assert(!w4_heartbeat_recv_pong(&h, token + 1, &rtt, 200)); /* not ours */
     ck_assert_uint_eq(rtt.smoothed_us, 0);
-    w4_heartbeat_recv_pong(&h, token, &rtt, 400);
+    ck_assert(w4_heartbeat_recv_pong(&h, token, &rtt, 400));
     ck_assert_uint_eq(rtt.smoothed_us, 300);
-    w4_heartbeat_recv_pong(&h, token, &rtt, 9999); /* twice */
+    ck_assert(!w4_heartbeat_recv_pong(&h, token, &rtt, 9999)); /* twice */
     ck_assert_uint_eq(rtt.smoothed_us, 300);
     ck_assert_uint_eq(w4_heartbeat_deadline(&h), 5100);
     ck_assert(!w4_heartbeat_expire(&h, 5099));
     ck_assert(w4_heartbeat_expire(&h, 5100));
-    ck_assert(w4_heartbeat_take_ping(&h, &env, 5100, &other));
+    ck_assert(h.ping_due);
+    other = w4_heartbeat_take_ping(&h, &env, 5100);
     ck_assert_uint_ne(token, other);
     ck_assert_uint_eq(w4_heartbeat_deadline(&h), 10100);
+}
+END_TEST
+
+START_TEST(a_way_may_be_longer_than_the_interval) {
+    uint64_t tokens[5];
+    w4_rtt_init(&rtt, true);
+    w4_heartbeat_start(&h, 5000, 50000, 100);
+    for (uint64_t i = 0; i < 5; i++) {
+        h.ping_due = true;
+        tokens[i] = w4_heartbeat_take_ping(&h, &env, 5000 * i);
+    }
+    ck_assert(!w4_heartbeat_recv_pong(&h, tokens[2], &rtt, 20001)); /* given up */
+    ck_assert(w4_heartbeat_recv_pong(&h, tokens[3], &rtt, 25000));
+    ck_assert_uint_eq(h.rtt_us, 10000);
+    ck_assert(!w4_heartbeat_recv_pong(&h, tokens[3], &rtt, 25000)); /* twice */
+    ck_assert(w4_heartbeat_recv_pong(&h, tokens[4], &rtt, 30000));
 }
 END_TEST
 
@@ -98,6 +116,7 @@ int main(void) {
     tcase_add_test(tc, rtt_is_smoothed_as_rfc_6298_says);
     tcase_add_test(tc, rto_doubles_up_to_a_cap);
     tcase_add_test(tc, pings_each_interval_and_measures);
+    tcase_add_test(tc, a_way_may_be_longer_than_the_interval);
     tcase_add_test(tc, silence_is_measured_from_what_was_heard);
     tcase_add_test(tc, a_flood_of_pings_gets_few_answers);
     suite_add_tcase(suite, tc);

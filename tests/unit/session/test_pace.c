@@ -1,0 +1,429 @@
+/* What is under way: the window by itself, and sessions over links of all speeds, whose buffers
+ * take whatever they are given. */
+#include "pair.h"
+
+#include "session/pace.h"
+
+#define PART W4_PACE_WINDOW_MIN
+
+static w4_pace p;
+static uint64_t now, token;
+
+static void begin(uint64_t base_us) {
+    now = PAIR_START_US;
+    w4_pace_start(&p, now);
+    w4_pace_pinged(&p, ++token, true, now);
+    now += base_us;
+    w4_pace_measured(&p, token, base_us, now);
+}
+
+static void fill_window(w4_channel_kind kind) {
+    while (w4_pace_admits(&p, kind, PART)) {
+        w4_pace_sent(&p, kind, PART, now);
+    }
+    w4_pace_held(&p);
+    p.sent_us = now;
+    p.burst = 0;
+}
+
+static void measured(uint64_t rtt_us) {
+    w4_pace_pinged(&p, ++token, true, now);
+    now += rtt_us;
+    w4_pace_measured(&p, token, rtt_us, now);
+}
+
+START_TEST(one_part_is_always_admitted) {
+    begin(1000);
+    ck_assert_uint_eq(p.window, PART);
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_STATE, 10 * PART)); /* when nothing is under way */
+    w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now);
+    ck_assert(!w4_pace_admits(&p, W4_CHANNEL_STATE, 1));
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_KNOWLEDGE, PART)); /* each has its own */
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_CONTROL, PART));
+    w4_pace_taken(&p, W4_CHANNEL_STATE, PART);
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_STATE, PART));
+}
+END_TEST
+
+START_TEST(grows_while_nothing_queues) {
+    begin(100000);
+    for (int i = 0; i < 5; i++) {
+        size_t before = p.window;
+        fill_window(W4_CHANNEL_KNOWLEDGE);
+        measured(100000);
+        ck_assert_uint_ge(p.window, before + before / 2);
+        ck_assert_uint_le(p.window, 2 * before);
+    }
+    size_t before = p.window;
+    p.flight[W4_CHANNEL_KNOWLEDGE] = PART; /* little was under way: it says little */
+    p.sent_us = now;
+    measured(100000);
+    ck_assert_uint_eq(p.window, before);
+    measured(112000);
+    ck_assert_uint_eq(p.window, before);
+    measured(800000);
+    ck_assert_uint_ge(p.window, before / 8);
+}
+END_TEST
+
+START_TEST(leaves_a_queue_of_one_part) {
+    begin(100000);
+    p.window = 100 * PART;
+    fill_window(W4_CHANNEL_KNOWLEDGE);
+    measured(400000);
+    ck_assert_uint_eq(p.window, 26 * PART);
+    p.flight[W4_CHANNEL_KNOWLEDGE] = 26 * PART;
+    p.sent_us = now;
+    measured(104000); /* which that is, at this speed */
+    ck_assert_uint_ge(p.window, 26 * PART);
+    p.flight[W4_CHANNEL_KNOWLEDGE] = 26 * PART;
+    p.sent_us = now;
+    measured(UINT64_C(1000) * W4_US_PER_S);
+    ck_assert_uint_le(p.window, PART + PART / 4); /* never less than one */
+}
+END_TEST
+
+START_TEST(short_ways_have_some_slack) {
+    begin(50);
+    for (int i = 0; i < 3; i++) {
+        fill_window(W4_CHANNEL_STATE);
+        measured(100);
+    }
+    ck_assert_uint_eq(p.window, 64 * PART); /* four times as much each time */
+    fill_window(W4_CHANNEL_STATE);
+    measured(4000);
+    ck_assert_uint_ge(p.window, 64 * PART);
+}
+END_TEST
+
+START_TEST(has_its_bounds) {
+    begin(1000);
+    for (int i = 0; i < 100; i++) {
+        fill_window(W4_CHANNEL_STATE);
+        measured(1);
+    }
+    ck_assert_uint_eq(p.window, W4_PACE_WINDOW_MAX);
+    measured(0);
+    w4_pace_silence(&p);
+    ck_assert_uint_eq(p.window, PART);
+    p.window = 10 * PART;
+    p.flight[W4_CHANNEL_STATE] = 8 * PART;
+    w4_pace_gap(&p, W4_CHANNEL_STATE);
+    ck_assert_uint_eq(p.window, 4 * PART);
+    w4_pace_gap(&p, W4_CHANNEL_CONTROL);
+    ck_assert_uint_eq(p.window, 4 * PART);
+}
+END_TEST
+
+/* The path has become longer: after a while all is held back for the one PING that tells. */
+START_TEST(looks_for_the_base_anew) {
+    begin(10000);
+    for (int i = 0; i < 2000 && !p.draining; i++) {
+        fill_window(W4_CHANNEL_KNOWLEDGE);
+        measured(50000);
+    }
+    ck_assert(p.draining);
+    ck_assert_uint_ge(now, PAIR_START_US + W4_PACE_BASE_US);
+    p.flight[W4_CHANNEL_KNOWLEDGE] = PART;
+    ck_assert(!w4_pace_admits(&p, W4_CHANNEL_STATE, 1));
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_CONTROL, 1));
+    ck_assert(!w4_pace_wants_ping(&p, W4_US_PER_S, now));
+    w4_pace_taken(&p, W4_CHANNEL_KNOWLEDGE, PART);
+    ck_assert(w4_pace_wants_ping(&p, W4_US_PER_S, now));
+    w4_pace_pinged(&p, ++token, true, now);
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_STATE, 1));
+    w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now);
+    w4_pace_pinged(&p, ++token, true, now); /* at the same time, but not the same */
+    w4_pace_measured(&p, token, 40000, now + 40000);
+    ck_assert_uint_eq(p.base_us, 10000);
+    w4_pace_measured(&p, token - 1, 40000, now + 40000);
+    ck_assert_uint_eq(p.base_us, 40000);
+    ck_assert(!p.draining);
+}
+END_TEST
+
+START_TEST(holds_nothing_back_for_long) {
+    begin(10000);
+    p.flight[W4_CHANNEL_KNOWLEDGE] = PART; /* and it is never acknowledged */
+    now += W4_PACE_BASE_US;
+    w4_pace_held(&p);
+    measured(50000);
+    ck_assert(p.draining);
+    ck_assert_uint_eq(w4_pace_deadline(&p), now + W4_PACE_DRAIN_US);
+    now += W4_PACE_DRAIN_US;
+    w4_pace_expire(&p, now);
+    ck_assert(!p.draining);
+    ck_assert(w4_pace_admits(&p, W4_CHANNEL_STATE, 1));
+    w4_pace_pinged(&p, ++token, true, now);
+    w4_pace_measured(&p, token, 50000, now + 50000);
+    ck_assert_uint_eq(p.base_us, 10000); /* it says nothing */
+    ck_assert(!p.draining);              /* nor is it tried again at once */
+    ck_assert_uint_eq(w4_pace_deadline(&p), W4_NEVER);
+}
+END_TEST
+
+/* What the peer sends may be in the way of its answers. */
+START_TEST(a_busy_peer_says_nothing_of_the_base) {
+    begin(10000);
+    w4_pace_pinged(&p, ++token, true, now);
+    w4_pace_received(&p, 100000);
+    w4_pace_measured(&p, token, 50000, now + 50000);
+    ck_assert_uint_eq(p.base_us, 10000);
+    w4_pace_pinged(&p, ++token, true, now);
+    w4_pace_received(&p, 1000);
+    w4_pace_measured(&p, token, 50000, now + 50000);
+    ck_assert_uint_eq(p.base_us, 50000);
+    w4_pace_pinged(&p, ++token, true, now);
+    w4_pace_received(&p, 100000);
+    w4_pace_measured(&p, token, 20000, now + 20000);
+    ck_assert_uint_eq(p.base_us, 20000); /* shorter is shorter */
+}
+END_TEST
+
+START_TEST(what_went_before_says_nothing_of_the_speed) {
+    begin(10000);
+    p.window = 10 * PART;
+    fill_window(W4_CHANNEL_STATE);
+    now += 1;
+    measured(400000);
+    ck_assert_uint_eq(p.window, 10 * PART);
+    p.sent_us = now;
+    measured(400000);
+    ck_assert_uint_lt(p.window, 2 * PART);
+}
+END_TEST
+
+/* What went at once, alone, made the PING late: the link is as fast as that. */
+START_TEST(a_burst_tells_the_speed) {
+    begin(100000);
+    p.window = 4 * PART;
+    w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now); /* 13 ms each */
+    w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now);
+    w4_pace_held(&p);
+    measured(126000);
+    ck_assert_uint_ge(p.window, 8 * PART);
+    ck_assert_uint_le(p.window, 9 * PART);
+}
+END_TEST
+
+/* ---- sessions over a link */
+
+#define IN_AIR_MAX 20000
+#define TOTAL_MAX (24u << 20)
+
+typedef struct flying {
+    uint64_t at_us;
+    w4_buffer frame;
+} flying;
+
+typedef struct way {
+    flying air[IN_AIR_MAX];
+    size_t first, count;
+    uint64_t free_us; /* when its wire is free again */
+} way;
+
+typedef struct link_row {
+    uint64_t bytes_per_s;
+    uint64_t latency_us; /* one way */
+    bool both;           /* bulk in both directions */
+    bool ordered;
+} link_row;
+
+static pair_end ends[2];
+static w4_session *sessions[2];
+static way ways[2]; /* from 0, from 1 */
+static link_row row;
+static uint64_t delivered_bytes;
+
+static void throw_all(unsigned from) {
+    static uint8_t bytes[65535];
+    w4_buffer out = {bytes, 0, sizeof bytes, sizeof bytes};
+    while (w4_session_emit(sessions[from], &out, now) == 1) {
+        way *w = &ways[from];
+        w4_buffer frame = W4_BUFFER_INIT(65535);
+        ck_assert_int_eq(w4_buffer_append(&frame, w4_buffer_bytes(&out)), 0);
+        ck_assert_uint_lt(w->count, IN_AIR_MAX);
+        w->free_us =
+            (w->free_us > now ? w->free_us : now) + frame.len * W4_US_PER_S / row.bytes_per_s;
+        w->air[(w->first + w->count++) % IN_AIR_MAX] =
+            (flying){.at_us = w->free_us + row.latency_us, .frame = frame};
+        w4_buffer_clear(&out);
+    }
+}
+
+static void feed(unsigned from) {
+    static uint8_t bytes[20000];
+    uint64_t big = 0;
+    while (w4_session_send(sessions[from], W4_CHANNEL_KNOWLEDGE,
+                           w4_bytes_of(bytes, 1000 + big % 3 * 9000), 0, now) == 0) {
+        big++;
+    }
+}
+
+static bool bulk; /* both ends have more to send than goes */
+
+static void drain(unsigned who) {
+    w4_session_event e;
+    while (w4_session_pop_event(sessions[who], &e)) {
+        ck_assert_int_ne(e.kind, W4_SESSION_EVENT_HEARTBEAT_TIMEOUT);
+        ck_assert_int_ne(e.kind, W4_SESSION_EVENT_LINK_LOST);
+        if (e.kind == W4_SESSION_EVENT_MESSAGE) {
+            delivered_bytes += who == 1 ? e.message.len : 0;
+            w4_session_channel_consumed(sessions[who], e.channel_id, 1);
+        }
+    }
+    if (bulk && (who == 0 || row.both)) {
+        feed(who);
+    }
+}
+
+/* The next thing that happens before `until`. */
+static void step(uint64_t until) {
+    uint64_t at[4] = {ways[0].count > 0 ? ways[0].air[ways[0].first].at_us : W4_NEVER,
+                      ways[1].count > 0 ? ways[1].air[ways[1].first].at_us : W4_NEVER,
+                      w4_session_deadline(sessions[0]), w4_session_deadline(sessions[1])};
+    unsigned next = 0;
+    for (unsigned i = 1; i < 4; i++) {
+        next = at[i] < at[next] ? i : next;
+    }
+    if (at[next] > until) {
+        now = until;
+        return;
+    }
+    now = at[next] > now ? at[next] : now;
+    unsigned who = next < 2 ? 1 - next : next - 2;
+    if (next < 2) {
+        flying *f = &ways[next].air[ways[next].first];
+        ck_assert_int_eq(w4_session_recv(sessions[who], w4_buffer_bytes(&f->frame), now), 0);
+        w4_buffer_deinit(&f->frame);
+        ways[next].first = (ways[next].first + 1) % IN_AIR_MAX;
+        ways[next].count--;
+    } else {
+        ck_assert_int_eq(w4_session_expire(sessions[who], now), 0);
+    }
+    drain(who);
+    throw_all(who);
+}
+
+static uint64_t ping_of(unsigned who) {
+    w4_session_stats stats;
+    w4_session_stats_get(sessions[who], &stats);
+    return stats.ping_us;
+}
+
+/* Runs for so long; the longest round trip of a heartbeat. */
+static uint64_t run(uint64_t us) {
+    uint64_t until = now + us;
+    uint64_t longest = 0;
+    while (now < until) {
+        step(until);
+        for (unsigned who = 0; who < 2; who++) {
+            longest = ping_of(who) > longest ? ping_of(who) : longest;
+        }
+    }
+    return longest;
+}
+
+static void link_up_with(const link_row *r) {
+    row = *r;
+    now = PAIR_START_US;
+    bulk = false;
+    delivered_bytes = 0;
+    memset(ways, 0, sizeof ways);
+    w4_handshake_result results[2];
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    config.heartbeat_us = W4_US_PER_S / 2;
+    for (unsigned i = 0; i < 2; i++) {
+        pair_end_init(&ends[i], i + 1, i ? "ben" : "ada");
+        ends[i].config.heartbeat_ms = 500;
+        ck_assert_int_eq(w4_session_new(&ends[i].env, &config, now, &sessions[i]), 0);
+    }
+    ck_assert(pair_handshake(&ends[0], &ends[1], NULL, now, &results[0], &results[1]));
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(w4_session_attach(sessions[i], &results[i], row.ordered, now), 0);
+        throw_all(i);
+    }
+}
+
+static void link_down(void) {
+    for (unsigned i = 0; i < 2; i++) {
+        for (; ways[i].count > 0; ways[i].count--) {
+            w4_buffer_deinit(&ways[i].air[ways[i].first].frame);
+            ways[i].first = (ways[i].first + 1) % IN_AIR_MAX;
+        }
+        sessions[i] = w4_session_free(sessions[i]);
+        pair_end_deinit(&ends[i]);
+    }
+}
+
+#define KBIT (UINT64_C(1000) / 8)
+#define MBIT (1000 * KBIT)
+
+/* clang-format off */
+static const link_row rows[] = {
+    {128 * KBIT,    20000, false, true},
+    {1 * MBIT,       5000, false, true},
+    {1 * MBIT,     100000, false, true},
+    {1 * MBIT,     100000, true,  true},
+    {10 * MBIT,      5000, false, true},
+    {10 * MBIT,     20000, false, true},
+    {10 * MBIT,     20000, true,  true},
+    {10 * MBIT,     20000, false, false},
+    {10 * MBIT,    300000, false, true},
+    {100 * MBIT,     5000, false, true},
+    {100 * MBIT,    20000, true,  true},
+    {1000 * MBIT,     500, false, true},
+};
+/* clang-format on */
+
+START_TEST(heartbeats_never_wait_behind_bulk) {
+    link_up_with(&rows[_i]);
+    uint64_t idle = run(5 * W4_US_PER_S);
+    uint64_t for_us = TOTAL_MAX * W4_US_PER_S / row.bytes_per_s;
+    for_us = for_us < 60 * W4_US_PER_S ? for_us : 60 * W4_US_PER_S;
+    bulk = true;
+    feed(0);
+    throw_all(0);
+    if (row.both) {
+        feed(1);
+        throw_all(1);
+    }
+    uint64_t start = now;
+    uint64_t longest = run(for_us);
+    uint64_t part = W4_PART_MAX * W4_US_PER_S / row.bytes_per_s;
+    uint64_t most = 2 * idle + part;
+    most = most > idle + 2 * W4_PACE_SLACK_US ? most : idle + 2 * W4_PACE_SLACK_US;
+    double used = (double)delivered_bytes * (double)W4_US_PER_S / (double)(now - start) /
+                  (double)row.bytes_per_s;
+    if (getenv("W4_TEST_VERBOSE")) {
+        fprintf(stderr,
+                "%8.3f Mbit/s, round trip %7.3f ms: at most %8.3f ms under load (2 x and a part: "
+                "%8.3f), %3.0f %% used\n",
+                (double)row.bytes_per_s / (double)MBIT, (double)idle / 1000, (double)longest / 1000,
+                (double)most / 1000, used * 100);
+    }
+    ck_assert_uint_le(longest, most);
+    ck_assert(used > 0.6);
+    link_down();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("pace");
+    TCase *tc = tcase_create("pace");
+    tcase_set_timeout(tc, 0);
+    tcase_add_test(tc, one_part_is_always_admitted);
+    tcase_add_test(tc, grows_while_nothing_queues);
+    tcase_add_test(tc, leaves_a_queue_of_one_part);
+    tcase_add_test(tc, short_ways_have_some_slack);
+    tcase_add_test(tc, has_its_bounds);
+    tcase_add_test(tc, looks_for_the_base_anew);
+    tcase_add_test(tc, holds_nothing_back_for_long);
+    tcase_add_test(tc, a_busy_peer_says_nothing_of_the_base);
+    tcase_add_test(tc, a_burst_tells_the_speed);
+    tcase_add_test(tc, what_went_before_says_nothing_of_the_speed);
+    tcase_add_loop_test(tc, heartbeats_never_wait_behind_bulk, 0,
+                        (int)(sizeof rows / sizeof rows[0]));
+    suite_add_tcase(suite, tc);
+    return w4_test_run(suite);
+}
