@@ -82,10 +82,8 @@ static int show_record(const ctl_output *output, const ctl_view *view, w4_json v
             continue;
         }
         fprintf(output->file, "%s:", c->title);
-        if (text[0] != 0) {
-            put_spaces(output->file, widest - strlen(c->title) + 2);
-            ctl_put_cell(output, c->format, text);
-        }
+        put_spaces(output->file, widest - strlen(c->title) + 2);
+        ctl_put_cell(output, c->format, text[0] == 0 ? "-" : text);
         fputc('\n', output->file);
     }
     w4_buffer_deinit(&cell);
