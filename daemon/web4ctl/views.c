@@ -265,6 +265,7 @@ static const ctl_column fact_columns[] = {
     {"PROPOSER",  "/proposer/agent_id", CTL_CUT, 1},
     {"CONFIRMED", "/confirmations",     CTL_NUMBER, 1},
     {"NEEDED",    "/needed",            CTL_TEXT, 2},
+    {"UNSUPPORTED", "/unsupported",     CTL_YES, 3},
     {"UPDATED",   "/updated_at",        CTL_TIME, 3},
     END};
 const ctl_view ctl_view_facts = {TABLE, NULL, "/facts", fact_columns, "no facts", NULL};

@@ -218,7 +218,7 @@ static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance s
         w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
         return 0;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof effect.gone / sizeof effect.gone[0]; i++) {
         if (effect.gone[i][0] != '\0') {
             w4_evidence_remove(p->store, effect.gone[i], &effect.agent);
         }

@@ -1,5 +1,7 @@
 #include "protocol/fact.h"
 
+#include "crypto/primitives.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,7 @@ w4_fact *w4_fact_free(w4_fact *fact) {
             free(fact->votes[i].agent_id);
         }
         free(fact->votes);
+        free(fact->settlement);
         free(fact->links);
         free(fact->agent_id);
         free(fact->decision_id);
@@ -144,6 +147,7 @@ static int add_voter(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book
         effect->agent = vote->agent;
         memcpy(effect->gone[0], vote->decided.msg_id, sizeof effect->gone[0]);
         memcpy(effect->gone[1], vote->challenged.msg_id, sizeof effect->gone[1]);
+        memcpy(effect->gone[2], vote->formerly.msg_id, sizeof effect->gone[2]);
         free(vote->agent_id);
     } else {
         vote = &fact->votes[fact->vote_count++];
@@ -153,33 +157,106 @@ static int add_voter(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book
     return 0;
 }
 
+/* Is `said` later than what stood before? Time stamps are the speakers' own and signed, so nodes
+ * that got them in another order agree. */
+static bool is_later(const w4_utterance *said, const w4_utterance *before) {
+    return said->at_us != before->at_us ? said->at_us > before->at_us
+                                        : strcmp(said->msg_id, before->msg_id) > 0;
+}
+
+/* A decision takes the place of the one before; one of the other kind is kept beside it. */
+static void decide(w4_vote *vote, const w4_ballot *ballot, bool joined, w4_vote_effect *effect) {
+    bool turned = vote->decision != W4_STANCE_NONE && vote->decision != ballot->stance;
+    const w4_utterance *over = turned ? &vote->formerly : &vote->decided;
+    if (!joined) {
+        memcpy(effect->gone[0], over->msg_id, sizeof effect->gone[0]);
+    }
+    if (turned) {
+        vote->former = vote->decision;
+        vote->formerly = vote->decided;
+    }
+    vote->decision = ballot->stance;
+    vote->decided = ballot->spoken;
+}
+
 int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
                  w4_vote_effect *ret_effect) {
     w4_vote_effect effect = {.agent = ballot->agent};
     w4_vote *vote = w4_fact_vote_find(fact, &ballot->agent);
+    bool challenge = ballot->stance == W4_STANCE_CHALLENGE;
+    if (vote && !is_later(&ballot->spoken, challenge ? &vote->challenged : &vote->decided)) {
+        return W4_FACT_E_OLD;
+    }
     int r = vote ? 0 : add_voter(fact, ballot, trust, &effect, &vote);
     if (r != 0) {
         return r;
     }
-    bool challenge = ballot->stance == W4_STANCE_CHALLENGE;
-    w4_utterance *mine = challenge ? &vote->challenged : &vote->decided;
-    const w4_utterance *other = challenge ? &vote->decided : &vote->challenged;
-    if (ballot->spoken.at_us < mine->at_us) {
-        return W4_FACT_E_OLD;
-    }
-    if (!effect.joined) {
-        memcpy(effect.gone[0], mine->msg_id, sizeof effect.gone[0]);
-    }
-    *mine = ballot->spoken;
-    if (mine->at_us == other->at_us) {
-        mine->at_us++; /* the same millisecond: it came later, so it is later */
-    }
-    if (challenge) {
-        vote->doubt = ballot->doubt;
+    if (!challenge) {
+        decide(vote, ballot, effect.joined, &effect);
     } else {
-        vote->decision = ballot->stance;
+        if (!effect.joined) {
+            memcpy(effect.gone[0], vote->challenged.msg_id, sizeof effect.gone[0]);
+        }
+        vote->challenged = ballot->spoken;
+        vote->doubt = ballot->doubt;
     }
-    vote->node = ballot->node;
+    if (!w4_fingerprint_is_zero(&ballot->node)) {
+        vote->node = ballot->node;
+    }
     *ret_effect = effect;
     return 0;
+}
+
+bool w4_fact_vote_said(const w4_vote *vote, const char *msg_id) {
+    return (vote->decided.at_us != 0 && strcmp(vote->decided.msg_id, msg_id) == 0) ||
+           (vote->challenged.at_us != 0 && strcmp(vote->challenged.msg_id, msg_id) == 0) ||
+           (vote->formerly.at_us != 0 && strcmp(vote->formerly.msg_id, msg_id) == 0);
+}
+
+int w4_fact_settle(w4_fact *fact, const w4_settlement *settlement) {
+    w4_settlement *copy = NULL;
+    if (settlement) {
+        copy = malloc(sizeof *copy);
+        if (!copy) {
+            return -ENOMEM;
+        }
+        *copy = *settlement;
+    }
+    free(fact->settlement);
+    fact->settlement = copy;
+    return 0;
+}
+
+/* ---- the digest: in the order of the voters, which is the same everywhere */
+
+#define DIGEST_ROW (W4_FINGERPRINT_LEN + 2 * 36u)
+
+static int compare_rows(const void *a, const void *b) {
+    return memcmp(a, b, DIGEST_ROW);
+}
+
+static void copy_word(const w4_utterance *said, uint8_t ret_id[static 36]) {
+    if (said->at_us != 0 && !said->aside) {
+        memcpy(ret_id, said->msg_id, 36);
+    }
+}
+
+void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]) {
+    uint8_t rows[W4_FACT_VOTERS_MAX][DIGEST_ROW] = {{0}};
+    static const uint8_t silent[2 * 36] = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fact->vote_count && count < W4_FACT_VOTERS_MAX; i++) {
+        uint8_t *row = rows[count];
+        copy_word(&fact->votes[i].decided, row + W4_FINGERPRINT_LEN);
+        copy_word(&fact->votes[i].challenged, row + W4_FINGERPRINT_LEN + 36);
+        if (memcmp(row + W4_FINGERPRINT_LEN, silent, sizeof silent) != 0) {
+            memcpy(row, fact->votes[i].agent.bytes, W4_FINGERPRINT_LEN);
+            count++;
+        }
+    }
+    qsort(rows, count, sizeof rows[0], compare_rows);
+    uint8_t hash[W4_HASH_LEN];
+    w4_hash(w4_bytes_of(fact->proposal, sizeof fact->proposal),
+            w4_bytes_of(rows, (size_t)count * sizeof rows[0]), hash);
+    memcpy(ret_digest, hash, W4_FACT_DIGEST_LEN);
 }

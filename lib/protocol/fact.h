@@ -32,18 +32,34 @@ typedef struct w4_utterance {
     uint64_t taken_us; /* when it came here */
     char msg_id[37];
     w4_trust_state trust; /* of the speaker, when it came */
+    bool bound;           /* it names the proposal by its digest */
+    bool aside;           /* said to one agent: not for others to pass on */
 } w4_utterance;
 
 /* All that one key said about one fact: its latest decision and its latest challenge. */
 typedef struct w4_vote {
     w4_fingerprint agent;
-    w4_fingerprint node; /* where the agent lived when it last spoke */
+    w4_fingerprint node; /* where the agent lived when it last spoke; zero: not known here */
     char *agent_id;
     w4_stance decision; /* NONE, CONFIRM, REJECT */
+    w4_stance former;   /* the other one, which it was before; NONE */
     w4_utterance decided;
     w4_utterance challenged;
+    w4_utterance formerly; /* kept, so that who comes later can see how it went */
     w4_doubt doubt;
 } w4_vote;
+
+#define W4_SETTLED_BY_MAX 63u
+#define W4_SETTLED_REASON_MAX 127u
+
+/* An operator's order about one fact: what was said before it no longer speaks against the fact, or
+ * the fact is over, whatever was said. */
+typedef struct w4_settlement {
+    bool accepted; /* false: rejected */
+    uint64_t at_us;
+    char by[W4_SETTLED_BY_MAX + 1];
+    char reason[W4_SETTLED_REASON_MAX + 1];
+} w4_settlement;
 
 typedef struct w4_fact {
     char id[37]; /* msg_id of the proposal */
@@ -52,11 +68,15 @@ typedef struct w4_fact {
     char *agent_id;
     char *decision_id;
     uint8_t statement[32]; /* SHA-256 of its canonical text */
+    uint8_t proposal[32];  /* SHA-256 of what its proposer signed; zero: not kept */
     uint64_t proposed_us;  /* time stamp of the envelope */
     uint64_t taken_us, updated_us;
     uint64_t accepted_us;          /* for the first time; 0: never yet */
     w4_trust_state proposer_trust; /* when it was taken */
     w4_fact_state state;
+    bool aside;                /* it was proposed to one agent: not for others to pass on */
+    bool unsupported;          /* something it follows from, however far, was rejected or refuted */
+    w4_settlement *settlement; /* or NULL */
     char (*links)[37];
     uint32_t link_count;
     w4_vote *votes;
@@ -74,6 +94,15 @@ w4_fact *w4_fact_new(const char *id, const char *agent_id, const char *decision_
 w4_fact *w4_fact_free(w4_fact *fact);
 
 w4_vote *w4_fact_vote_find(const w4_fact *fact, const w4_fingerprint *agent);
+/* Is this very word of that vote known? */
+bool w4_fact_vote_said(const w4_vote *vote, const char *msg_id);
+/* Puts an operator's order in the place of an earlier one; NULL: takes it back. 0 or -ENOMEM. */
+int w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
+
+#define W4_FACT_DIGEST_LEN 16u
+/* What is known of it: its proposal, and what was said to all about it; the same on nodes that know
+ * the same. */
+void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]);
 
 /* What is said now. */
 typedef struct w4_ballot {
@@ -85,19 +114,21 @@ typedef struct w4_ballot {
 } w4_ballot;
 
 enum {
-    W4_FACT_E_OLD = 1, /* the agent has spoken later than this already: nothing changes */
-    W4_FACT_E_FULL,    /* too many voters, and none that may go */
+    W4_FACT_E_OLD =
+        1,          /* the agent has spoken later than this already, or said it: nothing changes */
+    W4_FACT_E_FULL, /* too many voters, and none that may go */
 };
 /* What recording a ballot did beside. */
 typedef struct w4_vote_effect {
     bool joined;          /* the voter had not spoken about this fact before */
     bool evicted;         /* another voter made room: agent */
     w4_fingerprint agent; /* whose words no longer stand */
-    char gone[2][37];     /* msg_ids of those words; "" where there are fewer */
+    char gone[3][37];     /* msg_ids of those words; "" where there are fewer */
 } w4_vote_effect;
 
-/* Records it: one decision and one challenge a key, the later one stands. Two of one key with the
- * same time stamp: the one that came later counts as later. When the voters are too many, one that
- * is not trusted makes room for one that is. 0 with *ret_effect, -ENOMEM, W4_FACT_E_*. */
+/* Records it: one decision and one challenge a key, the later one stands, in whatever order they
+ * come. Of two with the same time stamp the one with the higher msg_id stands, so that all nodes
+ * agree; a challenge stands beside a confirmation of the same time. When the voters are too many,
+ * one that is not trusted makes room for one that is. 0 with *ret_effect, -ENOMEM, W4_FACT_E_*. */
 int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
                  w4_vote_effect *ret_effect);

@@ -30,6 +30,12 @@ static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fing
     w4_json_member_string(w, name, text);
 }
 
+static void write_flag(w4_json_writer *w, const char *name, bool set) {
+    if (set) {
+        w4_json_member_bool(w, name, true);
+    }
+}
+
 static void write_utterance(w4_json_writer *w, const char *name, const w4_utterance *u) {
     if (u->at_us == 0) {
         return;
@@ -40,6 +46,8 @@ static void write_utterance(w4_json_writer *w, const char *name, const w4_uttera
     write_time(w, "taken", u->taken_us);
     w4_json_member_string(w, "msg_id", u->msg_id);
     w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, u->trust));
+    write_flag(w, "bound", u->bound);
+    write_flag(w, "aside", u->aside);
     w4_json_end_object(w);
 }
 
@@ -52,6 +60,21 @@ static void write_vote(w4_json_writer *w, const w4_vote *vote) {
     w4_json_member_string(w, "doubt", w4_doubt_name(vote->doubt));
     write_utterance(w, "decided", &vote->decided);
     write_utterance(w, "challenged", &vote->challenged);
+    if (vote->former != W4_STANCE_NONE) {
+        w4_json_member_string(w, "former", w4_stance_name(vote->former));
+        write_utterance(w, "formerly", &vote->formerly);
+    }
+    w4_json_end_object(w);
+}
+
+static void write_settlement(w4_json_writer *w, const w4_settlement *settled) {
+    w4_json_name(w, "settled");
+    w4_json_begin_object(w);
+    w4_json_member_string(
+        w, "verdict", w4_fact_state_name(settled->accepted ? W4_FACT_ACCEPTED : W4_FACT_REJECTED));
+    w4_json_member_string(w, "by", settled->by);
+    w4_json_member_string(w, "reason", settled->reason);
+    write_time(w, "at", settled->at_us);
     w4_json_end_object(w);
 }
 
@@ -67,6 +90,16 @@ static int write_fact(const w4_fact *fact, w4_buffer *out) {
     w4_fingerprint statement;
     memcpy(statement.bytes, fact->statement, sizeof statement.bytes);
     write_fingerprint(&w, "statement", &statement);
+    w4_fingerprint proposal;
+    memcpy(proposal.bytes, fact->proposal, sizeof proposal.bytes);
+    if (!w4_fingerprint_is_zero(&proposal)) {
+        write_fingerprint(&w, "proposal", &proposal);
+    }
+    write_flag(&w, "aside", fact->aside);
+    write_flag(&w, "unsupported", fact->unsupported);
+    if (fact->settlement) {
+        write_settlement(&w, fact->settlement);
+    }
     w4_json_member_string(&w, "trust", w4_trust_state_name(W4_TRUST_AGENT, fact->proposer_trust));
     write_time(&w, "proposed", fact->proposed_us);
     write_time(&w, "taken", fact->taken_us);
@@ -108,7 +141,7 @@ int w4_fact_store_remove(w4_store *store, w4_store_table table, const w4_fact *f
     }
     for (uint32_t i = 0; r == 0 && i < fact->vote_count; i++) {
         const w4_vote *vote = &fact->votes[i];
-        const w4_utterance *said[] = {&vote->decided, &vote->challenged};
+        const w4_utterance *said[] = {&vote->decided, &vote->challenged, &vote->formerly};
         for (size_t s = 0; r == 0 && s < sizeof said / sizeof said[0]; s++) {
             r = said[s]->at_us != 0 ? w4_evidence_remove(store, said[s]->msg_id, &vote->agent) : 0;
         }
@@ -140,6 +173,8 @@ static bool parse_trust(w4_json value, w4_trust_state *ret_state) {
 }
 
 static bool parse_utterance(w4_json value, w4_utterance *ret) {
+    ret->bound = w4_json_is_true(w4_json_get(value, "bound"));
+    ret->aside = w4_json_is_true(w4_json_get(value, "aside"));
     return !w4_json_exists(value) ||
            (parse_time(w4_json_get(value, "at"), &ret->at_us) &&
             parse_time(w4_json_get(value, "taken"), &ret->taken_us) &&
@@ -163,6 +198,13 @@ static char *copy_text(w4_json object, const char *name) {
     return w4_json_string_copy(w4_json_get(object, name), text, sizeof text) ? strdup(text) : NULL;
 }
 
+static bool parse_former(w4_json value, w4_vote *vote) {
+    w4_json former = w4_json_get(value, "former");
+    return !w4_json_exists(former) ||
+           (parse_stance(w4_json_string_raw(former), &vote->former) &&
+            parse_utterance(w4_json_get(value, "formerly"), &vote->formerly));
+}
+
 static bool parse_vote(w4_json value, w4_vote *ret_vote) {
     w4_vote vote = {0};
     bool good = parse_fingerprint(value, "agent", &vote.agent) &&
@@ -170,12 +212,38 @@ static bool parse_vote(w4_json value, w4_vote *ret_vote) {
                 parse_stance(w4_json_string_raw(w4_json_get(value, "decision")), &vote.decision) &&
                 w4_doubt_from_name(w4_json_string_raw(w4_json_get(value, "doubt")), &vote.doubt) &&
                 parse_utterance(w4_json_get(value, "decided"), &vote.decided) &&
-                parse_utterance(w4_json_get(value, "challenged"), &vote.challenged);
+                parse_utterance(w4_json_get(value, "challenged"), &vote.challenged) &&
+                parse_former(value, &vote);
     vote.agent_id = good ? copy_text(value, "agent_id") : NULL;
     if (vote.agent_id) {
         *ret_vote = vote;
     }
     return vote.agent_id != NULL;
+}
+
+/* What only some have. */
+static bool parse_optional(w4_json value, w4_fact *fact) {
+    fact->unsupported = w4_json_is_true(w4_json_get(value, "unsupported"));
+    fact->aside = w4_json_is_true(w4_json_get(value, "aside"));
+    w4_fingerprint proposal;
+    if (w4_json_exists(w4_json_get(value, "proposal"))) {
+        if (!parse_fingerprint(value, "proposal", &proposal)) {
+            return false;
+        }
+        memcpy(fact->proposal, proposal.bytes, sizeof fact->proposal);
+    }
+    w4_json order = w4_json_get(value, "settled");
+    if (!w4_json_exists(order)) {
+        return true;
+    }
+    w4_settlement settled = {
+        .accepted = w4_bytes_equal_text(w4_json_string_raw(w4_json_get(order, "verdict")),
+                                        w4_fact_state_name(W4_FACT_ACCEPTED))};
+    return parse_time(w4_json_get(order, "at"), &settled.at_us) &&
+           w4_json_string_copy(w4_json_get(order, "by"), settled.by, sizeof settled.by) &&
+           w4_json_string_copy(w4_json_get(order, "reason"), settled.reason,
+                               sizeof settled.reason) &&
+           w4_fact_settle(fact, &settled) == 0;
 }
 
 static bool parse_members(w4_json value, w4_fact *fact) {
@@ -200,7 +268,7 @@ static bool parse_members(w4_json value, w4_fact *fact) {
     if (good) {
         memcpy(fact->statement, statement.bytes, sizeof fact->statement);
     }
-    return good;
+    return good && parse_optional(value, fact);
 }
 
 static bool parse_lists(w4_json links, w4_json votes, w4_fact *fact) {

@@ -133,17 +133,6 @@ static void write_missing(w4_json_writer *w, const view *v) {
     w4_json_member_string(w, "missing", text);
 }
 
-/* Something it follows from was rejected or refuted. */
-static bool is_unsupported(const w4_fact *fact, const w4_acceptance *rule) {
-    for (uint32_t i = 0; i < fact->link_count; i++) {
-        const w4_fact *cause = w4_facts_find(rule->facts, fact->links[i]);
-        if (cause && (cause->state == W4_FACT_REJECTED || cause->state == W4_FACT_REFUTED)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void write_proposal(view *v, w4_json_writer *w) {
     const w4_fact *fact = v->fact;
     w4_json payload = payload_of(v, fact->id, &fact->proposer);
@@ -176,7 +165,7 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     write_time(w, "proposed_at", fact->proposed_us);
     write_time(w, "updated_at", fact->updated_us);
     w4_json_member_string(w, "node", node);
-    w4_json_member_bool(w, "unsupported", is_unsupported(fact, rule));
+    w4_json_member_bool(w, "unsupported", fact->unsupported);
     write_voices(&v, w, "confirmations", W4_STANCE_CONFIRM);
     write_voices(&v, w, "rejections", W4_STANCE_REJECT);
     write_voices(&v, w, "challenges", W4_STANCE_CHALLENGE);
@@ -245,6 +234,22 @@ static void name_voices(const w4_fact *fact, const w4_acceptance *rule, w4_stanc
     }
 }
 
+static bool look_at_support(const w4_fact *fact, const w4_acceptance *rule,
+                            const w4_judgement *tally, char why[static WHY_MAX]) {
+    (void)tally;
+    uint32_t steps = 0;
+    const w4_fact *fallen = w4_facts_unsupported_by(rule->facts, fact, &steps);
+    if (fallen) {
+        snprintf(why, WHY_MAX, "it follows, over %u %s, from %s, which was %s", steps,
+                 steps == 1 ? "step" : "steps", fallen->id, w4_fact_state_name(fallen->state));
+    } else {
+        snprintf(why, WHY_MAX, "%s",
+                 fact->unsupported ? "what it followed from was rejected, and is no longer known"
+                                   : "nothing it follows from was rejected or refuted");
+    }
+    return !fact->unsupported;
+}
+
 static bool look_at_confirmations(const w4_fact *fact, const w4_acceptance *rule,
                                   const w4_judgement *tally, char why[static WHY_MAX]) {
     snprintf(why, WHY_MAX, "%u of %u by trusted agents, not the proposer%s", tally->confirmations,
@@ -292,6 +297,7 @@ static const condition conditions[] = {
     {"challenges", look_at_challenges},
     {"rejections", look_at_rejections},
     {"ease", look_at_ease},
+    {"support", look_at_support},
 };
 
 void w4_fact_conditions_write(const w4_fact *fact, const w4_acceptance *rule, w4_json_writer *w) {

@@ -49,6 +49,7 @@ struct w4_facts {
     fact_set order;
     uint32_t states[W4_FACT_STATE_COUNT];
     uint32_t mark;
+    uint32_t steps; /* of walks, since they were asked for */
     struct w4_fact_list queue, changed;
 };
 
@@ -473,6 +474,7 @@ static bool leads_to(w4_facts *facts, const w4_fact *fact, const w4_fact *target
     stack[depth++] = fact;
     while (depth > 0) {
         const w4_fact *at = stack[--depth];
+        facts->steps += at->link_count;
         for (uint32_t i = 0; i < at->link_count; i++) {
             w4_fact *next = w4_facts_find(facts, at->links[i]);
             if (next == target) {
@@ -491,10 +493,14 @@ static bool leads_to(w4_facts *facts, const w4_fact *fact, const w4_fact *target
     return false;
 }
 
+static bool has_fallen(const w4_fact *fact) {
+    return fact->state == W4_FACT_REJECTED || fact->state == W4_FACT_REFUTED;
+}
+
 w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact) {
     for (uint32_t i = 0; i < fact->link_count; i++) {
         const w4_fact *link = w4_facts_find(facts, fact->links[i]);
-        if (link && (link->state == W4_FACT_REJECTED || link->state == W4_FACT_REFUTED)) {
+        if (link && has_fallen(link)) {
             return W4_MISSING_CAUSE_REJECTED;
         }
         if (!link && !w4_decisions_has(facts->decisions, fact->links[i])) {
@@ -502,6 +508,91 @@ w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact) {
         }
     }
     return leads_to(facts, fact, fact) ? W4_MISSING_CAUSE_CIRCLE : W4_MISSING_NOTHING;
+}
+
+/* ---- support */
+
+typedef struct support_walk { /* along causes, the nearest first, each once */
+    const w4_fact *queue[W4_FACT_CAUSES_WALK_MAX];
+    uint16_t steps[W4_FACT_CAUSES_WALK_MAX];
+    uint32_t head, tail;
+    bool gone; /* it met a cause that is not known here, or could not finish */
+} support_walk;
+
+/* Looks at the causes of one fact: the first that has fallen, else those that are marked (or all)
+ * are to be looked at next. */
+static const w4_fact *look_at_causes(w4_facts *facts, support_walk *walk, const w4_fact *fact,
+                                     uint16_t steps, bool marked_only) {
+    facts->steps += fact->link_count;
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (!link) {
+            walk->gone = walk->gone || !w4_decisions_has(facts->decisions, fact->links[i]);
+        } else if (has_fallen(link)) {
+            return link;
+        } else if (link->mark != facts->mark && (link->unsupported || !marked_only)) {
+            link->mark = facts->mark;
+            if (walk->tail == W4_FACT_CAUSES_WALK_MAX) {
+                walk->gone = true;
+                continue;
+            }
+            walk->steps[walk->tail] = steps;
+            walk->queue[walk->tail++] = link;
+        }
+    }
+    return NULL;
+}
+
+/* The nearest cause that has fallen, or NULL. */
+static const w4_fact *find_fallen(w4_facts *facts, const w4_fact *fact, bool marked_only,
+                                  uint32_t *ret_steps, bool *ret_gone) {
+    support_walk walk;
+    walk.head = walk.tail = 0;
+    walk.gone = false;
+    facts->mark++;
+    uint16_t steps = 1;
+    const w4_fact *fallen = look_at_causes(facts, &walk, fact, steps, marked_only);
+    while (!fallen && walk.head < walk.tail) {
+        steps = (uint16_t)(walk.steps[walk.head] + 1);
+        fallen = look_at_causes(facts, &walk, walk.queue[walk.head++], steps, marked_only);
+    }
+    *ret_steps = steps;
+    *ret_gone = walk.gone;
+    return fallen;
+}
+
+/* A mark comes from a cause that is marked or has fallen. It goes only when no way along marks
+ * leads to one that has fallen: two that follow from each other must not hold each other's up. */
+bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact) {
+    uint32_t steps;
+    bool gone;
+    if (fact->unsupported) {
+        return find_fallen(facts, fact, true, &steps, &gone) != NULL || gone;
+    }
+    facts->steps += fact->link_count;
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        const w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (link && (link->unsupported || has_fallen(link))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps) {
+    bool gone;
+    uint32_t steps;
+    const w4_fact *fallen = find_fallen(facts, fact, false, &steps, &gone);
+    if (fallen) {
+        *ret_steps = steps;
+    }
+    return fallen;
+}
+
+uint32_t w4_facts_take_steps(w4_facts *facts) {
+    uint32_t steps = facts->steps;
+    facts->steps = 0;
+    return steps;
 }
 
 static bool is_trusted(const w4_trust_book *trust, const w4_fact *fact) {
@@ -518,8 +609,8 @@ bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact,
             first = false;
             continue;
         }
-        bool gone = other->state == W4_FACT_REJECTED || other->state == W4_FACT_REFUTED;
-        if (gone || memcmp(other->statement, fact->statement, sizeof fact->statement) == 0) {
+        if (has_fallen(other) ||
+            memcmp(other->statement, fact->statement, sizeof fact->statement) == 0) {
             continue;
         }
         if (other->accepted_us != 0) {

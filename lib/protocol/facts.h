@@ -65,6 +65,14 @@ w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact);
 /* No other fact holds its decision_id with another statement. One that was accepted holds it; else
  * the one that came first, but nobody who is not trusted holds it against one who is. */
 bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_trust_book *trust);
+/* Does it follow, over however many causes, from something that was rejected or refuted? A cause
+ * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes
+ * are, or all that are not will be asked about again. */
+bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact);
+/* The nearest such cause, and how many steps away it is. NULL: none is known here. */
+const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps);
+/* Causes looked at since this was asked last: what judging has cost. */
+uint32_t w4_facts_take_steps(w4_facts *facts);
 /* A fact of that very key that binds decision_id to another statement: equivocation. */
 const w4_fact *w4_facts_equivocation(const w4_facts *facts, const w4_fingerprint *proposer,
                                      const char *decision_id, const uint8_t statement[static 32]);

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROUNDS_PER_FACT 8u /* judgements of one settling, for each fact there is */
-#define ROUNDS_LEAST 1024u
-#define NAME_MAX 256u /* decision_id with the NUL */
+#define JUDGED_PER_TURN 4096u     /* facts; the others in the next turn */
+#define STEPS_PER_TURN (1u << 17) /* causes that are looked at for it */
+#define NAME_MAX 256u             /* decision_id with the NUL */
 #define UNKNOWN_FACT "/payload: the msg_id of something that is known here"
 
 struct w4_acceptance w4_knowledge_rule(const w4_protocol *p) {
@@ -120,8 +120,10 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     }
     fact->proposer_trust = w4_router_trust_of(p, &fact->proposer);
     fact->proposed_us = e->timestamp_us;
+    fact->aside = !e->broadcast;
     fact->taken_us = fact->updated_us = in->wall_us;
     hash_statement(e->payload, fact->statement);
+    w4_hash(e->signed_head, e->signed_tail, fact->proposal);
     *ret_fact = fact;
     return 0;
 }
@@ -188,6 +190,7 @@ void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance s
                               .stance = stance,
                               .spoken = {.at_us = e->timestamp_us,
                                          .taken_us = in->wall_us,
+                                         .aside = !e->broadcast,
                                          .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
     memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
     const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
@@ -263,7 +266,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
         w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
         return 0;
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof effect.gone / sizeof effect.gone[0]; i++) {
         if (effect.gone[i][0] != '\0') {
             w4_evidence_remove(p->store, effect.gone[i], &effect.agent);
         }
@@ -349,14 +352,26 @@ static int apply_consequence(w4_protocol *p, const w4_fact *fact, const w4_judge
     return 0;
 }
 
+/* Whatever follows from it, by however many steps, is looked at in its turn. */
+static void mark_support(w4_protocol *p, w4_fact *fact, uint64_t wall_us) {
+    bool unsupported = w4_facts_lacks_support(p->facts, fact);
+    if (unsupported != fact->unsupported) {
+        fact->unsupported = unsupported;
+        fact->updated_us = wall_us;
+        w4_facts_changed(p->facts, fact);
+        w4_facts_queue_effects(p->facts, fact->id);
+    }
+}
+
 static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
     w4_acceptance rule = w4_knowledge_rule(p);
     w4_judgement j = w4_fact_judge(fact, &rule);
+    uint64_t wall_us = w4_router_wall(p, now_us);
+    mark_support(p, fact, wall_us);
     if (j.state == fact->state) {
         return 0;
     }
     bool again = j.state == W4_FACT_ACCEPTED && fact->accepted_us != 0;
-    uint64_t wall_us = w4_router_wall(p, now_us);
     w4_facts_set_state(p->facts, fact, j.state);
     fact->updated_us = wall_us;
     if (j.state == W4_FACT_ACCEPTED && fact->accepted_us == 0) {
@@ -374,11 +389,13 @@ static int judge_queued(w4_protocol *p, uint64_t now_us) {
         w4_facts_queue_state(p->facts, W4_FACT_PENDING);
     }
     p->was_overloaded = overloaded;
-    size_t rounds = w4_facts_count(p->facts) * ROUNDS_PER_FACT + ROUNDS_LEAST;
+    uint32_t rounds = JUDGED_PER_TURN, steps = 0;
     int r = 0;
     w4_fact *fact;
-    while (r == 0 && rounds-- > 0 && (fact = w4_facts_next_queued(p->facts)) != NULL) {
+    while (r == 0 && rounds-- > 0 && steps < STEPS_PER_TURN &&
+           (fact = w4_facts_next_queued(p->facts)) != NULL) {
         r = judge(p, fact, now_us);
+        steps += w4_facts_take_steps(p->facts);
     }
     if (w4_facts_any_queued(p->facts)) { /* too many for one go */
         w4_router_wake(p, now_us);

@@ -112,7 +112,7 @@ static const w4_schema_row fact_rows[] = {
     RPC_ANY("context", O_, "the proposer's"),
     RPC_TEXT("decision_id", O_, W4_RPC_TEXT_MAX, "of its dmp_trace"),
     RPC_ARRAY("causal_links", O_, 1024, &w4_item_uuid, "what it follows from"),
-    RPC_BOOL("unsupported", O_, "something it follows from was refuted"),
+    RPC_BOOL("unsupported", O_, "something it follows from, over any number of steps, was rejected or refuted"),
     RPC_OBJECT("proposer", R_, &proposer, "who proposed it"),
     RPC_TIME("proposed_at", R_, "time stamp of the proposal"),
     RPC_TIME("updated_at", R_, "when its state or its voices last changed here"),
