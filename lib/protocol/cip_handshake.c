@@ -505,7 +505,7 @@ static bool answers_greeting(const w4_pair *pair, w4_json payload) {
     return false;
 }
 
-bool w4_cip_handshake_awaits(w4_protocol *p, const w4_inbound *in) {
+bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     if (e->broadcast || e->type != W4_TYPE_CIP_STATE_UPDATE) {
         return false;

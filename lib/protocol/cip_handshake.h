@@ -94,7 +94,7 @@ bool w4_cip_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
                               const w4_fingerprint *node);
 
 /* Is it step (3) of a handshake that was answered here? Then it passes the gate of trust. */
-bool w4_cip_handshake_awaits(w4_protocol *p, const w4_inbound *in);
+bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in);
 /* A HELLO, STATE_UPDATE or INTENT on its way in, or out of a local agent's own hand. Sets
  * in->consumed when it is nothing for the agent. 0, 1 with in->fault, or a fatal error. */
 int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in);

@@ -113,8 +113,9 @@ static uint32_t count_deferred(const w4_claims *claims, const w4_fingerprint *se
 }
 
 /* A share for each sender, and the oldest that is settled goes first. */
-static int make_room(w4_protocol *p, w4_claims *claims, w4_inbound *in, bool trusted) {
+static int look_room(const w4_protocol *p, const w4_claims *claims, w4_inbound *in) {
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    bool trusted = w4_router_trust_of(p, sender) == W4_TRUST_TRUSTED;
     bool known = trusted || in->agent != NULL;
     uint32_t share = known ? W4_FACT_PENDING_PER_AGENT : W4_FACT_PENDING_PER_STRANGER;
     if (w4_facts_open_of(claims->book, sender) >= share ||
@@ -122,9 +123,18 @@ static int make_room(w4_protocol *p, w4_claims *claims, w4_inbound *in, bool tru
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/sender",
                                  "fewer claims that are not settled");
     }
+    return w4_facts_count(claims->book) < p->config.lip.claims_max ||
+                   w4_facts_expendable(claims->book, p->trust, trusted)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
+                                   "room for another claim that is not settled");
+}
+
+static int make_room(w4_protocol *p, w4_claims *claims, w4_inbound *in) {
+    bool trusted = w4_router_trust_of(p, &in->envelope.sender.fingerprint) == W4_TRUST_TRUSTED;
     while (w4_facts_count(claims->book) >= p->config.lip.claims_max) {
         w4_fact *claim = w4_facts_expendable(claims->book, p->trust, trusted);
-        if (!claim) {
+        if (!claim) { /* the bound was lowered meanwhile, so that one was not enough */
             return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                      "room for another claim that is not settled");
         }
@@ -162,8 +172,14 @@ static bool key_of(const w4_inbound *in, char ret_key[static W4_SOURCE_KEY_MAX +
     return w4_source_key(w4_json_string_raw(w4_json_get(in->envelope.source, "uri")), ret_key);
 }
 
-int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
-    w4_claims *claims = w4_lip_claims(p);
+/* Of one who is not trusted nobody gets it yet. */
+static bool must_wait(const w4_protocol *p, const w4_inbound *in) {
+    return in->origin == W4_ORIGIN_NODE &&
+           w4_router_trust_of(p, &in->envelope.sender.fingerprint) != W4_TRUST_TRUSTED;
+}
+
+int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in) {
+    const w4_claims *claims = w4_lip_claims(p);
     const w4_envelope *e = &in->envelope;
     char key[W4_SOURCE_KEY_MAX + 1];
     if (!key_of(in, key)) {
@@ -174,9 +190,20 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/msg_id",
                                  "one that nothing else has");
     }
-    bool trusted = w4_router_trust_of(p, &e->sender.fingerprint) == W4_TRUST_TRUSTED;
-    bool deferred = !trusted && in->origin == W4_ORIGIN_NODE;
-    int r = make_room(p, claims, in, trusted);
+    int r = look_room(p, claims, in);
+    if (r == 0 && must_wait(p, in)) {
+        in->held = true;
+        in->held_why = "its sender is not trusted here: agents get it when that has changed";
+    }
+    return r;
+}
+
+int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
+    w4_claims *claims = w4_lip_claims(p);
+    const w4_envelope *e = &in->envelope;
+    char key[W4_SOURCE_KEY_MAX + 1] = "";
+    (void)key_of(in, key); /* it is one, says the look */
+    int r = make_room(p, claims, in);
     if (r != 0) {
         return r;
     }
@@ -185,7 +212,7 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_store_failed(in, r);
     }
     w4_fact *claim;
-    r = make_claim(p, in, key, deferred, &claim);
+    r = make_claim(p, in, key, in->held, &claim);
     r = r == 0 ? w4_facts_add(claims->book, claim) : r;
     if (r != 0) {
         return r;
@@ -193,7 +220,6 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
     w4_facts_changed(claims->book, claim);
     w4_early_votes_fact_came(&p->early, claim->id);
     in->took_effect = in->stored = true;
-    in->held = deferred;
     return 0;
 }
 
@@ -233,14 +259,28 @@ static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance s
     return r;
 }
 
-int w4_claims_vote(w4_protocol *p, w4_inbound *in) {
+static w4_fact *find_voted(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
+    w4_json name = w4_json_get(in->envelope.payload, "claim_ref");
+    if (!w4_json_string_copy(name, ret_id, 37) || strlen(ret_id) != 36) {
+        ret_id[0] = '\0';
+        return NULL;
+    }
+    return w4_facts_find(w4_lip_claims(p)->book, ret_id);
+}
+
+int w4_claims_look_vote(const w4_protocol *p, w4_inbound *in) {
     char id[37];
-    if (!w4_json_string_copy(w4_json_get(in->envelope.payload, "claim_ref"), id, sizeof id) ||
-        strlen(id) != sizeof id - 1) {
+    const w4_fact *claim = find_voted(p, in, id);
+    if (id[0] == '\0') {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/claim_ref",
                                  "the msg_id of a LIP_EVIDENCE");
     }
-    w4_fact *claim = w4_facts_find(w4_claims_book(w4_lip_claims(p)), id);
+    return claim ? 0 : w4_knowledge_look_early(in, "/payload/claim_ref");
+}
+
+int w4_claims_vote(w4_protocol *p, w4_inbound *in) {
+    char id[37];
+    w4_fact *claim = find_voted(p, in, id);
     if (!claim) {
         return w4_knowledge_keep_early(p, in, "/payload/claim_ref", id);
     }

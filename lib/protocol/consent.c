@@ -301,10 +301,14 @@ static int replace(w4_humans *humans, w4_human *human, const w4_envelope *envelo
     return 0;
 }
 
+static w4_json state_of(const w4_envelope *envelope) {
+    return envelope->type == W4_TYPE_HCP_STATE_UPDATE ? envelope->payload
+                                                      : w4_json_get(envelope->state, "human");
+}
+
 int w4_humans_take(w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
                    w4_human **ret_human, w4_consent *ret_before) {
-    bool update = envelope->type == W4_TYPE_HCP_STATE_UPDATE;
-    w4_json state = update ? envelope->payload : w4_json_get(envelope->state, "human");
+    w4_json state = state_of(envelope);
     entry *e;
     int r = get(humans, &envelope->sender.fingerprint, &e);
     if (r != 0) {
@@ -369,4 +373,32 @@ bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
     }
     w4_json_document_deinit(&doc);
     return found;
+}
+
+bool w4_humans_foresee(const w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
+                       w4_human *ret_human) {
+    const entry *e = find(humans, &envelope->sender.fingerprint);
+    w4_human said = {.fingerprint = envelope->sender.fingerprint};
+    if (e) {
+        said = e->human;
+    }
+    said.said_us = envelope->timestamp_us;
+    said.taken_us = wall_us;
+    bool good = read_state(state_of(envelope), &said);
+    if (good && (!e || is_later(&e->human, &said))) {
+        w4_bytes scope = w4_json_text(w4_json_get(envelope->payload, "consent_scope"));
+        memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
+        memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);
+        if (envelope->type == W4_TYPE_HCP_HELLO) {
+            bool fits = scope.len <= W4_HUMAN_SCOPE_BYTES_MAX;
+            said.scope = (w4_buffer){.data = fits ? (uint8_t *)(uintptr_t)scope.data : NULL,
+                                     .len = fits ? scope.len : 0};
+        }
+        *ret_human = said;
+        return true;
+    }
+    if (e) {
+        *ret_human = e->human;
+    }
+    return e != NULL;
 }

@@ -65,6 +65,10 @@ size_t w4_humans_count(const w4_humans *humans);
  * envelope does not fit the schema of HCP. */
 int w4_humans_take(w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
                    w4_human **ret_human, w4_consent *ret_before);
+/* What would be known of its sender then, changing nothing; its scope is borrowed, also from the
+ * envelope. False: nothing. */
+bool w4_humans_foresee(const w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
+                       w4_human *ret_human);
 int w4_humans_save(w4_humans *humans, const w4_human *human);
 
 /* Is what they said of pressure, clarity and affect still good? */

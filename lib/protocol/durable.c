@@ -35,7 +35,7 @@ w4_refusal w4_durable_check_fresh(const w4_protocol *p, const w4_inbound *in) {
                                                                               : W4_REFUSAL_NONE;
 }
 
-int w4_durable_check_new(w4_protocol *p, w4_inbound *in) {
+int w4_durable_check_new(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     bool posted = in->origin == W4_ORIGIN_SUBMIT &&
                   w4_posts_has(&p->posts, &e->sender.fingerprint, e->msg_id);
@@ -50,7 +50,7 @@ int w4_durable_check_new(w4_protocol *p, w4_inbound *in) {
                                               : "later than those of what came before");
 }
 
-int w4_durable_check_room(w4_protocol *p, w4_inbound *in) {
+int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     const w4_fingerprint *receiver = &e->receiver.fingerprint, *sender = &e->sender.fingerprint;
     const char *full = NULL;
@@ -66,6 +66,15 @@ int w4_durable_check_room(w4_protocol *p, w4_inbound *in) {
         full = w4_posts_full(&p->posts, &p->config.durable, sender, receiver, e->text.len);
     }
     return full ? w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/receiver", full) : 0;
+}
+
+void w4_durable_make_room(w4_protocol *p, const w4_inbound *in) {
+    const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    if (is_ours(p, receiver)) {
+        bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
+        w4_taken_make_room(&p->taken, receiver, sender, trusted, oldest_taken(p, in->wall_us));
+    }
 }
 
 /* From now on it is a repeat. 0, 1 with in->fault, or fatal. */

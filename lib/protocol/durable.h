@@ -29,9 +29,10 @@ w4_durable_verdict w4_durable_verdict_of(w4_refusal code);
  * before); to whom it can be brought; with room for it. Those that return int: 0, or 1 with
  * in->fault. */
 w4_refusal w4_durable_check_fresh(const w4_protocol *p, const w4_inbound *in);
-int w4_durable_check_new(w4_protocol *p, w4_inbound *in);
+int w4_durable_check_new(const w4_protocol *p, w4_inbound *in);
 w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in, const char **ret_why);
-int w4_durable_check_room(w4_protocol *p, w4_inbound *in);
+int w4_durable_look_room(const w4_protocol *p, w4_inbound *in);
+void w4_durable_make_room(w4_protocol *p, const w4_inbound *in);
 /* Delivery: to an agent of this node, attached or not, else to its own node. 0, 1 with in->fault,
  * or a fatal error. */
 int w4_durable_route(w4_protocol *p, w4_inbound *in);

@@ -3,6 +3,7 @@
  * under pressure is spared here, where the state is known best. */
 #include "protocol/hcp.h"
 
+#include "base/text.h"
 #include "envelope/schema.h"
 #include "protocol/consent.h"
 #include "protocol/deferral.h"
@@ -10,6 +11,7 @@
 #include "protocol/rapport.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
+#include "protocol/words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,12 +38,26 @@ typedef struct meeting {
     const w4_rapport *rapport;                       /* or NULL */
 } meeting;
 
+/* What is foreseen of the sender by the gate `state`, where nothing is to happen. */
+typedef struct preview {
+    bool known;
+    w4_human human;
+} preview;
+
+static const w4_human *sender_of(const w4_protocol *p, const w4_inbound *in) {
+    const preview *seen = in->preview;
+    if (seen) {
+        return seen->known ? &seen->human : NULL;
+    }
+    return w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+}
+
 static meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
                           const w4_fingerprint *receiver) {
     const hcp *h = hcp_of(p);
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     return (meeting){
-        .sender = w4_humans_find(h->humans, sender),
+        .sender = sender_of(p, in),
         .receiver = receiver ? w4_humans_find(h->humans, receiver) : NULL,
         .sender_key = sender,
         .receiver_key = receiver,
@@ -145,7 +161,7 @@ static int (*const checks[])(const meeting *m, w4_inbound *in) = {
     check_check_in,
 };
 
-static int check_meeting(w4_protocol *p, w4_inbound *in, const w4_fingerprint *receiver) {
+static int check_meeting(const w4_protocol *p, w4_inbound *in, const w4_fingerprint *receiver) {
     meeting m = meeting_of(p, in, receiver);
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         int r = checks[i](&m, in);
@@ -239,7 +255,16 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 /* ---- gates */
 
 /* What the sender says of themselves counts before it is judged by. */
-static int gate_state(w4_protocol *p, w4_inbound *in) {
+static int look_state(const w4_protocol *p, w4_inbound *in) {
+    preview *seen = in->preview;
+    if (seen) {
+        seen->known =
+            w4_humans_foresee(hcp_of(p)->humans, &in->envelope, in->wall_us, &seen->human);
+    }
+    return 0;
+}
+
+static int act_state(w4_protocol *p, w4_inbound *in) {
     hcp *h = hcp_of(p);
     w4_human *human;
     w4_consent before;
@@ -254,35 +279,122 @@ static int gate_state(w4_protocol *p, w4_inbound *in) {
     return take_consent(p, in, human, before);
 }
 
-static int run_check(w4_protocol *p, w4_inbound *in, size_t check) {
+static int run_check(const w4_protocol *p, w4_inbound *in, size_t check) {
     meeting m =
         meeting_of(p, in, in->envelope.broadcast ? NULL : &in->envelope.receiver.fingerprint);
     return checks[check](&m, in);
 }
 
-static int gate_consent(w4_protocol *p, w4_inbound *in) {
+static int look_consent(const w4_protocol *p, w4_inbound *in) {
     return run_check(p, in, 0);
 }
 
-static int gate_scope(w4_protocol *p, w4_inbound *in) {
+static int look_scope(const w4_protocol *p, w4_inbound *in) {
     return run_check(p, in, 1);
 }
 
-static int gate_rationale(w4_protocol *p, w4_inbound *in) {
+static int look_rationale(const w4_protocol *p, w4_inbound *in) {
     return run_check(p, in, 2);
 }
 
-static int gate_check_in(w4_protocol *p, w4_inbound *in) {
+static int look_check_in(const w4_protocol *p, w4_inbound *in) {
     return run_check(p, in, 3);
+}
+
+/* ---- in words */
+
+static void tell_human(const w4_human *human, const w4_inbound *in, w4_words *words) {
+    if (!human) {
+        w4_words_say(words, "has not greeted with HCP_HELLO, so nothing is known of their consent");
+        return;
+    }
+    w4_words_say(words, "said consent %s", w4_consent_name(human->consent));
+    if (human->consent == W4_CONSENT_LIMITED) {
+        w4_words_say(words, " to %.*s", human->scope.len > 200 ? 200 : (int)human->scope.len,
+                     human->scope.data ? (const char *)human->scope.data : "no topic");
+    }
+    if (human->said_us < in->wall_us) {
+        w4_words_say(words, ", ");
+        w4_words_span(words, in->wall_us - human->said_us);
+        w4_words_say(words, " ago");
+    }
+}
+
+static void tell_state(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_human *human = sender_of(p, in);
+    if (human) {
+        w4_words_who(words, in->envelope.sender.agent_id, &in->envelope.sender.fingerprint);
+        w4_words_say(words, " says of themselves: consent %s, pressure %u, clarity %u, affect %s",
+                     w4_consent_name(human->consent), human->pressure, human->clarity,
+                     w4_names_affect[human->affect]);
+    }
+}
+
+static void tell_consents(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    if (is_greeting(in)) {
+        w4_words_say(words, "a greeting asks for nobody's consent");
+        return;
+    }
+    w4_words_who(words, e->sender.agent_id, &e->sender.fingerprint);
+    w4_words_say(words, " ");
+    tell_human(m.sender, in, words);
+    w4_words_say(words, "; ");
+    if (e->broadcast) {
+        w4_words_say(words, "it is for everybody, and each one's consent is asked where they are");
+        return;
+    }
+    w4_words_who(words, e->receiver.agent_id, &e->receiver.fingerprint);
+    w4_words_say(words, " ");
+    tell_human(m.receiver, in, words);
+}
+
+static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    bool limits = (m.sender && m.sender->consent == W4_CONSENT_LIMITED) ||
+                  (m.receiver && m.receiver->consent == W4_CONSENT_LIMITED);
+    if (is_word_of_state(in) || !limits) {
+        w4_words_say(words, "%s",
+                     is_word_of_state(in) ? "greetings and states have no topic"
+                                          : "neither human has limited their consent");
+        return;
+    }
+    char topic[W4_NAME_BYTES_MAX + 1] = "";
+    char shown[W4_NAME_BYTES_MAX + 1] = "";
+    if (e->type == W4_TYPE_HCP_INTENT) {
+        (void)w4_json_string_copy(w4_json_get(e->payload, "topic"), topic, sizeof topic);
+    } else if (m.rapport) {
+        memcpy(topic, m.rapport->topic, sizeof topic);
+    }
+    w4_text_escape_cut(shown, sizeof shown, w4_bytes_from_text(topic));
+    w4_words_say(words, "consent is limited to %.*s; ",
+                 m.receiver && m.receiver->scope.len < 200 ? (int)m.receiver->scope.len : 0,
+                 m.receiver && m.receiver->scope.data ? (const char *)m.receiver->scope.data : "");
+    w4_words_say(words, "%s%s", topic[0] ? "they talk about " : "no HCP_INTENT has said what about",
+                 shown);
+}
+
+static void tell_check_in(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    bool tense = (m.sender && w4_human_is_tense(m.sender, in->wall_us)) ||
+                 (m.receiver && w4_human_is_tense(m.receiver, in->wall_us));
+    w4_words_say(words, "%s",
+                 !presses_for_decision(in) ? "it presses for no decision"
+                 : !tense                  ? "nobody of the two is tense or anxious now"
+                                           : "one of the two is tense or anxious now, and it "
+                                             "presses for a decision");
 }
 
 /* clang-format off */
 static const w4_gate gates[] = {
-    {"state",     gate_state,     "internal backpressure",            "what the human says of themselves is kept first"},
-    {"consent",   gate_consent,   "consent_required consent_revoked", "both humans consent"},
-    {"scope",     gate_scope,     "out_of_scope",                     "limited consent covers the topic"},
-    {"rationale", gate_rationale, "missing_rationale",                "a decision says why, and what else could be done"},
-    {"check_in",  gate_check_in,  "check_in_required",                "who is tense or anxious was asked, and answered"},
+    {"state",     look_state,     act_state, NULL, tell_state,    "internal backpressure",            "what the human says of themselves is kept first", false},
+    {"consent",   look_consent,   NULL,      NULL, tell_consents, "consent_required consent_revoked", "both humans consent", false},
+    {"scope",     look_scope,     NULL,      NULL, tell_scope,    "out_of_scope",                     "limited consent covers the topic", false},
+    {"rationale", look_rationale, NULL,      NULL, NULL,          "missing_rationale",                "a decision says why, and what else could be done", true},
+    {"check_in",  look_check_in,  NULL,      NULL, tell_check_in, "check_in_required",                "who is tense or anxious was asked, and answered", false},
 };
 /* clang-format on */
 
@@ -385,6 +497,11 @@ static bool is_strained(const w4_protocol *p, const w4_fingerprint *who, uint64_
     return human && w4_human_is_strained(human, wall_us);
 }
 
+static bool sender_is_strained(const w4_protocol *p, const w4_inbound *in) {
+    const w4_human *human = sender_of(p, in);
+    return human && w4_human_is_strained(human, in->wall_us);
+}
+
 static bool is_urgent(const w4_inbound *in) {
     return in->envelope.type == W4_TYPE_HCP_INTENT &&
            w4_json_string_equal(w4_json_get(in->envelope.payload, "priority"), "high");
@@ -392,8 +509,7 @@ static bool is_urgent(const w4_inbound *in) {
 
 static bool must_wait(const w4_protocol *p, const w4_inbound *in, const w4_fingerprint *receiver) {
     return !is_word_of_state(in) &&
-           (is_strained(p, &in->envelope.sender.fingerprint, in->wall_us) ||
-            is_strained(p, receiver, in->wall_us));
+           (sender_is_strained(p, in) || is_strained(p, receiver, in->wall_us));
 }
 
 /* What the sender should know, though its message was taken. */
@@ -403,7 +519,7 @@ static w4_refusal notice(const w4_protocol *p, const w4_inbound *in) {
     return waits ? W4_REFUSAL_DEFERRED_PRESSURE : W4_REFUSAL_NONE;
 }
 
-static int defer(w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
+static int defer(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     hcp *h = hcp_of(p);
     w4_deferred draft = {.envelope = in->blob,
                          .sender = in->envelope.sender.fingerprint,
@@ -418,11 +534,11 @@ static int defer(w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
                                  "fewer messages that wait for this human");
     }
     w4_router_wake(p, w4_deferrals_deadline(&h->deferrals));
-    return r != 0 ? r : W4_MEETS_LATER;
+    return r;
 }
 
 /* On the doorstep of one agent: also for what was meant for all. */
-static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
+static int meets(const w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
     int r = check_meeting(p, in, &agent->fingerprint);
     if (r == 1 && in->envelope.broadcast) {
         return W4_MEETS_NOT;
@@ -431,10 +547,12 @@ static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
         return r;
     }
     in->paced = true;
-    if (in->durable) { /* it waits where it is kept */
-        return is_urgent(in) ? 0 : W4_MEETS_LATER;
+    if (is_urgent(in)) {
+        return 0;
     }
-    return is_urgent(in) ? 0 : defer(p, in, agent);
+    in->held_why = "its human, or the one who writes, is under pressure or unclear: it waits until "
+                   "that eases, or goes out one at a time";
+    return W4_MEETS_LATER;
 }
 
 /* One that waited goes: judged once more, by what is known now. Takes it out of the queue. */
@@ -557,13 +675,13 @@ uint32_t w4_hcp_waiting(const w4_protocol *p, const w4_fingerprint *human) {
 
 /* clang-format off */
 static const w4_type_rule rules[] = {
-/*   type                         sender at least      flags                 takes effect by */
-    {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  NULL,          NULL},
-    {W4_TYPE_HCP_INTENT,          W4_TRUST_UNTRUSTED,  0,                    take_talk,     NULL},
-    {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    take_talk,     NULL},
-    {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL,          NULL},
-    {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    take_feedback, NULL},
-    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  take_update,   NULL},
+/*   type                         sender at least      flags                 may it  takes effect by  blame admits  what it does */
+    {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  NULL, NULL,          NULL, NULL, "the human is known here from then on, with what they consent to"},
+    {W4_TYPE_HCP_INTENT,          W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "its topic is what both talk about from then on"},
+    {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "the constraint check_in asks the other one how they are"},
+    {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "nothing here; it is for the other human"},
+    {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    NULL, take_feedback, NULL, NULL, "it answers a check-in, and counts for or against the relation"},
+    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  NULL, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
 };
 /* clang-format on */
 
@@ -576,8 +694,10 @@ const w4_family_rules w4_hcp_rules = {
     .rule_count = sizeof rules / sizeof rules[0],
     .gates = gates,
     .gate_count = sizeof gates / sizeof gates[0],
+    .preview_size = sizeof(preview),
     .in_order_of_time = true,
     .meets = meets,
+    .keep = defer,
     .notice = notice,
     .open = open_state,
     .close = close_state,

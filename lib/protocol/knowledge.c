@@ -33,24 +33,33 @@ static void hash_statement(w4_json payload, uint8_t ret_hash[static W4_HASH_LEN]
     w4_hash(w4_json_text(statement), w4_bytes_of(NULL, 0), ret_hash);
 }
 
+static bool is_repeat(const w4_protocol *p, const w4_inbound *in) {
+    const w4_fact *known = in->durable ? w4_facts_find(p->facts, in->envelope.msg_id) : NULL;
+    return known && w4_fingerprint_equal(&known->proposer, &in->envelope.sender.fingerprint);
+}
+
 /* Two statements under one decision_id, both signed by one key. An agent whose key is here is kept
  * from saying it; anybody else has said it. */
-static int refuse_equivocation(w4_protocol *p, w4_inbound *in) {
+static int refuse_equivocation(w4_inbound *in) {
+    const char *wanted = in->origin == W4_ORIGIN_HOSTED
+                             ? "one that this agent has not bound to another statement"
+                             : "one that its sender has not bound to another statement";
+    return w4_inbound_refuse(
+        in, in->origin == W4_ORIGIN_HOSTED ? W4_REFUSAL_BAD_ENVELOPE : W4_REFUSAL_BLACKLISTED,
+        "/payload/dmp_trace/decision_id", wanted);
+}
+
+int w4_knowledge_blame(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    if (in->origin == W4_ORIGIN_HOSTED) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
-                                 "one that this agent has not bound to another statement");
-    }
     w4_trust_blame blame;
-    int r = 0;
-    if (w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, W4_TRUST_AGENT, &e->sender.fingerprint,
-                            NULL, &blame)) {
-        r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                            "one decision_id for two statements", e->msg_id, in->now_us);
+    if (in->fault.code != W4_REFUSAL_BLACKLISTED ||
+        !w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, W4_TRUST_AGENT, &e->sender.fingerprint,
+                             NULL, &blame)) {
+        return 0;
     }
-    return r < 0 ? r
-                 : w4_inbound_refuse(in, W4_REFUSAL_BLACKLISTED, "/payload/dmp_trace/decision_id",
-                                     "one that its sender has not bound to another statement");
+    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+                            "one decision_id for two statements", e->msg_id, in->now_us);
+    return r < 0 ? r : 0;
 }
 
 static int remove_fact(w4_protocol *p, w4_fact *fact) {
@@ -59,8 +68,8 @@ static int remove_fact(w4_protocol *p, w4_fact *fact) {
     return r < 0 ? r : 0;
 }
 
-/* Room in the book, and a share of it that no key can pass. */
-static int make_room(w4_protocol *p, w4_inbound *in, const char *decision_id) {
+/* A share of the book that no key can pass, and room in it. */
+static int look_room(const w4_protocol *p, w4_inbound *in, const char *decision_id) {
     const w4_fingerprint *proposer = &in->envelope.sender.fingerprint;
     bool trusted = w4_router_trust_of(p, proposer) == W4_TRUST_TRUSTED;
     bool known = trusted || in->agent != NULL; /* an agent of this node is its operator's own */
@@ -73,9 +82,18 @@ static int make_room(w4_protocol *p, w4_inbound *in, const char *decision_id) {
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/payload/dmp_trace/decision_id",
                                  "one under which fewer facts were proposed");
     }
+    return w4_facts_count(p->facts) < p->config.facts_max ||
+                   w4_facts_expendable(p->facts, p->trust, trusted)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
+                                   "room for another fact that is not settled");
+}
+
+static int make_room(w4_protocol *p, w4_inbound *in) {
+    bool trusted = w4_router_trust_of(p, &in->envelope.sender.fingerprint) == W4_TRUST_TRUSTED;
     while (w4_facts_count(p->facts) >= p->config.facts_max) {
         w4_fact *fact = w4_facts_expendable(p->facts, p->trust, trusted);
-        if (!fact) {
+        if (!fact) { /* the bound was lowered meanwhile, so that one was not enough */
             return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                      "room for another fact that is not settled");
         }
@@ -89,15 +107,14 @@ static int make_room(w4_protocol *p, w4_inbound *in, const char *decision_id) {
 
 /* Another agent's fact has that msg_id. It keeps it, unless its proposer is trusted less: a name
  * that somebody copies must not shut out the one who had it. */
-static int displace(w4_protocol *p, w4_inbound *in, w4_fact *known) {
+static int look_displaced(const w4_protocol *p, w4_inbound *in, const w4_fact *known) {
     w4_trust_state theirs = w4_router_trust_of(p, &known->proposer);
     w4_trust_state mine = w4_router_trust_of(p, &in->envelope.sender.fingerprint);
     bool weaker = mine == W4_TRUST_TRUSTED && theirs != W4_TRUST_TRUSTED;
-    if (!weaker || known->accepted_us != 0) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/msg_id",
-                                 "one that no other fact has");
-    }
-    return remove_fact(p, known);
+    return weaker && known->accepted_us == 0
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/msg_id",
+                                   "one that no other fact has");
 }
 
 static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_id,
@@ -128,12 +145,24 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     return 0;
 }
 
-static int check_proposal(w4_protocol *p, w4_inbound *in, char ret_decision_id[static NAME_MAX]) {
+static int read_decision_id(w4_inbound *in, char ret_decision_id[static NAME_MAX]) {
+    w4_json name =
+        w4_json_at_pointer(in->envelope.payload, w4_bytes_from_text("/dmp_trace/decision_id"));
+    return w4_json_string_copy(name, ret_decision_id, NAME_MAX)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
+                                   "at most 255 bytes");
+}
+
+int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    w4_json decision = w4_json_at_pointer(e->payload, w4_bytes_from_text("/dmp_trace/decision_id"));
-    if (!w4_json_string_copy(decision, ret_decision_id, NAME_MAX)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
-                                 "at most 255 bytes");
+    char decision_id[NAME_MAX];
+    if (is_repeat(p, in)) {
+        return 0;
+    }
+    int r = read_decision_id(in, decision_id);
+    if (r != 0) {
+        return r;
     }
     if (w4_json_count(w4_json_get(e->payload, "causal_links")) > W4_FACT_LINKS_MAX) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/causal_links",
@@ -141,23 +170,25 @@ static int check_proposal(w4_protocol *p, w4_inbound *in, char ret_decision_id[s
     }
     uint8_t statement[W4_HASH_LEN];
     hash_statement(e->payload, statement);
-    if (w4_facts_equivocation(p->facts, &e->sender.fingerprint, ret_decision_id, statement)) {
-        return refuse_equivocation(p, in);
+    if (w4_facts_equivocation(p->facts, &e->sender.fingerprint, decision_id, statement)) {
+        return refuse_equivocation(in);
     }
-    w4_fact *known = w4_facts_find(p->facts, e->msg_id);
-    int r = known ? displace(p, in, known) : 0;
-    return r != 0 ? r : make_room(p, in, ret_decision_id);
+    const w4_fact *known = w4_facts_find(p->facts, e->msg_id);
+    r = known ? look_displaced(p, in, known) : 0;
+    return r != 0 ? r : look_room(p, in, decision_id);
 }
 
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
-    const w4_fact *known = in->durable ? w4_facts_find(p->facts, e->msg_id) : NULL;
-    if (known && w4_fingerprint_equal(&known->proposer, &e->sender.fingerprint)) {
+    if (is_repeat(p, in)) {
         in->took_effect = in->stored = true; /* brought once more: its receipt got lost */
         return 0;
     }
-    int r = check_proposal(p, in, decision_id);
+    int r = read_decision_id(in, decision_id);
+    w4_fact *displaced = w4_facts_find(p->facts, e->msg_id);
+    r = r == 0 && displaced ? remove_fact(p, displaced) : r;
+    r = r == 0 ? make_room(p, in) : r;
     if (r != 0) {
         return r;
     }
@@ -212,12 +243,19 @@ static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *r
     }
 }
 
-int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer, const char *fact) {
-    const w4_envelope *e = &in->envelope;
+/* Only over a link may a vote overtake what it is about. */
+int w4_knowledge_look_early(w4_inbound *in, const char *pointer) {
     if (in->origin != W4_ORIGIN_NODE) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, pointer,
                                  "the msg_id of something that is known here");
     }
+    in->held = true;
+    in->held_why = "what it is about is not known here yet: it waits for that";
+    return 0;
+}
+
+int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer, const char *fact) {
+    const w4_envelope *e = &in->envelope;
     w4_early_vote vote = {.agent = e->sender.fingerprint,
                           .node = in->from_node,
                           .family = e->family,
@@ -235,18 +273,32 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }
-    in->held = true;
     w4_router_wake(p, in->now_us); /* says when its time is over */
     return 0;
+}
+
+static w4_fact *find_named(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
+    w4_json name = w4_json_get(in->envelope.payload, "fact_ref");
+    if (!w4_json_string_copy(name, ret_id, 37)) {
+        ret_id[0] = '\0';
+        return NULL;
+    }
+    return w4_facts_find(p->facts, ret_id);
+}
+
+int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in) {
+    char id[37];
+    const w4_fact *fact = find_named(p, in, id);
+    if (id[0] == '\0') {
+        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/fact_ref", "a msg_id");
+    }
+    return fact ? 0 : w4_knowledge_look_early(in, "/payload/fact_ref");
 }
 
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char id[37];
-    if (!w4_json_string_copy(w4_json_get(e->payload, "fact_ref"), id, sizeof id)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/fact_ref", "a msg_id");
-    }
-    w4_fact *fact = w4_facts_find(p->facts, id);
+    w4_fact *fact = find_named(p, in, id);
     if (!fact) {
         return w4_knowledge_keep_early(p, in, "/payload/fact_ref", id);
     }
@@ -285,13 +337,18 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
 
 /* ---- decisions */
 
+int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
+    char decision_id[NAME_MAX];
+    (void)p;
+    return read_decision_id(in, decision_id);
+}
+
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
-    w4_json name = w4_json_at_pointer(e->payload, w4_bytes_from_text("/dmp_trace/decision_id"));
-    if (!w4_json_string_copy(name, decision_id, sizeof decision_id)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
-                                 "at most 255 bytes");
+    int r = read_decision_id(in, decision_id);
+    if (r != 0) {
+        return r;
     }
     w4_decision decision = {.agent = e->sender.fingerprint,
                             .agent_id = e->sender.agent_id,
@@ -299,7 +356,7 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
                             .shared_us = e->timestamp_us,
                             .taken_us = in->wall_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
-    int r = w4_decisions_add(p->decisions, &decision, e->text);
+    r = w4_decisions_add(p->decisions, &decision, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }

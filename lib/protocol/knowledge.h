@@ -5,7 +5,11 @@
 #include "protocol/fact.h"
 #include "protocol/pipeline.h"
 
-/* Handlers of the pipeline. */
+/* Looks and handlers of the pipeline. */
+int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in);
+int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in);
+int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in);
+int w4_knowledge_blame(w4_protocol *p, w4_inbound *in); /* of a proposal */
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);
@@ -14,7 +18,9 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);
 void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
                          w4_ballot *ret_ballot);
 /* A vote on what is not known here yet; pointer: the member that names it. It waits (in->held), or
- * 1 with in->fault: from an agent of this node, too many, no room in the store. */
+ * 1 with in->fault: from an agent of this node. */
+int w4_knowledge_look_early(w4_inbound *in, const char *pointer);
+/* Keeps it. 0, or 1 with in->fault: too many, no room in the store. */
 int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer, const char *fact);
 
 /* After anything that facts may hang on: judges what is queued until nothing changes, stores it,

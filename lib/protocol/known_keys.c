@@ -47,9 +47,14 @@ w4_known_keys *w4_known_keys_free(w4_known_keys *keys) {
     return NULL;
 }
 
-static known_key *use(w4_known_keys *keys, const w4_fingerprint *fingerprint) {
+static known_key *find(const w4_known_keys *keys, const w4_fingerprint *fingerprint) {
     known_key *known = NULL;
     HASH_FIND(hh, keys->map, fingerprint, sizeof *fingerprint, known);
+    return known;
+}
+
+static known_key *use(w4_known_keys *keys, const w4_fingerprint *fingerprint) {
+    known_key *known = find(keys, fingerprint);
     if (known) {
         TAILQ_REMOVE(&keys->by_use, known, by_use);
         TAILQ_INSERT_TAIL(&keys->by_use, known, by_use);
@@ -82,5 +87,10 @@ int w4_known_keys_learn(w4_known_keys *keys, const w4_fingerprint *fingerprint,
 
 const w4_pubkey *w4_known_keys_find(w4_known_keys *keys, const w4_fingerprint *fingerprint) {
     known_key *known = use(keys, fingerprint);
+    return known ? &known->key : NULL;
+}
+
+const w4_pubkey *w4_known_keys_look(const w4_known_keys *keys, const w4_fingerprint *fingerprint) {
+    const known_key *known = find(keys, fingerprint);
     return known ? &known->key : NULL;
 }

@@ -14,3 +14,5 @@ w4_known_keys *w4_known_keys_free(w4_known_keys *keys);
 int w4_known_keys_learn(w4_known_keys *keys, const w4_fingerprint *fingerprint,
                         const w4_pubkey *key);
 const w4_pubkey *w4_known_keys_find(w4_known_keys *keys, const w4_fingerprint *fingerprint);
+/* The same, and it does not count as use. */
+const w4_pubkey *w4_known_keys_look(const w4_known_keys *keys, const w4_fingerprint *fingerprint);

@@ -2,9 +2,11 @@
  * its source is worth it or others corroborate it; blocked sources are not heard. */
 #include "protocol/lip.h"
 
+#include "base/text.h"
 #include "protocol/facts.h"
 #include "protocol/knowledge.h"
 #include "protocol/router.h"
+#include "protocol/words.h"
 
 #include <errno.h>
 
@@ -35,7 +37,7 @@ bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w)
 
 /* ---- gates */
 
-static int gate_provenance(w4_protocol *p, w4_inbound *in) {
+static int look_provenance(const w4_protocol *p, w4_inbound *in) {
     (void)p;
     const w4_envelope *e = &in->envelope;
     bool evidence = e->type == W4_TYPE_LIP_EVIDENCE;
@@ -52,7 +54,7 @@ static int gate_provenance(w4_protocol *p, w4_inbound *in) {
 }
 
 /* The local tier decides, whatever the sender says of it. What is said against a claim passes. */
-static int gate_source(w4_protocol *p, w4_inbound *in) {
+static int look_source(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char key[W4_SOURCE_KEY_MAX + 1];
     bool brings = e->type == W4_TYPE_LIP_EVIDENCE || e->type == W4_TYPE_LIP_ACCEPT;
@@ -64,17 +66,29 @@ static int gate_source(w4_protocol *p, w4_inbound *in) {
                              "a source that is not blocked here");
 }
 
+static void tell_source(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    char key[W4_SOURCE_KEY_MAX + 1], shown[256];
+    if (!w4_source_key(w4_json_string_raw(w4_json_get(in->envelope.source, "uri")), key)) {
+        w4_words_say(words, "it names no URI with a scheme");
+        return;
+    }
+    w4_tier tier = w4_sources_tier(w4_claims_sources(w4_lip_claims(p)), key);
+    w4_text_escape_cut(shown, sizeof shown, w4_bytes_from_text(key));
+    w4_words_say(words, "the tier of %s is %s here; what the sender says of it raises nothing",
+                 shown, w4_tier_name(tier));
+}
+
 /* clang-format off */
 static const w4_gate gates[] = {
-    {"provenance", gate_provenance, "no_provenance",  "evidence says where it is from, and has an item"},
-    {"source",     gate_source,     "source_blocked", "its source is not blocked at this node"},
+    {"provenance", look_provenance, NULL, NULL, NULL,        "no_provenance",  "evidence says where it is from, and has an item", true},
+    {"source",     look_source,     NULL, NULL, tell_source, "source_blocked", "its source is not blocked at this node", false},
 };
 /* clang-format on */
 
 /* ---- whom it reaches */
 
 /* Only agents that can fetch are asked to. */
-static int meets(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
+static int meets(const w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
     (void)p;
     if (in->envelope.type != W4_TYPE_LIP_FETCH || w4_agent_can(agent, "fetch")) {
         return 0;
@@ -135,12 +149,12 @@ int w4_lip_source_set(w4_protocol *p, w4_bytes uri, w4_tier tier, bool pinned, c
 
 /* clang-format off */
 static const w4_type_rule rules[] = {
-/*   type                         sender at least      flags  takes effect by */
-    {W4_TYPE_LIP_FETCH,           W4_TRUST_PROBING,    0,     NULL,               NULL},
-    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    0,     w4_claims_evidence, NULL},
-    {W4_TYPE_LIP_CONFLICT,        W4_TRUST_PROBING,    0,     w4_claims_conflict, NULL},
-    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    0,     w4_claims_vote,     NULL},
-    {W4_TYPE_LIP_REJECT,          W4_TRUST_PROBING,    0,     w4_claims_vote,     NULL},
+/*   type                         sender at least      flags  may it                   takes effect by     blame admits  what it does */
+    {W4_TYPE_LIP_FETCH,           W4_TRUST_PROBING,    0,     NULL,                    NULL,               NULL, NULL, "agents that can fetch are asked to"},
+    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    0,     w4_claims_look_evidence, w4_claims_evidence, NULL, NULL, "a claim joins the liminal queue, and is judged with each word about it"},
+    {W4_TYPE_LIP_CONFLICT,        W4_TRUST_PROBING,    0,     NULL,                    w4_claims_conflict, NULL, NULL, "the claims it names that are known here are disputed, when its sender is trusted"},
+    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    0,     w4_claims_look_vote,     w4_claims_vote,     NULL, NULL, "it corroborates the claim, and counts when its sender is trusted"},
+    {W4_TYPE_LIP_REJECT,          W4_TRUST_PROBING,    0,     w4_claims_look_vote,     w4_claims_vote,     NULL, NULL, "it speaks against the claim, and counts when its sender is trusted"},
 };
 /* clang-format on */
 

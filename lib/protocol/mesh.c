@@ -6,11 +6,11 @@
 
 /* clang-format off */
 static const w4_type_rule rules[] = {
-/*   type                         sender at least      flags */
-    {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,  NULL, NULL},
-    {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,  NULL, NULL},
-    {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,  NULL, NULL},
-    {W4_TYPE_MESH_RECEIPT,        W4_TRUST_UNTRUSTED,  0,  w4_receipts_take, NULL},
+/*   type                         sender at least      flags  may it  takes effect by   blame admits  what it does */
+    {W4_TYPE_MESH_HELLO,          W4_TRUST_UNTRUSTED,  0,     NULL,   NULL,             NULL, NULL, "its records join the graph, each when its own signature is good"},
+    {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,     NULL,   NULL,             NULL, NULL, "a service is called"},
+    {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,     NULL,   NULL,             NULL, NULL, "it answers a call"},
+    {W4_TYPE_MESH_RECEIPT,        W4_TRUST_UNTRUSTED,  0,     NULL,   w4_receipts_take, NULL, NULL, "messages sent to that node count as kept there, or as refused"},
 };
 /* clang-format on */
 

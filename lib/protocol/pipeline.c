@@ -1,6 +1,7 @@
 #include "protocol/pipeline.h"
 
 #include "protocol/evidence.h"
+#include "protocol/pipeline_words.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
 #include "trust/blame.h"
@@ -43,9 +44,9 @@ int w4_inbound_store_failed(w4_inbound *in, int condition) {
                : w4_inbound_refuse(in, W4_REFUSAL_INTERNAL, "", "the store failed");
 }
 
-/* ---- stages */
+/* ---- stages: look_X judges, act_X and blame_X are what follows */
 
-static int stage_carrier(w4_protocol *p, w4_inbound *in) {
+static int look_carrier(const w4_protocol *p, w4_inbound *in) {
     w4_trust_state state = w4_trust_book_state(p->trust, W4_TRUST_NODE, &in->from_node);
     return state == W4_TRUST_BLOCKED
                ? w4_inbound_refuse(in, W4_REFUSAL_PEER_BLOCKED, "", "the node that brought it")
@@ -53,11 +54,11 @@ static int stage_carrier(w4_protocol *p, w4_inbound *in) {
 }
 
 /* Limits, strict parse, canonical form, schema of the type. */
-static int stage_form(w4_protocol *p, w4_inbound *in) {
+static int look_form(const w4_protocol *p, w4_inbound *in) {
     int r = in->origin == W4_ORIGIN_SUBMIT
-                ? w4_envelope_read_any(&p->document, in->bytes, &p->config.limits, true,
+                ? w4_envelope_read_any(in->document, in->bytes, &p->config.limits, true,
                                        &in->envelope, &in->fault)
-                : w4_envelope_read(&p->document, in->bytes, &p->config.limits, &in->envelope,
+                : w4_envelope_read(in->document, in->bytes, &p->config.limits, &in->envelope,
                                    &in->fault);
     if (r != 0) {
         return r;
@@ -80,6 +81,11 @@ static int stage_form(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/durable",
                                  "a message to one agent that is no greeting");
     }
+    return 0;
+}
+
+static int act_form(w4_protocol *p, w4_inbound *in) {
+    (void)p;
     in->blob = w4_blob_new(in->envelope.text);
     return in->blob ? 0 : -ENOMEM;
 }
@@ -98,22 +104,24 @@ static int blame_carrier(w4_protocol *p, const w4_inbound *in, w4_trust_offence 
     return r < 0 ? r : 0;
 }
 
-static int stage_fingerprint(w4_protocol *p, w4_inbound *in) {
+static int look_fingerprint(const w4_protocol *p, w4_inbound *in) {
+    (void)p;
     if (!in->envelope.has_pubkey) {
         return 0; /* the key that was learned for it is of that fingerprint */
     }
     w4_fingerprint computed = w4_fingerprint_of(&in->envelope.pubkey);
-    if (w4_fingerprint_equal(&computed, &in->envelope.sender.fingerprint)) {
-        return 0;
-    }
-    int r = blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
-    return r != 0 ? r
-                  : w4_inbound_refuse(in, W4_REFUSAL_BAD_FINGERPRINT, "/sender/fingerprint",
-                                      "the SHA-256 of sender.pubkey");
+    return w4_fingerprint_equal(&computed, &in->envelope.sender.fingerprint)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_BAD_FINGERPRINT, "/sender/fingerprint",
+                                   "the SHA-256 of sender.pubkey");
+}
+
+static int blame_fingerprint(w4_protocol *p, w4_inbound *in) {
+    return blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
 }
 
 /* The key of that fingerprint, learned from an envelope, a record, or an agent here. */
-static const w4_pubkey *find_key(w4_protocol *p, const w4_inbound *in) {
+const w4_pubkey *w4_inbound_key(const w4_protocol *p, const w4_inbound *in) {
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     const w4_agent *agent = w4_agents_find(&p->agents, sender);
     if (agent) {
@@ -121,41 +129,54 @@ static const w4_pubkey *find_key(w4_protocol *p, const w4_inbound *in) {
     }
     if (in->family->kind == W4_TRUST_NODE) {
         const w4_record *record = w4_graph_find(p->graph, sender);
-        return record ? &record->pubkey : w4_known_keys_find(p->keys, sender);
+        return record ? &record->pubkey : w4_known_keys_look(p->keys, sender);
     }
-    const w4_pubkey *known = w4_known_keys_find(p->keys, sender);
+    const w4_pubkey *known = w4_known_keys_look(p->keys, sender);
     w4_fingerprint node;
     const w4_record_agent *entry = known ? NULL : w4_graph_find_agent(p->graph, sender, &node);
     return entry ? &entry->pubkey : known;
 }
 
-static int stage_signature(w4_protocol *p, w4_inbound *in) {
-    const w4_pubkey *known = in->envelope.has_pubkey ? NULL : find_key(p, in);
+static int look_signature(const w4_protocol *p, w4_inbound *in) {
+    const w4_pubkey *known = in->envelope.has_pubkey ? NULL : w4_inbound_key(p, in);
     w4_refusal code = w4_envelope_verify(&in->envelope, known);
     switch ((int)code) {
     case W4_REFUSAL_NONE:
         return 0;
     case W4_REFUSAL_INTERNAL:
         return -ENOMEM;
-    case W4_REFUSAL_BAD_SIGNATURE: {
-        int r = blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_SIGNATURE);
-        return r != 0 ? r
-                      : w4_inbound_refuse(in, code, "/sign/signature",
-                                          "the signature of sender's key over this envelope");
-    }
-    case W4_REFUSAL_BAD_FINGERPRINT: {
-        int r = blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
-        return r != 0 ? r
-                      : w4_inbound_refuse(in, code, "/sender/fingerprint",
-                                          "the SHA-256 of the sender's key");
-    }
+    case W4_REFUSAL_BAD_SIGNATURE:
+        return w4_inbound_refuse(in, code, "/sign/signature",
+                                 "the signature of sender's key over this envelope");
+    case W4_REFUSAL_BAD_FINGERPRINT:
+        return w4_inbound_refuse(in, code, "/sender/fingerprint",
+                                 "the SHA-256 of the sender's key");
     default:
         return w4_inbound_refuse(in, code, "/sender/pubkey", "the key of a sender not met before");
     }
 }
 
+/* A key that is used is not forgotten. */
+static int act_signature(w4_protocol *p, w4_inbound *in) {
+    if (!in->envelope.has_pubkey) {
+        (void)w4_known_keys_find(p->keys, &in->envelope.sender.fingerprint);
+    }
+    return 0;
+}
+
+static int blame_signature(w4_protocol *p, w4_inbound *in) {
+    switch ((int)in->fault.code) {
+    case W4_REFUSAL_BAD_SIGNATURE:
+        return blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_SIGNATURE);
+    case W4_REFUSAL_BAD_FINGERPRINT:
+        return blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
+    default:
+        return 0;
+    }
+}
+
 /* Whose word it may be, given where it came from. */
-static int stage_speaker(w4_protocol *p, w4_inbound *in) {
+static int look_speaker(const w4_protocol *p, w4_inbound *in) {
     (void)p;
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     if (in->origin == W4_ORIGIN_NODE) {
@@ -181,7 +202,7 @@ static int stage_speaker(w4_protocol *p, w4_inbound *in) {
                                    "the name under which it is attached");
 }
 
-static int stage_freshness(w4_protocol *p, w4_inbound *in) {
+static int look_freshness(const w4_protocol *p, w4_inbound *in) {
     w4_refusal code = in->durable ? w4_durable_check_fresh(p, in)
                                   : w4_envelope_check_fresh(&in->envelope, in->wall_us);
     return code == W4_REFUSAL_NONE
@@ -194,6 +215,9 @@ static int stage_freshness(w4_protocol *p, w4_inbound *in) {
 /* Two different envelopes of one msg_id, both signed by the same key, prove malice of that key. */
 static int accuse_if_different(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
+    if (in->durable) {
+        return 0;
+    }
     w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, e->msg_id, &e->sender.fingerprint, &kept);
     bool different = r == 0 && !w4_bytes_equal(w4_buffer_bytes(&kept), e->text);
@@ -208,19 +232,17 @@ static int accuse_if_different(w4_protocol *p, w4_inbound *in) {
     return r < 0 ? r : 0;
 }
 
-static int stage_replay(w4_protocol *p, w4_inbound *in) {
+static int look_replay(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     if (in->durable) {
         return w4_durable_check_new(p, in);
     }
-    if (!w4_seen_has(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us)) {
-        return 0;
-    }
-    int r = accuse_if_different(p, in);
-    return r != 0 ? r : w4_inbound_refuse(in, W4_REFUSAL_REPLAY, "/msg_id", "one not seen before");
+    return w4_seen_has(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us)
+               ? w4_inbound_refuse(in, W4_REFUSAL_REPLAY, "/msg_id", "one not seen before")
+               : 0;
 }
 
-static int stage_trust(w4_protocol *p, w4_inbound *in) {
+static int look_trust(const w4_protocol *p, w4_inbound *in) {
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     w4_trust_kind kind = in->family->kind;
     w4_trust_state state = w4_trust_book_state(p->trust, kind, sender);
@@ -259,22 +281,35 @@ static border border_of(const w4_inbound *in) {
     return BORDER_INSIDE;
 }
 
-static int stage_policy(w4_protocol *p, w4_inbound *in) {
-    (void)p;
+static const policy_row *find_policy(const w4_inbound *in) {
     border where = border_of(in);
     for (size_t i = 0; i < sizeof policy / sizeof policy[0]; i++) {
         if (policy[i].where == where) {
-            return policy[i].allow
-                       ? 0
-                       : w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "", policy[i].id);
+            return &policy[i];
         }
     }
-    return w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "", "no rule allows it");
+    return NULL;
+}
+
+static int look_policy(const w4_protocol *p, w4_inbound *in) {
+    (void)p;
+    const policy_row *row = find_policy(in);
+    return row && row->allow ? 0
+                             : w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "",
+                                                 row ? row->id : "no rule allows it");
+}
+
+static void tell_policy(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    (void)p;
+    const policy_row *row = find_policy(in);
+    w4_words_say(words, "both ends are %s one domain, so the rule %s decides",
+                 border_of(in) == BORDER_INSIDE ? "inside" : "not inside",
+                 row ? row->id : "that there is none");
 }
 
 /* Whatever has gone on for too long ends here, at both ends. What an agent signs itself must say no
  * less than the node would have written for it. */
-static int stage_chain(w4_protocol *p, w4_inbound *in) {
+static int look_chain(const w4_protocol *p, w4_inbound *in) {
     if (!in->chained) {
         return 0;
     }
@@ -297,18 +332,25 @@ static int stage_chain(w4_protocol *p, w4_inbound *in) {
     return code == W4_REFUSAL_NONE ? 0 : w4_inbound_refuse(in, code, pointer, expected);
 }
 
-static int stage_conditions(w4_protocol *p, w4_inbound *in) {
-    for (size_t i = 0; i < in->family->gate_count; i++) {
-        int r = in->family->gates[i].run(p, in);
-        if (r != 0) {
-            return r;
-        }
+static int pass(w4_protocol *p, w4_inbound *in, const w4_gate *gate) {
+    int r = gate->look ? gate->look(p, in) : 0;
+    if (r == 1) {
+        r = gate->blame ? gate->blame(p, in) : 0;
+        return r < 0 ? r : 1;
     }
-    return 0;
+    return r == 0 && gate->act ? gate->act(p, in) : r;
+}
+
+static int act_conditions(w4_protocol *p, w4_inbound *in) {
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < in->family->gate_count; i++) {
+        r = pass(p, in, &in->family->gates[i]);
+    }
+    return r;
 }
 
 /* A local agent's message that can't go anywhere takes no effect here either. */
-static int stage_route(w4_protocol *p, w4_inbound *in) {
+static int look_route(const w4_protocol *p, w4_inbound *in) {
     const char *why = NULL;
     w4_refusal code =
         in->durable ? w4_durable_check_route(p, in, &why) : w4_route_check(p, &in->envelope, &why);
@@ -316,15 +358,30 @@ static int stage_route(w4_protocol *p, w4_inbound *in) {
 }
 
 /* What is durable takes effect only where it can be kept too: else it would come again. */
-static int stage_room(w4_protocol *p, w4_inbound *in) {
-    return in->durable ? w4_durable_check_room(p, in) : 0;
+static int look_room(const w4_protocol *p, w4_inbound *in) {
+    return in->durable ? w4_durable_look_room(p, in) : 0;
 }
 
-static int stage_handler(w4_protocol *p, w4_inbound *in) {
+static int act_room(w4_protocol *p, w4_inbound *in) {
+    if (in->durable) {
+        w4_durable_make_room(p, in);
+    }
+    return 0;
+}
+
+static int look_handler(const w4_protocol *p, w4_inbound *in) {
+    return in->rule->look ? in->rule->look(p, in) : 0;
+}
+
+static int act_handler(w4_protocol *p, w4_inbound *in) {
     return in->rule->handle ? in->rule->handle(p, in) : 0;
 }
 
-static int stage_delivery(w4_protocol *p, w4_inbound *in) {
+static int blame_handler(w4_protocol *p, w4_inbound *in) {
+    return in->rule->blame ? in->rule->blame(p, in) : 0;
+}
+
+static int act_delivery(w4_protocol *p, w4_inbound *in) {
     if (in->held) {
         return 0;
     }
@@ -332,7 +389,7 @@ static int stage_delivery(w4_protocol *p, w4_inbound *in) {
 }
 
 /* Only what was taken is remembered: what was refused may be said again. */
-static int stage_memory(w4_protocol *p, w4_inbound *in) {
+static int act_memory(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     int r = in->durable ? 0 /* it is remembered where it is kept */
                         : w4_seen_add(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us,
@@ -356,23 +413,55 @@ static int stage_memory(w4_protocol *p, w4_inbound *in) {
 
 /* clang-format off */
 static const w4_stage stages[] = {
-/*   stage          may see             concerns        runs                what it refuses with */
-    {"carrier",     W4_SIGHT_CARRIER,   NODE,           stage_carrier,      "peer_blocked"},
-    {"form",        W4_SIGHT_FORM,      EACH,           stage_form,         "too_large too_deep bad_json not_canonical bad_envelope unsupported_version unknown_type"},
-    {"fingerprint", W4_SIGHT_FORM,      NODE | SUBMIT,  stage_fingerprint,  "bad_fingerprint"},
-    {"signature",   W4_SIGHT_FORM,      NODE | SUBMIT,  stage_signature,    "bad_signature unknown_sender"},
-    {"speaker",     W4_SIGHT_PROVEN,    EACH,           stage_speaker,      "unauthorized"},
-    {"freshness",   W4_SIGHT_PROVEN,    EACH,           stage_freshness,    "stale"},
-    {"replay",      W4_SIGHT_PROVEN,    EACH,           stage_replay,       "replay"},
-    {"trust",       W4_SIGHT_PROVEN,    EACH,           stage_trust,        "blacklisted peer_blocked cooldown untrusted"},
-    {"policy",      W4_SIGHT_PROVEN,    EACH,           stage_policy,       "policy_denied"},
-    {"chain",       W4_SIGHT_PROVEN,    EACH,           stage_chain,        "bad_envelope chain_depth chain_loop chain_budget"},
-    {"conditions",  W4_SIGHT_PROVEN,    EACH,           stage_conditions,   "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked"},
-    {"route",       W4_SIGHT_PROVEN,    HOSTED | SUBMIT, stage_route,       "not_found no_route"},
-    {"room",        W4_SIGHT_PROVEN,    EACH,           stage_room,         "backpressure"},
-    {"handler",     W4_SIGHT_PROVEN,    EACH,           stage_handler,      "bad_envelope blacklisted unknown_reference rate_limited backpressure"},
-    {"delivery",    W4_SIGHT_PROVEN,    EACH,           stage_delivery,     "not_found backpressure"},
-    {"memory",      W4_SIGHT_PROVEN,    EACH,           stage_memory,       ""},
+/*    stage           judges            takes effect     of a refusal       says                 it may refuse with */
+    {{"carrier",      look_carrier,     NULL,            NULL,              w4_tell_carrier,     "peer_blocked",
+      "the node that brought it is not blocked here", false},
+      W4_SIGHT_CARRIER, NODE, false, false},
+    {{"form",         look_form,        act_form,        NULL,              w4_tell_form,        "too_large too_deep bad_json not_canonical bad_envelope unsupported_version unknown_type",
+      "it keeps the limits, is JSON in canonical form, and has the members that its type asks for", true},
+      W4_SIGHT_FORM, EACH, false, false},
+    {{"fingerprint",  look_fingerprint, NULL,            blame_fingerprint, w4_tell_fingerprint, "bad_fingerprint",
+      "the fingerprint of its sender is the SHA-256 of the key beside it", true},
+      W4_SIGHT_FORM, NODE | SUBMIT, false, false},
+    {{"signature",    look_signature,   act_signature,   blame_signature,   w4_tell_signature,   "bad_signature unknown_sender",
+      "the sender's key has signed exactly this", true},
+      W4_SIGHT_FORM, NODE | SUBMIT, false, false},
+    {{"speaker",      look_speaker,     NULL,            NULL,              w4_tell_speaker,     "unauthorized",
+      "who brings it may speak for its sender", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"freshness",    look_freshness,   NULL,            NULL,              w4_tell_freshness,   "stale",
+      "it was signed lately, by the clock here", true},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"replay",       look_replay,      NULL,            accuse_if_different, w4_tell_replay,    "replay",
+      "its msg_id was not taken from that sender before", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"trust",        look_trust,       NULL,            NULL,              w4_tell_trust,       "blacklisted peer_blocked cooldown untrusted",
+      "its sender is trusted here as far as its type asks", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"policy",       look_policy,      NULL,            NULL,              tell_policy,          "policy_denied",
+      "a rule of the policy lets it pass", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"chain",        look_chain,       NULL,            NULL,              w4_tell_chain,       "bad_envelope chain_depth chain_loop chain_budget",
+      "answers to answers have not gone on for too long", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"conditions",   NULL,             act_conditions,  NULL,              NULL,                "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked",
+      "the gates of its family", false},
+      W4_SIGHT_PROVEN, EACH, true, false},
+    {{"route",        look_route,       NULL,            NULL,              w4_tell_route,       "not_found no_route",
+      "its receiver is known here, and can be reached", false},
+      W4_SIGHT_PROVEN, HOSTED | SUBMIT, false, false},
+    {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",
+      "there is room to keep a durable message", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope blacklisted unknown_reference rate_limited backpressure",
+      "what it says may take effect here", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"delivery",     NULL,             act_delivery,    NULL,              NULL,                "not_found backpressure",
+      "there is somebody to hand it to", false},
+      W4_SIGHT_PROVEN, EACH, false, true},
+    {{"memory",       NULL,             act_memory,      NULL,              w4_tell_memory,      "",
+      "that it was taken is remembered", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
 };
 /* clang-format on */
 
@@ -389,7 +478,7 @@ static int run_from(w4_protocol *p, w4_inbound *in, size_t first) {
         if ((stages[i].origins & 1u << in->origin) == 0) {
             continue;
         }
-        int r = stages[i].run(p, in);
+        int r = pass(p, in, &stages[i].gate);
         if (r != 0) {
             return r;
         }
@@ -398,15 +487,22 @@ static int run_from(w4_protocol *p, w4_inbound *in, size_t first) {
 }
 
 int w4_pipeline_run(w4_protocol *p, w4_inbound *in) {
+    in->document = &p->document;
     return run_from(p, in, 0);
 }
 
+static int read_again(w4_protocol *p, w4_inbound *in) {
+    in->document = &p->document; /* the views went with it */
+    int r = look_form(p, in);
+    return r != 0 ? r : act_form(p, in);
+}
+
 int w4_pipeline_resume(w4_protocol *p, w4_inbound *in) {
-    int r = stage_form(p, in); /* the views went with the document */
+    int r = read_again(p, in);
     return r != 0 ? r : run_from(p, in, STAGE_HANDLER);
 }
 
 int w4_pipeline_deliver(w4_protocol *p, w4_inbound *in) {
-    int r = stage_form(p, in);
-    return r != 0 ? r : stage_delivery(p, in);
+    int r = read_again(p, in);
+    return r != 0 ? r : act_delivery(p, in);
 }

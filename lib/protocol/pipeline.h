@@ -7,6 +7,7 @@
 #include "protocol/protocol.h"
 
 typedef struct w4_agent w4_agent;
+typedef struct w4_words w4_words;
 
 typedef enum w4_origin {
     W4_ORIGIN_NODE,   /* a neighbour's session brought it */
@@ -25,8 +26,12 @@ typedef struct w4_inbound {
     w4_agent *agent;          /* whose it is, when local */
     w4_bytes bytes;
     uint64_t now_us, wall_us;
-    uint64_t deadline_us; /* of the sender's; W4_NEVER */
-    const char *channel;  /* that the sender wants, or NULL */
+    uint64_t deadline_us;       /* of the sender's; W4_NEVER */
+    const char *channel;        /* that the sender wants, or NULL */
+    w4_json_document *document; /* it is read into; the pipeline has one of its own */
+    /* Foreseen only, nothing takes effect: room for what its family would have learned from it by
+     * then (preview_size of the family). NULL: it happens. */
+    void *preview;
     /* from the stage `form` on */
     w4_envelope envelope;
     const w4_family_rules *family;
@@ -42,12 +47,18 @@ typedef struct w4_inbound {
     bool consumed;    /* by a handshake: not for the agents */
     bool took_effect; /* here, whoever else it is for */
     bool stored;
-    bool held;  /* kept for later: not delivered now */
+    bool held; /* kept for later: not delivered now */
+    const char *held_why;
     bool paced; /* the human it is for is under pressure */
     bool met;   /* its family let it through to the agent that it is handed to */
     uint32_t recipients;
     w4_envelope_fault fault;
 } w4_inbound;
+
+/* ---- judging and doing are two things. A `look` judges: it changes nothing but what it learns
+ * into the inbound, so that it can be asked what it would say (explain.h) without anything
+ * happening. All that happens is in `act` (it has passed) and `blame` (it has not). What a look
+ * cannot know before, such as a store that takes no more, an act may still refuse. */
 
 /* What a family says about one of its types. */
 enum {
@@ -58,18 +69,26 @@ struct w4_type_rule {
     w4_type type;
     w4_trust_state at_least; /* of the sender; UNTRUSTED: from anybody who is not blocked */
     unsigned flags;
+    int (*look)(const w4_protocol *p, w4_inbound *in); /* may it take effect here? NULL: it may */
     /* Takes effect here. 0, 1 with in->fault, or a fatal error. NULL: only delivery. */
     int (*handle)(w4_protocol *p, w4_inbound *in);
+    int (*blame)(w4_protocol *p, w4_inbound *in); /* its look refused. NULL: nothing follows */
     /* Passes although its sender is trusted less. NULL: never. */
-    bool (*admits)(w4_protocol *p, const w4_inbound *in);
+    bool (*admits)(const w4_protocol *p, const w4_inbound *in);
+    const char *effect; /* for people: what it does here */
 };
 
-/* What a family asks of its envelopes beyond trust and policy; run in their order. */
+/* A gate ends with 0 (goes on), 1 (refused, see in->fault), or a fatal error. */
 typedef struct w4_gate {
     const char *name;
-    int (*run)(w4_protocol *p, w4_inbound *in); /* as a stage */
-    const char *codes;                          /* what it may refuse with */
-    const char *help;                           /* for people: what it asks */
+    int (*look)(const w4_protocol *p, w4_inbound *in); /* NULL: lets everything pass */
+    int (*act)(w4_protocol *p, w4_inbound *in);        /* it has passed. NULL: nothing happens */
+    int (*blame)(w4_protocol *p, w4_inbound *in);      /* it has not: 0 or a fatal error */
+    /* For people: what it looked at, which is all in `in` and here. NULL: see help. */
+    void (*tell)(const w4_protocol *p, const w4_inbound *in, w4_words *words);
+    const char *codes; /* what it may refuse with */
+    const char *help;  /* for people: what it asks */
+    bool alone;        /* it judges the same without a node */
 } w4_gate;
 
 #define W4_FAMILIES_MAX 8u
@@ -85,16 +104,19 @@ struct w4_family_rules {
     bool local;         /* local agents may send it */
     const w4_type_rule *rules;
     size_t rule_count;
-    const w4_gate *gates;
+    const w4_gate *gates; /* what it asks beyond trust and policy, in their order */
     size_t gate_count;
+    size_t preview_size; /* of in->preview; 0: none */
     /* Hands it to the node instead of to an agent. NULL: to the agents it is for. */
     int (*deliver)(w4_protocol *p, w4_inbound *in);
     /* Time stamps of one hosted agent only grow: what it says of itself is ordered by them. */
     bool in_order_of_time;
-    /* Before each local agent that gets one, also of a broadcast: 0, 1 with in->fault (not that
-     * agent), W4_MEETS_LATER (it has been kept), W4_MEETS_NOT (not that agent, and nobody is
-     * told), or a fatal error. */
-    int (*meets)(w4_protocol *p, w4_inbound *in, w4_agent *agent);
+    /* A look, before each local agent that gets one, also of a broadcast: 0, 1 with in->fault (not
+     * that agent), W4_MEETS_LATER (it is kept, by `keep`), W4_MEETS_NOT (not that agent, and nobody
+     * is told), or a fatal error. */
+    int (*meets)(const w4_protocol *p, w4_inbound *in, const w4_agent *agent);
+    /* Keeps one that is not durable for an agent it met too early: 0, 1 with in->fault, fatal. */
+    int (*keep)(w4_protocol *p, w4_inbound *in, w4_agent *agent);
     /* A local sender should know that it waits there, as far as is known here. NONE: nothing. */
     w4_refusal (*notice)(const w4_protocol *p, const w4_inbound *in);
     /* An envelope of a local agent has passed: what it says of itself beside its payload. */
@@ -120,7 +142,6 @@ extern const w4_family_rules w4_cip_rules, w4_hcp_rules, w4_lip_rules, w4_mesh_r
 const w4_family_rules *w4_family_rules_of(w4_family family); /* NULL: not registered */
 void *w4_family_state(const w4_protocol *p, w4_family family);
 
-/* A stage ends with 0 (goes on), 1 (refused, see in->fault), or a fatal error. */
 typedef enum w4_sight {                   /* what a stage may look at */
                         W4_SIGHT_CARRIER, /* who brought it */
                         W4_SIGHT_FORM,    /* bytes, and members that nobody has proved */
@@ -129,11 +150,11 @@ typedef enum w4_sight {                   /* what a stage may look at */
 } w4_sight;
 
 typedef struct w4_stage {
-    const char *name;
+    w4_gate gate;
     w4_sight sight;
     unsigned origins; /* bits: those that it concerns */
-    int (*run)(w4_protocol *p, w4_inbound *in);
-    const char *codes; /* what it may refuse with, for people and tests */
+    bool of_family;   /* stands for the gates of its family, one after the other */
+    bool delivers;    /* hands it on: whom it would reach is foreseen, not looked at */
 } w4_stage;
 
 const w4_stage *w4_pipeline_stages(size_t *ret_count);
@@ -148,5 +169,7 @@ int w4_pipeline_deliver(w4_protocol *p, w4_inbound *in);
 
 /* Sets the fault and returns 1. */
 int w4_inbound_refuse(w4_inbound *in, w4_refusal code, const char *pointer, const char *expected);
+/* The key of its sender that is known here, from an envelope, a record, or an agent; or NULL. */
+const w4_pubkey *w4_inbound_key(const w4_protocol *p, const w4_inbound *in);
 /* The store could take it no more, or is damaged: turns a condition of it into a refusal. */
 int w4_inbound_store_failed(w4_inbound *in, int condition);

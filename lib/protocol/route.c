@@ -203,6 +203,10 @@ int w4_route_hand(w4_protocol *p, w4_inbound *in, w4_agent *agent, w4_refusal *r
     if (r == 1) {
         code = in->fault.code;
         r = 0;
+    } else if (r == W4_MEETS_LATER && !in->durable && in->family->keep) {
+        r = in->family->keep(p, in, agent);
+        code = r == 1 ? in->fault.code : W4_REFUSAL_NONE;
+        r = r == 1 ? 0 : r;
     } else if (r == W4_MEETS_LATER || r == W4_MEETS_NOT) {
         r = 0;
     } else if (r == 0) {

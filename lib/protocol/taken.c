@@ -97,19 +97,29 @@ static taken_table *find_stale(const w4_taken *taken, uint64_t before_us) {
     return NULL;
 }
 
-bool w4_taken_has_room(w4_taken *taken, const w4_fingerprint *receiver,
-                       const w4_fingerprint *sender, bool trusted, uint64_t before_us) {
+static bool is_crowded(const w4_taken *taken, const w4_fingerprint *receiver,
+                       const w4_fingerprint *sender, bool trusted) {
     uint32_t most = trusted ? W4_TAKEN_PAIRS_MAX : W4_TAKEN_PAIRS_STRANGERS_MAX;
-    if (find(taken, receiver, sender) || HASH_COUNT(taken->table) < most) {
-        return true;
-    }
-    taken_table *stale = find_stale(taken, before_us);
+    return !find(taken, receiver, sender) && HASH_COUNT(taken->table) >= most;
+}
+
+bool w4_taken_has_room(const w4_taken *taken, const w4_fingerprint *receiver,
+                       const w4_fingerprint *sender, bool trusted, uint64_t before_us) {
+    return !is_crowded(taken, receiver, sender, trusted) ||
+           (HASH_COUNT(taken->table) <=
+                (trusted ? W4_TAKEN_PAIRS_MAX : W4_TAKEN_PAIRS_STRANGERS_MAX) &&
+            find_stale(taken, before_us));
+}
+
+void w4_taken_make_room(w4_taken *taken, const w4_fingerprint *receiver,
+                        const w4_fingerprint *sender, bool trusted, uint64_t before_us) {
+    taken_table *stale =
+        is_crowded(taken, receiver, sender, trusted) ? find_stale(taken, before_us) : NULL;
     if (stale) {
         uint8_t key[KEY_LEN];
         w4_store_remove(taken->store, W4_STORE_DURABLE, make_key(stale, key));
         drop(taken, stale);
     }
-    return HASH_COUNT(taken->table) < most;
 }
 
 static int grow(taken_table *pair) {

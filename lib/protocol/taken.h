@@ -36,8 +36,11 @@ w4_novelty w4_taken_look(const w4_taken *taken, const w4_fingerprint *receiver,
                          const w4_fingerprint *sender, const char *msg_id, uint64_t timestamp_us);
 /* Could a message of that pair be remembered? A pair that nothing later than before_us is known of
  * makes room, since what old messages it could repeat is stale. */
-bool w4_taken_has_room(w4_taken *taken, const w4_fingerprint *receiver,
+bool w4_taken_has_room(const w4_taken *taken, const w4_fingerprint *receiver,
                        const w4_fingerprint *sender, bool trusted, uint64_t before_us);
+/* Makes the room that there could be. */
+void w4_taken_make_room(w4_taken *taken, const w4_fingerprint *receiver,
+                        const w4_fingerprint *sender, bool trusted, uint64_t before_us);
 /* 0, -ENOMEM, or a store condition (then nothing is remembered). */
 int w4_taken_add(w4_taken *taken, const w4_fingerprint *receiver, const w4_fingerprint *sender,
                  const char *msg_id, uint64_t timestamp_us);

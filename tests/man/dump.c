@@ -209,8 +209,8 @@ static void write_names_and_help(w4_json_writer *w) {
     w4_json_begin_array(w);
     for (size_t i = 0; i < count; i++) {
         w4_json_begin_object(w);
-        w4_json_member_string(w, "name", stages[i].name);
-        w4_json_member_string(w, "codes", stages[i].codes);
+        w4_json_member_string(w, "name", stages[i].gate.name);
+        w4_json_member_string(w, "codes", stages[i].gate.codes);
         w4_json_end_object(w);
     }
     w4_json_end_array(w);

@@ -78,7 +78,7 @@ static uint64_t echo_deadline(const w4_protocol *p) {
     return ((const echo *)w4_family_state(p, FAMILY_ECHO))->due_us;
 }
 
-static int gate_polite(w4_protocol *p, w4_inbound *in) {
+static int look_polite(const w4_protocol *p, w4_inbound *in) {
     (void)p;
     bool rude = w4_json_string_equal(w4_json_get(in->envelope.payload, "text"), "go away");
     return rude ? w4_inbound_refuse(in, W4_REFUSAL_POLICY_DENIED, "/payload/text", "polite words") : 0;
@@ -96,15 +96,16 @@ static int note_spoken(w4_protocol *p, const w4_inbound *in) {
     return 0;
 }
 
-static bool admit(w4_protocol *p, const w4_inbound *in) {
+static bool admit(const w4_protocol *p, const w4_inbound *in) {
     (void)p;
     return w4_json_string_equal(w4_json_get(in->envelope.payload, "text"), "help");
 }
 
-static const w4_gate gates[] = {{"polite", gate_polite, "policy_denied", "polite words"}};
+static const w4_gate gates[] = {
+    {"polite", look_polite, NULL, NULL, NULL, "policy_denied", "polite words", true}};
 static const w4_type_rule rules[] = {
-    {TYPE_ECHO_SAY,   W4_TRUST_PROBING, 0, hear, NULL},
-    {TYPE_ECHO_SHOUT, W4_TRUST_TRUSTED, 0, hear, admit},
+    {TYPE_ECHO_SAY,   W4_TRUST_PROBING, 0, NULL, hear, NULL, NULL,  "it is heard"},
+    {TYPE_ECHO_SHOUT, W4_TRUST_TRUSTED, 0, NULL, hear, NULL, admit, "it is heard"},
 };
 /* clang-format on */
 

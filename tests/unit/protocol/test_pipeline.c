@@ -87,12 +87,12 @@ START_TEST(order_of_the_gates) {
     ck_assert_uint_eq(count, sizeof order / sizeof order[0]);
     w4_sight sight = W4_SIGHT_CARRIER;
     for (size_t i = 0; i < count; i++) {
-        ck_assert_str_eq(stages[i].name, order[i]);
+        ck_assert_str_eq(stages[i].gate.name, order[i]);
         ck_assert_int_ge(stages[i].sight, sight); /* what may be seen only grows */
         sight = stages[i].sight;
         /* Every code named in the table is one of the vocabulary. */
         char codes[256];
-        snprintf(codes, sizeof codes, "%s", stages[i].codes);
+        snprintf(codes, sizeof codes, "%s", stages[i].gate.codes);
         for (char *code = strtok(codes, " "); code; code = strtok(NULL, " ")) {
             w4_refusal refusal;
             ck_assert_msg(w4_refusal_from_name(w4_bytes_from_text(code), &refusal), "%s", code);
@@ -106,7 +106,7 @@ START_TEST(gates_of_families_name_their_codes) {
     size_t count;
     const w4_stage *stages = w4_pipeline_stages(&count), *conditions = NULL;
     for (size_t i = 0; i < count; i++) {
-        conditions = strcmp(stages[i].name, "conditions") == 0 ? &stages[i] : conditions;
+        conditions = strcmp(stages[i].gate.name, "conditions") == 0 ? &stages[i] : conditions;
     }
     ck_assert_ptr_nonnull(conditions);
     for (size_t f = 0; w4_family_rules_all[f]; f++) {
@@ -117,7 +117,7 @@ START_TEST(gates_of_families_name_their_codes) {
             snprintf(codes, sizeof codes, "%s", gate->codes);
             for (char *code = strtok(codes, " "); code; code = strtok(NULL, " ")) {
                 bool of_store = strcmp(code, "internal") == 0 || strcmp(code, "backpressure") == 0;
-                ck_assert_msg(of_store || strstr(conditions->codes, code), "%s", code);
+                ck_assert_msg(of_store || strstr(conditions->gate.codes, code), "%s", code);
             }
         }
     }
