@@ -216,6 +216,7 @@ static const ctl_column sla_columns[] = {
     {"PEER",      "/peer",      CTL_SHORT,   2},
     {"NAME",      "/name",      CTL_CUT,     0},
     {"CHANNEL",   "/channel",   CTL_TEXT,    0},
+    {"ID",        "/id",        CTL_TEXT,    3},
     {"WHOSE",     "/whose",     CTL_TEXT,    0},
     {"CLAUSE",    "/clause",    CTL_TEXT,    0},
     {"BOUND",     "/bound",     CTL_DECIMAL, 0},

@@ -168,8 +168,8 @@ static const char *clause_state(const w4_sla_measure *measure) {
 }
 
 /* What both ends' clauses have in common. */
-static void write_clause_head(w4d_call *call, const w4_fingerprint *peer, const char *channel,
-                              const char *whose, w4_sla_clause clause,
+static void write_clause_head(w4d_call *call, const w4_fingerprint *peer, w4_channel_kind kind,
+                              uint16_t channel_id, const char *whose, w4_sla_clause clause,
                               const w4_sla_contract *contract) {
     w4_json_writer *w = call->result;
     char name[W4_AGENT_ID_MAX + 1];
@@ -179,7 +179,8 @@ static void write_clause_head(w4d_call *call, const w4_fingerprint *peer, const 
     if (name[0] != '\0') {
         w4_json_member_string(w, "name", name);
     }
-    w4_json_member_string(w, "channel", channel);
+    w4_json_member_string(w, "channel", w4_channel_kind_name(kind));
+    w4_json_member_unsigned(w, "id", channel_id == 0 ? W4_CHANNEL_ID(kind) : channel_id);
     w4_json_member_string(w, "whose", whose);
     w4_json_member_string(w, "clause", w4_sla_clause_name(clause));
     w4_json_member_unsigned(w, "window_ms", contract->window_ms);
@@ -189,7 +190,7 @@ static void write_clause_head(w4d_call *call, const w4_fingerprint *peer, const 
 static void write_ours(w4d_call *call, const w4_node_sla *sla, w4_sla_clause clause) {
     const w4_sla_measure *m = &sla->measures[clause];
     w4_json_writer *w = call->result;
-    write_clause_head(call, &sla->peer, w4_channel_kind_name(sla->channel), "ours", clause,
+    write_clause_head(call, &sla->peer, sla->channel, sla->channel_id, "ours", clause,
                       &sla->contract);
     if (sla->session != NULL) {
         char id[W4D_SESSION_ID_TEXT + 1];
@@ -227,8 +228,8 @@ static void write_theirs(w4d_call *call, const w4_node_session *session,
     w4d_session_id_text(session->session, id);
     for (w4_sla_clause clause = 0; clause < W4_SLA_CLAUSE_COUNT; clause++) {
         if (w4_sla_exists(&info->peer_contract) && w4_sla_promises(&info->peer_contract, clause)) {
-            write_clause_head(call, &session->peer, w4_channel_kind_name(info->kind), "theirs",
-                              clause, &info->peer_contract);
+            write_clause_head(call, &session->peer, info->kind, info->id, "theirs", clause,
+                              &info->peer_contract);
             w4_json_member_string(call->result, "session", id);
             w4_json_member_string(call->result, "state", "announced");
             w4_json_end_object(call->result);

@@ -124,17 +124,17 @@ static int set_timer(w4_node *node, w4_node_contract *contract) {
     return same ? 0 : w4_timers_set(&node->timers, &contract->timer, deadline_us);
 }
 
-static void tell(w4_node *node, const w4_node_contract *contract, w4_channel_kind kind,
-                 const w4_sla_event *told, uint64_t now_us) {
+void w4_node_contract_tell(w4_node *node, const w4_node_sla_about *of, const w4_sla_event *told,
+                           uint64_t now_us) {
     const w4_sla_measure *m = &told->measure;
-    const w4_node_peer *peer = contract->session;
+    const w4_node_peer *peer = of->session;
     w4_event_about about = {
         .event = m->violated ? W4_EVENT_SLA_VIOLATED : W4_EVENT_SLA_RESTORED,
         .severity = m->violated ? W4_LOG_WARNING : W4_LOG_INFO,
         .transport = peer != NULL && peer->told.open ? peer->told.transport : NULL,
-        .peer = &contract->peer,
+        .peer = of->peer,
         .session = peer == NULL ? NULL : w4_session_id(peer->session),
-        .channel = w4_channel_kind_name(kind),
+        .channel = w4_channel_kind_name(of->kind),
     };
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "clause", w4_sla_clause_name(told->clause));
@@ -142,9 +142,12 @@ static void tell(w4_node *node, const w4_node_contract *contract, w4_channel_kin
     w4_json_number_value(w, m->measured);
     w4_json_name(w, "bound");
     w4_json_number_value(w, m->bound);
-    w4_json_member_unsigned(w, "window_ms", w4_sla_contract_of(contract->sla[kind])->window_ms);
+    w4_json_member_unsigned(w, "window_ms", w4_sla_contract_of(of->sla)->window_ms);
     w4_json_name(w, "budget");
     w4_json_number_value(w, m->budget);
+    if (of->channel_id != 0) {
+        w4_json_member_unsigned(w, "channel_id", of->channel_id);
+    }
     w4_events_end(node->events);
 }
 
@@ -162,7 +165,9 @@ int w4_node_contract_expire(w4_node *node, w4_node_contract *contract, uint64_t 
         }
         w4_sla_event event;
         while (w4_sla_pop_event(sla, &event)) {
-            tell(node, contract, kind, &event, now_us);
+            const w4_node_sla_about about = {
+                .peer = &contract->peer, .session = contract->session, .sla = sla, .kind = kind};
+            w4_node_contract_tell(node, &about, &event, now_us);
         }
     }
     if (now_us >= forget_at_us(contract)) {
@@ -263,6 +268,7 @@ int w4_node_contracts_configure(w4_node *node, uint64_t now_us) {
 int w4_node_contract_open(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     w4_node_contract *contract = peer->contract;
     int r = contract == NULL ? promise_all(node, &peer->node, now_us, &contract) : 0;
+    r = r < 0 ? r : w4_node_opened_link(node, peer, true, now_us);
     if (r < 0 || contract == NULL) {
         return r;
     }
@@ -271,8 +277,9 @@ int w4_node_contract_open(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
 }
 
 int w4_node_contract_close(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
-    if (peer->contract == NULL) {
-        return 0;
+    int r = w4_node_opened_link(node, peer, false, now_us);
+    if (r < 0 || peer->contract == NULL) {
+        return r;
     }
     set_link(node, peer->contract, false, now_us);
     return set_timer(node, peer->contract);
@@ -299,10 +306,13 @@ int w4_node_contract_count(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
     return set_timer(node, peer->contract);
 }
 
-void w4_node_contract_delivered(w4_node_peer *peer, w4_channel_kind kind, uint64_t latency_us,
+void w4_node_contract_delivered(w4_node_peer *peer, const w4_session_event *delivered,
                                 uint64_t now_us) {
-    if (peer->contract != NULL && peer->contract->sla[kind] != NULL) {
-        w4_sla_delivered(peer->contract->sla[kind], latency_us, now_us);
+    w4_channel_kind kind = delivered->channel;
+    if (delivered->channel_id != W4_CHANNEL_ID(kind)) {
+        w4_node_opened_delivered(peer, delivered->channel_id, delivered->latency_us, now_us);
+    } else if (peer->contract != NULL && peer->contract->sla[kind] != NULL) {
+        w4_sla_delivered(peer->contract->sla[kind], delivered->latency_us, now_us);
     }
 }
 
@@ -337,6 +347,9 @@ static void show(const w4_node *node, w4_node_contract *contract, w4_channel_kin
 
 bool w4_node_sla_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us,
                       w4_node_sla *ret_sla) {
+    if (cursor->opened) {
+        return w4_node_sla_opened_next(node, cursor, now_us, ret_sla);
+    }
     w4_node_contract *contract =
         cursor->begun ? contract_find(node, &cursor->peer) : node->contracts;
     if (!cursor->begun) {
@@ -354,6 +367,6 @@ bool w4_node_sla_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us
         contract = (w4_node_contract *)contract->hh.next;
         cursor->channel = 0;
     }
-    cursor->peer = (w4_fingerprint){{0}};
-    return false;
+    cursor->opened = true;
+    return w4_node_sla_opened_next(node, cursor, now_us, ret_sla);
 }

@@ -207,6 +207,9 @@ static int expire_timer(w4_node *node, w4_timer *timer, uint64_t now_us) {
     case W4_NODE_TIMER_CONTRACT:
         return w4_node_contract_expire(
             node, (w4_node_contract *)(void *)(at - offsetof(w4_node_contract, timer)), now_us);
+    case W4_NODE_TIMER_OPENED:
+        return w4_node_opened_expire(
+            node, (w4_node_opened *)(void *)(at - offsetof(w4_node_opened, timer)), now_us);
     }
     return -EINVAL;
 }

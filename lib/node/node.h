@@ -146,15 +146,18 @@ typedef struct w4_node_sla {
     const w4_session *session; /* NULL: the peer is away */
     bool open;
     w4_channel_kind channel;
+    uint16_t channel_id; /* 0: the one of its kind that is always open, of whatever session */
     w4_sla_contract contract;
     w4_sla_measure measures[W4_SLA_CLAUSE_COUNT];
 } w4_node_sla;
 typedef struct w4_node_sla_cursor {
-    bool begun;
+    bool begun, opened;
     unsigned channel;
+    size_t session;
     w4_fingerprint peer;
 } w4_node_sla_cursor;
-/* All of them, by peer. A cursor that is zero at first; nothing else is called in between. */
+/* All of them: the standing channels by peer, then those that were opened. A cursor that is zero at
+ * first; nothing else is called in between. */
 bool w4_node_sla_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us,
                       w4_node_sla *ret_sla);
 const char *w4_node_sla_measured_name(w4_sla_clause clause); /* "p99_ms", "drop_rate", ... */

@@ -43,6 +43,7 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
     node->sessions[peer->position] = last;
     last->position = peer->position;
     w4_node_contract_gone(node, peer, now_us);
+    w4_node_opened_free(node, peer);
     HASH_DEL(node->peers, peer);
     for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
         w4_channel_kind k = (w4_channel_kind)kind;
@@ -351,10 +352,12 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         case W4_SESSION_EVENT_FAILED:
             r = w4_node_outcome(node, peer, &event, now_us);
             break;
-        case W4_SESSION_EVENT_WRITABLE:
-        case W4_SESSION_EVENT_CHANNEL_OPEN: /* they are there for who asks for them */
+        case W4_SESSION_EVENT_CHANNEL_OPEN:
         case W4_SESSION_EVENT_CHANNEL_CLOSED:
-        case W4_SESSION_EVENT_CONTRACT:
+            r = w4_node_opened_see(node, peer, event.channel_id, now_us);
+            break;
+        case W4_SESSION_EVENT_WRITABLE:
+        case W4_SESSION_EVENT_CONTRACT: /* it is there for who asks for it */
             break;
         case W4_SESSION_EVENT_REKEYED:
             w4_node_lifecycle_rekeyed(node, peer, event.by_peer, now_us);
@@ -381,6 +384,7 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         }
     }
     int r = w4_node_contract_count(node, peer, now_us);
+    r = r < 0 ? r : w4_node_opened_count(node, peer, now_us);
     return r < 0 ? r : w4_node_peer_timer(node, peer);
 }
 

@@ -83,7 +83,7 @@ void w4_node_overflow_expire(w4_node *node, uint64_t now_us) {
 int w4_node_outcome(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                     uint64_t now_us) {
     if (event->kind == W4_SESSION_EVENT_DELIVERED) {
-        w4_node_contract_delivered(peer, event->channel, event->latency_us, now_us);
+        w4_node_contract_delivered(peer, event, now_us);
     }
     if ((event->token & W4_TOKEN_MESH) != 0) {
         return 0; /* records are sent anew with each session */

@@ -30,7 +30,7 @@
 typedef struct w4_node_peer w4_node_peer;
 
 /* What a w4_timer lies in. */
-enum { W4_NODE_TIMER_LINK, W4_NODE_TIMER_PEER, W4_NODE_TIMER_CONTRACT };
+enum { W4_NODE_TIMER_LINK, W4_NODE_TIMER_PEER, W4_NODE_TIMER_CONTRACT, W4_NODE_TIMER_OPENED };
 
 /* One connection: first a handshake, then it carries a peer's session. */
 typedef struct w4_node_link {
@@ -62,6 +62,18 @@ typedef struct w4_node_contract {
     bool named; /* in the configuration */
 } w4_node_contract;
 
+/* What is promised for a channel of a session that was opened by number. */
+typedef struct w4_node_opened {
+    LIST_ENTRY(w4_node_opened) next;
+    w4_timer timer;
+    w4_node_peer *peer;
+    uint16_t id;
+    w4_channel_kind kind;
+    w4_sla *sla;
+} w4_node_opened;
+
+LIST_HEAD(w4_node_opened_list, w4_node_opened);
+
 /* What hooks and events were told of a peer's session, last. */
 typedef struct w4_node_told {
     bool open; /* session_open, and no session_close since */
@@ -90,7 +102,8 @@ struct w4_node_peer {
     bool active;        /* is in the list: has something to pop or emit */
     bool announced;     /* mesh and protocol know it is up */
     w4_node_told told;
-    w4_node_contract *contract; /* NULL: nothing is promised */
+    w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
+    struct w4_node_opened_list opened;
     w4_node_overflow overflow[W4_CHANNEL_KIND_COUNT];
 };
 
@@ -206,10 +219,31 @@ int w4_node_contract_open(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_contract_close(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 void w4_node_contract_gone(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_contract_count(w4_node *node, w4_node_peer *peer, uint64_t now_us);
-void w4_node_contract_delivered(w4_node_peer *peer, w4_channel_kind kind, uint64_t latency_us,
+void w4_node_contract_delivered(w4_node_peer *peer, const w4_session_event *delivered,
                                 uint64_t now_us);
 int w4_node_contract_expire(w4_node *node, w4_node_contract *contract, uint64_t now_us);
 void w4_node_contracts_free(w4_node *node);
+typedef struct w4_node_sla_about {
+    const w4_fingerprint *peer;
+    const w4_node_peer *session; /* NULL: it is away */
+    const w4_sla *sla;
+    w4_channel_kind kind;
+    uint16_t channel_id; /* 0: the standing one of its kind */
+} w4_node_sla_about;
+void w4_node_contract_tell(w4_node *node, const w4_node_sla_about *about, const w4_sla_event *told,
+                           uint64_t now_us);
+
+/* opened.c: 0 or -ENOMEM. */
+/* The channel is open, over, or we announced another contract for it. */
+int w4_node_opened_see(w4_node *node, w4_node_peer *peer, uint16_t id, uint64_t now_us);
+int w4_node_opened_link(w4_node *node, w4_node_peer *peer, bool open, uint64_t now_us);
+int w4_node_opened_count(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+void w4_node_opened_delivered(const w4_node_peer *peer, uint16_t id, uint64_t latency_us,
+                              uint64_t now_us);
+int w4_node_opened_expire(w4_node *node, w4_node_opened *opened, uint64_t now_us);
+void w4_node_opened_free(w4_node *node, w4_node_peer *peer);
+bool w4_node_sla_opened_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t now_us,
+                             w4_node_sla *ret_sla);
 /* sending.c */
 int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
                  const w4_sending *sending, uint64_t now_us);

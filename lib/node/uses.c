@@ -23,6 +23,13 @@ static w4_use of_contracts(const w4_node *node) {
             use.bytes += c->sla[kind] == NULL ? 0 : w4_sla_memory(c->sla[kind]);
         }
     }
+    for (size_t i = 0; i < node->session_count; i++) {
+        const w4_node_opened *opened;
+        LIST_FOREACH (opened, &node->sessions[i]->opened, next) {
+            use.count++;
+            use.bytes += sizeof *opened + w4_sla_memory(opened->sla);
+        }
+    }
     return use;
 }
 

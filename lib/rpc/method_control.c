@@ -231,6 +231,7 @@ static const w4_schema_row clause_rows[] = {
     RPC_LABEL("name", O_, "as the peer calls itself"),
     RPC_TEXT("session", O_, 64, "id of the session; absent while the peer is away"),
     RPC_ENUM("channel", R_, w4_rpc_channels, "its kind"),
+    RPC_COUNT("id", R_, "its number on the wire; 1 to 3 are always open"),
     RPC_ENUM("whose", R_, sla_whose, "ours: for what this node sends; theirs: as the peer has announced"),
     RPC_ENUM("clause", R_, sla_clauses, "what is promised"),
     RPC_COUNT("window_ms", R_, "over how long it is measured"),

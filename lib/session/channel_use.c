@@ -58,6 +58,12 @@ void w4_session_channel_latency(const w4_session *session, uint16_t id,
     }
 }
 
+w4_sla_waiting w4_session_channel_waiting(const w4_session *session, uint16_t id,
+                                          uint64_t longer_than_us, uint64_t now_us) {
+    const w4_channel *c = w4_session_channel_by_id(session, id);
+    return c ? w4_outbox_waiting(&c->out, longer_than_us, now_us) : (w4_sla_waiting){0};
+}
+
 int w4_session_channel_send(w4_session *session, uint16_t id, const w4_sending *sending,
                             uint64_t now_us) {
     const w4_session *s = session;

@@ -280,6 +280,8 @@ bool w4_session_channel_next(const w4_session *session, unsigned *cursor,
 bool w4_session_channel_find(const w4_session *session, uint16_t id, w4_channel_info *ret_info);
 void w4_session_channel_latency(const w4_session *session, uint16_t id,
                                 w4_histogram *ret_latency_us); /* empty: no such channel */
+w4_sla_waiting w4_session_channel_waiting(const w4_session *session, uint16_t id,
+                                          uint64_t longer_than_us, uint64_t now_us);
 
 /* Opens one more. contract: announced to the peer; may be NULL. CHANNEL_OPEN or CHANNEL_CLOSED
  * says what the peer made of it; messages may be sent at once. 0, -ENOMEM, or W4_SESSION_E_CLOSED,

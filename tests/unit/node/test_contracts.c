@@ -66,7 +66,8 @@ static void talk(unsigned seconds) {
     }
 }
 
-static void check_last_event(const char *clause, bool is_violated) {
+static void check_last_event_of(const char *channel, const char *clause, bool is_violated,
+                                uint16_t id) {
     w4_event wanted = is_violated ? W4_EVENT_SLA_VIOLATED : W4_EVENT_SLA_RESTORED;
     w4_json_document doc = {0};
     w4_event_view view;
@@ -79,7 +80,10 @@ static void check_last_event(const char *clause, bool is_violated) {
         }
     }
     w4_json event = w4_json_root(&doc), data = w4_json_get(event, "data");
-    ck_assert(w4_json_string_equal(w4_json_get(event, "channel"), "state"));
+    ck_assert(w4_json_string_equal(w4_json_get(event, "channel"), channel));
+    int64_t number = 0;
+    ck_assert_int_eq(w4_json_integer(w4_json_get(data, "channel_id"), &number), id != 0);
+    ck_assert_int_eq(number, id);
     ck_assert(w4_json_exists(w4_json_get(event, "peer")));
     ck_assert(w4_json_string_equal(w4_json_get(data, "clause"), clause));
     ck_assert(w4_json_number(w4_json_get(data, "measured"), &measured));
@@ -89,6 +93,10 @@ static void check_last_event(const char *clause, bool is_violated) {
     ck_assert_double_gt(bound, 0);
     ck_assert_int_eq(budget <= 0, is_violated);
     w4_json_document_deinit(&doc);
+}
+
+static void check_last_event(const char *clause, bool is_violated) {
+    check_last_event_of("state", clause, is_violated, 0);
 }
 
 START_TEST(a_contract_that_is_kept) {
@@ -256,6 +264,112 @@ START_TEST(names) {
 }
 END_TEST
 
+/* ---- channels opened by number */
+
+static uint16_t open_channel(const w4_sla_contract *contract) {
+    w4_session *session = town_peer(&t, 0, 1)->session;
+    uint16_t id = 0;
+    ck_assert_int_eq(
+        w4_session_channel_open(session, W4_CHANNEL_KNOWLEDGE, contract, t.now_us, &id), 0);
+    w4_node_peer_activate(t.nodes[0].node, town_peer(&t, 0, 1));
+    town_go_on(&t, TOWN_S);
+    return id;
+}
+
+static void talk_on(uint16_t id, unsigned seconds) {
+    for (unsigned i = 0; i < seconds; i++) {
+        const w4_sending sending = {
+            .message = w4_bytes_from_text("{}"), .token = W4_TOKEN_MESH, .deadline_us = W4_NEVER};
+        w4_node_peer *peer = town_peer(&t, 0, 1);
+        ck_assert_int_eq(w4_session_channel_send(peer->session, id, &sending, t.now_us), 0);
+        w4_node_peer_activate(t.nodes[0].node, peer);
+        town_go_on(&t, TOWN_S);
+    }
+}
+
+static w4_node_sla sla_of(uint16_t id) {
+    w4_node_sla_cursor cursor = {0};
+    w4_node_sla sla, found = {.channel_id = 0};
+    while (w4_node_sla_next(t.nodes[0].node, &cursor, t.now_us, &sla)) {
+        found = sla.channel_id == id ? sla : found;
+    }
+    ck_assert_uint_eq(found.channel_id, id);
+    return found;
+}
+
+START_TEST(a_channel_by_number_has_its_own) {
+    w4_node_sla any;
+    meet();
+    uint16_t plain = open_channel(NULL);
+    uint16_t id = open_channel(&of_state);
+    ck_assert_uint_eq(count_slas(&any), 2);
+    w4_node_sla sla = sla_of(id);
+    ck_assert(sla.open);
+    ck_assert_int_eq(sla.channel, W4_CHANNEL_KNOWLEDGE);
+    ck_assert_int_eq(w4_fingerprint_compare(&sla.peer, &t.nodes[1].id), 0);
+    ck_assert_ptr_eq(sla.session, town_peer(&t, 0, 1)->session);
+    uint64_t of_standing = sla_of(0).measures[W4_SLA_P99].of;
+    talk_on(plain, 3);
+    ck_assert_uint_eq(sla_of(id).measures[W4_SLA_P99].of, 0);
+    talk_on(id, 20);
+    ck_assert_uint_ge(sla_of(id).measures[W4_SLA_P99].of, 15);
+    ck_assert_uint_eq(sla_of(id).measures[W4_SLA_P99].bad, 0);
+    ck_assert_uint_ge(sla_of(id).measures[W4_SLA_DROP_RATE].of, 15);
+    ck_assert_double_eq(sla_of(id).measures[W4_SLA_AVAILABILITY].measured, 1);
+    ck_assert_uint_le(sla_of(0).measures[W4_SLA_P99].of, of_standing); /* none of its affair */
+    ck_assert_uint_eq(violated(), 0);
+
+    links_take(200 * TOWN_MS);
+    talk_on(id, 10);
+    ck_assert_uint_ge(violated(), 1);
+    check_last_event_of("knowledge", "p99_ms", true, id);
+    ck_assert(sla_of(id).measures[W4_SLA_P99].violated);
+    links_take(10 * TOWN_MS);
+    talk_on(id, 30);
+    check_last_event_of("knowledge", "p99_ms", false, id);
+    ck_assert(!sla_of(id).measures[W4_SLA_P99].violated);
+}
+END_TEST
+
+START_TEST(a_stall_is_told_on_it_too) {
+    meet();
+    uint16_t id = open_channel(&of_state);
+    talk_on(id, 3);
+    t.nodes[1].frozen = true;
+    talk_on(id, 3);
+    ck_assert(town_peer(&t, 0, 1)->told.open);
+    check_last_event_of("knowledge", "p99_ms", true, id);
+}
+END_TEST
+
+START_TEST(it_goes_with_its_channel_its_promise_or_its_session) {
+    w4_node_sla any;
+    meet();
+    w4_session *session = town_peer(&t, 0, 1)->session;
+    uint16_t ids[3] = {open_channel(&of_state), open_channel(&of_state), open_channel(&of_state)};
+    ck_assert_uint_eq(count_slas(&any), 4);
+    ck_assert(w4_session_channel_close(session, ids[0], W4_REFUSAL_NONE));
+    w4_node_peer_activate(t.nodes[0].node, town_peer(&t, 0, 1));
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_eq(count_slas(&any), 3);
+    ck_assert_int_eq(w4_session_channel_announce(session, ids[1], NULL), 0);
+    w4_sla_contract other = of_state;
+    other.p99_ms = 250;
+    ck_assert_int_eq(w4_session_channel_announce(session, ids[2], &other), 0);
+    w4_node_peer_activate(t.nodes[0].node, town_peer(&t, 0, 1));
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_eq(count_slas(&any), 2);
+    ck_assert_uint_eq(sla_of(ids[2]).contract.p99_ms, 250);
+    ck_assert(
+        w4_node_session_close(t.nodes[0].node, &t.nodes[1].id, W4_REFUSAL_NONE, "", t.now_us));
+    town_go_on(&t, TOWN_S);
+    w4_node_sla_cursor cursor = {0};
+    while (w4_node_sla_next(t.nodes[0].node, &cursor, t.now_us, &any)) {
+        ck_assert_uint_eq(any.channel_id, 0);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("node contracts");
     TCase *tc = tcase_create("contracts");
@@ -268,6 +382,9 @@ int main(void) {
     tcase_add_loop_test(tc, who_is_away_is_forgotten_unless_named, 0, 2);
     tcase_add_test(tc, the_configuration_may_change);
     tcase_add_test(tc, names);
+    tcase_add_test(tc, a_channel_by_number_has_its_own);
+    tcase_add_test(tc, a_stall_is_told_on_it_too);
+    tcase_add_test(tc, it_goes_with_its_channel_its_promise_or_its_session);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }
