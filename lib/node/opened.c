@@ -25,12 +25,14 @@ static void opened_free(w4_node *node, w4_node_opened *opened) {
     free(opened);
 }
 
+static uint64_t lost_of(const w4_channel_stats *stats) {
+    return w4_channel_stats_dropped(stats) + stats->errors + stats->failed;
+}
+
 static void count(w4_node_opened *opened, uint64_t now_us) {
     w4_channel_info info;
     if (w4_session_channel_find(opened->peer->session, opened->id, &info)) {
-        const w4_channel_stats *s = info.stats;
-        w4_sla_totals(opened->sla, s->attempted,
-                      w4_channel_stats_dropped(s) + s->errors + s->failed, now_us);
+        w4_sla_totals(opened->sla, info.stats->attempted, lost_of(info.stats), now_us);
     }
 }
 
@@ -47,7 +49,9 @@ static int set_timer(w4_node *node, w4_node_opened *opened) {
 
 /* ---- what happens */
 
-static int promise(w4_node *node, w4_node_peer *peer, const w4_channel_info *info,
+/* again: another contract was there, and what it measured is not of this one. Else what was sent
+ * while the peer had not taken the channel yet is. */
+static int promise(w4_node *node, w4_node_peer *peer, const w4_channel_info *info, bool again,
                    uint64_t now_us) {
     w4_sla *sla = NULL;
     int r = w4_sla_new(&info->contract, now_us, &sla);
@@ -62,24 +66,35 @@ static int promise(w4_node *node, w4_node_peer *peer, const w4_channel_info *inf
     opened->kind = info->kind;
     opened->sla = sla;
     LIST_INSERT_HEAD(&peer->opened, opened, next);
+    if (again) {
+        w4_sla_totals_start(sla, info->stats->attempted, lost_of(info->stats));
+    }
     w4_sla_link(sla, peer->told.open, now_us);
-    count(opened, now_us); /* also what was sent while the peer had not taken it yet */
+    count(opened, now_us);
     return set_timer(node, opened);
+}
+
+/* info: NULL when there is no such channel. */
+static int see(w4_node *node, w4_node_peer *peer, uint16_t id, const w4_channel_info *info,
+               uint64_t now_us) {
+    w4_node_opened *opened = opened_find(peer, id);
+    bool promised = info != NULL && !info->standing && info->state == W4_CHANNEL_OPEN &&
+                    w4_sla_exists(&info->contract);
+    if (opened == NULL) {
+        return promised ? promise(node, peer, info, false, now_us) : 0;
+    }
+    if (promised &&
+        memcmp(w4_sla_contract_of(opened->sla), &info->contract, sizeof info->contract) == 0) {
+        return 0;
+    }
+    opened_free(node, opened);
+    return promised ? promise(node, peer, info, true, now_us) : 0;
 }
 
 int w4_node_opened_see(w4_node *node, w4_node_peer *peer, uint16_t id, uint64_t now_us) {
     w4_channel_info info;
-    w4_node_opened *opened = opened_find(peer, id);
-    bool promised = w4_session_channel_find(peer->session, id, &info) && !info.standing &&
-                    info.state == W4_CHANNEL_OPEN && w4_sla_exists(&info.contract);
-    if (opened != NULL && promised &&
-        memcmp(w4_sla_contract_of(opened->sla), &info.contract, sizeof info.contract) == 0) {
-        return 0;
-    }
-    if (opened != NULL) {
-        opened_free(node, opened);
-    }
-    return promised ? promise(node, peer, &info, now_us) : 0;
+    bool found = w4_session_channel_find(peer->session, id, &info);
+    return see(node, peer, id, found ? &info : NULL, now_us);
 }
 
 int w4_node_opened_link(w4_node *node, w4_node_peer *peer, bool open, uint64_t now_us) {
@@ -94,13 +109,17 @@ int w4_node_opened_link(w4_node *node, w4_node_peer *peer, bool open, uint64_t n
 }
 
 int w4_node_opened_count(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
-    w4_node_opened *opened = LIST_FIRST(&peer->opened), *next;
+    w4_node_opened *opened;
+    w4_channel_info info;
     int r = 0;
-    for (; r == 0 && opened != NULL; opened = next) {
-        next = LIST_NEXT(opened, next);
+    LIST_FOREACH (opened, &peer->opened, next) {
         count(opened, now_us);
-        r = set_timer(node, opened);
-        r = r < 0 ? r : w4_node_opened_see(node, peer, opened->id, now_us);
+        r = r < 0 ? r : set_timer(node, opened);
+    }
+    /* What was announced since, for those that are there already. */
+    for (unsigned cursor = W4_CHANNEL_KIND_COUNT;
+         r == 0 && w4_session_channel_next(peer->session, &cursor, &info);) {
+        r = see(node, peer, info.id, &info, now_us);
     }
     return r;
 }

@@ -234,7 +234,7 @@ void w4_node_contract_tell(w4_node *node, const w4_node_sla_about *about, const 
                            uint64_t now_us);
 
 /* opened.c: 0 or -ENOMEM. */
-/* The channel is open, over, or we announced another contract for it. */
+/* The channel is open, or over. */
 int w4_node_opened_see(w4_node *node, w4_node_peer *peer, uint16_t id, uint64_t now_us);
 int w4_node_opened_link(w4_node *node, w4_node_peer *peer, bool open, uint64_t now_us);
 int w4_node_opened_count(w4_node *node, w4_node_peer *peer, uint64_t now_us);

@@ -6,12 +6,14 @@
  * others are opened: even numbers by the end that was the initiator when the session began, odd
  * ones by the other. What seq and payload mean, by type:
  *
- *     DATA           seq of the part           the part
- *     ACK            next seq expected         credit u32: messages that may follow those before
- * seq OPEN           0                         the id of the session (on channel 0) word kind and
- * contract of the channel (contract.h) CLOSE_CHANNEL  word                      length u8 | name of
- * the code | text for people PING           token                     nothing PONG           the
- * token of the PING     nothing CLOSE          0                         as CLOSE_CHANNEL
+ *     DATA           seq of the part    the part
+ *     ACK            next seq expected  credit u32: messages that may follow those before seq
+ *     OPEN           0                  on channel 0: the id of the session
+ *     OPEN           word               kind and contract of the channel (contract.h)
+ *     CLOSE_CHANNEL  word               length u8 | name of the code | text for people
+ *     PING           token              nothing
+ *     PONG           token of the PING  nothing
+ *     CLOSE          0                  as CLOSE_CHANNEL
  *
  * A word is ordinal u32 | version u32. The ordinal counts the channels that one end has opened in
  * this session, from 1; it is 0 for those that are always open. The seqs of a channel begin, in

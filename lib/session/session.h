@@ -274,7 +274,8 @@ typedef struct w4_channel_info {
 } w4_channel_info;
 
 const char *w4_channel_state_name(w4_channel_state state);
-/* All of them, the three first; a cursor that is 0 at first. */
+/* All of them, the three first; a cursor that is 0 at first, or W4_CHANNEL_KIND_COUNT for those
+ * that were opened only. */
 bool w4_session_channel_next(const w4_session *session, unsigned *cursor,
                              w4_channel_info *ret_info);
 bool w4_session_channel_find(const w4_session *session, uint16_t id, w4_channel_info *ret_info);

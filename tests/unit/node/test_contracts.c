@@ -348,6 +348,8 @@ START_TEST(it_goes_with_its_channel_its_promise_or_its_session) {
     w4_session *session = town_peer(&t, 0, 1)->session;
     uint16_t ids[3] = {open_channel(&of_state), open_channel(&of_state), open_channel(&of_state)};
     ck_assert_uint_eq(count_slas(&any), 4);
+    talk_on(ids[2], 3);
+    ck_assert_uint_eq(sla_of(ids[2]).measures[W4_SLA_DROP_RATE].of, 3);
     ck_assert(w4_session_channel_close(session, ids[0], W4_REFUSAL_NONE));
     w4_node_peer_activate(t.nodes[0].node, town_peer(&t, 0, 1));
     town_go_on(&t, TOWN_S);
@@ -360,6 +362,11 @@ START_TEST(it_goes_with_its_channel_its_promise_or_its_session) {
     town_go_on(&t, TOWN_S);
     ck_assert_uint_eq(count_slas(&any), 2);
     ck_assert_uint_eq(sla_of(ids[2]).contract.p99_ms, 250);
+    ck_assert_uint_eq(sla_of(ids[2]).measures[W4_SLA_DROP_RATE].of, 0);        /* not of this one */
+    ck_assert_int_eq(w4_session_channel_announce(session, ids[1], &other), 0); /* and again */
+    talk_on(ids[1], 2);
+    ck_assert_uint_eq(count_slas(&any), 3);
+    ck_assert_uint_eq(sla_of(ids[1]).contract.p99_ms, 250);
     ck_assert(
         w4_node_session_close(t.nodes[0].node, &t.nodes[1].id, W4_REFUSAL_NONE, "", t.now_us));
     town_go_on(&t, TOWN_S);
