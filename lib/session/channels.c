@@ -23,15 +23,35 @@ static void init_channel(w4_session *s, w4_channel *c, w4_channel_kind kind, uin
     *c = (w4_channel){.id = id, .kind = kind, .state = W4_CHANNEL_OPEN};
     w4_outbox_init(&c->out, kind, limits, &s->budget, &s->pace);
     w4_inbox_init(&c->in, kind, limits, s->config.max_message, &s->budget);
+    w4_inbox_hold(&c->in, s->acks_held);
 }
 
-void w4_session_channels_init(w4_session *s) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_channel *c = &s->channels[k];
-        init_channel(s, c, (w4_channel_kind)k, W4_CHANNEL_ID(k));
+static void join_ring(w4_session *s, w4_channel *c) {
+    w4_channel *turn = s->turn[c->kind];
+    if (turn) {
+        c->next_of_kind = turn->next_of_kind;
+        turn->next_of_kind = c;
+    } else {
         c->next_of_kind = c;
-        s->turn[k] = c;
+        s->turn[c->kind] = c;
     }
+}
+
+int w4_session_make_channel(w4_session *s, w4_channel_kind kind, w4_channel **ret_channel) {
+    if (!s->channels[kind]) {
+        w4_channel *c = malloc(sizeof *c);
+        if (!c) {
+            return -ENOMEM;
+        }
+        init_channel(s, c, kind, W4_CHANNEL_ID(kind));
+        c->out.allowed = s->rest[kind].allowed;
+        c->in.granted = s->rest[kind].granted;
+        c->in.ack_due = s->rest[kind].ack_due;
+        join_ring(s, c);
+        s->channels[kind] = c;
+    }
+    *ret_channel = s->channels[kind];
+    return 0;
 }
 
 static w4_channel *free_channel(w4_channel *c) {
@@ -43,13 +63,9 @@ static w4_channel *free_channel(w4_channel *c) {
 }
 
 void w4_session_channels_deinit(w4_session *s) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_outbox_deinit(&s->channels[k].out);
-        w4_inbox_deinit(&s->channels[k].in);
-        free(s->channels[k].talk);
-    }
-    for (unsigned i = 0; s->table && i < s->table->count; i++) {
-        free_channel(s->table->at[i]);
+    w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
+        free_channel(c);
     }
     free(s->table);
 }
@@ -57,8 +73,8 @@ void w4_session_channels_deinit(w4_session *s) {
 size_t w4_session_channels_memory(const w4_session *s) {
     size_t bytes = s->table ? sizeof *s->table : 0;
     const w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
-        bytes += i < W4_KINDS ? 0 : sizeof *c;
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
+        bytes += sizeof *c;
         bytes += c->talk ? sizeof *c->talk : 0;
         bytes += w4_outbox_latency_memory(&c->out);
     }
@@ -66,8 +82,8 @@ size_t w4_session_channels_memory(const w4_session *s) {
 }
 
 w4_channel *w4_session_channel_by_id(const w4_session *s, uint16_t id) {
-    if (id >= W4_FRAME_CHANNEL(0) && id < W4_FRAME_CHANNEL_OPENED) {
-        return w4_session_channel_at(s, (unsigned)id - W4_FRAME_CHANNEL(0));
+    if (w4_session_is_standing(id)) {
+        return s->channels[id - W4_FRAME_CHANNEL(0)];
     }
     for (unsigned i = 0; s->table && i < s->table->count; i++) {
         w4_channel *c = s->table->at[i];
@@ -76,6 +92,18 @@ w4_channel *w4_session_channel_by_id(const w4_session *s, uint16_t id) {
         }
     }
     return NULL;
+}
+
+int w4_session_use_channel(w4_session *s, uint16_t id, w4_channel **ret_channel) {
+    if (w4_session_is_standing(id)) {
+        return w4_session_make_channel(s, (w4_channel_kind)(id - W4_FRAME_CHANNEL(0)), ret_channel);
+    }
+    w4_channel *c = w4_session_channel_by_id(s, id);
+    if (!c || c->state == W4_CHANNEL_CLOSING) {
+        return W4_SESSION_E_NO_CHANNEL;
+    }
+    *ret_channel = c;
+    return 0;
 }
 
 static w4_channel *find_exactly(const w4_session *s, uint16_t id, uint32_t ordinal) {
@@ -144,9 +172,7 @@ static int add_channel(w4_session *s, w4_channel_kind kind, uint16_t id, uint32_
     w4_outbox_begin_at(&c->out, first);
     w4_inbox_begin_at(&c->in, first);
     c->talk->ordinal = ordinal;
-    w4_channel *standing = &s->channels[kind];
-    c->next_of_kind = standing->next_of_kind;
-    standing->next_of_kind = c;
+    join_ring(s, c);
     s->table->at[s->table->count++] = c;
     *ret_channel = c;
     return 0;
@@ -160,7 +186,7 @@ static void remove_channel(w4_session *s, unsigned place) {
     }
     before->next_of_kind = c->next_of_kind;
     if (s->turn[c->kind] == c) {
-        s->turn[c->kind] = c->next_of_kind;
+        s->turn[c->kind] = before == c ? NULL : c->next_of_kind;
     }
     s->table->at[place] = s->table->at[--s->table->count];
     free_channel(c);
@@ -217,7 +243,11 @@ static void set_over(w4_channel *c) {
 
 void w4_session_channels_afresh(w4_session *s, uint64_t now_us) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        w4_channel *c = &s->channels[k];
+        w4_channel *c = s->channels[k];
+        s->rest[k].allowed = s->rest[k].granted = 0;
+        if (!c) {
+            continue;
+        }
         w4_outbox_restart(&c->out, now_us);
         w4_inbox_restart(&c->in);
         if (c->talk) {
@@ -246,7 +276,7 @@ void w4_session_channels_afresh(w4_session *s, uint64_t now_us) {
 
 void w4_session_channels_link_down(w4_session *s) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_link_down(&c->out);
         if (c->talk) {
             c->talk->answer_due = false; /* they ask again */
@@ -262,7 +292,7 @@ void w4_session_channels_link_down(w4_session *s) {
 static void announce_limits(w4_session *s) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
         const w4_sla_contract *contract = &s->config.channels[k].sla;
-        const w4_channel_talk *talk = s->channels[k].talk;
+        const w4_channel_talk *talk = s->channels[k] ? s->channels[k]->talk : NULL;
         const w4_sla_contract *told = talk ? &talk->contract : &W4_SLA_NO_CONTRACT;
         if (w4_sla_exists(contract) ? memcmp(contract, told, sizeof *told) != 0
                                     : w4_sla_exists(told)) {
@@ -273,7 +303,7 @@ static void announce_limits(w4_session *s) {
 
 void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_limits_changed(&c->out, now_us);
     }
     announce_limits(s);
@@ -282,7 +312,7 @@ void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us) {
 void w4_session_channels_link_agreed(w4_session *s) {
     w4_channel *c;
     announce_limits(s);
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (c->talk && !c->talk->answered) {
             say(c);
         }
@@ -324,9 +354,6 @@ static bool is_of_peer(const w4_session *s, uint16_t id) {
 
 w4_channel *w4_session_channel_of(w4_session *s, const w4_frame *frame, uint64_t now_us) {
     w4_channel *c = w4_session_channel_by_id(s, frame->channel);
-    if (frame->channel < W4_FRAME_CHANNEL_OPENED) {
-        return c;
-    }
     if (c && c->talk->ordinal == w4_frame_ordinal(frame->seq)) {
         if (c->state == W4_CHANNEL_OPENING && frame->type == W4_FRAME_ACK) {
             set_open(c);
@@ -433,7 +460,11 @@ int w4_session_recv_channel_open(w4_session *s, const w4_frame *frame, uint64_t 
     if (r < 0) {
         return r;
     }
-    w4_channel *c = find_exactly(s, frame->channel, ordinal);
+    w4_channel *c = NULL;
+    if (standing && w4_session_use_channel(s, frame->channel, &c) < 0) {
+        return -ENOMEM;
+    }
+    c = standing ? c : find_exactly(s, frame->channel, ordinal);
     if (r > 0 || (c && c->kind != kind)) {
         if (!c) {
             return add_stray(s, frame->channel, ordinal, W4_REFUSAL_BAD_JSON, now_us);
@@ -494,7 +525,7 @@ bool w4_session_channels_due(const w4_session *s) {
         return true;
     }
     const w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (has_word(s, c)) {
             return true;
         }
@@ -505,11 +536,11 @@ bool w4_session_channels_due(const w4_session *s) {
 size_t w4_session_channels_len(const w4_session *s) {
     size_t len = 0;
     const w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (has_word(s, c)) {
             len += w4_frame_len(W4_OPEN_LEN_OURS) + w4_frame_len(0);
         }
-        len += i < W4_KINDS ? 0 : w4_frame_len(W4_ACK_LEN);
+        len += c->id < W4_FRAME_CHANNEL_OPENED ? 0 : w4_frame_len(W4_ACK_LEN);
     }
     return s->table ? len + s->table->stray_count * w4_frame_len(W4_CLOSE_LEN_SHORT) : len;
 }
@@ -545,7 +576,7 @@ static uint8_t *put_answer(w4_channel *c, uint8_t *at) {
 
 uint8_t *w4_session_put_channels(w4_session *s, uint8_t *at, uint64_t now_us) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (has_word(s, c) && c->talk->answer_due) {
             at = put_answer(c, at);
         }
@@ -569,7 +600,7 @@ uint8_t *w4_session_put_channels(w4_session *s, uint8_t *at, uint64_t now_us) {
 uint64_t w4_session_channels_deadline(const w4_session *s) {
     uint64_t deadline = W4_NEVER;
     const w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         deadline = w4_earlier(deadline, w4_outbox_deadline(&c->out));
         if (c->talk && s->phase == W4_PHASE_OPEN) {
             deadline = w4_earlier(deadline, c->talk->repeat_at_us);
@@ -580,7 +611,7 @@ uint64_t w4_session_channels_deadline(const w4_session *s) {
 
 void w4_session_channels_expire(w4_session *s, uint64_t now_us) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_expire(&c->out, &s->rtt, now_us);
         if (c->talk && s->phase == W4_PHASE_OPEN && now_us >= c->talk->repeat_at_us) {
             c->talk->due = true;
@@ -599,7 +630,7 @@ static bool tell(const w4_channel *c, w4_session_event_kind kind, w4_session_eve
 
 bool w4_session_channels_pop_open(w4_session *s, w4_session_event *ret_event) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (c->talk && c->talk->tell_open) {
             c->talk->tell_open = false;
             return tell(c, W4_SESSION_EVENT_CHANNEL_OPEN, ret_event);
@@ -687,14 +718,13 @@ bool w4_session_channel_close(w4_session *session, uint16_t id, w4_refusal code)
 
 int w4_session_channel_announce(w4_session *session, uint16_t id, const w4_sla_contract *contract) {
     w4_channel *c = w4_session_channel_by_id(session, id);
-    if (!c || c->state == W4_CHANNEL_CLOSING) {
-        return W4_SESSION_E_NO_CHANNEL;
-    }
-    if (!c->talk && (!contract || !w4_sla_exists(contract))) {
+    bool at_rest = !c && w4_session_is_standing(id);
+    if ((at_rest || (c && !c->talk)) && (!contract || !w4_sla_exists(contract))) {
         return 0;
     }
-    int r = make_talk(c);
-    if (r < 0) {
+    int r = w4_session_use_channel(session, id, &c);
+    r = r == 0 ? make_talk(c) : r;
+    if (r != 0) {
         return r;
     }
     c->talk->contract = contract ? *contract : W4_SLA_NO_CONTRACT;

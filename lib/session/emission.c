@@ -20,10 +20,17 @@ static bool is_ack_due(const w4_session *s, const w4_channel *c) {
            (s->open_due || c->out.ask_due || (c->in.ack_due && !c->in.held));
 }
 
+static bool is_ack_due_at_rest(const w4_session *s, unsigned kind) {
+    return !s->channels[kind] && s->rest[kind].ack_due && !s->acks_held;
+}
+
 static bool has_control(const w4_session *s) {
     bool due = s->open_due || has_heartbeat(s) || w4_session_channels_due(s);
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        due = due || is_ack_due_at_rest(s, k);
+    }
     const w4_channel *c;
-    for (unsigned i = 0; !due && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; !due && (c = w4_session_next_channel(s, &i)) != NULL;) {
         due = is_ack_due(s, c);
     }
     return due;
@@ -49,9 +56,25 @@ static uint8_t *put_open(w4_session *s, uint8_t *at, uint64_t now_us) {
     return w4_frame_put(at, &frame);
 }
 
+static uint8_t *put_ack_at_rest(w4_session *s, unsigned kind, uint8_t *at) {
+    w4_channel_rest *rest = &s->rest[kind];
+    w4_inbox in;
+    w4_inbox_init(&in, (w4_channel_kind)kind, &s->config.channels[kind], 0, &s->budget);
+    in.granted = rest->granted;
+    at = w4_inbox_put_ack(&in, W4_CHANNEL_ID(kind), false, at);
+    rest->granted = (uint32_t)in.granted;
+    rest->ack_due = false;
+    return at;
+}
+
 static uint8_t *put_acks(w4_session *s, bool all, uint8_t *at) {
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        if ((all && !s->channels[k]) || is_ack_due_at_rest(s, k)) {
+            at = put_ack_at_rest(s, k, at);
+        }
+    }
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if ((all && c->state == W4_CHANNEL_OPEN) || is_ack_due(s, c)) {
             at = w4_inbox_put_ack(&c->in, c->id, c->out.ask_due, at);
             c->out.ask_due = false;
@@ -99,6 +122,10 @@ static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
  * overtaken by others whose parts are smaller. */
 static w4_channel *first_ready(const w4_session *s, unsigned kind, size_t *ret_len) {
     w4_channel *c = s->turn[kind];
+    *ret_len = 0;
+    if (!c) {
+        return NULL;
+    }
     do {
         *ret_len = c->state == W4_CHANNEL_CLOSING ? 0 : w4_outbox_ready(&c->out);
         if (*ret_len > 0 || w4_outbox_is_held(&c->out)) {
@@ -158,7 +185,7 @@ static bool has_data(const w4_session *s) {
 /* What is under way holds the rest back: a PING measures whether less should, or more may be. */
 static void measure(w4_session *s, uint64_t now_us) {
     const w4_channel *c;
-    for (unsigned i = 0; !s->pace.limited && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; !s->pace.limited && (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (c->kind != W4_CHANNEL_CONTROL && w4_outbox_is_held(&c->out)) {
             w4_pace_held(&s->pace);
         }
@@ -172,7 +199,7 @@ static void measure(w4_session *s, uint64_t now_us) {
 static size_t record_room(const w4_session *s, bool with_data) {
     size_t room = W4_RECORD_OVERHEAD + CONTROL_LEN_MAX + w4_session_channels_len(s);
     const w4_channel *c;
-    for (unsigned i = 0; with_data && (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; with_data && (c = w4_session_next_channel(s, &i)) != NULL;) {
         const w4_channel_stats *stats = &c->out.stats;
         size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_LEN + 1;
         room += stats->queued_bytes + frames * W4_FRAME_HEADER;
@@ -257,7 +284,7 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
     }
     r = any ? emit_record(s, out, true, now_us) : 0;
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_arm(&c->out, &s->rtt, now_us);
     }
     return r;

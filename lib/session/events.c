@@ -65,7 +65,7 @@ static w4_session_event_kind kind_of(const w4_outcome *outcome) {
 
 bool w4_session_pop_outcome(w4_session *session, w4_session_event *ret_event) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(session, &i)) != NULL;) {
         w4_outcome outcome;
         if (w4_outbox_pop_outcome(&c->out, &outcome)) {
             *ret_event = (w4_session_event){
@@ -98,7 +98,7 @@ static bool pop_incoming(w4_session *s, w4_session_event *ret_event) {
 
 static bool pop_writable(w4_session *s, w4_session_event *ret_event) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (s->phase != W4_PHASE_CLOSED && c->state != W4_CHANNEL_CLOSING &&
             w4_outbox_pop_writable(&c->out)) {
             *ret_event = (w4_session_event){

@@ -111,8 +111,35 @@ static void recv_ack(w4_session *s, w4_channel *c, const w4_frame *frame, uint64
     }
 }
 
+/* Nothing was sent on it yet. */
+static void recv_ack_at_rest(w4_session *s, unsigned kind, const w4_frame *frame, uint64_t now_us) {
+    w4_reader r;
+    w4_reader_init(&r, frame->payload);
+    uint32_t credit = w4_read_u32(&r);
+    w4_channel_rest *rest = &s->rest[kind];
+    if (frame->seq > 0) {
+        w4_session_close_with(s, W4_REFUSAL_UNSUPPORTED_VERSION, "ACK of what was never sent",
+                              now_us);
+        return;
+    }
+    rest->allowed = credit > rest->allowed ? credit : rest->allowed;
+    rest->ack_due = rest->ack_due || (frame->flags & W4_FRAME_ASK) != 0;
+}
+
 static int recv_of_channel(w4_session *s, const w4_frame *frame, uint64_t now_us) {
-    w4_channel *c = w4_session_channel_of(s, frame, now_us);
+    w4_channel *c;
+    if (w4_session_is_standing(frame->channel)) {
+        unsigned kind = frame->channel - 1u;
+        if (!s->channels[kind] && frame->type == W4_FRAME_ACK) {
+            recv_ack_at_rest(s, kind, frame, now_us);
+            return 0;
+        }
+        if (w4_session_make_channel(s, (w4_channel_kind)kind, &c) < 0) {
+            return -ENOMEM;
+        }
+    } else {
+        c = w4_session_channel_of(s, frame, now_us);
+    }
     if (!c) {
         return 0;
     }
@@ -179,7 +206,7 @@ static w4_refusal refusal_of(w4_frame_verdict verdict) {
 
 static void copy_counters(w4_session *s) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         const w4_inbox *in = &c->in;
         w4_channel_stats *stats = &c->out.stats;
         stats->duplicates = in->duplicates;

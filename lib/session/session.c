@@ -81,7 +81,6 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
     w4_byte_budget_init(&s->budget, config->budget, config->bytes_max);
     w4_pace_start(&s->pace, now_us);
     w4_schedule_init(&s->schedule);
-    w4_session_channels_init(s);
     *ret_session = s;
     return 0;
 }
@@ -142,7 +141,7 @@ static void drop_link(w4_session *s, uint64_t now_us) {
 
 static void fail_messages(w4_session *s) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_fail_all(&c->out, W4_REFUSAL_DISCONNECTED);
     }
 }
@@ -212,9 +211,12 @@ void w4_session_begin_afresh(w4_session *s, uint64_t now_us) {
 
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(s, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_fail_larger(&c->out, s->peer.max_message, now_us);
         c->in.ack_due = c->state == W4_CHANNEL_OPEN;
+    }
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        s->rest[k].ack_due = true;
     }
     s->phase = W4_PHASE_OPEN;
     s->agreed = true;
@@ -237,7 +239,8 @@ static bool can_resume(const w4_session *s) {
         return false;
     }
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        if (!w4_outbox_may_acknowledge(&s->channels[k].out, point->expected[k])) {
+        const w4_channel *c = s->channels[k];
+        if (c ? !w4_outbox_may_acknowledge(&c->out, point->expected[k]) : point->expected[k] > 0) {
             return false;
         }
     }
@@ -250,7 +253,9 @@ static void decide(w4_session *s, uint64_t now_us) {
     bool resumed = can_resume(s);
     if (resumed) {
         for (unsigned k = 0; k < W4_KINDS; k++) {
-            w4_outbox_pass_over(&s->channels[k].out, s->peer.resume.expected[k]);
+            if (s->channels[k]) {
+                w4_outbox_pass_over(&s->channels[k]->out, s->peer.resume.expected[k]);
+            }
         }
     } else {
         w4_session_begin_afresh(s, now_us);
@@ -320,7 +325,7 @@ bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_poi
     ret_point->present = true;
     memcpy(ret_point->session, session->id, sizeof ret_point->session);
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        ret_point->expected[k] = session->channels[k].in.promised;
+        ret_point->expected[k] = session->channels[k] ? session->channels[k]->in.promised : 0;
     }
     return true;
 }
@@ -331,7 +336,8 @@ void w4_session_hold_data(w4_session *session, bool hold) {
 
 void w4_session_hold_acks(w4_session *session, bool hold) {
     w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
+    session->acks_held = hold;
+    for (unsigned i = 0; (c = w4_session_next_channel(session, &i)) != NULL;) {
         w4_inbox_hold(&c->in, hold);
     }
 }
@@ -443,21 +449,6 @@ void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats
     ret_stats->attached = w4_session_has_link(session);
 }
 
-const w4_channel_stats *w4_session_channel_stats(const w4_session *session,
-                                                 w4_channel_kind channel_kind) {
-    return &session->channels[channel_kind].out.stats;
-}
-
-void w4_session_latency(const w4_session *session, w4_channel_kind channel_kind,
-                        w4_histogram *ret_latency_us) {
-    w4_outbox_latency(&session->channels[channel_kind].out, ret_latency_us);
-}
-
-w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind channel_kind,
-                                  uint64_t longer_than_us, uint64_t now_us) {
-    return w4_outbox_waiting(&session->channels[channel_kind].out, longer_than_us, now_us);
-}
-
 static size_t base_memory(const w4_session *s) {
     return sizeof *s + s->plain_cap + s->repeat_len + s->incoming_cap * sizeof *s->incoming +
            (s->receiver.old ? sizeof *s->receiver.old : 0);
@@ -470,7 +461,7 @@ void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret
         .limit = session->config.bytes_max,
     };
     const w4_channel *c;
-    for (unsigned i = 0; (c = w4_session_channel_at(session, i)) != NULL; i++) {
+    for (unsigned i = 0; (c = w4_session_next_channel(session, &i)) != NULL;) {
         use.sending += w4_outbox_memory(&c->out);
         use.receiving += w4_inbox_memory(&c->in);
     }

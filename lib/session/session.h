@@ -235,7 +235,7 @@ w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind cha
 /* Bytes held, by what for. */
 typedef struct w4_session_memory_use {
     size_t session;   /* itself, and what it keeps for the link */
-    size_t channels;  /* those that were opened, contracts, latencies */
+    size_t channels;  /* those that were used or opened, contracts, latencies */
     size_t sending;   /* messages waiting, queued, in flight, or ended and not told yet */
     size_t receiving; /* messages not whole yet, or not consumed */
     size_t total;

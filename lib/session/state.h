@@ -66,6 +66,13 @@ typedef struct w4_channel {
     w4_channel_talk *talk;           /* NULL: nothing was ever said */
 } w4_channel;
 
+/* One that is always open is made when it is first used; few sessions use all three. Until then its
+ * seqs are 0, and there is nothing to know of it but credit. */
+typedef struct w4_channel_rest {
+    uint32_t allowed, granted; /* as in outbox and inbox */
+    bool ack_due;
+} w4_channel_rest;
+
 /* A CLOSE_CHANNEL that answers what came for a channel that is not there. */
 typedef struct w4_stray {
     uint16_t id;
@@ -110,8 +117,9 @@ struct w4_session {
     bool open_due; /* OPEN, or message 3 in its stead before the responder's OPEN */
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */
-    bool began;     /* we were the initiator when it began: our channels have even numbers */
-    bool alone;     /* the last record had a heartbeat, and therefore little data */
+    bool acks_held;
+    bool began; /* we were the initiator when it began: our channels have even numbers */
+    bool alone; /* the last record had a heartbeat, and therefore little data */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char end_text[W4_END_TEXT_MAX];
     w4_hello peer;
@@ -130,8 +138,9 @@ struct w4_session {
     w4_byte_budget budget;
     w4_pace pace;
     w4_schedule schedule;
-    w4_channel *turn[W4_KINDS]; /* whose turn it is among those of a kind */
-    w4_channel channels[W4_KINDS];
+    w4_channel *turn[W4_KINDS];     /* whose turn it is among those of a kind; NULL: none is made */
+    w4_channel *channels[W4_KINDS]; /* NULL: at rest */
+    w4_channel_rest rest[W4_KINDS];
     w4_channel_table *table; /* NULL: no others were ever opened */
 
     w4_notice notices[W4_NOTICES_MAX];
@@ -154,13 +163,25 @@ static inline bool w4_session_has_ended(const w4_session *s) {
     return s->phase == W4_PHASE_CLOSING || s->phase == W4_PHASE_CLOSED;
 }
 
-/* All channels, those that are over and not told included: 0, 1, ... until NULL. */
-static inline w4_channel *w4_session_channel_at(const w4_session *s, unsigned i) {
-    if (i < W4_KINDS) {
-        return (w4_channel *)&s->channels[i];
+static inline bool w4_session_is_standing(uint16_t id) {
+    return id >= W4_FRAME_CHANNEL(0) && id < W4_FRAME_CHANNEL_OPENED;
+}
+
+/* All channels that are made, those that are over and not told included, until NULL. place: 0 at
+ * first, W4_KINDS for those that were opened only. */
+static inline w4_channel *w4_session_next_channel(const w4_session *s, unsigned *place) {
+    while (*place < W4_KINDS) {
+        w4_channel *c = s->channels[(*place)++];
+        if (c) {
+            return c;
+        }
     }
-    i -= W4_KINDS;
-    return s->table && i < s->table->count ? s->table->at[i] : NULL;
+    unsigned i = *place - W4_KINDS;
+    if (!s->table || i >= s->table->count) {
+        return NULL;
+    }
+    (*place)++;
+    return s->table->at[i];
 }
 
 /* session.c */
@@ -182,14 +203,19 @@ void w4_session_free_incoming(w4_session *s);
 /* channels.c */
 /* The channel of that number which is not over; NULL. */
 w4_channel *w4_session_channel_by_id(const w4_session *s, uint16_t id);
-void w4_session_channels_init(w4_session *s);
+/* One that is always open; made when it is not there yet. 0 or -ENOMEM. */
+int w4_session_make_channel(w4_session *s, w4_channel_kind kind, w4_channel **ret_channel);
+/* The channel of that number, to say or send something on it: 0, -ENOMEM, or
+ * W4_SESSION_E_NO_CHANNEL. */
+int w4_session_use_channel(w4_session *s, uint16_t id, w4_channel **ret_channel);
 void w4_session_channels_deinit(w4_session *s);
 void w4_session_channels_afresh(w4_session *s,
                                 uint64_t now_us); /* those of the session before are over */
 void w4_session_channels_link_down(w4_session *s);
 void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us);
 void w4_session_channels_link_agreed(w4_session *s); /* what was not answered is said again */
-/* A frame of a channel: its channel, or NULL; then it is answered as far as that is due. */
+/* A frame of a channel that was opened: its channel, or NULL; then it is answered as far as that is
+ * due. */
 w4_channel *w4_session_channel_of(w4_session *s, const w4_frame *frame, uint64_t now_us);
 int w4_session_recv_channel_open(w4_session *s, const w4_frame *frame, uint64_t now_us);
 void w4_session_recv_channel_close(w4_session *s, const w4_frame *frame, uint64_t now_us);

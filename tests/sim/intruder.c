@@ -288,7 +288,10 @@ static void send_messages(sim_intruder *x, unsigned count, bool beyond) {
         return;
     }
     for (int k = 0; beyond && k < W4_CHANNEL_KIND_COUNT; k++) {
-        x->session->channels[k].out.allowed += OVERDRAFT;
+        w4_channel *c = NULL;
+        if (w4_session_use_channel(x->session, W4_CHANNEL_ID(k), &c) == 0) {
+            c->out.allowed += OVERDRAFT;
+        }
     }
     for (unsigned i = 0; i < count; i++) {
         size_t len = fill(x, message, sizeof message);

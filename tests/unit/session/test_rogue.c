@@ -118,6 +118,15 @@ START_TEST(an_ack_of_what_was_never_sent) {
     say();
     ends_with(W4_REFUSAL_UNSUPPORTED_VERSION);
     finish();
+    begin(); /* the same where something was sent */
+    put_ack(W4_CHANNEL_STATE, 0, 10, 0);
+    say();
+    ck_assert_int_eq(w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_from_text("x"), 1, now), 0);
+    ck_assert_uint_eq(count_heard(W4_FRAME_DATA), 1);
+    put_ack(W4_CHANNEL_STATE, 2, 10, 0);
+    say();
+    ends_with(W4_REFUSAL_UNSUPPORTED_VERSION);
+    finish();
 }
 END_TEST
 
