@@ -5,25 +5,11 @@
  * goes on for too long. */
 #pragma once
 
-#include "envelope/schema.h"
+#include "envelope/chain.h"
 #include "protocol/protocol.h"
 
 #define W4_HEARD_MAX 1024u       /* messages remembered for one agent, so that it can answer them */
 #define W4_CHAIN_ROOTS_MAX 4096u /* chains whose budget is remembered */
-
-typedef struct w4_chain {
-    char root[37];
-    uint32_t depth, budget;
-    uint32_t ancestor_count;
-    w4_fingerprint ancestors[W4_CHAIN_ANCESTORS_MAX]; /* senders before this one, oldest first */
-} w4_chain;
-
-/* Of an envelope that fits its schema; false when it carries none. */
-bool w4_chain_of(const w4_envelope *envelope, w4_chain *ret_chain);
-/* The chain of an answer to a message of sender: its own root when chain is NULL. */
-void w4_chain_answer(const w4_chain *chain, const char *msg_id, const w4_fingerprint *sender,
-                     w4_chain *ret_chain);
-void w4_chain_write(const w4_chain *chain, w4_json_writer *w);
 
 /* May a message with that chain pass? NONE, or a code with a pointer below /chain and what was
  * expected. */

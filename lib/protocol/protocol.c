@@ -24,7 +24,7 @@ const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .limits = {.bytes = W4_ENVELOPE_BYTES_MAX, .depth = 32, .items = 1024, .string = 65536},
     .agents_max = W4_AGENTS_MAX_DEFAULT,
     .facts_max = FACTS_MAX_DEFAULT,
-    .chain = {.depth = 16, .repeats = 3, .budget = 64},
+    .chain = {.depth = 16, .repeats = 3, .budget = W4_CHAIN_BUDGET_DEFAULT},
     .durable = {.age_us = W4_DURABLE_AGE_US,
                 .receiver_messages = 4096,
                 .receiver_bytes = (size_t)64 * 1024 * 1024,

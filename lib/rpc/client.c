@@ -1,6 +1,7 @@
 #include "rpc/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -8,7 +9,8 @@
 /* A whole line that nobody has taken yet. */
 struct line {
     TAILQ_ENTRY(line) entry;
-    bool looked_at; /* by pop_reply; then kind and id are known */
+    bool own;       /* made here */
+    bool looked_at; /* by find_reply; then kind and id are known */
     w4_rpc_kind kind;
     uint64_t id;
     size_t len;
@@ -155,7 +157,7 @@ static int line_read(w4_rpc_client *client, const struct line *line,
     if (r > 0 || message.kind == W4_RPC_REQUEST) {
         return -EBADMSG; /* a node asks nothing */
     }
-    w4_rpc_client_event event = {.kind = message.kind};
+    w4_rpc_client_event event = {.kind = message.kind, .own = line->own};
     if (message.kind == W4_RPC_NOTIFICATION) {
         w4_buffer_clear(&client->method);
         r = w4_json_string_decode(message.method, &client->method);
@@ -200,7 +202,9 @@ int w4_rpc_client_pop(w4_rpc_client *client, w4_rpc_client_event *ret_event) {
     return line == NULL ? 0 : line_take(client, line, ret_event);
 }
 
-int w4_rpc_client_pop_reply(w4_rpc_client *client, uint64_t id, w4_rpc_client_event *ret_event) {
+/* The line that answers that call; or_none: or answers no call at all, since the node could not
+ * read what was asked. 1, 0, or as line_read. */
+static int find_reply(w4_rpc_client *client, uint64_t id, bool or_none, struct line **ret_line) {
     struct line *line;
     TAILQ_FOREACH (line, &client->lines, entry) {
         if (!line->looked_at) {
@@ -213,13 +217,152 @@ int w4_rpc_client_pop_reply(w4_rpc_client *client, uint64_t id, w4_rpc_client_ev
             line->kind = event.kind;
             line->id = event.id;
         }
-        if (line->kind == W4_RPC_ERROR && line->id == 0) {
-            pending_remove(client, id); /* the node could not read what was asked */
-            return line_take(client, line, ret_event);
-        }
-        if (line->kind != W4_RPC_NOTIFICATION && line->id == id) {
-            return line_take(client, line, ret_event);
+        if (line->kind != W4_RPC_NOTIFICATION && (line->id == id || (or_none && line->id == 0))) {
+            *ret_line = line;
+            return 1;
         }
     }
     return 0;
+}
+
+int w4_rpc_client_pop_reply(w4_rpc_client *client, uint64_t id, w4_rpc_client_event *ret_event) {
+    struct line *line;
+    int r = find_reply(client, id, true, &line);
+    if (r <= 0) {
+        return r;
+    }
+    if (line->id == 0) {
+        pending_remove(client, id);
+    }
+    return line_take(client, line, ret_event);
+}
+
+/* ---- for a client that outlives its connections */
+
+/* A line of its own, from what a writer has written, without the newline. */
+static struct line *own_line(const w4_buffer *text) {
+    struct line *line = malloc(sizeof *line + text->len);
+    if (line != NULL) {
+        *line = (struct line){.own = true, .len = text->len - 1};
+        memcpy(line->text, text->data, line->len);
+    }
+    return line;
+}
+
+static void line_append(w4_rpc_client *client, struct line *line) {
+    TAILQ_INSERT_TAIL(&client->lines, line, entry);
+    client->lines_bytes += line->len;
+}
+
+int w4_rpc_client_tell(w4_rpc_client *client, const char *method, w4_bytes params) {
+    w4_buffer text = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    int r = w4_rpc_write_notification(&text, method, params);
+    struct line *line = r == 0 ? own_line(&text) : NULL;
+    w4_buffer_deinit(&text);
+    if (line == NULL) {
+        return r < 0 ? r : -ENOMEM;
+    }
+    line_append(client, line);
+    return 0;
+}
+
+int w4_rpc_client_turn(w4_rpc_client *client, uint64_t id, const char *method,
+                       w4_rpc_kind *ret_kind) {
+    struct line *line, *own = NULL;
+    w4_rpc_client_event event;
+    int r = find_reply(client, id, true, &line);
+    if (r <= 0) {
+        return r;
+    }
+    if (line->kind == W4_RPC_ERROR) {
+        *ret_kind = W4_RPC_ERROR;
+        return 1;
+    }
+    r = line_read(client, line, &event);
+    if (r < 0) {
+        return r;
+    }
+    w4_buffer text = W4_BUFFER_INIT(2u * W4_RPC_LINE_MAX);
+    r = w4_rpc_write_notification(&text, method, w4_json_text(event.value));
+    own = r == 0 ? own_line(&text) : NULL;
+    w4_buffer_deinit(&text);
+    if (own == NULL) {
+        return r < 0 ? r : -ENOMEM;
+    }
+    TAILQ_INSERT_BEFORE(line, own, entry);
+    client->lines_bytes += own->len;
+    line_drop(client, line);
+    pending_remove(client, id);
+    *ret_kind = W4_RPC_RESULT;
+    return 1;
+}
+
+/* From the first line on that is no message of a node. */
+static int drop_nonsense(w4_rpc_client *client) {
+    struct line *line, *next;
+    bool nonsense = false;
+    for (line = TAILQ_FIRST(&client->lines); line != NULL; line = next) {
+        w4_rpc_client_event event;
+        next = TAILQ_NEXT(line, entry);
+        int r = nonsense || line->looked_at ? 0 : line_read(client, line, &event);
+        if (r == -ENOMEM) {
+            return r;
+        }
+        nonsense = nonsense || r < 0;
+        if (nonsense) {
+            line_drop(client, line);
+        }
+    }
+    return 0;
+}
+
+static int answer_pending(w4_rpc_client *client, uint64_t id, w4_refusal code, const char *why) {
+    char number[24];
+    struct line *line = NULL;
+    int r = find_reply(client, id, false, &line);
+    if (r != 0) {
+        return r < 0 ? r : 0; /* it stands there */
+    }
+    int len = snprintf(number, sizeof number, "%llu", (unsigned long long)id);
+    w4_buffer text = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    r = w4_rpc_write_error(&text, w4_bytes_of(number, (size_t)len), W4_RPC_REFUSED, code, NULL,
+                           why);
+    line = r == 0 ? own_line(&text) : NULL;
+    w4_buffer_deinit(&text);
+    if (line == NULL) {
+        return r < 0 ? r : -ENOMEM;
+    }
+    line_append(client, line);
+    return 0;
+}
+
+static int drop_reply(w4_rpc_client *client, uint64_t id) {
+    struct line *line;
+    int r = find_reply(client, id, false, &line);
+    if (r == 1) {
+        line_drop(client, line);
+    }
+    pending_remove(client, id);
+    return r < 0 ? r : 0;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+int w4_rpc_client_end(w4_rpc_client *client, w4_refusal code, const char *text, uint64_t but) {
+    w4_buffer_clear(&client->output);
+    w4_buffer_clear(&client->partial);
+    int r = drop_nonsense(client);
+    r = r == 0 && but != 0 ? drop_reply(client, but) : r;
+    qsort(client->pending, client->pending_count, sizeof client->pending[0], compare_ids);
+    for (uint32_t i = 0; r == 0 && i < client->pending_count; i++) {
+        r = answer_pending(client, client->pending[i], code, text);
+    }
+    return r;
+}
+
+bool w4_rpc_client_has_room(const w4_rpc_client *client) {
+    return client->lines_bytes < W4_RPC_CLIENT_INPUT_MAX / 2;
 }

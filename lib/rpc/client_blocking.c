@@ -12,7 +12,7 @@
 
 #define READ_BYTES 65536u
 
-int w4_rpc_connect(const char *path, int *ret_errno) {
+static int connect_to(const char *path, int flags, int *ret_errno) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof address.sun_path) {
@@ -20,7 +20,7 @@ int w4_rpc_connect(const char *path, int *ret_errno) {
         return -1;
     }
     memcpy(address.sun_path, path, len);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (fd < 0) {
         *ret_errno = errno;
         return -1;
@@ -37,20 +37,28 @@ int w4_rpc_connect(const char *path, int *ret_errno) {
     return fd;
 }
 
+int w4_rpc_connect(const char *path, int *ret_errno) {
+    return connect_to(path, 0, ret_errno);
+}
+
+int w4_rpc_connect_now(const char *path, int *ret_errno) {
+    return connect_to(path, SOCK_NONBLOCK, ret_errno);
+}
+
 void w4_rpc_disconnect(int fd) {
     if (fd >= 0) {
         close(fd);
     }
 }
 
-static uint64_t clock_us(void) {
+uint64_t w4_rpc_clock_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * W4_US_PER_S + (uint64_t)now.tv_nsec / 1000u;
 }
 
 static uint64_t deadline_of(unsigned timeout_ms) {
-    return timeout_ms == 0 ? W4_NEVER : w4_later(clock_us(), timeout_ms * W4_US_PER_MS);
+    return timeout_ms == 0 ? W4_NEVER : w4_later(w4_rpc_clock_us(), timeout_ms * W4_US_PER_MS);
 }
 
 /* Milliseconds for poll, rounded up so that it never spins; -1 without end. */
@@ -58,7 +66,7 @@ static int poll_timeout(uint64_t deadline_us) {
     if (deadline_us == W4_NEVER) {
         return -1;
     }
-    uint64_t now_us = clock_us();
+    uint64_t now_us = w4_rpc_clock_us();
     uint64_t left_ms = now_us >= deadline_us ? 0 : (deadline_us - now_us + 999u) / 1000u;
     return left_ms > 3600000u ? 3600000 : (int)left_ms;
 }
@@ -91,8 +99,7 @@ static int read_some(w4_rpc_client *client, int fd) {
     return errno == EAGAIN || errno == EINTR ? 0 : -EIO;
 }
 
-/* Moves bytes once, waiting for it at most until the deadline. */
-static int move(w4_rpc_client *client, int fd, uint64_t deadline_us) {
+int w4_rpc_client_move(w4_rpc_client *client, int fd, uint64_t deadline_us) {
     bool writes = w4_rpc_client_output(client).len > 0;
     struct pollfd wait = {.fd = fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
     int r = poll(&wait, 1, poll_timeout(deadline_us));
@@ -100,7 +107,7 @@ static int move(w4_rpc_client *client, int fd, uint64_t deadline_us) {
         return errno == EINTR ? 0 : -EIO;
     }
     if (r == 0) {
-        return clock_us() >= deadline_us ? -ETIMEDOUT : 0;
+        return w4_rpc_clock_us() >= deadline_us ? -ETIMEDOUT : 0;
     }
     if ((wait.revents & POLLNVAL) != 0) {
         return -EIO;
@@ -115,18 +122,29 @@ static int move(w4_rpc_client *client, int fd, uint64_t deadline_us) {
     return r;
 }
 
+static int reply_wait(w4_rpc_client *client, int fd, uint64_t id, uint64_t deadline_us,
+                      w4_rpc_client_event *ret_event) {
+    int r = 0;
+    while (r == 0) {
+        r = w4_rpc_client_pop_reply(client, id, ret_event);
+        if (r == 0) {
+            r = w4_rpc_client_move(client, fd, deadline_us);
+        }
+    }
+    return r > 0 ? 0 : r;
+}
+
 int w4_rpc_client_call_wait(w4_rpc_client *client, int fd, const char *method, w4_bytes params,
                             unsigned timeout_ms, w4_rpc_client_event *ret_event) {
     uint64_t deadline_us = deadline_of(timeout_ms);
     uint64_t id;
     int r = w4_rpc_client_call(client, method, params, &id);
-    while (r == 0) {
-        r = w4_rpc_client_pop_reply(client, id, ret_event);
-        if (r == 0) {
-            r = move(client, fd, deadline_us);
-        }
-    }
-    return r > 0 ? 0 : r;
+    return r < 0 ? r : reply_wait(client, fd, id, deadline_us, ret_event);
+}
+
+int w4_rpc_client_reply_wait(w4_rpc_client *client, int fd, uint64_t id, unsigned timeout_ms,
+                             w4_rpc_client_event *ret_event) {
+    return reply_wait(client, fd, id, deadline_of(timeout_ms), ret_event);
 }
 
 int w4_rpc_client_wait(w4_rpc_client *client, int fd, unsigned timeout_ms,
@@ -136,7 +154,7 @@ int w4_rpc_client_wait(w4_rpc_client *client, int fd, unsigned timeout_ms,
     while (r == 0) {
         r = w4_rpc_client_pop(client, ret_event);
         if (r == 0) {
-            r = move(client, fd, deadline_us);
+            r = w4_rpc_client_move(client, fd, deadline_us);
         }
     }
     return r > 0 ? 0 : r;

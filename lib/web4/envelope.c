@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "envelope/chain.h"
 
 #define CANONICAL_MAX (8u * 16u * 1024u * 1024u) /* the canonical form can be the longer one */
 
@@ -146,9 +147,37 @@ static int fill_draft(const web4_draft *from, w4_envelope_draft *to, w4_party *r
         to->msg_id = from->msg_id;
     }
     to->sender_id = from->sender_id;
+    to->capabilities = from->capabilities;
+    to->durable = from->durable;
     to->timestamp_us = from->timestamp_ms * W4_US_PER_MS;
     to->with_pubkey = true;
     return 0;
+}
+
+/* The chain of an answer, as the node writes it for those it signs for. */
+static int write_chain(const char *answered, w4_buffer *out, web4_error *error) {
+    w4_json_document doc = {0};
+    w4_envelope cause;
+    w4_chain before, chain;
+    w4_json_writer w;
+    if (answered == NULL) {
+        return 0;
+    }
+    int r = read_envelope(&doc, w4_bytes_from_text(answered), true, &cause, error);
+    if (r == 0) {
+        bool chained = w4_chain_of(&cause, &before);
+        uint32_t budget = chained ? before.budget : W4_CHAIN_BUDGET_DEFAULT;
+        w4_chain_answer(chained ? &before : NULL, cause.msg_id, &cause.sender.fingerprint, &chain);
+        if (budget == 0) {
+            r = w4_web4_refuse_code(error, W4_REFUSAL_CHAIN_BUDGET, "/chain/budget", NULL);
+        }
+        chain.budget = budget - 1;
+        w4_json_writer_init(&w, out);
+        w4_chain_write(&chain, &w);
+        r = r == 0 ? w.error : r;
+    }
+    w4_json_document_deinit(&doc);
+    return r;
 }
 
 static int write_draft(const web4_draft *draft, const web4_identity *identity, w4_buffer *out,
@@ -159,19 +188,23 @@ static int write_draft(const web4_draft *draft, const web4_identity *identity, w
     w4_buffer payload = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_buffer state = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_buffer source = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    w4_buffer chain = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     int r = fill_draft(draft, &whole, &receiver, msg_id, error);
     r = r != 0 ? r : canonical_part(&payload, draft->payload, "/payload", error);
     r = r != 0 ? r : canonical_part(&state, draft->state, "/state", error);
     r = r != 0 ? r : canonical_part(&source, draft->source, "/source", error);
+    r = r != 0 ? r : write_chain(draft->answers, &chain, error);
     if (r == 0) {
         whole.payload = w4_buffer_bytes(&payload);
         whole.state = w4_buffer_bytes(&state);
         whole.source = w4_buffer_bytes(&source);
+        whole.chain = w4_buffer_bytes(&chain);
         r = w4_envelope_write(&whole, identity->key, out);
     }
     w4_buffer_deinit(&payload);
     w4_buffer_deinit(&state);
     w4_buffer_deinit(&source);
+    w4_buffer_deinit(&chain);
     return r == -EMSGSIZE ? w4_web4_refuse_code(error, W4_REFUSAL_TOO_LARGE, NULL, NULL) : r;
 }
 

@@ -3,6 +3,7 @@
 #include "web4/hooks.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -171,6 +172,26 @@ static int note(web4_hooks *hooks, const w4_lifecycle *change) {
     return 0;
 }
 
+static int tell(web4_hooks *hooks, const w4_lifecycle *change) {
+    int r = w4_hooks_push(hooks->engine, change);
+    while (r == 0 && w4_hooks_waiting(hooks->engine)) {
+        r = w4_hooks_run(hooks->engine);
+    }
+    return r;
+}
+
+int w4_web4_hooks_lost(web4_hooks *hooks) {
+    int r = 0;
+    while (r == 0 && hooks != NULL && hooks->open != NULL) {
+        w4_lifecycle change = hooks->open->open;
+        change.hook = W4_HOOK_SESSION_CLOSE;
+        snprintf(change.reason, sizeof change.reason, "disconnected");
+        forget(hooks, hooks->open);
+        r = tell(hooks, &change);
+    }
+    return r;
+}
+
 int w4_web4_hooks_event(web4_hooks **hooks, w4_json event) {
     w4_lifecycle change;
     int r = *hooks == NULL ? hooks_new(hooks) : 0;
@@ -181,11 +202,7 @@ int w4_web4_hooks_event(web4_hooks **hooks, w4_json event) {
     if (r != 0) {
         return r < 0 ? r : 0;
     }
-    r = w4_hooks_push((*hooks)->engine, &change);
-    while (r == 0 && w4_hooks_waiting((*hooks)->engine)) {
-        r = w4_hooks_run((*hooks)->engine);
-    }
-    return r;
+    return tell(*hooks, &change);
 }
 
 /* ---- registration */

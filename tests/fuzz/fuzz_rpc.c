@@ -3,6 +3,8 @@
 #include "rpc/method.h"
 #include "target.h"
 
+#include <errno.h>
+
 static void check_request(const w4_rpc_message *message) {
     static w4_faults faults;
     for (unsigned surface = 0; surface < W4_SURFACE_COUNT; surface++) {
@@ -53,6 +55,34 @@ static void feed_client(w4_bytes first, w4_bytes second) {
     w4_rpc_client_free(client);
 }
 
+/* A connection ends behind whatever was said: each call has exactly one answer then, the one that
+ * is not to be answered has none, and the client goes on. */
+static void end_client(w4_bytes said) {
+    w4_rpc_client *client;
+    w4_rpc_client_event event;
+    w4_rpc_kind kind;
+    uint64_t ids[3];
+    unsigned answers[3] = {0};
+    FUZZ_REQUIRE(w4_rpc_client_new(&client) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        FUZZ_REQUIRE(w4_rpc_client_call(client, "status.get", (w4_bytes){0}, &ids[i]) == 0);
+    }
+    w4_rpc_client_recv(client, said);
+    int r = w4_rpc_client_turn(client, ids[1], "turned", &kind);
+    bool turned = r == 1 && kind == W4_RPC_RESULT;
+    FUZZ_REQUIRE(w4_rpc_client_end(client, W4_REFUSAL_DISCONNECTED, "gone", ids[2]) == 0);
+    FUZZ_REQUIRE(w4_rpc_client_output(client).len == 0);
+    while ((r = w4_rpc_client_pop(client, &event)) != 0) {
+        FUZZ_REQUIRE(r == 1 || r == -EBADMSG); /* the answer to a call that nobody made */
+        for (size_t i = 0; r == 1 && event.kind != W4_RPC_NOTIFICATION && i < 3; i++) {
+            answers[i] += event.id == ids[i] ? 1 : 0;
+        }
+    }
+    FUZZ_REQUIRE(answers[0] == 1 && answers[1] == (turned ? 0 : 1) && answers[2] == 0);
+    FUZZ_REQUIRE(w4_rpc_client_call(client, "status.get", (w4_bytes){0}, &ids[0]) == 0);
+    w4_rpc_client_free(client);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     w4_json_document doc = {0};
     w4_rpc_message message;
@@ -71,5 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     w4_json_document_deinit(&doc);
     feed_client(w4_bytes_of(data, size / 2), w4_bytes_of(data + size / 2, size - size / 2));
+    end_client(w4_bytes_of(data, size));
     return 0;
 }

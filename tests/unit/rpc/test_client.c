@@ -95,6 +95,48 @@ START_TEST(finds_a_reply_behind_notifications) {
 }
 END_TEST
 
+/* The connection ends: what came counts, what was asked and not answered is over, and it goes on.
+ */
+START_TEST(outlives_a_connection) {
+    w4_rpc_client_event event;
+    w4_rpc_kind kind;
+    uint64_t first = call(), second = call(), third = call(), silent = call();
+    ck_assert_int_eq(w4_rpc_client_turn(client, first, "up", &kind), 0);
+    ck_assert_int_eq(feed("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":1}}\n"
+                          "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":3}\n"
+                          "{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":4}\n"
+                          "garbage\n"
+                          "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":2}\n{\"json"),
+                     0);
+    ck_assert_int_eq(w4_rpc_client_turn(client, first, "up", &kind), 1);
+    ck_assert_int_eq(kind, W4_RPC_RESULT);
+    ck_assert_int_eq(w4_rpc_client_end(client, W4_REFUSAL_DISCONNECTED, "gone", silent), 0);
+    ck_assert_uint_eq(w4_rpc_client_output(client).len, 0);
+    ck_assert_int_eq(w4_rpc_client_tell(client, "down", w4_bytes_from_text("{}")), 0);
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 1);
+    ck_assert(event.own && w4_bytes_equal_text(event.method, "up"));
+    ck_assert(w4_bytes_equal_text(w4_json_text(event.value), "{\"a\":1}"));
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 1);
+    ck_assert(!event.own && event.id == third && event.kind == W4_RPC_RESULT);
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 1); /* what followed the garbage is none */
+    ck_assert(event.own && event.id == second && event.kind == W4_RPC_ERROR);
+    ck_assert(w4_json_string_equal(w4_json_get(w4_json_get(event.value, "data"), "code"),
+                                   "disconnected"));
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 1);
+    ck_assert(event.own && w4_bytes_equal_text(event.method, "down"));
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 0);
+    ck_assert_uint_eq(call(), 5);
+    ck_assert_int_eq(feed("{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32000,"
+                          "\"message\":\"no\"}}\n"),
+                     0);
+    ck_assert_int_eq(w4_rpc_client_turn(client, 5, "up", &kind), 1);
+    ck_assert_int_eq(kind, W4_RPC_ERROR);
+    ck_assert_int_eq(w4_rpc_client_pop(client, &event), 1);
+    ck_assert(!event.own && event.kind == W4_RPC_ERROR && event.id == 5);
+    ck_assert(w4_rpc_client_has_room(client));
+}
+END_TEST
+
 START_TEST(refuses_what_no_node_sends) {
     static const char *const bad[] = {
         "\n",
@@ -260,6 +302,7 @@ int main(void) {
     tcase_add_test(tcase, matches_replies);
     tcase_add_test(tcase, takes_one_byte_at_a_time);
     tcase_add_test(tcase, finds_a_reply_behind_notifications);
+    tcase_add_test(tcase, outlives_a_connection);
     tcase_add_test(tcase, refuses_what_no_node_sends);
     tcase_add_test(tcase, is_bounded);
     tcase_add_test(tcase, waits_for_a_reply);

@@ -112,6 +112,67 @@ START_TEST(builds_and_verifies) {
 }
 END_TEST
 
+#define OTHER_REF "123e4567-e89b-42d3-a456-426614174001"
+
+/* Who signs himself writes the chain himself: from the envelope that he answers. */
+START_TEST(answers_name_their_cause) {
+    static const char *const skills[] = {"weather", "tides", NULL};
+    web4_draft draft = confirmation();
+    char *texts[3] = {NULL}, *value = NULL;
+    size_t len = 0;
+    draft.msg_id = OTHER_REF;
+    for (size_t i = 0; i < 3; i++) {
+        int r = web4_envelope_build(&draft, ada, &texts[i], &len, &error);
+        ck_assert_msg(r == 0, "%s %s %s", error.code, error.pointer, error.text);
+        draft.msg_id = NULL;
+        draft.answers = texts[i];
+        draft.capabilities = skills;
+    }
+    ck_assert_int_eq(web4_json_get(texts[0], strlen(texts[0]), "/chain", &value, &len), -ENOENT);
+    ck_assert_int_eq(web4_json_get(texts[0], strlen(texts[0]), "/durable", &value, &len), -ENOENT);
+    for (size_t i = 1; i < 3; i++) {
+        char expected[512], one[80];
+        snprintf(one, sizeof one, "\"%s\"", web4_identity_fingerprint(ada));
+        snprintf(expected, sizeof expected,
+                 "{\"ancestors\":[%s%s%s],\"budget\":%zu,\"depth\":%zu,\"root\":\"" OTHER_REF "\"}",
+                 one, i == 2 ? "," : "", i == 2 ? one : "", 64 - i, i);
+        ck_assert_int_eq(web4_json_get(texts[i], strlen(texts[i]), "/chain", &value, &len), 0);
+        ck_assert_str_eq(value, expected);
+        web4_free(value);
+    }
+    ck_assert_ptr_nonnull(strstr(texts[1], "\"capabilities\":[\"weather\",\"tides\"]"));
+    char *spent = strstr(texts[1], "\"budget\":63");
+    ck_assert_ptr_nonnull(spent);
+    memcpy(spent, "\"budget\":0 ", strlen("\"budget\":63"));
+    draft.answers = texts[1];
+    char *none = NULL;
+    ck_assert_int_eq(web4_envelope_build(&draft, ada, &none, &len, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "chain_budget");
+    draft.answers = "{}";
+    ck_assert_int_eq(web4_envelope_build(&draft, ada, &none, &len, &error), WEB4_REFUSED);
+    ck_assert_str_eq(error.code, "bad_envelope");
+    ck_assert_ptr_null(none);
+    for (size_t i = 0; i < 3; i++) {
+        web4_free(texts[i]);
+    }
+}
+END_TEST
+
+START_TEST(drafts_can_be_durable) {
+    web4_draft draft = confirmation();
+    char *text = NULL, *value = NULL;
+    size_t len = 0;
+    draft.durable = true;
+    draft.receiver_id = "ben";
+    draft.receiver_fingerprint = web4_identity_fingerprint(ada);
+    ck_assert_int_eq(web4_envelope_build(&draft, ada, &text, &len, &error), 0);
+    ck_assert_int_eq(web4_json_get(text, len, "/durable", &value, &len), 0);
+    ck_assert_str_eq(value, "true");
+    web4_free(value);
+    web4_free(text);
+}
+END_TEST
+
 START_TEST(refuses_bad_drafts) {
     char long_name[300];
     memset(long_name, 'x', sizeof long_name - 1);
@@ -387,6 +448,8 @@ int main(void) {
     tcase_add_test(tcase, keeps_identities);
     tcase_add_test(tcase, canonicalises);
     tcase_add_test(tcase, builds_and_verifies);
+    tcase_add_test(tcase, answers_name_their_cause);
+    tcase_add_test(tcase, drafts_can_be_durable);
     tcase_add_test(tcase, refuses_bad_drafts);
     tcase_add_test(tcase, moves_bytes_only);
     tcase_add_test(tcase, talks_to_a_node);
