@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define CHECKSUM_LEN 8
+#define NUMBER_LEN 8
 #define REPORT_LINES_MAX 100
 
 typedef struct sqlite_store {
@@ -211,6 +212,90 @@ static int sqlite_next(w4_store *store, w4_store_table table, w4_bytes prefix, w
     return r;
 }
 
+/* ---- searching */
+
+/* The next number that is found in the file and not gathered anew. 0 or W4_STORE_E_NOT_FOUND, or a
+ * failure. */
+static int step_found(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt,
+                      uint64_t *ret_number) {
+    for (;;) {
+        int rc = sqlite3_step(stmt);
+        if (rc != SQLITE_ROW) {
+            return rc == SQLITE_DONE ? W4_STORE_E_NOT_FOUND : fail_reading(s);
+        }
+        uint64_t number = (uint64_t)sqlite3_column_int64(stmt, 0);
+        uint8_t key[NUMBER_LEN];
+        w4_put_u64(key, number);
+        if (!w4_store_gathered_find(&s->gathered, table, w4_bytes_of(key, sizeof key))) {
+            *ret_number = number;
+            return 0;
+        }
+    }
+}
+
+/* The next gathered text that fits, from *node on; UINT64_MAX: none. */
+static uint64_t next_gathered(const sqlite_store *s, w4_store_table table,
+                              const w4_words_query *query, const w4_store_node **node) {
+    while (*node && ((*node)->removed || !w4_words_match(query, w4_store_node_value(*node)))) {
+        *node = w4_store_gathered_next(&s->gathered, table, w4_store_node_key(*node), false);
+    }
+    if (!*node) {
+        return UINT64_MAX;
+    }
+    w4_reader r;
+    w4_reader_init(&r, w4_store_node_key(*node));
+    return w4_read_u64(&r);
+}
+
+static int merge_found(sqlite_store *s, w4_store_table table, const w4_words_query *query,
+                       uint64_t from, sqlite3_stmt *stmt, uint64_t *ret_numbers, size_t max,
+                       size_t *ret_count) {
+    uint8_t place[NUMBER_LEN];
+    w4_put_u64(place, from);
+    const w4_store_node *node =
+        w4_store_gathered_next(&s->gathered, table, w4_bytes_of(place, sizeof place), true);
+    uint64_t found = 0, gathered = next_gathered(s, table, query, &node);
+    size_t count = 0;
+    int r = step_found(s, table, stmt, &found);
+    while (count < max && (r == 0 || node)) {
+        if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+            return r;
+        }
+        if (r == 0 && found < gathered) {
+            ret_numbers[count++] = found;
+            r = step_found(s, table, stmt, &found);
+        } else {
+            ret_numbers[count++] = gathered;
+            node = w4_store_gathered_next(&s->gathered, table, w4_store_node_key(node), false);
+            gathered = next_gathered(s, table, query, &node);
+        }
+    }
+    if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+        return r;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+static int sqlite_search(w4_store *store, w4_store_table table, const w4_words_query *query,
+                         uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count) {
+    sqlite_store *s = store_of(store);
+    int r = w4_sqlite_file_readable(&s->file);
+    if (r != 0) {
+        return r;
+    }
+    sqlite3_stmt *stmt = NULL;
+    int rc = w4_sqlite_words_begin(&s->file, query, from, &stmt);
+    r = rc == SQLITE_OK ? merge_found(s, table, query, from, stmt, ret_numbers, max, ret_count)
+                        : fail_reading(s);
+    (void)sqlite3_reset(stmt);
+    if (r == W4_STORE_E_CORRUPT) {
+        r = w4_sqlite_file_fail(
+            &s->file, r, "the index of words is damaged; `web4ctl store check` makes it anew");
+    }
+    return r;
+}
+
 /* ---- writing */
 
 static int sqlite_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
@@ -230,8 +315,13 @@ static int write_one(sqlite_store *s, w4_store_table table, const w4_store_node 
     sqlite3_stmt *stmt;
     w4_bytes key = w4_store_node_key(node), value = w4_store_node_value(node);
     uint8_t checksum[CHECKSUM_LEN];
-    int rc = w4_sqlite_file_statement(&s->file, table,
+    int rc = w4_store_table_searchable(table)
+                 ? w4_sqlite_words_change(&s->file, table, key, node->removed ? NULL : &value)
+                 : SQLITE_OK;
+    if (rc == SQLITE_OK) {
+        rc = w4_sqlite_file_statement(&s->file, table,
                                       node->removed ? W4_SQLITE_REMOVE : W4_SQLITE_PUT, &stmt);
+    }
     if (rc != SQLITE_OK) {
         return rc;
     }
@@ -276,7 +366,7 @@ static int sqlite_commit(w4_store *store) {
     }
     int rc = write_gathered(s);
     if (rc != SQLITE_OK) {
-        r = failed(w4_sqlite_file_fail_sqlite(&s->file, "writing"));
+        r = failed(w4_sqlite_file_fail_code(&s->file, rc, "writing"));
         if (!sqlite3_get_autocommit(s->file.db) &&
             w4_sqlite_file_run(&s->file, "ROLLBACK") != SQLITE_OK) {
             s->file.doubtful = true;
@@ -400,6 +490,24 @@ static void check_records(sqlite_store *s, w4_store_table table, report *out) {
     sqlite3_finalize(stmt);
 }
 
+/* The index of words follows from the texts: where it does not it is made anew, and told. */
+static void check_words(sqlite_store *s, report *out) {
+    int rc = w4_sqlite_words_check(&s->file);
+    if (!w4_sqlite_words_damaged(rc)) {
+        if (rc != SQLITE_OK) {
+            tell_failure(out, rc, "index of words", sqlite3_errmsg(s->file.db));
+        }
+        return;
+    }
+    int r = w4_sqlite_words_make(&s->file);
+    if (r < 0) {
+        out->error = r;
+        return;
+    }
+    tell(out, "index of words: did not fit the texts; %s",
+         r == 0 ? "it was made anew" : s->file.text);
+}
+
 static int sqlite_check(w4_store *store, w4_buffer *ret_report) {
     sqlite_store *s = store_of(store);
     int r = w4_sqlite_file_readable(&s->file);
@@ -409,6 +517,7 @@ static int sqlite_check(w4_store *store, w4_buffer *ret_report) {
     w4_buffer_clear(ret_report);
     report out = {.text = ret_report};
     check_structure(s, &out);
+    check_words(s, &out);
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
         check_records(s, (w4_store_table)table, &out);
     }
@@ -439,6 +548,7 @@ static const w4_store_ops sqlite_ops = {
     .remove = sqlite_remove,
     .get = sqlite_get,
     .next = sqlite_next,
+    .search = sqlite_search,
     .commit = sqlite_commit,
     .keep = sqlite_keep,
     .dirty = sqlite_dirty,

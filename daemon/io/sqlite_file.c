@@ -49,6 +49,11 @@ static const char *const migrations[W4_STORE_SQLITE_VERSION] = {
     SMALL_1("audit"),
     SMALL_1("durable")
     LARGE_1("mail"),
+    LARGE_1("memory")
+    SMALL_1("memory_id")
+    SMALL_1("memory_link")
+    SMALL_1("memory_text")
+    "CREATE VIRTUAL TABLE memory_words USING fts5 (text, content = '', tokenize = 'ascii');",
 };
 
 static const struct {
@@ -101,7 +106,13 @@ static int condition_of(int rc) {
 
 /* The condition for what SQLite just said, with the words for it. */
 int w4_sqlite_file_fail_sqlite(w4_sqlite_file *f, const char *doing) {
-    int condition = condition_of(sqlite3_extended_errcode(f->db));
+    return w4_sqlite_file_fail_code(f, sqlite3_extended_errcode(f->db), doing);
+}
+
+int w4_sqlite_file_fail_code(w4_sqlite_file *f, int rc, const char *doing) {
+    bool last = rc == sqlite3_extended_errcode(f->db);
+    const char *text = last ? sqlite3_errmsg(f->db) : sqlite3_errstr(rc);
+    int condition = condition_of(rc);
     int system = sqlite3_system_errno(f->db);
     switch (condition) {
     case W4_STORE_E_BUSY:
@@ -112,11 +123,10 @@ int w4_sqlite_file_fail_sqlite(w4_sqlite_file *f, const char *doing) {
             f, condition,
             "%s: the store is damaged (%s); restore a backup, or move it away to start "
             "with an empty one",
-            doing, sqlite3_errmsg(f->db));
+            doing, text);
     default:
-        return w4_sqlite_file_fail(f, condition, "%s: %s%s%s%s", doing, sqlite3_errmsg(f->db),
-                                   system ? " (" : "", system ? strerror(system) : "",
-                                   system ? ")" : "");
+        return w4_sqlite_file_fail(f, condition, "%s: %s%s%s%s", doing, text, system ? " (" : "",
+                                   system ? strerror(system) : "", system ? ")" : "");
     }
 }
 
@@ -135,6 +145,10 @@ static void detach(w4_sqlite_file *f) {
             sqlite3_finalize(f->statements[table][i]);
             f->statements[table][i] = NULL;
         }
+    }
+    for (size_t i = 0; i < W4_SQLITE_WORDS_COUNT; i++) {
+        sqlite3_finalize(f->words[i]);
+        f->words[i] = NULL;
     }
     if (f->db) {
         int r = sqlite3_close(f->db);
@@ -301,7 +315,10 @@ static int lock(w4_sqlite_file *f, bool is_short) {
 }
 
 int w4_sqlite_file_migrate(w4_sqlite_file *f) {
-    int version = 0;
+    int version = 0, r = w4_sqlite_words_must_be_there(f);
+    if (r != 0) {
+        return r;
+    }
     if (read_number(f, "PRAGMA user_version", &version) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "migrating");
     }
@@ -323,7 +340,7 @@ int w4_sqlite_file_migrate(w4_sqlite_file *f) {
     if (rc == SQLITE_OK) {
         return 0;
     }
-    int r = w4_sqlite_file_fail_sqlite(f, "migrating");
+    r = w4_sqlite_file_fail_sqlite(f, "migrating");
     if (!sqlite3_get_autocommit(f->db)) {
         (void)w4_sqlite_file_run(f, "ROLLBACK");
     }
@@ -397,12 +414,22 @@ int w4_sqlite_file_sync_folder(const char *path) {
 }
 
 /* Stores that are not too large are looked through. */
-static int check_content(w4_sqlite_file *f) {
+static int check_content(w4_sqlite_file *f, bool *ret_looked_through) {
     int pages = 0;
     if (read_number(f, "PRAGMA page_count", &pages) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
     }
-    return (long long)pages * f->page_size <= CHECK_AT_OPEN_BYTES_MAX ? check_whole(f) : 0;
+    *ret_looked_through = (long long)pages * f->page_size <= CHECK_AT_OPEN_BYTES_MAX;
+    return *ret_looked_through ? check_whole(f) : 0;
+}
+
+/* The index of words, which follows from its table, and is made anew where it does not. */
+static int check_words(w4_sqlite_file *f) {
+    int rc = w4_sqlite_words_check(f);
+    if (w4_sqlite_words_damaged(rc)) {
+        return w4_sqlite_words_make(f);
+    }
+    return rc == SQLITE_OK ? 0 : w4_sqlite_file_fail_sqlite(f, "opening");
 }
 
 static int check_schema(w4_sqlite_file *f) {
@@ -412,7 +439,7 @@ static int check_schema(w4_sqlite_file *f) {
             return w4_sqlite_file_fail_sqlite(f, "opening");
         }
     }
-    return 0;
+    return w4_sqlite_words_ready(f) == SQLITE_OK ? 0 : w4_sqlite_file_fail_sqlite(f, "opening");
 }
 
 /* What makes the opened file one to write to: mode, journal, names synced. */
@@ -441,7 +468,7 @@ static int prepare_for_use(w4_sqlite_file *f) {
 /* Opens the file; twice where a WAL had to be settled, so that what SQLite knows of the WAL was
  * read after that. On failure nothing is open. */
 static int attach(w4_sqlite_file *f, bool first) {
-    bool found = false;
+    bool found = false, looked_through = false;
     int r = open_once(f);
     if (r == 0 && f->has_wal) {
         r = w4_sqlite_file_settle_wal(f, &found);
@@ -451,7 +478,7 @@ static int attach(w4_sqlite_file *f, bool first) {
         r = open_once(f);
     }
     if (r == 0 && first) {
-        r = check_content(f);
+        r = check_content(f, &looked_through);
     }
     if (r == 0) {
         r = w4_sqlite_file_migrate(f);
@@ -461,6 +488,9 @@ static int attach(w4_sqlite_file *f, bool first) {
     }
     if (r == 0) {
         r = prepare_for_use(f);
+    }
+    if (r == 0 && looked_through) {
+        r = check_words(f);
     }
     if (r != 0) {
         detach(f);

@@ -16,6 +16,13 @@ typedef enum w4_sqlite_statement {
     W4_SQLITE_STATEMENT_COUNT
 } w4_sqlite_statement;
 
+typedef enum w4_sqlite_words { /* statements */
+                               W4_SQLITE_WORDS_ADD,
+                               W4_SQLITE_WORDS_REMOVE,
+                               W4_SQLITE_WORDS_SEARCH,
+                               W4_SQLITE_WORDS_COUNT
+} w4_sqlite_words;
+
 typedef struct w4_sqlite_file_id {
     dev_t device;
     ino_t inode;
@@ -24,6 +31,7 @@ typedef struct w4_sqlite_file_id {
 typedef struct w4_sqlite_file {
     sqlite3 *db; /* NULL while the file cannot be had */
     sqlite3_stmt *statements[W4_STORE_TABLE_COUNT][W4_SQLITE_STATEMENT_COUNT]; /* kept */
+    sqlite3_stmt *words[W4_SQLITE_WORDS_COUNT];
     /* A commit or checkpoint failed in a way after which nobody knows what of the file is on the
      * disk: opened anew before anything else is written. Good enough to read from. */
     bool doubtful;
@@ -64,6 +72,24 @@ int w4_sqlite_file_run(w4_sqlite_file *f, const char *sql);
 int w4_sqlite_file_fail(w4_sqlite_file *f, int condition, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int w4_sqlite_file_fail_sqlite(w4_sqlite_file *f, const char *doing);
+/* Of a result code that other calls came after. */
+int w4_sqlite_file_fail_code(w4_sqlite_file *f, int rc, const char *doing);
+
+/* ---- io/sqlite_words.c: what ends in a result code is one of SQLite */
+
+/* 0, -ENOMEM, or W4_STORE_E_FILE: this SQLite has no FTS5. */
+int w4_sqlite_words_must_be_there(w4_sqlite_file *f);
+int w4_sqlite_words_ready(w4_sqlite_file *f); /* the index is there and of this form */
+/* Before the row of a searchable table is written, or removed (text NULL). */
+int w4_sqlite_words_change(w4_sqlite_file *f, w4_store_table table, w4_bytes key,
+                           const w4_bytes *text);
+/* A statement whose rows are the numbers that were found, in order; to be reset. */
+int w4_sqlite_words_begin(w4_sqlite_file *f, const w4_words_query *query, uint64_t from,
+                          sqlite3_stmt **ret_stmt);
+int w4_sqlite_words_check(w4_sqlite_file *f);
+bool w4_sqlite_words_damaged(int rc); /* it does not fit the table */
+/* Anew, from the table, in one transaction: 0, or as w4_sqlite_file_fail_sqlite. */
+int w4_sqlite_words_make(w4_sqlite_file *f);
 
 /* ---- io/sqlite_wal.c */
 

@@ -1,5 +1,6 @@
 #include "store/memory.h"
 
+#include "base/wire.h"
 #include "store/gathered.h"
 
 #include <errno.h>
@@ -96,6 +97,37 @@ static int memory_next(w4_store *store, w4_store_table table, w4_bytes prefix, w
     return r;
 }
 
+static int memory_search(w4_store *store, w4_store_table table, const w4_words_query *query,
+                         uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count) {
+    w4_buffer key = W4_BUFFER_INIT(W4_STORE_KEY_MAX), text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    uint8_t place[8];
+    w4_put_u64(place, from);
+    size_t count = 0;
+    bool inclusive = true;
+    int r = 0;
+    while (count < max) {
+        r = memory_next(store, table, w4_bytes_of(NULL, 0), w4_bytes_of(place, sizeof place),
+                        inclusive, &key, &text);
+        if (r != 0 && r != W4_STORE_E_CORRUPT) {
+            break;
+        }
+        if (r == 0 && w4_words_match(query, w4_buffer_bytes(&text))) {
+            w4_reader number;
+            w4_reader_init(&number, w4_buffer_bytes(&key));
+            ret_numbers[count++] = w4_read_u64(&number);
+        }
+        memcpy(place, key.data, sizeof place);
+        inclusive = false;
+    }
+    w4_buffer_deinit(&key);
+    w4_buffer_deinit(&text);
+    if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+        return r;
+    }
+    *ret_count = count;
+    return 0;
+}
+
 static int memory_commit(w4_store *store) {
     memory *m = memory_of(store);
     if (m->commits_fail && w4_store_gathered_count(&m->gathered) > 0) {
@@ -165,6 +197,7 @@ static const w4_store_ops memory_ops = {
     .remove = memory_remove,
     .get = memory_get,
     .next = memory_next,
+    .search = memory_search,
     .commit = memory_commit,
     .keep = memory_keep,
     .dirty = memory_dirty,

@@ -10,11 +10,24 @@
 #define SEQUENCE_LEN 8
 
 static const char *const table_names[W4_STORE_TABLE_COUNT] = {
-    [W4_STORE_META] = "meta",         [W4_STORE_PEER] = "peer",   [W4_STORE_RECORD] = "record",
-    [W4_STORE_TRUST] = "trust",       [W4_STORE_FACT] = "fact",   [W4_STORE_ENVELOPE] = "envelope",
-    [W4_STORE_DECISION] = "decision", [W4_STORE_SEEN] = "seen",   [W4_STORE_OUTBOX] = "outbox",
-    [W4_STORE_CONSENT] = "consent",   [W4_STORE_CLAIM] = "claim", [W4_STORE_AUDIT] = "audit",
-    [W4_STORE_DURABLE] = "durable",   [W4_STORE_MAIL] = "mail",
+    [W4_STORE_META] = "meta",
+    [W4_STORE_PEER] = "peer",
+    [W4_STORE_RECORD] = "record",
+    [W4_STORE_TRUST] = "trust",
+    [W4_STORE_FACT] = "fact",
+    [W4_STORE_ENVELOPE] = "envelope",
+    [W4_STORE_DECISION] = "decision",
+    [W4_STORE_SEEN] = "seen",
+    [W4_STORE_OUTBOX] = "outbox",
+    [W4_STORE_CONSENT] = "consent",
+    [W4_STORE_CLAIM] = "claim",
+    [W4_STORE_AUDIT] = "audit",
+    [W4_STORE_DURABLE] = "durable",
+    [W4_STORE_MAIL] = "mail",
+    [W4_STORE_MEMORY] = "memory",
+    [W4_STORE_MEMORY_ID] = "memory_id",
+    [W4_STORE_MEMORY_LINK] = "memory_link",
+    [W4_STORE_MEMORY_TEXT] = "memory_text",
 };
 
 const char *w4_store_table_name(w4_store_table table) {
@@ -26,6 +39,10 @@ bool w4_store_table_light(w4_store_table table) {
     return table == W4_STORE_SEEN;
 }
 
+bool w4_store_table_searchable(w4_store_table table) {
+    return table == W4_STORE_MEMORY_TEXT;
+}
+
 w4_store *w4_store_free(w4_store *store) {
     if (store) {
         store->ops->free(store);
@@ -33,8 +50,12 @@ w4_store *w4_store_free(w4_store *store) {
     return NULL;
 }
 
-static int check_key(w4_bytes key) {
-    return key.len == 0 || key.len > W4_STORE_KEY_MAX ? -EMSGSIZE : 0;
+static int check_key(w4_store_table table, w4_bytes key) {
+    if (key.len == 0 || key.len > W4_STORE_KEY_MAX) {
+        return -EMSGSIZE;
+    }
+    bool number = key.len == SEQUENCE_LEN && key.data[0] < 0x80;
+    return w4_store_table_searchable(table) && !number ? -EINVAL : 0;
 }
 
 /* Keeps append behind numbers that were put by hand. */
@@ -53,10 +74,11 @@ static void note_sequence(w4_store *store, w4_store_table table, w4_bytes key) {
 
 int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
     assert(table < W4_STORE_TABLE_COUNT);
-    if (check_key(key) < 0 || value.len > W4_STORE_VALUE_MAX) {
-        return -EMSGSIZE;
+    int r = value.len > W4_STORE_VALUE_MAX ? -EMSGSIZE : check_key(table, key);
+    if (r < 0) {
+        return r;
     }
-    int r = store->ops->put(store, table, key, value);
+    r = store->ops->put(store, table, key, value);
     if (r == 0) {
         note_sequence(store, table, key);
     }
@@ -65,14 +87,24 @@ int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes v
 
 int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key) {
     assert(table < W4_STORE_TABLE_COUNT);
-    int r = check_key(key);
+    int r = check_key(table, key);
     return r < 0 ? r : store->ops->remove(store, table, key);
 }
 
 int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value) {
     assert(table < W4_STORE_TABLE_COUNT);
-    int r = check_key(key);
+    int r = check_key(table, key);
     return r < 0 ? r : store->ops->get(store, table, key, ret_value);
+}
+
+int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query *query,
+                    uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count) {
+    assert(w4_store_table_searchable(table));
+    if (max == 0 || from > INT64_MAX) {
+        *ret_count = 0;
+        return 0;
+    }
+    return store->ops->search(store, table, query, from, ret_numbers, max, ret_count);
 }
 
 int w4_store_commit(w4_store *store) {

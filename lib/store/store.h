@@ -14,27 +14,34 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "store/words.h"
 
 typedef enum w4_store_table {
-    W4_STORE_META,     /* name -> value */
-    W4_STORE_PEER,     /* node fingerprint -> JSON: addresses, name, when last worked */
-    W4_STORE_RECORD,   /* node fingerprint -> its newest signed node record */
-    W4_STORE_TRUST,    /* sequence u64 -> JSON of a trust move (history, append only) */
-    W4_STORE_FACT,     /* msg_id -> JSON: state and votes of a fact */
-    W4_STORE_ENVELOPE, /* msg_id -> the signed envelope, as received */
-    W4_STORE_DECISION, /* msg_id -> JSON */
-    W4_STORE_SEEN,     /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
-    W4_STORE_OUTBOX,   /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
-    W4_STORE_CONSENT,  /* agent fingerprint -> JSON: latest human state */
-    W4_STORE_CLAIM,    /* msg_id -> JSON */
-    W4_STORE_AUDIT,    /* sequence u64 -> JSON: who ordered what */
-    W4_STORE_DURABLE,  /* kind u8 | ... -> state of durable messages (protocol/durable.h) */
-    W4_STORE_MAIL,     /* kind u8 | number u64 -> the envelope of a durable message */
+    W4_STORE_META,      /* name -> value */
+    W4_STORE_PEER,      /* node fingerprint -> JSON: addresses, name, when last worked */
+    W4_STORE_RECORD,    /* node fingerprint -> its newest signed node record */
+    W4_STORE_TRUST,     /* sequence u64 -> JSON of a trust move (history, append only) */
+    W4_STORE_FACT,      /* msg_id -> JSON: state and votes of a fact */
+    W4_STORE_ENVELOPE,  /* msg_id -> the signed envelope, as received */
+    W4_STORE_DECISION,  /* msg_id -> JSON */
+    W4_STORE_SEEN,      /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
+    W4_STORE_OUTBOX,    /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
+    W4_STORE_CONSENT,   /* agent fingerprint -> JSON: latest human state */
+    W4_STORE_CLAIM,     /* msg_id -> JSON */
+    W4_STORE_AUDIT,     /* sequence u64 -> JSON: who ordered what */
+    W4_STORE_DURABLE,   /* kind u8 | ... -> state of durable messages (protocol/durable.h) */
+    W4_STORE_MAIL,      /* kind u8 | number u64 -> the envelope of a durable message */
+    W4_STORE_MEMORY,    /* number u64 -> JSON: an entry of the causal memory (protocol/memory.h) */
+    W4_STORE_MEMORY_ID, /* msg_id 36 | kind u8 -> number u64 */
+    W4_STORE_MEMORY_LINK, /* msg_id of a cause 36 | number u64 of its effect -> nothing */
+    W4_STORE_MEMORY_TEXT, /* number u64 -> its text, folded (store/words.h): can be searched */
     W4_STORE_TABLE_COUNT
 } w4_store_table;
 
 const char *w4_store_table_name(w4_store_table table);
 bool w4_store_table_light(w4_store_table table);
+/* Its keys are numbers of 8 bytes, at most INT64_MAX, and w4_store_search finds its texts. */
+bool w4_store_table_searchable(w4_store_table table);
 
 #define W4_STORE_KEY_MAX 255u
 #define W4_STORE_VALUE_MAX (1024u * 1024u)
@@ -66,6 +73,8 @@ typedef struct w4_store_ops {
      * empty when there is none to go on from. */
     int (*next)(w4_store *store, w4_store_table table, w4_bytes prefix, w4_bytes from,
                 bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value);
+    int (*search)(w4_store *store, w4_store_table table, const w4_words_query *query, uint64_t from,
+                  uint64_t *ret_numbers, size_t max, size_t *ret_count);
     int (*commit)(w4_store *store);
     int (*keep)(w4_store *store); /* of the light tables */
     bool (*dirty)(const w4_store *store);
@@ -80,13 +89,18 @@ struct w4_store {
 };
 
 /* 0, -ENOMEM, or a condition; -EMSGSIZE for an empty key and for what passes the maxima above or
- * that of a ret buffer. ret buffers are replaced, not appended to. What was gathered stays as it
- * is when a call fails. Reads of what is not gathered can return W4_STORE_E_CORRUPT, and
- * W4_STORE_E_FAILED while the file cannot be had. */
+ * that of a ret buffer; -EINVAL for a key of a searchable table that is no such number. ret buffers
+ * are replaced, not appended to. What was gathered stays as it is when a call fails. Reads of what
+ * is not gathered can return W4_STORE_E_CORRUPT, and W4_STORE_E_FAILED while the file cannot be
+ * had. */
 w4_store *w4_store_free(w4_store *store);
 int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value);
 int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key); /* absent: 0 */
 int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value);
+/* The first numbers >= from, in their order, whose text has what the query asks for: at most max of
+ * them. Fewer than max: there are no more. A damaged text may be found or not. */
+int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query *query,
+                    uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count);
 int w4_store_commit(w4_store *store);
 bool w4_store_dirty(const w4_store *store); /* something is gathered */
 /* Something is gathered that is not of a light table. */

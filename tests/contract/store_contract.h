@@ -13,3 +13,4 @@ typedef struct w4_store_backend {
 } w4_store_backend;
 
 Suite *w4_store_contract(const w4_store_backend *backend);
+TCase *w4_store_search_contract(const w4_store_backend *backend); /* a part of it */

@@ -72,6 +72,10 @@ static int work(w4_store *store, w4_buffer *value, w4_store_cursor *cursor,
         w4_bytes k = w4_bytes_of(key, 4);
         int r = w4_store_put(store, W4_STORE_FACT, k, w4_bytes_of(big, sizeof(big)));
         r = r ? r : w4_store_put(store, W4_STORE_PEER, k, w4_bytes_from_text("small"));
+        uint8_t number[8] = {0, 0, 0, 0, 0, 0, 0, (uint8_t)(i % 2)};
+        r = r ? r
+              : w4_store_put(store, W4_STORE_MEMORY_TEXT, w4_bytes_of(number, 8),
+                             w4_bytes_from_text("words to find"));
         r = r ? r : w4_store_append(store, W4_STORE_AUDIT, w4_bytes_from_text("said"), &sequence);
         r = r ? r : w4_store_commit(store);
         if (r != 0) {
@@ -88,7 +92,12 @@ static int work(w4_store *store, w4_buffer *value, w4_store_cursor *cursor,
             return r;
         }
         w4_store_cursor_deinit(cursor);
-        r = w4_store_commit(store);
+        w4_words_query query;
+        uint64_t found;
+        size_t count = 0;
+        r = w4_words_query_parse(w4_bytes_from_text("\"to find\""), &query);
+        r = r ? r : w4_store_search(store, W4_STORE_MEMORY_TEXT, &query, 0, &found, 1, &count);
+        r = r ? r : w4_store_commit(store);
         r = r ? r : w4_store_check(store, value);
         if (r != 0) {
             return r;
