@@ -148,15 +148,20 @@ static int live(int (*open_store)(w4_store **ret_store), long from, long to, lon
     return r;
 }
 
+#define LAST_PAGES 4
+
 static void fail_each(int (*open_store)(w4_store **ret_store), long step) {
-    long needed, unused;
+    long needed, unused, last = open_store == open_sqlite ? LAST_PAGES : 0;
     ck_assert_int_eq(live(open_store, 0, 0, &needed), 0);
     ck_assert_int_gt(needed, 0);
     unsigned failed = 0;
     for (long n = 1; n <= needed; n += step) {
         for (int once = 0; once < 2; once++) {
             int r = live(open_store, n, once ? n : LONG_MAX, &unused);
-            ck_assert_msg(r == -ENOMEM || (once && r == 0), "%d at allocation %ld", r, n);
+            /* For its last pages SQLite takes others out of its cache, if there is no memory. */
+            bool can_do_without = once || n > needed - last;
+            ck_assert_msg(r == -ENOMEM || (can_do_without && r == 0), "%d at allocation %ld of %ld",
+                          r, n, needed);
             failed += r != 0;
         }
     }
