@@ -79,7 +79,7 @@ int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event trus
     int r = w4_trust_book_apply(mesh->context.trust, W4_TRUST_NODE, node, trust_event, "node", note,
                                 "", w4_env_wall_us(mesh->context.env, now_us), &event.move);
     if (r == 1) {
-        r = w4_trust_history_append(mesh->context.store, &event.move);
+        r = w4_trust_history_append(mesh->context.store, mesh->context.trust, &event.move);
         r = r != 0 ? (r < 0 ? r : 0) : w4_mesh_push(mesh, &event);
     }
     return r == -ENOSPC ? 0 : r; /* who does not fit stays unknown */

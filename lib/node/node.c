@@ -376,24 +376,42 @@ bool w4_node_drained(const w4_node *node) {
     return node->draining && node->peers == NULL && !w4_store_dirty(node->store);
 }
 
+/* An order that the book has just taken. before: what stood there, NULL: nothing. */
+static int trust_ordered(w4_node *node, const w4_trust_entry *before, const w4_trust_move *move,
+                         uint64_t now_us) {
+    int r = w4_trust_history_append(node->store, node->trust, move);
+    if (r != 0) { /* what is not in the history has not happened */
+        w4_trust_book_undo(node->trust, move, before);
+        return r < 0 ? r : -ENOSPC;
+    }
+    w4_node_trust_moved(node, move, now_us);
+    if (move->kind == W4_TRUST_AGENT) {
+        r = w4_protocol_trust_changed(node->protocol, &move->subject, now_us);
+    }
+    return r < 0 ? r : 1;
+}
+
 int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason,
                       uint64_t now_us) {
+    w4_trust_entry before;
+    bool met = w4_trust_book_find(node->trust, kind, subject, &before);
     w4_trust_move move;
     int r = w4_trust_book_set(node->trust, kind, subject, state, actor, reason,
                               w4_env_wall_us(node->env, now_us), &move);
-    if (r <= 0) {
-        return r;
-    }
-    r = w4_trust_history_append(node->store, &move);
-    if (r != 0) { /* what is not in the history has not happened */
-        w4_trust_move undo;
-        (void)w4_trust_book_set(node->trust, kind, subject, move.from, actor, reason, move.wall_us,
-                                &undo);
-        return r < 0 ? r : -ENOSPC;
-    }
-    w4_node_trust_moved(node, &move, now_us);
-    return kind == W4_TRUST_AGENT ? w4_protocol_trust_changed(node->protocol, subject, now_us) : 0;
+    r = r <= 0 ? r : trust_ordered(node, met ? &before : NULL, &move, now_us);
+    return r < 0 ? r : 0;
+}
+
+int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
+                        w4_trust_state start, const char *actor, const char *reason,
+                        uint64_t now_us) {
+    w4_trust_entry before;
+    bool met = w4_trust_book_find(node->trust, kind, subject, &before);
+    w4_trust_move move;
+    int r = w4_trust_book_reset(node->trust, kind, subject, start, actor, reason,
+                                w4_env_wall_us(node->env, now_us), &move);
+    return r <= 0 ? r : trust_ordered(node, met ? &before : NULL, &move, now_us);
 }
 
 /* ---- what comes out */

@@ -78,6 +78,10 @@ bool w4_node_drained(const w4_node *node);
  * is full, or the store takes no more; nothing has moved then. */
 int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason, uint64_t now_us);
+/* By hand: to start (w4_trust_book_reset). 1: moved, 0: it stood like that, or as above. */
+int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
+                        w4_trust_state start, const char *actor, const char *reason,
+                        uint64_t now_us);
 
 /* ---- what comes out for local agents; borrowed until the next call on the node. While
  * the last turn is not durable nothing comes but beacons: an agent is told once, whatever happens.

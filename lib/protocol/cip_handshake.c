@@ -387,6 +387,7 @@ static int move(w4_protocol *p, w4_pair *pair, const w4_agent *local, w4_role ro
     int r = 0;
     if (row->event != NO_EVENT) {
         w4_fingerprint remote = key_of(pair)->remote;
+        w4_trust_book_bear(p->trust, W4_TRUST_AGENT, &remote, &pair->node);
         r = w4_router_trust(
             p, W4_TRUST_AGENT, &remote, row->event, &key_of(pair)->local,
             row->event == W4_TRUST_EVENT_CONFLICT ? "answered another challenge than ours" : "",

@@ -236,6 +236,7 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_REVOKED, who,
                             "consent was taken back", human->msg_id, in->now_us);
     } else if (!revoked && (restricted || is_greeting(in))) {
+        w4_trust_book_bear(p->trust, W4_TRUST_HUMAN, who, &in->from_node);
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_GIVEN, who,
                             restricted ? "consent was given again" : "greeted with consent",
                             human->msg_id, in->now_us);

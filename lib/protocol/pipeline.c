@@ -397,6 +397,7 @@ static int act_memory(w4_protocol *p, w4_inbound *in) {
     if (r == 0 && e->has_pubkey) {
         r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey);
     }
+    w4_trust_book_use(p->trust, in->family->kind, &e->sender.fingerprint);
     r = r >= 0 ? w4_durable_note_sender(p, in) : r;
     if (r >= 0 && in->chained) {
         r = w4_budgets_lower(&p->budgets, in->chain.root, in->chain.budget);

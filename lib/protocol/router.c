@@ -39,8 +39,8 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
     if (r <= 0) {
         return r;
     }
-    int stored = w4_trust_history_append(p->store, &told.move);
-    if (stored < 0) {
+    int stored = w4_trust_history_append(p->store, p->trust, &told.move);
+    if (stored < 0 || r == 2) { /* what is only counted moves nothing: nobody needs to hear */
         return stored;
     }
     r = w4_event_queue_push(&p->events, &told, NULL);

@@ -1,5 +1,6 @@
 /* The history of trust: each move as one JSON object under the next number of W4_STORE_TRUST.
- * Append only; replaying it gives the book as it was. */
+ * Replaying it gives the book as it was. Of each subject as many moves are kept as the book allows
+ * it: of more, the oldest are summed up in one. The history of who is forgotten goes with it. */
 #pragma once
 
 #include "store/store.h"
@@ -12,12 +13,24 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, w4_json_writer *w
 /* Reads the stored form. False when a member is missing or is not what it should be. */
 bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move);
 
-/* 0, -ENOMEM, or a store condition. */
-int w4_trust_history_append(w4_store *store, const w4_trust_move *move);
-/* Replays all of it into the book. 0, -ENOMEM, -ENOSPC (more subjects than the book holds), or a
- * store condition: W4_STORE_E_CORRUPT when a row is no move. */
+/* Stores a move that the book has just made. 0, -ENOMEM, or a store condition: it is not stored. */
+int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust_move *move);
+/* Replays all of it into an empty book. 0, -ENOMEM, -ENOSPC (more subjects than the book holds), or
+ * a store condition: W4_STORE_E_CORRUPT when a row is no move. */
 int w4_trust_history_load(w4_store *store, w4_trust_book *book);
-/* The moves of one subject, oldest first; *cursor starts at 0. 0 with *ret_move,
- * W4_STORE_E_NOT_FOUND at the end, -ENOMEM, or another store condition. */
-int w4_trust_history_find(w4_store *store, w4_trust_kind kind, const w4_fingerprint *subject,
-                          uint64_t *cursor, w4_trust_move *ret_move);
+/* The moves of one subject, oldest first; *cursor starts at 0, and is good as long as nothing is
+ * appended. 0 with *ret_move, W4_STORE_E_NOT_FOUND at the end, -ENOMEM, or another store
+ * condition. */
+int w4_trust_history_find(w4_store *store, const w4_trust_book *book, w4_trust_kind kind,
+                          const w4_fingerprint *subject, uint64_t *cursor, w4_trust_move *ret_move);
+
+/* What the stored moves of one subject give when they are played from nothing. */
+typedef struct w4_trust_replay {
+    bool agrees; /* with what stands in the book, in all that it knows of the subject */
+    uint32_t moves;
+    w4_trust_state state;
+    uint64_t gap_wall_us; /* the first move that does not follow from those before it; 0: none */
+} w4_trust_replay;
+/* 0, -ENOMEM, or a store condition. */
+int w4_trust_history_replay(w4_store *store, const w4_trust_book *book, w4_trust_kind kind,
+                            const w4_fingerprint *subject, w4_trust_replay *ret_replay);

@@ -1,5 +1,7 @@
 /* Who is trusted how, here. Keeps the state of each subject of each kind, applies the machines,
- * and reports each move; the owner stores the moves and can replay them. Bounded. */
+ * and reports each move; the owner stores the moves and can replay them. Bounded: strangers come
+ * and go in places of their own, and cannot drive out anybody who was ever trusted, who is blocked,
+ * or of whom an operator spoke. */
 #pragma once
 
 #include "base/clock.h"
@@ -10,21 +12,76 @@
 #define W4_TRUST_UNVERIFIABLE_MAX 3u
 #define W4_TRUST_TEXT_MAX 127u
 
+/* Places, of each kind. A subject is of the last rank of these that fits it; when that is full it
+ * stands among those of whom something is known. */
+typedef enum w4_trust_rank {
+    W4_TRUST_STRANGER, /* it was met, no more: the one that was of use longest ago is forgotten */
+    W4_TRUST_MARKED,   /* there is evidence of what it did: the oldest becomes a stranger again */
+    W4_TRUST_OUTCAST,  /* blocked by what it did: never forgotten */
+    W4_TRUST_KNOWN,    /* is trusted, or was: never forgotten */
+    W4_TRUST_ORDERED,  /* an operator or an anchor has spoken of it: never forgotten */
+    W4_TRUST_RANK_COUNT
+} w4_trust_rank;
+
+#define W4_TRUST_STRANGERS_MAX 6144u
+#define W4_TRUST_MARKED_MAX 2048u
+#define W4_TRUST_OUTCASTS_MAX 4096u
+#define W4_TRUST_KNOWN_MAX 8192u
+/* Strangers that one node brought: for one more, the one of them that was of use longest ago is
+ * forgotten. So nobody drives out those whom others brought. */
+#define W4_TRUST_BORNE_MAX 512u
+
+/* Stored moves of one subject, by its rank; beyond that the oldest are summed up. */
+#define W4_TRUST_ROWS_MAX 64u
+#define W4_TRUST_STRANGER_ROWS_MAX 8u
+
 typedef struct w4_trust_book w4_trust_book;
+
+typedef enum w4_trust_cause {
+    W4_TRUST_BY_EVENT, /* a row of the machine */
+    W4_TRUST_BY_COUNT, /* an event that only counts yet: from is to */
+    W4_TRUST_BY_HAND,  /* an operator, or an anchor */
+    W4_TRUST_BY_RESET, /* an operator: as if it had never been met */
+    W4_TRUST_BY_SUM,   /* several moves of long ago, summed up */
+    W4_TRUST_CAUSE_COUNT
+} w4_trust_cause;
+
+const char *w4_trust_cause_name(w4_trust_cause cause); /* "event", "count", "hand", ... */
+bool w4_trust_cause_from_name(w4_bytes name, w4_trust_cause *ret_cause);
+bool w4_trust_cause_is_order(w4_trust_cause cause); /* HAND, RESET */
 
 /* One move, also the form in which history is stored and replayed. */
 typedef struct w4_trust_move {
     w4_trust_kind kind;
     w4_fingerprint subject;
     w4_trust_state from, to;
-    bool by_hand; /* set by an operator or an anchor; event is then without meaning */
-    w4_trust_event event;
-    uint64_t wall_us;
+    w4_trust_cause cause;
+    w4_trust_event event;               /* BY_EVENT, BY_COUNT; else without meaning */
+    uint64_t wall_us;                   /* BY_SUM: of the last of them that moved it */
     uint64_t cooldown_until_wall_us;    /* 0: none */
+    uint32_t counted;                   /* events counted in this state, with this one */
+    w4_fingerprint introducer;          /* who introduced it; zero: nobody, or not told here */
+    uint32_t summed;                    /* BY_SUM: how many moves, */
+    uint64_t first_wall_us;             /* when the first of them was, */
+    bool summed_order, summed_trust;    /* and whether an order, or trust, is among them */
     char actor[W4_TRUST_TEXT_MAX + 1];  /* "operator:uid 0", "anchor", "node", a fingerprint */
     char reason[W4_TRUST_TEXT_MAX + 1]; /* the row's, and what the caller added */
     char evidence[37];                  /* msg_id of the envelope that caused it, or "" */
 } w4_trust_move;
+
+/* What stands in the book. */
+typedef struct w4_trust_entry {
+    w4_trust_kind kind;
+    w4_fingerprint subject;
+    w4_trust_state state;
+    uint64_t since_wall_us;
+    uint64_t cooldown_until_wall_us;
+    uint32_t counted;          /* unverifiable facts since then */
+    w4_fingerprint introducer; /* zero: none */
+    w4_trust_rank rank;
+    bool ordered;     /* an operator or an anchor has spoken of it */
+    bool was_trusted; /* is, or was */
+} w4_trust_entry;
 
 int w4_trust_book_new(w4_trust_book **ret_book);
 w4_trust_book *w4_trust_book_free(w4_trust_book *book);
@@ -35,11 +92,22 @@ w4_trust_state w4_trust_book_state(const w4_trust_book *book, w4_trust_kind kind
  * put back: it is over. */
 bool w4_trust_book_in_cooldown(const w4_trust_book *book, w4_trust_kind kind,
                                const w4_fingerprint *subject, uint64_t wall_us);
+/* Who introduced it: only where that is how it became known, and no operator spoke of it since. */
+bool w4_trust_book_introducer(const w4_trust_book *book, w4_trust_kind kind,
+                              const w4_fingerprint *subject, w4_fingerprint *ret_introducer);
 
-/* Applies an event. A handshake during cooldown does nothing. W4_TRUST_EVENT_UNVERIFIABLE counts
- * and acts at the third. Returns 1 and *ret_move when the state moved (or a cooldown began), 0
- * when nothing moved, -ENOMEM, -ENOSPC (table full of subjects that may not be forgotten; an
- * untrusted one without cooldown is forgotten first). */
+/* A node brings word of a subject. Before what makes a stranger known: it takes one of the places
+ * of that node. Holds for the next subject that is new, when that is this one. */
+void w4_trust_book_bear(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
+                        const w4_fingerprint *node);
+/* It was of use: of the strangers it will be the last to be forgotten. */
+void w4_trust_book_use(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject);
+
+/* Applies an event. A handshake or an introduction during cooldown does nothing.
+ * W4_TRUST_EVENT_UNVERIFIABLE counts and acts at the third. actor of W4_TRUST_EVENT_INTRODUCED is
+ * the fingerprint of the introducer. Returns 1 and *ret_move when the state moved (or a cooldown
+ * began), 2 and *ret_move when it was counted (to be stored; nothing moved), 0 when there is
+ * nothing to say, -ENOMEM, -ENOSPC (full of subjects that may not be forgotten). */
 int w4_trust_book_apply(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
                         w4_trust_event event, const char *actor, const char *note,
                         const char *evidence, uint64_t wall_us, w4_trust_move *ret_move);
@@ -48,21 +116,42 @@ int w4_trust_book_apply(w4_trust_book *book, w4_trust_kind kind, const w4_finger
 int w4_trust_book_set(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason, uint64_t wall_us,
                       w4_trust_move *ret_move);
+/* By hand: to start, as if it had just been met for the first time: nothing is counted, nobody
+ * introduced it. 1, 0 when it stands like that already, or as above. */
+int w4_trust_book_reset(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
+                        w4_trust_state start, const char *actor, const char *reason,
+                        uint64_t wall_us, w4_trust_move *ret_move);
+/* An order that could not be stored has not happened: what stood before is there again (NULL: it
+ * was not there). */
+void w4_trust_book_undo(w4_trust_book *book, const w4_trust_move *move,
+                        const w4_trust_entry *before);
 /* Puts a stored move back, without judging it. 0, or 1: put back, but its from is not the state
- * the subject had (the history has a gap). Nothing is put back on -ENOMEM, -ENOSPC (full, as for
- * apply) and -EINVAL (a number that is no kind or state). */
+ * the subject had (the history has a gap), or the machine has no such move. Nothing is put back on
+ * -ENOMEM, -ENOSPC (full, as for apply) and -EINVAL (a number that is no kind or state). */
 int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move);
 
+/* ---- where the moves are stored: numbers of rows, for the owner of the store. */
+/* Of a subject, the oldest first; borrowed until the book changes. */
+const uint64_t *w4_trust_book_rows(const w4_trust_book *book, w4_trust_kind kind,
+                                   const w4_fingerprint *subject, uint32_t *ret_count);
+/* A move of it is stored in that row, later than all before. 0; 1: it has more rows than it may;
+ * -ENOMEM; -ENOENT: it was forgotten. */
+int w4_trust_book_note_row(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
+                           uint64_t row);
+bool w4_trust_book_rows_full(const w4_trust_book *book, w4_trust_kind kind,
+                             const w4_fingerprint *subject); /* more than it may have */
+/* Rows first to last - 1 (indices) were summed up in row last - 1: the others are gone. */
+void w4_trust_book_fold_rows(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
+                             uint32_t first, uint32_t last);
+/* A row of a subject that was forgotten: to be removed. False: no more of them. */
+bool w4_trust_book_pop_dropped(w4_trust_book *book, uint64_t *ret_row);
+
 size_t w4_trust_book_count(const w4_trust_book *book);
+size_t w4_trust_book_count_rank(const w4_trust_book *book, w4_trust_kind kind, w4_trust_rank rank);
 size_t w4_trust_book_memory(const w4_trust_book *book); /* bytes held */
 
-typedef struct w4_trust_entry {
-    w4_trust_kind kind;
-    w4_fingerprint subject;
-    w4_trust_state state;
-    uint64_t since_wall_us;
-    uint64_t cooldown_until_wall_us;
-} w4_trust_entry;
-
+/* False: it was never met, or is forgotten. */
+bool w4_trust_book_find(const w4_trust_book *book, w4_trust_kind kind,
+                        const w4_fingerprint *subject, w4_trust_entry *ret_entry);
 /* Entries one after the other, in no promised order: *cursor starts at 0; false at the end. */
 bool w4_trust_book_next(const w4_trust_book *book, size_t *cursor, w4_trust_entry *ret_entry);

@@ -85,7 +85,7 @@ static void trust(stage *s, const w4_fingerprint *subject) {
     w4_trust_move move;
     FUZZ_REQUIRE(w4_trust_book_set(s->trust, W4_TRUST_AGENT, subject, W4_TRUST_TRUSTED, "o", "",
                                    WALL_US, &move) == 1);
-    FUZZ_REQUIRE(w4_trust_history_append(s->store, &move) == 0);
+    FUZZ_REQUIRE(w4_trust_history_append(s->store, s->trust, &move) == 0);
 }
 
 static void drain(stage *s) {

@@ -429,12 +429,12 @@ START_TEST(history_gives_the_state) {
                                              "a \"note\"\n", "11111111-1111-4111-8111-111111111111",
                                              WALL_US + i * 1000, &move),
                          1);
-        ck_assert_int_eq(w4_trust_history_append(store, &move), 0);
+        ck_assert_int_eq(w4_trust_history_append(store, book, &move), 0);
     }
     ck_assert_int_eq(w4_trust_book_set(book, W4_TRUST_NODE, &b, W4_TRUST_BLOCKED, "operator:uid 0",
                                        "because", WALL_US, &move),
                      1);
-    ck_assert_int_eq(w4_trust_history_append(store, &move), 0);
+    ck_assert_int_eq(w4_trust_history_append(store, book, &move), 0);
     ck_assert_int_eq(w4_trust_book_new(&again), 0);
     ck_assert_int_eq(w4_trust_history_load(store, again), 0);
     ck_assert_int_eq(w4_trust_book_state(again, W4_TRUST_AGENT, &a),
@@ -444,15 +444,15 @@ START_TEST(history_gives_the_state) {
     ck_assert(w4_trust_book_in_cooldown(again, W4_TRUST_AGENT, &a, WALL_US + 5000));
     uint64_t cursor = 0;
     unsigned count = 0;
-    while (w4_trust_history_find(store, W4_TRUST_AGENT, &a, &cursor, &move) == 0) {
+    while (w4_trust_history_find(store, again, W4_TRUST_AGENT, &a, &cursor, &move) == 0) {
         ck_assert_int_eq(move.event, events[count]);
         ck_assert_uint_eq(move.wall_us, WALL_US + count * 1000);
         count++;
     }
     ck_assert_uint_eq(count, 4);
     cursor = 0;
-    ck_assert_int_eq(w4_trust_history_find(store, W4_TRUST_NODE, &b, &cursor, &move), 0);
-    ck_assert(move.by_hand);
+    ck_assert_int_eq(w4_trust_history_find(store, again, W4_TRUST_NODE, &b, &cursor, &move), 0);
+    ck_assert_int_eq(move.cause, W4_TRUST_BY_HAND);
     ck_assert_str_eq(move.reason, "because");
     w4_trust_book_free(book);
     w4_trust_book_free(again);

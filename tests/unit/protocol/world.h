@@ -478,7 +478,7 @@ static inline void world_trust(world *w, unsigned n, const char *name, w4_trust_
                               w4_env_wall_us(&node->env, w->now), &move);
     ck_assert_int_ge(r, 0);
     if (r == 1) {
-        ck_assert_int_eq(w4_trust_history_append(node->store, &move), 0);
+        ck_assert_int_eq(w4_trust_history_append(node->store, node->trust, &move), 0);
     }
     ck_assert_int_eq(w4_protocol_trust_changed(node->protocol, subject, w->now), 0);
     world_drain(w, n);

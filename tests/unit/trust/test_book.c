@@ -41,6 +41,11 @@ static int set(w4_trust_kind kind, uint32_t number, w4_trust_state to, uint64_t 
     return w4_trust_book_set(book, kind, &f, to, "operator:uid 0", "said so", wall_us, &move);
 }
 
+static int reset(w4_trust_kind kind, uint32_t number, w4_trust_state to, uint64_t wall_us) {
+    w4_fingerprint f = subject(number);
+    return w4_trust_book_reset(book, kind, &f, to, "operator:uid 0", "begin anew", wall_us, &move);
+}
+
 static void setup(void) {
     ck_assert_int_eq(w4_trust_book_new(&book), 0);
 }
@@ -72,7 +77,7 @@ START_TEST(a_move_says_everything) {
     ck_assert_mem_eq(&move.subject, &f, sizeof(f));
     ck_assert_int_eq(move.from, W4_TRUST_UNTRUSTED);
     ck_assert_int_eq(move.to, W4_TRUST_PROBING);
-    ck_assert(!move.by_hand);
+    ck_assert_int_eq(move.cause, W4_TRUST_BY_EVENT);
     ck_assert_int_eq(move.event, W4_TRUST_EVENT_HANDSHAKE);
     ck_assert_uint_eq(move.wall_us, T0);
     ck_assert_uint_eq(move.cooldown_until_wall_us, 0);
@@ -83,7 +88,7 @@ START_TEST(a_move_says_everything) {
     ck_assert_int_eq(w4_trust_book_set(book, W4_TRUST_AGENT, &f, W4_TRUST_BLOCKED, "operator:uid 0",
                                        "rude", T0 + 1, &move),
                      1);
-    ck_assert(move.by_hand);
+    ck_assert_int_eq(move.cause, W4_TRUST_BY_HAND);
     ck_assert_int_eq(move.from, W4_TRUST_PROBING);
     ck_assert_int_eq(move.to, W4_TRUST_BLOCKED);
     ck_assert_str_eq(move.actor, "operator:uid 0");
@@ -158,22 +163,97 @@ END_TEST
 
 START_TEST(the_third_unverifiable_acts) {
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
     ck_assert_int_eq(state(W4_TRUST_AGENT, 1), W4_TRUST_PROBING);
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 1);
     ck_assert_int_eq(move.to, W4_TRUST_UNTRUSTED);
     ck_assert_uint_eq(move.cooldown_until_wall_us, T0 + 300 * S);
     /* Counting starts again after each move. */
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0 + 300 * S), 1);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_KNOWLEDGE_VERIFIED, T0), 1);
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_ANOMALY, T0), 1);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 0);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
     ck_assert_int_eq(state(W4_TRUST_AGENT, 1), W4_TRUST_PROBING);
+}
+END_TEST
+
+START_TEST(reset_begins_anew) {
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 1, W4_TRUST_UNTRUSTED, T0), 0);
+    ck_assert_uint_eq(w4_trust_book_count(book), 0);
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 2, W4_TRUST_TRUSTED, T0), 1); /* an anchor */
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 2, W4_TRUST_TRUSTED, T0), 0);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 1, W4_TRUST_PROBING, T0 + S), 1);
+    ck_assert_int_eq(move.cause, W4_TRUST_BY_RESET);
+    ck_assert(w4_trust_cause_is_order(move.cause));
+    ck_assert_str_eq(move.actor, "operator:uid 0");
+    ck_assert_str_eq(move.reason, "begin anew");
+    ck_assert_int_eq(move.from, W4_TRUST_PROBING);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert_uint_eq(move.counted, 1);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_MALICE, T0 + S), 1);
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 1, W4_TRUST_UNTRUSTED, T0 + S), 1);
+    ck_assert_int_eq(state(W4_TRUST_AGENT, 1), W4_TRUST_UNTRUSTED);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0 + S), 1);
+    /* A cooldown ends. */
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_CONFLICT, T0 + S), 1);
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 1, W4_TRUST_UNTRUSTED, T0 + S), 1);
+    ck_assert(!cooling(W4_TRUST_AGENT, 1, T0 + S));
+    /* Who introduced it is nobody's business any more. */
+    w4_fingerprint node = subject(9), by = subject(4), told;
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&by, text);
+    ck_assert(!w4_trust_book_introducer(book, W4_TRUST_NODE, &node, &told));
+    ck_assert_int_eq(w4_trust_book_apply(book, W4_TRUST_NODE, &node, W4_TRUST_EVENT_INTRODUCED,
+                                         text, NULL, NULL, T0, &move),
+                     1);
+    ck_assert(w4_trust_book_introducer(book, W4_TRUST_NODE, &node, &told));
+    ck_assert(w4_fingerprint_equal(&told, &by));
+    ck_assert_int_eq(reset(W4_TRUST_NODE, 9, W4_TRUST_PROBING, T0), 1);
+    ck_assert(!w4_trust_book_introducer(book, W4_TRUST_NODE, &node, &told));
+}
+END_TEST
+
+START_TEST(an_order_that_was_not_stored) {
+    w4_fingerprint f = subject(1);
+    w4_trust_entry before, after;
+    ck_assert(!w4_trust_book_find(book, W4_TRUST_AGENT, &f, &before));
+    ck_assert_int_eq(set(W4_TRUST_AGENT, 1, W4_TRUST_TRUSTED, T0), 1);
+    w4_trust_book_undo(book, &move, NULL);
+    ck_assert_uint_eq(w4_trust_book_count(book), 0);
+    w4_trust_book_undo(book, &move, NULL);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    ck_assert(w4_trust_book_find(book, W4_TRUST_AGENT, &f, &before));
+    ck_assert_int_eq(before.rank, W4_TRUST_MARKED);
+    ck_assert_int_eq(reset(W4_TRUST_AGENT, 1, W4_TRUST_TRUSTED, T0 + S), 1);
+    w4_trust_book_undo(book, &move, &before);
+    ck_assert(w4_trust_book_find(book, W4_TRUST_AGENT, &f, &after));
+    ck_assert_int_eq(after.rank, before.rank);
+    ck_assert_int_eq(after.state, before.state);
+    ck_assert_uint_eq(after.counted, 1);
+    ck_assert_uint_eq(after.since_wall_us, T0);
+    ck_assert(!after.ordered && !after.was_trusted);
+}
+END_TEST
+
+START_TEST(causes_have_names) {
+    for (size_t i = 0; i < W4_TRUST_CAUSE_COUNT; i++) {
+        w4_trust_cause cause;
+        const char *name = w4_trust_cause_name((w4_trust_cause)i);
+        ck_assert(w4_trust_cause_from_name(w4_bytes_from_text(name), &cause));
+        ck_assert_uint_eq(cause, i);
+    }
+    w4_trust_cause cause = W4_TRUST_BY_HAND;
+    ck_assert(!w4_trust_cause_from_name(w4_bytes_from_text("whim"), &cause));
+    ck_assert_int_eq(cause, W4_TRUST_BY_HAND);
 }
 END_TEST
 
@@ -215,83 +295,6 @@ START_TEST(every_state_by_hand) {
 }
 END_TEST
 
-/* A full table forgets who is untrusted and cools down no more, oldest first, and nobody else. */
-START_TEST(the_table_is_bounded) {
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 0, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 0, W4_TRUST_EVENT_CONFLICT, T0), 1);
-    for (uint32_t i = 1; i < W4_TRUST_SUBJECTS_MAX; i++) {
-        ck_assert_int_eq(apply(W4_TRUST_AGENT, i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    }
-    ck_assert_uint_eq(w4_trust_book_count(book), W4_TRUST_SUBJECTS_MAX);
-    uint32_t late = W4_TRUST_SUBJECTS_MAX;
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, late, W4_TRUST_EVENT_HANDSHAKE, T0 + 299 * S), -ENOSPC);
-    ck_assert_int_eq(set(W4_TRUST_AGENT, late, W4_TRUST_TRUSTED, T0 + 299 * S), -ENOSPC);
-    ck_assert_int_eq(state(W4_TRUST_AGENT, late), W4_TRUST_UNTRUSTED);
-    ck_assert(cooling(W4_TRUST_AGENT, 0, T0 + 299 * S));
-    /* Those in the table go on. */
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, 5, W4_TRUST_EVENT_MALICE, T0 + 299 * S), 1);
-    /* 0 may be forgotten now. */
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, late, W4_TRUST_EVENT_HANDSHAKE, T0 + 300 * S), 1);
-    ck_assert_uint_eq(w4_trust_book_count(book), W4_TRUST_SUBJECTS_MAX);
-    ck_assert_int_eq(apply(W4_TRUST_AGENT, late + 1, W4_TRUST_EVENT_HANDSHAKE, T0 + 300 * S),
-                     -ENOSPC);
-    ck_assert_int_eq(state(W4_TRUST_AGENT, 5), W4_TRUST_BLOCKED);
-    ck_assert_int_eq(state(W4_TRUST_AGENT, 6), W4_TRUST_PROBING);
-    ck_assert_int_eq(state(W4_TRUST_AGENT, late), W4_TRUST_PROBING);
-
-    size_t cursor = 0, seen = 0;
-    w4_trust_entry entry;
-    while (w4_trust_book_next(book, &cursor, &entry)) {
-        seen++;
-    }
-    ck_assert_uint_eq(seen, W4_TRUST_SUBJECTS_MAX);
-}
-END_TEST
-
-/* Nodes that greeted and went do not shut out others: the oldest on probation goes. Those who are
- * trusted or blocked stay. */
-START_TEST(nodes_on_probation_give_way) {
-    ck_assert_int_eq(set(W4_TRUST_NODE, 0, W4_TRUST_TRUSTED, T0), 1);
-    ck_assert_int_eq(set(W4_TRUST_NODE, 1, W4_TRUST_BLOCKED, T0), 1);
-    for (uint32_t i = 2; i < W4_TRUST_SUBJECTS_MAX; i++) {
-        ck_assert_int_eq(apply(W4_TRUST_NODE, i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    }
-    for (uint32_t i = 0; i < 10; i++) {
-        ck_assert_int_eq(
-            apply(W4_TRUST_AGENT, W4_TRUST_SUBJECTS_MAX + i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    }
-    ck_assert_uint_eq(w4_trust_book_count(book), W4_TRUST_SUBJECTS_MAX);
-    ck_assert_int_eq(state(W4_TRUST_NODE, 0), W4_TRUST_TRUSTED);
-    ck_assert_int_eq(state(W4_TRUST_NODE, 1), W4_TRUST_BLOCKED);
-    ck_assert_int_eq(state(W4_TRUST_NODE, 11), W4_TRUST_UNTRUSTED);
-    ck_assert_int_eq(state(W4_TRUST_NODE, 12), W4_TRUST_PROBING);
-    ck_assert_int_eq(apply(W4_TRUST_NODE, 5, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    ck_assert_int_eq(state(W4_TRUST_NODE, 12), W4_TRUST_UNTRUSTED);
-}
-END_TEST
-
-/* More in cooldown at the front of the queue than are looked at in one call: later calls get
- * round to the one that can go. */
-START_TEST(forgetting_gets_round) {
-    enum { COOLING = 40 };
-    for (uint32_t i = 0; i < W4_TRUST_SUBJECTS_MAX; i++) {
-        ck_assert_int_eq(apply(W4_TRUST_AGENT, i, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
-    }
-    for (uint32_t i = 0; i < COOLING; i++) {
-        ck_assert_int_eq(apply(W4_TRUST_AGENT, i, W4_TRUST_EVENT_CONFLICT, T0), 1);
-    }
-    ck_assert_int_eq(set(W4_TRUST_AGENT, 100, W4_TRUST_UNTRUSTED, T0), 1);
-    int r = -ENOSPC;
-    for (int tries = 0; tries < 4 && r == -ENOSPC; tries++) {
-        r = apply(W4_TRUST_AGENT, W4_TRUST_SUBJECTS_MAX, W4_TRUST_EVENT_HANDSHAKE, T0 + S);
-    }
-    ck_assert_int_eq(r, 1);
-    for (uint32_t i = 0; i < COOLING; i++) {
-        ck_assert(cooling(W4_TRUST_AGENT, i, T0 + S));
-    }
-}
-END_TEST
-
 /* ---- random walks against a second, naive book, and their replay */
 
 #define WALK_SUBJECTS 12u
@@ -310,22 +313,24 @@ typedef struct naive {
     uint64_t since, until;
 } naive;
 
-static bool naive_apply(naive *n, w4_trust_kind kind, w4_trust_event event, uint64_t now) {
+static int naive_apply(naive *n, w4_trust_kind kind, w4_trust_event event, uint64_t now) {
     const w4_trust_row *row = w4_trust_row_find(kind, n->state, event);
-    if (!row || (event == W4_TRUST_EVENT_HANDSHAKE && now < n->until)) {
-        return false;
+    bool greets = event == W4_TRUST_EVENT_HANDSHAKE || event == W4_TRUST_EVENT_INTRODUCED ||
+                  event == W4_TRUST_EVENT_CONSENT_GIVEN;
+    if (!row || (greets && now < n->until)) {
+        return 0;
     }
     if (event == W4_TRUST_EVENT_UNVERIFIABLE) {
         n->unverifiable++;
         if (n->unverifiable != 3) {
-            return false;
+            return 2;
         }
     }
     *n = (naive){.state = row->to, .since = now, .until = 0};
     if (row->cooldown_s > 0) {
         n->until = now + 300 * S;
     }
-    return true;
+    return 1;
 }
 
 static void compare(const w4_trust_book *other, const naive *model, uint64_t now) {
@@ -338,6 +343,7 @@ static void compare(const w4_trust_book *other, const naive *model, uint64_t now
         ck_assert_int_eq(entry.state, n->state);
         ck_assert_uint_eq(entry.since_wall_us, n->since);
         ck_assert_uint_eq(entry.cooldown_until_wall_us, n->until);
+        ck_assert_uint_eq(entry.counted, n->unverifiable);
         ck_assert_int_eq(w4_trust_book_in_cooldown(other, entry.kind, &entry.subject, now),
                          now < n->until);
         entries++;
@@ -356,15 +362,23 @@ static void walk(uint64_t seed) {
         uint32_t number = (uint32_t)(walk_random(&seed) % WALK_SUBJECTS);
         w4_trust_kind kind = (w4_trust_kind)(walk_random(&seed) % W4_TRUST_KIND_COUNT);
         naive *n = &model[number * W4_TRUST_KIND_COUNT + kind];
-        bool expect;
+        int expect;
         int r;
-        if (walk_random(&seed) % 16 == 0) {
+        uint64_t dice = walk_random(&seed) % 16;
+        if (dice == 0) {
             w4_trust_state to = (w4_trust_state)(walk_random(&seed) % W4_TRUST_STATE_COUNT);
             expect = n->state != to || now < n->until;
             if (expect) {
                 *n = (naive){.state = to, .since = now};
             }
             r = set(kind, number, to, now);
+        } else if (dice == 1) {
+            w4_trust_state to = (w4_trust_state)(walk_random(&seed) % W4_TRUST_STATE_COUNT);
+            expect = n->state != to || n->unverifiable > 0 || now < n->until;
+            if (expect) {
+                *n = (naive){.state = to, .since = now};
+            }
+            r = reset(kind, number, to, now);
         } else {
             w4_trust_event event = (w4_trust_event)(walk_random(&seed) % W4_TRUST_EVENT_COUNT);
             expect = naive_apply(n, kind, event, now);
@@ -373,7 +387,7 @@ static void walk(uint64_t seed) {
         ck_assert_int_eq(r, expect);
         ck_assert_int_eq(state(kind, number), n->state);
         ck_assert_int_eq(cooling(kind, number, now), now < n->until);
-        if (r == 1) {
+        if (r > 0) {
             moves[moved++] = move;
         }
     }
@@ -397,6 +411,41 @@ START_TEST(walks_and_their_replay) {
         book = w4_trust_book_free(book);
         setup();
     }
+}
+END_TEST
+
+/* Moves that begin where the last one ended, and that no machine makes. */
+START_TEST(replay_finds_what_does_not_follow) {
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
+    w4_trust_move greeting = move;
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, T0), 2);
+    w4_trust_move count = move;
+    ck_assert_uint_eq(count.counted, 1);
+    ck_assert_int_eq(count.cause, W4_TRUST_BY_COUNT);
+    w4_trust_move bad = greeting;
+    bad.to = W4_TRUST_TRUSTED;
+    w4_trust_move skipped = count;
+    skipped.counted = 2;
+    w4_trust_move moving = count;
+    moving.to = W4_TRUST_UNTRUSTED;
+    w4_trust_move other = count;
+    other.event = W4_TRUST_EVENT_CONFLICT;
+    w4_trust_move late = greeting;
+    late.event = W4_TRUST_EVENT_ANOMALY;
+    const w4_trust_move *const wrong[] = {&bad, &skipped, &moving, &other, &late};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        book = w4_trust_book_free(book);
+        setup();
+        if (wrong[i]->from == W4_TRUST_PROBING) {
+            ck_assert_int_eq(w4_trust_book_replay(book, &greeting), 0);
+        }
+        ck_assert_int_eq(w4_trust_book_replay(book, wrong[i]), 1);
+    }
+    book = w4_trust_book_free(book);
+    setup();
+    ck_assert_int_eq(w4_trust_book_replay(book, &greeting), 0);
+    ck_assert_int_eq(w4_trust_book_replay(book, &count), 0);
+    ck_assert_int_eq(w4_trust_book_replay(book, &count), 1);
 }
 END_TEST
 
@@ -424,6 +473,12 @@ START_TEST(replay_with_gaps_and_nonsense) {
     bad = first;
     bad.from = W4_TRUST_STATE_COUNT;
     ck_assert_int_eq(w4_trust_book_replay(book, &bad), -EINVAL);
+    bad = first;
+    bad.cause = W4_TRUST_CAUSE_COUNT;
+    ck_assert_int_eq(w4_trust_book_replay(book, &bad), -EINVAL);
+    bad = first;
+    bad.counted = W4_TRUST_UNVERIFIABLE_MAX + 1;
+    ck_assert_int_eq(w4_trust_book_replay(book, &bad), -EINVAL);
     ck_assert_uint_eq(w4_trust_book_count(book), 1);
 }
 END_TEST
@@ -443,10 +498,11 @@ int main(void) {
     tcase_add_test(tests, restricted_leaves_by_consent_only);
     tcase_add_test(tests, kinds_are_apart);
     tcase_add_test(tests, every_state_by_hand);
-    tcase_add_test(tests, the_table_is_bounded);
-    tcase_add_test(tests, nodes_on_probation_give_way);
-    tcase_add_test(tests, forgetting_gets_round);
     tcase_add_test(tests, walks_and_their_replay);
+    tcase_add_test(tests, replay_finds_what_does_not_follow);
+    tcase_add_test(tests, reset_begins_anew);
+    tcase_add_test(tests, an_order_that_was_not_stored);
+    tcase_add_test(tests, causes_have_names);
     tcase_add_test(tests, replay_with_gaps_and_nonsense);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
