@@ -189,6 +189,7 @@ const ctl_command ctl_commands[] = {
     {"trust list",      NULL,                trust_list_options, ASK, M(TRUST_LIST),     V(trust_list),     true,  "how far agents, nodes and humans are trusted"},
     {"trust show",      subject_argument,    kind_options,       ASK, M(TRUST_SHOW),     V(trust_entry),    false, "how far one is trusted"},
     {"trust set",       trust_set_arguments, trust_set_options,  ASK, M(TRUST_SET),      V(trust_entry),    false, "set how far one is trusted"},
+    {"trust reset",     subject_argument,    trust_set_options,  ASK, M(TRUST_RESET),    V(trust_entry),    false, "put one's trust back to where it began"},
     {"trust why",       subject_argument,    kind_options,       ASK, M(TRUST_WHY),      V(trust_why),      false, "each move of one's trust with its cause"},
     {"consent list",    NULL,                consent_options,    ASK, M(CONSENT_LIST),   V(consents),       true,  "humans this node has heard of, with their consent"},
     {"consent show",    human_argument,      NULL,               ASK, M(CONSENT_SHOW),   V(consent),        false, "what one human consents to, and said last"},

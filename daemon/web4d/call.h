@@ -47,6 +47,8 @@ void w4d_name_of(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject
 /* objects.c: the objects that several methods write (rpc/shapes.c). */
 void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f);
 void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us); /* 0: left out */
+/* Named in the configuration: where its trust starts. */
+bool w4d_is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject);
 void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
                            const w4_fingerprint *subject);
 void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info *info);
@@ -84,6 +86,7 @@ int w4d_channels_list(w4d_call *call);
 int w4d_trust_list(w4d_call *call);
 int w4d_trust_show(w4d_call *call);
 int w4d_trust_set(w4d_call *call);
+int w4d_trust_reset(w4d_call *call);
 int w4d_trust_why(w4d_call *call);
 int w4d_consent_list(w4d_call *call);
 int w4d_consent_show(w4d_call *call);

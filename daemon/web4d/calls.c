@@ -25,6 +25,7 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_TRUST_LIST] = w4d_trust_list,
     [W4_METHOD_TRUST_SHOW] = w4d_trust_show,
     [W4_METHOD_TRUST_SET] = w4d_trust_set,
+    [W4_METHOD_TRUST_RESET] = w4d_trust_reset,
     [W4_METHOD_TRUST_WHY] = w4d_trust_why,
     [W4_METHOD_CONSENT_LIST] = w4d_consent_list,
     [W4_METHOD_CONSENT_SHOW] = w4d_consent_show,

@@ -4,6 +4,7 @@
 #include "protocol/trust_history.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* kind as given, or fallback when it is absent. */
 static w4_trust_kind kind_param(const w4d_call *call, w4_trust_kind fallback) {
@@ -58,6 +59,23 @@ int w4d_trust_show(w4d_call *call) {
     return 0;
 }
 
+/* What became of an order. */
+static int ordered(w4d_call *call, int r, w4_trust_kind kind, const w4_fingerprint *subject,
+                   bool moved) {
+    if (r == -ENOSPC) {
+        return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/subject", "the trust table is full");
+    }
+    if (r < 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entry");
+    w4d_write_trust_entry(call->app, call->result, kind, subject);
+    w4_json_member_bool(call->result, "moved", moved);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
 int w4d_trust_set(w4d_call *call) {
     w4_fingerprint subject;
     w4_trust_kind kind;
@@ -76,16 +94,51 @@ int w4d_trust_set(w4d_call *call) {
     (void)w4d_param_text(call, "reason", reason, sizeof reason);
     bool moved = w4_trust_book_state(w4_node_trust(call->app->node), kind, &subject) != state;
     r = w4_node_trust_set(call->app->node, kind, &subject, state, actor, reason, call->now_us);
-    if (r == -ENOSPC) {
-        return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/subject", "the trust table is full");
-    }
-    if (r < 0) {
+    return ordered(call, r, kind, &subject, moved);
+}
+
+int w4d_trust_reset(w4d_call *call) {
+    w4_fingerprint subject;
+    w4_trust_kind kind;
+    int r = subject_param(call, &subject, &kind);
+    if (r != 0) {
         return r;
     }
+    char actor[64];
+    char reason[W4_TRUST_TEXT_MAX + 1] = "reset by an operator";
+    w4d_actor(call, actor, sizeof actor);
+    (void)w4d_param_text(call, "reason", reason, sizeof reason);
+    w4_trust_state start =
+        w4d_is_anchor(call->app, kind, &subject) ? W4_TRUST_TRUSTED : W4_TRUST_UNTRUSTED;
+    r = w4_node_trust_reset(call->app->node, kind, &subject, start, actor, reason, call->now_us);
+    return ordered(call, r, kind, &subject, r > 0);
+}
+
+static int write_replay(w4d_call *call, w4_trust_kind kind, const w4_fingerprint *subject) {
+    w4_trust_replay replay;
+    int r = w4_trust_history_replay(call->app->store, w4_node_trust(call->app->node), kind, subject,
+                                    &replay);
+    if (r != 0) {
+        return r;
+    }
+    char text[160], at[W4_TIMESTAMP_LEN + 1];
+    const char *state = w4_trust_state_name(kind, replay.state);
+    w4_timestamp_format(replay.gap_wall_us, at);
+    if (replay.agrees) {
+        (void)snprintf(text, sizeof text, "%u %s give what stands here: %s", replay.moves,
+                       replay.moves == 1 ? "move" : "moves", state);
+    } else if (replay.gap_wall_us != 0) {
+        (void)snprintf(text, sizeof text, "the move of %s does not follow from those before it",
+                       at);
+    } else {
+        (void)snprintf(text, sizeof text, "the moves give %s, and not what stands here", state);
+    }
+    w4_json_name(call->result, "replay");
     w4_json_begin_object(call->result);
-    w4_json_name(call->result, "entry");
-    w4d_write_trust_entry(call->app, call->result, kind, &subject);
-    w4_json_member_bool(call->result, "moved", moved);
+    w4_json_member_bool(call->result, "agrees", replay.agrees);
+    w4_json_member_string(call->result, "state", state);
+    w4_json_member_unsigned(call->result, "moves", replay.moves);
+    w4_json_member_string(call->result, "text", text);
     w4_json_end_object(call->result);
     return 0;
 }
@@ -104,14 +157,17 @@ int w4d_trust_why(w4d_call *call) {
     w4_json_begin_array(call->result);
     w4_trust_move move;
     uint64_t cursor = 0;
-    while ((r = w4_trust_history_find(call->app->store, kind, &subject, &cursor, &move)) == 0) {
+    const w4_trust_book *book = w4_node_trust(call->app->node);
+    while ((r = w4_trust_history_find(call->app->store, book, kind, &subject, &cursor, &move)) ==
+           0) {
         w4_trust_move_write(&move, false, call->result);
     }
     w4_json_end_array(call->result);
+    r = r == W4_STORE_E_NOT_FOUND ? write_replay(call, kind, &subject) : r;
     w4_json_end_object(call->result);
-    if (r > 0 && r != W4_STORE_E_NOT_FOUND) {
+    if (r > 0) {
         return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the store does not give the history: %s",
                           w4_store_error(call->app->store));
     }
-    return r < 0 ? r : 0;
+    return r;
 }

@@ -19,7 +19,7 @@ void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
     }
 }
 
-static bool is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject) {
+bool w4d_is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject) {
     for (uint32_t i = 0; i < app->config->trust.anchors_count; i++) {
         const w4_config_anchor *anchor = &app->config->trust.anchors[i];
         bool same_kind = (anchor->kind == W4_CONFIG_ANCHOR_AGENT) == (kind == W4_TRUST_AGENT);
@@ -34,13 +34,7 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
                            const w4_fingerprint *subject) {
     const w4_trust_book *book = w4_node_trust(app->node);
     w4_trust_entry entry = {.kind = kind, .subject = *subject};
-    w4_trust_entry at;
-    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &at);) {
-        if (at.kind == kind && w4_fingerprint_equal(&at.subject, subject)) {
-            entry = at;
-            break;
-        }
-    }
+    (void)w4_trust_book_find(book, kind, subject, &entry);
     char name[W4_AGENT_ID_MAX + 1];
     w4d_name_of(app, kind, subject, name, sizeof name);
     w4_json_begin_object(w);
@@ -49,11 +43,16 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
     if (name[0] != '\0') {
         w4_json_member_string(w, "name", name);
     }
-    w4_json_member_string(w, "state",
-                          w4_trust_state_name(kind, w4_trust_book_state(book, kind, subject)));
+    w4_json_member_string(w, "state", w4_trust_state_name(kind, entry.state));
     w4d_write_time(w, "since", entry.since_wall_us);
     w4d_write_time(w, "cooldown_until", entry.cooldown_until_wall_us);
-    if (is_anchor(app, kind, subject)) {
+    if (entry.counted > 0) {
+        w4_json_member_unsigned(w, "counted", entry.counted);
+    }
+    if (!w4_fingerprint_is_zero(&entry.introducer)) {
+        w4d_write_fingerprint(w, "introducer", &entry.introducer);
+    }
+    if (w4d_is_anchor(app, kind, subject)) {
         w4_json_member_bool(w, "anchor", true);
     }
     w4_json_end_object(w);

@@ -13,13 +13,8 @@ int w4d_apply_anchors(w4d_app *app) {
         w4_trust_kind kind =
             anchor->kind == W4_CONFIG_ANCHOR_AGENT ? W4_TRUST_AGENT : W4_TRUST_NODE;
         /* What has moved since stands: an anchor is where trust starts, not where it stays. */
-        bool moved = false;
         w4_trust_entry entry;
-        for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
-            moved = moved || (entry.kind == kind &&
-                              w4_fingerprint_equal(&entry.subject, &anchor->fingerprint));
-        }
-        if (moved) {
+        if (w4_trust_book_find(book, kind, &anchor->fingerprint, &entry)) {
             continue;
         }
         int r = w4_node_trust_set(app->node, kind, &anchor->fingerprint, W4_TRUST_TRUSTED, "anchor",

@@ -41,6 +41,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Shows how far one is trusted."),
     ROW(TRUST_SET,        CONTROL, "trust.set",      trust_set,      true,
         "Sets how far one is trusted, by order of the operator."),
+    ROW(TRUST_RESET,      CONTROL, "trust.reset",    trust_reset,    true,
+        "Puts one's trust back to where it began, by order of the operator."),
     ROW(TRUST_WHY,        CONTROL, "trust.why",      trust_why,      false,
         "Tells each move of one's trust with its cause."),
     ROW(CONSENT_LIST,     CONTROL, "consent.list",   consent_list,   false,

@@ -287,10 +287,30 @@ static const w4_schema_row trust_set_result[] = {
     W4_SCHEMA_END};
 RESULT(trust_set);
 
+static const w4_schema_row trust_reset_params[] = {
+    RPC_LABEL("subject", R_, SUBJECT_HELP),
+    RPC_ENUM("kind", O_, w4_rpc_trust_kinds, "agent when absent"),
+    RPC_TEXT("reason", O_, 127, "kept in its history"),
+    W4_SCHEMA_END};
+PARAMS(trust_reset);
+static const w4_schema_row trust_reset_result[] = {
+    RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
+    RPC_BOOL("moved", R_, "false: it stood there, and nothing was noted of it"),
+    W4_SCHEMA_END};
+RESULT(trust_reset);
+
+static const w4_schema_row replay_rows[] = {
+    RPC_BOOL("agrees", R_, "the history gives the entry"),
+    RPC_ENUM("state", R_, w4_rpc_trust_states, "what it gives; the word of its kind"),
+    RPC_COUNT("moves", R_, "that were played"),
+    RPC_TEXT("text", R_, 255, "the same in words"),
+    W4_SCHEMA_END};
+static const w4_schema replay = {replay_rows, true, NULL};
 const w4_schema w4_params_trust_why = {subject_param, true, NULL};
 static const w4_schema_row trust_why_result[] = {
     RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
     RPC_ARRAY("history", R_, W4_RPC_LIST_MAX, &move_item, "each move, the oldest first"),
+    RPC_OBJECT("replay", R_, &replay, "the history played from nothing"),
     W4_SCHEMA_END};
 RESULT(trust_why);
 

@@ -22,6 +22,7 @@ W4_METHOD_SCHEMA(sla_list);
 W4_METHOD_SCHEMA(trust_list);
 W4_METHOD_SCHEMA(trust_show);
 W4_METHOD_SCHEMA(trust_set);
+W4_METHOD_SCHEMA(trust_reset);
 W4_METHOD_SCHEMA(trust_why);
 W4_METHOD_SCHEMA(consent_list);
 W4_METHOD_SCHEMA(consent_show);

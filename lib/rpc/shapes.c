@@ -232,20 +232,30 @@ static const w4_schema_row trust_entry_rows[] = {
     RPC_ENUM("state", R_, w4_rpc_trust_states, "the word of its kind"),
     RPC_TIME("since", O_, "when it came to that state; absent: never moved"),
     RPC_TIME("cooldown_until", O_, "no handshake counts before"),
+    RPC_COUNT("counted", O_, "facts of it that could not be verified, since it came to that state"),
+    RPC_FINGERPRINT("introducer", O_, "the node through which it became known"),
     RPC_BOOL("anchor", O_, "named in the configuration"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_trust_entry = {trust_entry_rows, true, NULL};
 
+static const char *const causes[] = {"event", "count", "hand", "reset", "sum", NULL};
 static const w4_schema_row trust_move_rows[] = {
     RPC_TIME("at", R_, "when"),
     RPC_ENUM("from", R_, w4_rpc_trust_states, "the word of its kind"),
     RPC_ENUM("to", R_, w4_rpc_trust_states, "the word of its kind"),
-    RPC_BOOL("by_hand", R_, "set by an operator or an anchor, not by an event"),
-    RPC_LABEL("event", O_, "what happened; absent when set by hand"),
+    RPC_ENUM("cause", R_, causes, "an event that moved it or only counts yet, an order, or older moves summed up"),
+    RPC_BOOL("by_hand", R_, "ordered by an operator or an anchor (cause hand or reset)"),
+    RPC_LABEL("event", O_, "what happened (cause event or count)"),
     RPC_TEXT("actor", R_, 255, "operator, anchor, node, or the fingerprint that caused it"),
     RPC_TEXT("reason", R_, 255, "why"),
     RPC_UUID("evidence", O_, "msg_id of the envelope that caused it"),
     RPC_TIME("cooldown_until", O_, "no handshake counts before"),
+    RPC_COUNT("counted", O_, "the how many-th event of its kind in that state (cause count)"),
+    RPC_FINGERPRINT("introducer", O_, "the node that introduced it"),
+    RPC_COUNT("summed", O_, "how many moves (cause sum)"),
+    RPC_TIME("first_at", O_, "when the first of them was (cause sum)"),
+    RPC_BOOL("summed_order", O_, "an order is among them (cause sum)"),
+    RPC_BOOL("summed_trust", O_, "it was trusted in between (cause sum)"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_trust_move = {trust_move_rows, true, NULL};
 

@@ -1,0 +1,90 @@
+"""Trust as an operator sees it: why one stands where it stands, with evidence; orders with who and
+why; back to where it began; and all of it after a restart."""
+import os
+
+from web4test import *
+
+
+def why(node, subject, kind="agent"):
+    told = node.control.call("trust.why", {"subject": subject, "kind": kind})
+    assert told["replay"]["agrees"], told
+    assert told["replay"]["state"] == told["entry"]["state"], told
+    assert told["replay"]["moves"] == len(told["history"]), told
+    return told
+
+
+def test_the_whole_history():
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada, ben = a.agent("ada"), b.agent("ben")
+        who = ada.attached["fingerprint"]
+        a.wait_until("ben", lambda: len(a.control.call("agents.list")["agents"]) == 2)
+        b.wait_until("ada", lambda: len(b.control.call("agents.list")["agents"]) == 2)
+        sent = ada.call("agent.send", {"type": "INTENT", "to": ben.attached["fingerprint"], "payload": {
+            "goal": "ask", "topic": "tides", "priority": "normal", "context": "a trip"}})
+        ada.wait_note("agent.delivery", lambda said: said["msg_id"] == sent["msg_id"])
+        told = why(b, "ada")
+        assert [m["to"] for m in told["history"]] == ["probing"], told
+        first = told["history"][0]
+        assert first["cause"] == "event" and first["event"] == "handshake" and not first["by_hand"]
+        assert len(first["evidence"]) == 36, first  # the message that proved it is live
+
+        # a doubt counts, and moves nothing yet
+        b.control.call("trust.set", {"subject": "ben", "state": "trusted", "reason": "our own"})
+        fact = propose(ada, "the moon is made of cheese")
+        b.wait_fact(fact, "pending")
+        doubt = ben.call("agent.send", {"type": "FACT_CHALLENGE", "to": "*", "payload": {
+            "fact_ref": fact, "reason": "cannot_verify", "notes": "never been there"}})
+        b.wait_fact(fact, "disputed")
+        told = why(b, "ada")
+        assert told["entry"]["state"] == "probing" and told["entry"]["counted"] == 1, told
+        count = told["history"][1]
+        assert (count["cause"], count["event"], count["counted"]) == ("count", "unverifiable", 1)
+        assert count["evidence"] == doubt["msg_id"], count
+        assert count["actor"] == ben.attached["fingerprint"], count
+
+        # orders, with who and why
+        me = "operator:uid %d" % os.getuid()
+        said = b.control.call("trust.set", {"subject": "ada", "state": "blocked", "reason": "spam"})
+        assert said["moved"] and said["entry"]["state"] == "blacklisted", said
+        last = why(b, "ada")["history"][-1]
+        assert last["by_hand"] and last["cause"] == "hand" and last["reason"] == "spam", last
+        assert last["actor"].startswith(me), last
+        said = b.control.call("trust.reset", {"subject": "ada", "reason": "talked it over"})
+        assert said["moved"] and said["entry"]["state"] == "untrusted", said
+        assert "counted" not in said["entry"], said
+        told = why(b, "ada")
+        last = told["history"][-1]
+        assert last["by_hand"] and last["cause"] == "reset", last
+        assert last["reason"] == "talked it over" and last["actor"].startswith(me), last
+        assert not b.control.call("trust.reset", {"subject": "ada"})["moved"]
+        assert why(b, "ada") == told
+
+        b.kill()
+        b.start()
+        assert why(b, who) == dict(told, entry=b.control.call("trust.show", {"subject": who})["entry"])
+        assert why(b, who)["history"] == told["history"]
+
+
+def test_anchors_are_where_it_begins():
+    key = Key(b"an anchor")
+    with Mesh("a", trust={"anchors": [{"fingerprint": key.fingerprint, "kind": "agent"}]}) as mesh:
+        a = mesh.nodes[0]
+        told = why(a, key.fingerprint)
+        assert told["entry"]["state"] == "trusted" and told["entry"]["anchor"], told
+        assert told["history"][0]["actor"] == "anchor" and told["history"][0]["by_hand"], told
+        a.control.call("trust.set", {"subject": key.fingerprint, "state": "blacklisted"})
+        a.kill()
+        a.start()
+        assert why(a, key.fingerprint)["entry"]["state"] == "blacklisted"
+        said = a.control.call("trust.reset", {"subject": key.fingerprint, "reason": "a mistake"})
+        assert said["entry"]["state"] == "trusted", said
+        assert [m["cause"] for m in why(a, key.fingerprint)["history"]] == ["hand", "hand", "reset"]
+        # who was never met has nothing to go back to
+        stranger = Key(b"a stranger")
+        said = a.control.call("trust.reset", {"subject": stranger.fingerprint})
+        assert not said["moved"] and said["entry"]["state"] == "untrusted", said
+        assert why(a, stranger.fingerprint)["history"] == []
+
+
+main([test_the_whole_history, test_anchors_are_where_it_begins])
