@@ -25,14 +25,14 @@ static int take_own_state(w4_protocol *p, const w4_inbound *in) {
 /* clang-format off */
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                                        may it                      takes effect by        blame                    admits                   what it does */
-    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,  NULL,                       w4_cip_handshake_take, NULL,                    NULL,                    "a step of a handshake: for an agent whose key is here the node answers"},
-    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                           NULL,                       w4_cip_handshake_take, NULL,                    NULL,                    "nothing here, unless it ends a handshake"},
+    {W4_TYPE_CIP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN | W4_RULE_NODE_ANSWERS,  w4_cip_handshake_look,      w4_cip_handshake_take, w4_cip_handshake_blame,  NULL,                    "a step of a handshake: for an agent whose key is here the node answers"},
+    {W4_TYPE_CIP_INTENT,          W4_TRUST_PROBING,    0,                                           w4_cip_handshake_look,      w4_cip_handshake_take, NULL,                    NULL,                    "nothing here, unless it ends a handshake"},
     {W4_TYPE_CIP_FACT_PROPOSE,    W4_TRUST_PROBING,    0,                                           w4_knowledge_look_proposal, w4_knowledge_propose,  w4_knowledge_blame,      NULL,                    "a fact is kept, and judged with each word about it"},
     {W4_TYPE_CIP_FACT_CHALLENGE,  W4_TRUST_PROBING,    0,                                           w4_knowledge_look_vote,     w4_knowledge_vote,     NULL,                    NULL,                    "a challenge of the fact, which counts when its sender is trusted"},
     {W4_TYPE_CIP_FACT_CONFIRM,    W4_TRUST_PROBING,    0,                                           w4_knowledge_look_vote,     w4_knowledge_vote,     NULL,                    NULL,                    "a confirmation of the fact, which counts when its sender is trusted and independent"},
     {W4_TYPE_CIP_FACT_REJECT,     W4_TRUST_PROBING,    0,                                           w4_knowledge_look_vote,     w4_knowledge_vote,     NULL,                    NULL,                    "a rejection of the fact, which counts when its sender is trusted"},
     {W4_TYPE_CIP_DECISION_SHARE,  W4_TRUST_PROBING,    0,                                           w4_knowledge_look_decision, w4_knowledge_decision, NULL,                    NULL,                    "a decision is kept, which facts may follow from"},
-    {W4_TYPE_CIP_STATE_UPDATE,    W4_TRUST_PROBING,    0,                                           NULL,                       take_state,            NULL,                    w4_cip_handshake_awaits, "a step of a handshake, or the state of its sender"},
+    {W4_TYPE_CIP_STATE_UPDATE,    W4_TRUST_PROBING,    0,                                           w4_cip_handshake_look,      take_state,            NULL,                    w4_cip_handshake_awaits, "a step of a handshake, or the state of its sender"},
 };
 /* clang-format on */
 

@@ -519,46 +519,66 @@ bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in) {
            echoes(e->payload, pair->challenges[W4_ROLE_RESPONDER]);
 }
 
-static int take_reply(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
+static bool is_reply(const w4_inbound *in) {
+    return w4_json_exists(w4_json_get(in->envelope.payload, "in_reply_to"));
+}
+
+static int look_reply(const w4_protocol *p, w4_inbound *in, const w4_agent *local) {
     const w4_envelope *e = &in->envelope;
-    w4_pair *pair = find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
+    const w4_pair *pair = find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
     if (!pair || !answers_greeting(pair, e->payload) ||
         !w4_fingerprint_equal(&pair->node, &in->from_node)) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/in_reply_to",
                                  "a greeting of this agent that is still open");
     }
-    bool good = echoes(e->payload, pair->challenges[W4_ROLE_INITIATOR]);
-    if (good && !parse_challenge(e->payload, "challenge", pair->their_reply)) {
-        return 0; /* the schema has it, so this can't be */
+    return echoes(e->payload, pair->challenges[W4_ROLE_INITIATOR])
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/payload/challenge_response",
+                                   "the challenge it answers");
+}
+
+static int take_reply(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
+    const w4_envelope *e = &in->envelope;
+    w4_pair *pair = find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
+    if (!pair || !parse_challenge(e->payload, "challenge", pair->their_reply)) {
+        return 0; /* the look and the schema have it, so this can't be */
     }
     memcpy(pair->heard, e->msg_id, sizeof pair->heard);
     bool moved;
-    int r = move(p, pair, local, W4_ROLE_INITIATOR, good ? W4_CUE_REPLY_GOOD : W4_CUE_REPLY_BAD,
-                 in->now_us, &moved);
-    if (r != 0 || good) {
-        return r;
-    }
-    return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/payload/challenge_response",
-                             "the challenge it answers");
+    return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_REPLY_GOOD, in->now_us, &moved);
 }
 
-static bool may_greet(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
-    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
-    if (!neighbour) {
-        return true;
+int w4_cip_handshake_blame(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    const w4_agent *local = w4_agents_find(&p->agents, &e->receiver.fingerprint);
+    w4_pair *pair =
+        local ? find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint) : NULL;
+    if (in->fault.code != W4_REFUSAL_UNAUTHORIZED || !pair) {
+        return 0;
     }
-    if (now_us >= w4_later(neighbour->greeted_us, W4_US_PER_S)) {
+    memcpy(pair->heard, e->msg_id, sizeof pair->heard);
+    bool moved;
+    return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_REPLY_BAD, in->now_us, &moved);
+}
+
+static bool may_greet(const w4_neighbour *neighbour, uint64_t now_us) {
+    return !neighbour || now_us >= w4_later(neighbour->greeted_us, W4_US_PER_S) ||
+           neighbour->greeted < W4_GREETINGS_PER_S;
+}
+
+static void count_greeting(w4_neighbour *neighbour, uint64_t now_us) {
+    if (neighbour && now_us >= w4_later(neighbour->greeted_us, W4_US_PER_S)) {
         neighbour->greeted_us = now_us;
         neighbour->greeted = 0;
     }
-    return ++neighbour->greeted <= W4_GREETINGS_PER_S;
+    if (neighbour) {
+        neighbour->greeted++;
+    }
 }
 
 static int take_greeting(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
     const w4_envelope *e = &in->envelope;
-    if (!may_greet(p, &in->from_node, in->now_us)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "", "fewer greetings");
-    }
+    count_greeting(w4_neighbour_find(&p->parcels, &in->from_node), in->now_us);
     if (!local->identity) {
         return 0; /* the agent answers, or does not */
     }
@@ -590,23 +610,64 @@ static bool reply_to_node(w4_json payload, const w4_agent *local) {
     return local->identity && w4_json_exists(w4_json_get(payload, "in_reply_to"));
 }
 
+static bool is_proof(const w4_pair *pair, w4_json payload) {
+    return w4_json_exists(w4_json_get(payload, "challenge_response")) &&
+           echoes(payload, pair->challenges[W4_ROLE_RESPONDER]);
+}
+
+/* Is a STATE_UPDATE or INTENT a step of the handshake alone, which is none of the agent's? */
+static bool is_step(const w4_pair *pair, const w4_inbound *in, const w4_agent *local) {
+    w4_json payload = in->envelope.payload;
+    if (in->envelope.type != W4_TYPE_CIP_STATE_UPDATE) {
+        return reply_to_node(payload, local);
+    }
+    if (!w4_fingerprint_equal(&pair->node, &in->from_node)) {
+        return false;
+    }
+    if (w4_json_exists(w4_json_get(payload, "challenge_response"))) {
+        return local->identity && is_proof(pair, payload) &&
+               w4_cip_handshake_row_find(W4_ROLE_RESPONDER, pair->steps[W4_ROLE_RESPONDER],
+                                         W4_CUE_PROOF);
+    }
+    return reply_to_node(payload, local);
+}
+
+int w4_cip_handshake_look(const w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    const w4_agent *local = in->origin != W4_ORIGIN_NODE || e->broadcast
+                                ? NULL
+                                : w4_agents_find(&p->agents, &e->receiver.fingerprint);
+    if (!local) {
+        return 0;
+    }
+    if (e->type != W4_TYPE_CIP_HELLO) {
+        const w4_pair *pair =
+            find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
+        in->consumed = pair && is_step(pair, in, local);
+        return 0;
+    }
+    in->consumed = local->identity != NULL && (is_reply(in) || local->attached);
+    if (is_reply(in)) {
+        return look_reply(p, in, local);
+    }
+    return !local->attached || may_greet(w4_neighbour_find(&p->parcels, &in->from_node), in->now_us)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "", "fewer greetings");
+}
+
 static int take_state(w4_protocol *p, w4_inbound *in, const w4_agent *local) {
     const w4_envelope *e = &in->envelope;
     w4_pair *pair = find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
     if (!pair || !w4_fingerprint_equal(&pair->node, &in->from_node)) {
         return 0;
     }
-    bool moved = false;
+    bool moved;
     memcpy(pair->heard, e->msg_id, sizeof pair->heard);
     if (w4_json_exists(w4_json_get(e->payload, "challenge_response"))) {
-        if (!echoes(e->payload, pair->challenges[W4_ROLE_RESPONDER])) {
-            return 0; /* of an older greeting */
-        }
-        int r = move(p, pair, local, W4_ROLE_RESPONDER, W4_CUE_PROOF, in->now_us, &moved);
-        in->consumed = moved && local->identity != NULL;
-        return r;
+        return is_proof(pair, e->payload) /* else of an older greeting */
+                   ? move(p, pair, local, W4_ROLE_RESPONDER, W4_CUE_PROOF, in->now_us, &moved)
+                   : 0;
     }
-    in->consumed = reply_to_node(e->payload, local);
     return move(p, pair, local, W4_ROLE_INITIATOR, W4_CUE_STATE, in->now_us, &moved);
 }
 
@@ -649,22 +710,13 @@ int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in) {
     if (!local) {
         return 0; /* delivery says not_found */
     }
-    bool reply = w4_json_exists(w4_json_get(e->payload, "in_reply_to"));
-    int r = 0;
-    switch ((int)e->type) {
-    case W4_TYPE_CIP_HELLO:
-        r = reply ? take_reply(p, in, local) : local->attached ? take_greeting(p, in, local) : 0;
-        in->consumed = local->identity != NULL && (reply || local->attached);
-        return r;
-    case W4_TYPE_CIP_STATE_UPDATE:
+    if (e->type == W4_TYPE_CIP_STATE_UPDATE) {
         return take_state(p, in, local);
-    case W4_TYPE_CIP_INTENT: {
-        const w4_pair *pair =
-            find_pair(&p->handshakes, &local->fingerprint, &e->sender.fingerprint);
-        in->consumed = pair && reply_to_node(e->payload, local);
+    }
+    if (e->type != W4_TYPE_CIP_HELLO) {
         return 0;
     }
-    default:
-        return 0;
-    }
+    return is_reply(in)      ? take_reply(p, in, local)
+           : local->attached ? take_greeting(p, in, local)
+                             : 0;
 }

@@ -95,9 +95,11 @@ bool w4_cip_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
 
 /* Is it step (3) of a handshake that was answered here? Then it passes the gate of trust. */
 bool w4_cip_handshake_awaits(const w4_protocol *p, const w4_inbound *in);
-/* A HELLO, STATE_UPDATE or INTENT on its way in, or out of a local agent's own hand. Sets
- * in->consumed when it is nothing for the agent. 0, 1 with in->fault, or a fatal error. */
+/* A HELLO, STATE_UPDATE or INTENT on its way in, or out of a local agent's own hand. As pipeline.h;
+ * the look sets in->consumed when it is nothing for the agent. */
+int w4_cip_handshake_look(const w4_protocol *p, w4_inbound *in);
 int w4_cip_handshake_take(w4_protocol *p, w4_inbound *in);
+int w4_cip_handshake_blame(w4_protocol *p, w4_inbound *in);
 
 /* The session is gone: with it what was proved over it. */
 void w4_cip_handshakes_forget_node(w4_protocol *p, const w4_fingerprint *node);

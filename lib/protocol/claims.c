@@ -182,6 +182,7 @@ int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in) {
     const w4_claims *claims = w4_lip_claims(p);
     const w4_envelope *e = &in->envelope;
     char key[W4_SOURCE_KEY_MAX + 1];
+    in->concerns = true;
     if (!key_of(in, key)) {
         return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/source/uri",
                                  "a URI with its scheme");
@@ -271,6 +272,7 @@ static w4_fact *find_voted(const w4_protocol *p, const w4_inbound *in, char ret_
 int w4_claims_look_vote(const w4_protocol *p, w4_inbound *in) {
     char id[37];
     const w4_fact *claim = find_voted(p, in, id);
+    in->concerns = true;
     if (id[0] == '\0') {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/claim_ref",
                                  "the msg_id of a LIP_EVIDENCE");
@@ -296,12 +298,25 @@ static w4_fact *find_named(const w4_claims *claims, w4_json item) {
     return w4_json_string_copy(name, id, sizeof id) ? w4_facts_find(claims->book, id) : NULL;
 }
 
+/* The members of a LIP_CONFLICT that name claims. */
+static const char *const naming[] = {"conflicts", "local_refs"};
+
+int w4_claims_look_conflict(const w4_protocol *p, w4_inbound *in) {
+    for (size_t m = 0; m < sizeof naming / sizeof naming[0]; m++) {
+        w4_json list = w4_json_get(in->envelope.payload, naming[m]);
+        for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value);
+             i = w4_json_next(i)) {
+            in->concerns = in->concerns || find_named(w4_lip_claims(p), i.value) != NULL;
+        }
+    }
+    return 0;
+}
+
 int w4_claims_conflict(w4_protocol *p, w4_inbound *in) {
-    static const char *const members[] = {"conflicts", "local_refs"};
     w4_claims *claims = w4_lip_claims(p);
     int r = 0;
-    for (size_t m = 0; m < sizeof members / sizeof members[0]; m++) {
-        w4_json list = w4_json_get(in->envelope.payload, members[m]);
+    for (size_t m = 0; m < sizeof naming / sizeof naming[0]; m++) {
+        w4_json list = w4_json_get(in->envelope.payload, naming[m]);
         for (w4_json_iterator i = w4_json_first(list); r == 0 && w4_json_exists(i.value);
              i = w4_json_next(i)) {
             w4_fact *claim = find_named(claims, i.value);

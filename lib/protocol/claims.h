@@ -44,6 +44,7 @@ w4_claim_judgement w4_claim_judge(const w4_fact *claim, const w4_acceptance *rul
 /* Looks and handlers of the pipeline: as pipeline.h. */
 int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in);
 int w4_claims_look_vote(const w4_protocol *p, w4_inbound *in);
+int w4_claims_look_conflict(const w4_protocol *p, w4_inbound *in);
 int w4_claims_evidence(w4_protocol *p, w4_inbound *in);
 int w4_claims_vote(w4_protocol *p, w4_inbound *in);
 int w4_claims_conflict(w4_protocol *p, w4_inbound *in);

@@ -485,6 +485,12 @@ static int take_talk(w4_protocol *p, w4_inbound *in) {
     return 0;
 }
 
+static int look_update(const w4_protocol *p, w4_inbound *in) {
+    (void)p;
+    in->concerns = true;
+    return 0;
+}
+
 static int take_update(w4_protocol *p, w4_inbound *in) {
     (void)p;
     in->took_effect = true; /* whoever of the agents may see it */
@@ -682,7 +688,7 @@ static const w4_type_rule rules[] = {
     {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "the constraint check_in asks the other one how they are"},
     {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "nothing here; it is for the other human"},
     {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    NULL, take_feedback, NULL, NULL, "it answers a check-in, and counts for or against the relation"},
-    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  NULL, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
+    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_NO_COOLDOWN,  look_update, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
 };
 /* clang-format on */
 

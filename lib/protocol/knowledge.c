@@ -157,6 +157,7 @@ static int read_decision_id(w4_inbound *in, char ret_decision_id[static NAME_MAX
 int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
+    in->concerns = true;
     if (is_repeat(p, in)) {
         return 0;
     }
@@ -289,6 +290,7 @@ static w4_fact *find_named(const w4_protocol *p, const w4_inbound *in, char ret_
 int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in) {
     char id[37];
     const w4_fact *fact = find_named(p, in, id);
+    in->concerns = true;
     if (id[0] == '\0') {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/fact_ref", "a msg_id");
     }
@@ -340,6 +342,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
 int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
     char decision_id[NAME_MAX];
     (void)p;
+    in->concerns = true;
     return read_decision_id(in, decision_id);
 }
 

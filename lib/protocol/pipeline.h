@@ -45,6 +45,7 @@ typedef struct w4_inbound {
     bool repeat; /* durable: it was taken before */
     /* from the handler on */
     bool consumed;    /* by a handshake: not for the agents */
+    bool concerns;    /* says a look: what it does here it does whomever it is for */
     bool took_effect; /* here, whoever else it is for */
     bool stored;
     bool held; /* kept for later: not delivered now */

@@ -14,12 +14,15 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "foretell.h"
+
 #define WORLD_NODES_MAX 8
 #define WORLD_AGENTS_MAX 16
 #define WORLD_LOG_MAX 8192
 #define WORLD_START_US (UINT64_C(1000) * 1000000u)
 #define WORLD_WALL_OFFSET_US (INT64_C(1790000000) * 1000000)
 #define WORLD_STEPS_MAX 200000
+#define WORLD_FORETELL_ONE_IN 8 /* where there are more than two nodes */
 
 typedef struct wire_item {
     TAILQ_ENTRY(wire_item) link;
@@ -99,6 +102,8 @@ typedef struct world {
     w4_send_receipt receipt;
     bool durable; /* what is sent from now on */
     uint64_t deadline_us;
+    world_foretold foretold;
+    unsigned brought;
 } world;
 
 static inline uint64_t world_random(uint64_t state[2]) {
@@ -185,6 +190,7 @@ static inline void world_free(world *w) {
         w4_identity_free(w->agents[i].key);
     }
     w4_json_document_deinit(&w->doc);
+    free(w->foretold.text);
     free(w);
 }
 
@@ -211,6 +217,9 @@ static inline world_agent *world_agent_of(world *w, const char *name) {
 static inline void world_log(world *w, unsigned n, const w4_protocol_event *event) {
     ck_assert_uint_lt(w->log_count[n], WORLD_LOG_MAX);
     logged *at = &w->log[n][w->log_count[n]++];
+    if (event->kind == W4_PROTOCOL_EVENT_REJECTED) {
+        world_foretold_refusal(&w->foretold, event->msg_id, event->code);
+    }
     *at = (logged){.kind = event->kind,
                    .owner = event->owner,
                    .code = event->code,
@@ -272,12 +281,25 @@ static inline void world_drain(world *w, unsigned n) {
     }
 }
 
+/* A neighbour brings node n something: it says before what it will do. */
+static inline void world_bring(world *w, unsigned n, const w4_fingerprint *from, w4_bytes bytes) {
+    world_node *to = &w->nodes[n];
+    unsigned life = to->life;
+    w4_protocol *protocol = to->protocol;
+    if (w->count <= 2 || w->brought++ % WORLD_FORETELL_ONE_IN == 0) {
+        world_foretell(&w->foretold, protocol, to->store, from, bytes, w->now);
+    }
+    ck_assert_int_eq(w4_protocol_receive(protocol, from, bytes, w->now), 0);
+    world_drain(w, n);
+    if (to->life == life && to->up) {
+        world_foretold_end(&w->foretold);
+    }
+    w->foretold.waiting = false;
+}
+
 static inline void world_receive(world *w, const wire_item *item) {
-    world_node *to = &w->nodes[item->to];
-    ck_assert_int_eq(w4_protocol_receive(to->protocol, &w->nodes[item->from].fingerprint,
-                                         w4_bytes_of(item->bytes, item->len), w->now),
-                     0);
-    world_drain(w, item->to);
+    world_bring(w, item->to, &w->nodes[item->from].fingerprint,
+                w4_bytes_of(item->bytes, item->len));
 }
 
 static inline void world_acknowledge(world *w, const wire_item *item, w4_refusal outcome) {
