@@ -193,6 +193,9 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
     c.session.timeout_us = (uint64_t)config->session.timeout_ms * W4_US_PER_MS;
     c.session.resume_window_us = (uint64_t)config->session.resume_window_ms * W4_US_PER_MS;
     c.session.max_message = config->session.max_message;
+    c.session.channels_max = config->session.channels_max;
+    c.session.bytes_max = (size_t)config->session.peer_bytes;
+    c.bytes_max = (size_t)config->session.node_bytes;
     c.session.rekey_records = config->session.rekey_records;
     c.session.rekey_bytes = config->session.rekey_bytes;
     c.session.rekey_us = (uint64_t)config->session.rekey_ms * W4_US_PER_MS;

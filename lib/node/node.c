@@ -10,6 +10,7 @@
 
 const w4_node_config W4_NODE_CONFIG_DEFAULT = {
     .sessions_max = 512,
+    .bytes_max = (size_t)256 * 1024 * 1024,
     .half_open_max = 256,
     .handshakes_per_s = 20,
 };
@@ -70,6 +71,8 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->durable = true;
     node->commit_due_us = W4_NEVER;
     node->overflow_due_us = W4_NEVER;
+    w4_byte_budget_init(&node->budget, NULL, config->bytes_max);
+    node->budget.fair = true;
     node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&node->half_open);
     TAILQ_INIT(&node->active);
@@ -175,9 +178,12 @@ void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now
     }
     node->config = *config;
     node->contracts_due = true;
+    node->budget.limit = config->bytes_max;
     for (size_t i = 0; i < node->session_count; i++) {
         w4_node_peer *peer = node->sessions[i];
         w4_session_set_limits(peer->session, w4_node_limits(node, &peer->node), now_us);
+        w4_session_set_bytes_max(peer->session, config->session.bytes_max);
+        w4_session_set_channels_max(peer->session, config->session.channels_max);
         w4_node_peer_activate(node, peer);
     }
     w4_protocol_configure(node->protocol, &node->config.protocol);

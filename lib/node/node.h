@@ -31,7 +31,8 @@ typedef struct w4_node_config {
     const w4_node_channels *peers;
     uint32_t peers_count;
     uint32_t sessions_max;
-    uint32_t half_open_max;    /* handshakes under way; the oldest goes first */
+    size_t bytes_max;       /* of messages, both ways, in all sessions; session.budget is unused */
+    uint32_t half_open_max; /* handshakes under way; the oldest goes first */
     uint32_t handshakes_per_s; /* from one source address */
 } w4_node_config;
 

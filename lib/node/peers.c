@@ -90,6 +90,7 @@ static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t n
     }
     w4_session_config config = node->config.session;
     memcpy(config.channels, w4_node_limits(node, fingerprint), sizeof config.channels);
+    config.budget = &node->budget;
     r = w4_session_new(node->env, &config, now_us, &peer->session);
     if (r < 0) {
         free(peer);

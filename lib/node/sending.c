@@ -8,7 +8,7 @@
  * have the whole of their own limits; a crowd that left with what was sent to all still waiting for
  * it does not. */
 static bool is_over_share(const w4_node *node, const w4_node_peer *peer) {
-    size_t share = W4_NODE_QUEUED_BYTES_MAX / node->session_count;
+    size_t share = node->config.bytes_max / node->session_count;
     return w4_session_memory(peer->session) >=
            (share > W4_NODE_QUEUED_SHARE_MIN ? share : W4_NODE_QUEUED_SHARE_MIN);
 }

@@ -15,7 +15,6 @@
 #define W4_NODE_EVENTS_FULL 4096u /* from then on no message is taken in */
 #define W4_NODE_EVENTS_BYTES_FULL ((size_t)32 * 1024 * 1024)
 #define W4_NODE_EVENTS_MAX 32768u /* far above what one frame can lead to beyond that */
-#define W4_NODE_QUEUED_BYTES_MAX ((size_t)256 * 1024 * 1024) /* for all sessions together */
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
@@ -151,6 +150,7 @@ struct w4_node {
     w4_node_peer *peers;     /* by fingerprint */
     w4_node_peer **sessions; /* all of them, for walks */
     size_t session_count, session_cap;
+    w4_byte_budget budget; /* of messages in all of them */
     struct w4_node_peers active;
     w4_node_contract *contracts; /* by peer */
     bool contracts_due;          /* the configuration has changed */

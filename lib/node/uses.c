@@ -4,8 +4,19 @@
 static w4_use of_sessions(const w4_node *node) {
     return (w4_use){.count = node->session_count,
                     .count_max = node->config.sessions_max,
-                    .bytes = w4_node_memory(node) + node->session_count * sizeof(w4_node_peer),
-                    .bytes_max = W4_NODE_QUEUED_BYTES_MAX};
+                    .bytes = w4_node_memory(node) + node->session_count * sizeof(w4_node_peer)};
+}
+
+static w4_use of_messages(const w4_node *node) {
+    w4_use use = {.bytes = node->budget.used, .bytes_max = node->budget.limit};
+    for (size_t i = 0; i < node->session_count; i++) {
+        w4_channel_info info;
+        for (unsigned cursor = 0;
+             w4_session_channel_next(node->sessions[i]->session, &cursor, &info);) {
+            use.count += (uint64_t)info.stats->queued + info.stats->in_flight;
+        }
+    }
+    return use;
 }
 
 static w4_use of_half_open(const w4_node *node) {
@@ -69,9 +80,11 @@ static const struct {
     const char *name;
     w4_use (*of)(const w4_node *node);
 } rows[] = {
-    {"sessions", of_sessions}, {"handshakes", of_half_open}, {"contracts", of_contracts},
-    {"hooks", of_hooks},       {"for agents", of_out},       {"events", of_events},
-    {"trust", of_trust},       {"node records", of_graph},
+    {"sessions", of_sessions},    {"session messages", of_messages},
+    {"handshakes", of_half_open}, {"contracts", of_contracts},
+    {"hooks", of_hooks},          {"for agents", of_out},
+    {"events", of_events},        {"trust", of_trust},
+    {"node records", of_graph},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 

@@ -98,6 +98,8 @@ typedef struct w4_config {
         uint32_t heartbeat_ms, timeout_ms, resume_window_ms;
         uint32_t queue_messages, credit, max_message;
         uint64_t queue_bytes;
+        uint32_t channels_max;
+        uint64_t peer_bytes, node_bytes; /* of messages */
         uint64_t rekey_records, rekey_bytes;
         uint32_t rekey_ms;
         w4_config_channel every; /* what holds where neither channels nor peers say otherwise */

@@ -193,6 +193,9 @@ static const w4_schema_row session_rows[] = {
      .help = "by fingerprint of a node, what differs for sessions with it"},
     INTEGER("credit",           LIVE, 1,    1048576,    "1024",       "messages a peer may have outstanding with us on one channel"),
     INTEGER("max_message",      LIVE, 4096, 16 * MIB,   "1048576",    "bytes of one message we take; at least limits.envelope_bytes"),
+    INTEGER("channels_max",     LIVE, 3,    64,         "64",         "channels of one session, the three that are always open included"),
+    INTEGER("peer_bytes",       LIVE, 262144, 4 * GIB,  "67108864",   "bytes of messages held for one peer, both ways, on all its channels; at most three quarters of them wait to be sent; at least four times max_message"),
+    INTEGER("node_bytes",       LIVE, MIB,  64 * GIB,   "268435456",  "bytes of messages held for all peers together; each may hold as much as is left for all others; at least peer_bytes"),
     INTEGER("rekey_records",    LIVE, 2,    1048576,    "1048576",    "records after which a sender changes its key"),
     INTEGER("rekey_bytes",      LIVE, 65536, GIB,       "1073741824", "bytes after which a sender changes its key"),
     INTEGER("rekey_ms",         LIVE, 1000, 86400000,   "120000",     "milliseconds after which a sender changes its key"),
@@ -336,6 +339,9 @@ const w4_config_binding w4_config_bindings[] = {
     {"/session/block_timeout_ms", W4_CONFIG_U32,  AT(session.every.block_timeout_ms), 0, 0},
     {"/session/credit",           W4_CONFIG_U32,  AT(session.credit),           0, 0},
     {"/session/max_message",      W4_CONFIG_U32,  AT(session.max_message),      0, 0},
+    {"/session/channels_max",     W4_CONFIG_U32,  AT(session.channels_max),     0, 0},
+    {"/session/peer_bytes",       W4_CONFIG_U64,  AT(session.peer_bytes),       0, 0},
+    {"/session/node_bytes",       W4_CONFIG_U64,  AT(session.node_bytes),       0, 0},
     {"/session/rekey_records",    W4_CONFIG_U64,  AT(session.rekey_records),    0, 0},
     {"/session/rekey_bytes",      W4_CONFIG_U64,  AT(session.rekey_bytes),      0, 0},
     {"/session/rekey_ms",         W4_CONFIG_U32,  AT(session.rekey_ms),         0, 0},
@@ -476,6 +482,9 @@ static void check_sizes(w4_json effective, w4_faults *faults) {
         {"/session/timeout_ms", "/session/heartbeat_ms", 2, "at least twice /session/heartbeat_ms"},
         {"/session/max_message", "/limits/envelope_bytes", 1, "at least /limits/envelope_bytes"},
         {"/session/queue_bytes", "/session/max_message", 1, "at least /session/max_message"},
+        {"/session/peer_bytes", "/session/max_message", 4,
+         "at least four times /session/max_message"},
+        {"/session/node_bytes", "/session/peer_bytes", 1, "at least /session/peer_bytes"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         if (integer_at(effective, pairs[i].larger) <

@@ -21,7 +21,7 @@ static const struct patience_limits {
 static void init_channel(w4_session *s, w4_channel *c, w4_channel_kind kind, uint16_t id) {
     const w4_channel_limits *limits = &s->config.channels[kind];
     *c = (w4_channel){.id = id, .kind = kind, .state = W4_CHANNEL_OPEN};
-    w4_outbox_init(&c->out, kind, limits, &s->budget, &s->pace);
+    w4_outbox_init(&c->out, kind, limits, &s->sending, &s->pace);
     w4_inbox_init(&c->in, kind, limits, s->config.max_message, &s->budget);
     w4_inbox_hold(&c->in, s->acks_held);
 }

@@ -29,7 +29,7 @@ const w4_session_config W4_SESSION_CONFIG_DEFAULT = {
             [W4_CHANNEL_KNOWLEDGE] = CHANNEL_DEFAULT,
         },
     .channels_max = W4_SESSION_CHANNELS_MAX,
-    .bytes_max = 32u << 20,
+    .bytes_max = 64u << 20,
 };
 
 static const char *const overflow_names[W4_OVERFLOW_COUNT] = {
@@ -66,6 +66,10 @@ bool w4_overflow_from_name(w4_bytes name, w4_overflow *ret_overflow) {
 
 /* ---- life and death */
 
+static size_t sending_part(size_t bytes_max) {
+    return bytes_max - bytes_max / 4;
+}
+
 int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t now_us,
                    w4_session **ret_session) {
     w4_session *s = calloc(1, sizeof *s);
@@ -79,6 +83,7 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
     s->open_at_us = W4_NEVER;
     w4_rtt_init(&s->rtt, true);
     w4_byte_budget_init(&s->budget, config->budget, config->bytes_max);
+    w4_byte_budget_init(&s->sending, &s->budget, sending_part(config->bytes_max));
     w4_pace_start(&s->pace, now_us);
     w4_schedule_init(&s->schedule);
     *ret_session = s;
@@ -99,6 +104,11 @@ void w4_session_set_limits(w4_session *session,
 void w4_session_set_bytes_max(w4_session *session, size_t bytes_max) {
     session->config.bytes_max = bytes_max;
     session->budget.limit = bytes_max;
+    session->sending.limit = sending_part(bytes_max);
+}
+
+void w4_session_set_channels_max(w4_session *session, uint32_t channels_max) {
+    session->config.channels_max = channels_max;
 }
 
 void w4_session_stop_repeating(w4_session *s) {
@@ -124,6 +134,7 @@ w4_session *w4_session_free(w4_session *session) {
         w4_session_free_incoming(session);
         free(session->lent);
         w4_session_channels_deinit(session);
+        w4_byte_budget_deinit(&session->sending);
         w4_byte_budget_deinit(&session->budget);
         free(session);
     }

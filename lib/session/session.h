@@ -58,8 +58,8 @@ typedef struct w4_session_config {
     uint32_t max_message; /* bytes of one message we take */
     uint64_t rekey_records, rekey_bytes, rekey_us;
     w4_channel_limits channels[W4_CHANNEL_KIND_COUNT];
-    uint32_t channels_max;  /* 3 to W4_SESSION_CHANNELS_MAX */
-    size_t bytes_max;       /* of messages, both ways, in all channels together */
+    uint32_t channels_max; /* 3 to W4_SESSION_CHANNELS_MAX */
+    size_t bytes_max; /* of messages, both ways, in all channels together; sent: three quarters */
     w4_byte_budget *budget; /* of all sessions together; borrowed; NULL: none */
 } w4_session_config;
 
@@ -160,6 +160,7 @@ void w4_session_set_limits(w4_session *session,
                            const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
                            uint64_t now_us);
 void w4_session_set_bytes_max(w4_session *session, size_t bytes_max);
+void w4_session_set_channels_max(w4_session *session, uint32_t channels_max); /* those there stay */
 
 /* Gives it a link. Resumes when the peer's hello (or ours, as initiator) named this session's id
  * and it has one; else it begins afresh: a session id from the handshake hash, and what was

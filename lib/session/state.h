@@ -136,6 +136,8 @@ struct w4_session {
     size_t repeat_len;
 
     w4_byte_budget budget;
+    w4_byte_budget
+        sending; /* of it: the rest is for what comes, or two that send would both stop */
     w4_pace pace;
     w4_schedule schedule;
     w4_channel *turn[W4_KINDS];     /* whose turn it is among those of a kind; NULL: none is made */

@@ -47,6 +47,9 @@ START_TEST(has_defaults) {
     ck_assert_uint_eq(c->session.timeout_ms, 15000);
     ck_assert_uint_eq(c->session.every.queue_bytes, 8388608);
     ck_assert_uint_eq(c->session.rekey_bytes, 1073741824);
+    ck_assert_uint_eq(c->session.channels_max, 64);
+    ck_assert_uint_eq(c->session.peer_bytes, 67108864);
+    ck_assert_uint_eq(c->session.node_bytes, 268435456);
     for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
         ck_assert_int_eq(c->session.channels[kind].overflow, W4_OVERFLOW_ERROR);
         ck_assert_uint_eq(c->session.channels[kind].queue_messages, 1024);
@@ -316,6 +319,14 @@ START_TEST(names_one_fault_of_channels) {
          "contract, 5000"},
         {"{\"session\":{\"channels\":{\"state\":{\"queue_bytes\":65536}}}}",
          "f: /session/channels/state/queue_bytes: expected at least /session/max_message"},
+        {"{\"session\":{\"channels_max\":2}}",
+         "f: /session/channels_max: expected an integer from 3 to 64"},
+        {"{\"session\":{\"channels_max\":65}}",
+         "f: /session/channels_max: expected an integer from 3 to 64"},
+        {"{\"session\":{\"peer_bytes\":4194303}}",
+         "f: /session/peer_bytes: expected at least four times /session/max_message"},
+        {"{\"session\":{\"node_bytes\":67108863}}",
+         "f: /session/node_bytes: expected at least /session/peer_bytes"},
         {"{\"session\":{\"peers\":{\"ada\":{}}}}",
          "f: /session/peers/ada: expected the fingerprint of a node, 64 lower-case hex digits"},
         {"{\"session\":{\"peers\":{\"" FP "\":{\"state\":{\"queue_messages\":0}}}}}",

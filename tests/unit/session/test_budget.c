@@ -63,6 +63,45 @@ START_TEST(tight_is_less_than_a_quarter_anywhere) {
 }
 END_TEST
 
+/* However many take what they can, there is as much left for the next. */
+START_TEST(a_fair_one_is_shared) {
+    enum { MANY = 9 };
+    w4_byte_budget each[MANY], sending, late;
+    w4_byte_budget_init(&node, NULL, 1000);
+    node.fair = true;
+    ck_assert_uint_eq(w4_byte_budget_left(&node), 1000);
+    for (unsigned i = 0; i < MANY; i++) {
+        w4_byte_budget_init(&each[i], &node, 1000);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)w4_byte_budget_take(&each[i % MANY], 1);
+        ck_assert(i < MANY || w4_byte_budget_left(&each[i % MANY]) < 1000);
+    }
+    w4_byte_budget_init(&late, &node, 1000);
+    w4_byte_budget_init(&sending, &late, 50);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_uint_ge(each[i].used, 100);
+        ck_assert(w4_byte_budget_tight(&each[i]));
+        ck_assert_uint_eq(w4_byte_budget_left(&each[i]), 0);
+    }
+    ck_assert_uint_ge(w4_byte_budget_left(&late), 95);
+    ck_assert(!w4_byte_budget_tight(&late));
+    ck_assert_uint_eq(w4_byte_budget_left(&sending), 50);
+    ck_assert(w4_byte_budget_take(&sending, 50));
+    ck_assert_uint_eq(w4_byte_budget_left(&late), 0); /* as much as is left for all others */
+    ck_assert_uint_lt(node.used, 1000);
+    for (unsigned i = 0; i < MANY; i++) {
+        w4_byte_budget_deinit(&each[i]);
+    }
+    ck_assert_uint_eq(w4_byte_budget_left(&late), 900);
+    ck_assert(!w4_byte_budget_tight(&late));
+    w4_byte_budget_force(&late, 950);
+    ck_assert(w4_byte_budget_tight(&late));
+    w4_byte_budget_init(&other, &node, 1000);
+    ck_assert(w4_byte_budget_tight(&other)); /* nothing is left at all */
+}
+END_TEST
+
 START_TEST(without_one_there_is_no_limit) {
     ck_assert_uint_eq(w4_byte_budget_left(NULL), SIZE_MAX);
     ck_assert(w4_byte_budget_take(NULL, SIZE_MAX));
@@ -78,6 +117,7 @@ int main(void) {
     tcase_add_test(tc, takes_and_gives_at_every_level);
     tcase_add_test(tc, a_limit_may_become_less);
     tcase_add_test(tc, tight_is_less_than_a_quarter_anywhere);
+    tcase_add_test(tc, a_fair_one_is_shared);
     tcase_add_test(tc, without_one_there_is_no_limit);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
