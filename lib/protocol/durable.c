@@ -279,9 +279,9 @@ static int meet(w4_protocol *p, w4_agent *agent, w4_kept *kept, w4_inbound *in) 
     bool due = !first && in->now_us >= shelf->pace_us;
     if (first || due) {
         shelf->pace_us = w4_later(in->now_us, p->config.hcp.pace_interval_us);
-        p->offer_us = w4_earlier(p->offer_us, shelf->pace_us);
-        w4_router_wake(p, p->offer_us);
     }
+    p->offer_us = w4_earlier(p->offer_us, shelf->pace_us); /* others may have been due before it */
+    w4_router_wake(p, p->offer_us);
     return due ? 0 : NOT_NOW;
 }
 

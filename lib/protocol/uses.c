@@ -62,10 +62,37 @@ static w4_use of_letters(const w4_protocol *p) {
 }
 
 /* Their envelopes lie in the store. */
-static w4_use of_durable(const w4_protocol *p) {
+static w4_use of_durable_sent(const w4_protocol *p) {
     return (w4_use){.count = p->posts.count,
                     .count_max = W4_POSTS_MAX,
-                    .bytes = (p->posts.count + p->posts.verdict_count) * sizeof(w4_post)};
+                    .bytes = p->posts.count * sizeof(w4_post)};
+}
+
+static w4_use of_durable_kept(const w4_protocol *p) {
+    return (w4_use){.count = p->shelves.count,
+                    .count_max = W4_SHELVES_MAX,
+                    .bytes = p->shelves.count * sizeof(w4_kept)};
+}
+
+/* Of senders who are away. */
+static w4_use of_verdicts(const w4_protocol *p) {
+    return (w4_use){.count = p->posts.verdict_count,
+                    .count_max = W4_VERDICTS_MAX,
+                    .bytes = p->posts.verdict_count * sizeof(w4_post)};
+}
+
+static w4_use of_taken(const w4_protocol *p) {
+    uint64_t count = w4_taken_count(&p->taken);
+    return (w4_use){.count = count,
+                    .count_max = W4_TAKEN_PAIRS_MAX,
+                    .bytes = count * (W4_TAKEN_PER_PAIR * 24u)};
+}
+
+static w4_use of_homes(const w4_protocol *p) {
+    uint64_t count = (uint64_t)p->homes.counts[0] + p->homes.counts[1];
+    return (w4_use){.count = count,
+                    .count_max = W4_HOMES_LOCAL_MAX + W4_HOMES_REMOTE_MAX,
+                    .bytes = count * sizeof(w4_home)};
 }
 
 static w4_use of_events(const w4_protocol *p) {
@@ -86,7 +113,11 @@ static const struct {
     {"early votes", of_early_votes},
     {"messages on their way", of_parcels},
     {"outbox", of_letters},
-    {"durable messages", of_durable},
+    {"durable to be taken", of_durable_sent},
+    {"durable for agents", of_durable_kept},
+    {"ends to be told", of_verdicts},
+    {"durable known", of_taken},
+    {"homes of agents", of_homes},
     {"protocol events", of_events},
 };
 
