@@ -50,6 +50,9 @@ bool ctl_try_connect(ctl_context *ctl, const char *path);
 
 /* ---- files.c */
 
+/* Appends a regular file, at most max + 1 bytes. 0, -ENOMEM, -errno; -EINVAL: neither a file nor a
+ * folder. */
+int ctl_read_file(const char *path, size_t max, w4_buffer *out);
 /* Reads to the end, at most max + 1 bytes (so that too much is seen). 0, -ENOMEM or -errno. */
 int ctl_read_all(int fd, size_t max, w4_buffer *out);
 /* The place of this user and environment. */
@@ -84,6 +87,7 @@ ctl_status ctl_run_keys_show(ctl_context *ctl);
 ctl_status ctl_run_canon(ctl_context *ctl);
 ctl_status ctl_run_sign(ctl_context *ctl);
 ctl_status ctl_run_verify(ctl_context *ctl);
+ctl_status ctl_run_explain(ctl_context *ctl);
 ctl_status ctl_run_config_check(ctl_context *ctl);
 ctl_status ctl_run_config_defaults(ctl_context *ctl);
 ctl_status ctl_run_config_schema(ctl_context *ctl);

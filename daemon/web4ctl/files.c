@@ -33,9 +33,8 @@ int ctl_read_all(int fd, size_t max, w4_buffer *out) {
     return 0;
 }
 
-/* A regular file and nothing that could keep us waiting. 0, -ENOMEM, -errno; -EINVAL: neither a
- * file nor a folder. */
-static int read_file(const char *path, w4_buffer *out) {
+/* Nothing that could keep us waiting. */
+int ctl_read_file(const char *path, size_t max, w4_buffer *out) {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
@@ -46,7 +45,7 @@ static int read_file(const char *path, w4_buffer *out) {
         r = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     }
     if (r == 0) {
-        r = ctl_read_all(fd, W4_CONFIG_BYTES_MAX, out);
+        r = ctl_read_all(fd, max, out);
     }
     close(fd);
     return r;
@@ -87,7 +86,7 @@ static ctl_status add_text(const ctl_context *ctl, ctl_config *c, const char *pa
     *content = W4_BUFFER_INIT(W4_CONFIG_BYTES_MAX + 1);
     c->names[c->count] = strdup(path);
     size_t i = c->count++;
-    int r = c->names[i] == NULL ? -ENOMEM : read_file(path, content);
+    int r = c->names[i] == NULL ? -ENOMEM : ctl_read_file(path, W4_CONFIG_BYTES_MAX, content);
     if (r < 0) {
         if (!quiet) {
             ctl_error(ctl, "%s: %s", path, r == -EINVAL ? "not a regular file" : strerror(-r));

@@ -1,10 +1,12 @@
 /* canon, sign, verify: a document on stdin, its canonical bytes on stdout and nothing else; or one
- * line on stderr with the code. No node is needed. */
+ * line on stderr with the code. No node is needed. explain asks one. */
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/primitives.h"
 #include "envelope/envelope.h"
 #include "web4ctl/ctl.h"
+#include "json/writer.h"
 
 static ctl_status read_input(const ctl_context *ctl, size_t max, w4_buffer *out) {
     int r = ctl_read_all(STDIN_FILENO, max, out);
@@ -141,5 +143,68 @@ ctl_status ctl_run_sign(ctl_context *ctl) {
     }
     ctl_status status = sign(ctl, identity);
     w4_identity_free(identity);
+    return status;
+}
+
+/* ---- explain */
+
+/* The envelope as it would come: one end of line behind it is the file's. */
+static ctl_status read_bytes(const ctl_context *ctl, w4_buffer *bytes) {
+    bool named = ctl->line.arguments_count > 0;
+    const char *path = named ? ctl->line.arguments[0] : "stdin";
+    size_t max = W4_JSON_LIMITS_ENVELOPE.bytes + 1;
+    int r = named ? ctl_read_file(path, max, bytes) : ctl_read_all(STDIN_FILENO, max, bytes);
+    if (r < 0) {
+        ctl_error(ctl, "%s: %s", path, strerror(-r));
+        return CTL_REFUSED;
+    }
+    if (bytes->len > 0 && bytes->data[bytes->len - 1] == '\n') {
+        bytes->len--;
+    }
+    return CTL_DONE;
+}
+
+static int write_params(const ctl_context *ctl, w4_bytes bytes, w4_buffer *out) {
+    static const ctl_option texts[] = {CTL_OPTION_BY, CTL_OPTION_FROM};
+    w4_buffer code = W4_BUFFER_INIT(2 * W4_JSON_LIMITS_ENVELOPE.bytes);
+    w4_json_writer w;
+    int r = w4_base64_append(&code, bytes);
+    w4_json_writer_init(&w, out);
+    w4_json_begin_object(&w);
+    w4_json_member_bytes(&w, "bytes", w4_buffer_bytes(&code));
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (ctl_has(&ctl->line, texts[i])) {
+            w4_json_member_string(&w, ctl_option_row_of(texts[i])->param,
+                                  ctl_value(&ctl->line, texts[i]));
+        }
+    }
+    if (ctl_has(&ctl->line, CTL_OPTION_ALL)) {
+        w4_json_member_bool(&w, "all", true);
+    }
+    w4_json_end_object(&w);
+    w4_buffer_deinit(&code);
+    return r < 0 ? r : w.error;
+}
+
+ctl_status ctl_run_explain(ctl_context *ctl) {
+    w4_buffer bytes = W4_BUFFER_INIT(W4_JSON_LIMITS_ENVELOPE.bytes + 2);
+    w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    w4_json result = {0};
+    ctl_status status = read_bytes(ctl, &bytes);
+    int r = status == CTL_DONE ? write_params(ctl, w4_buffer_bytes(&bytes), &params) : 0;
+    status = r < 0 ? ctl_fatal(ctl, r) : status;
+    if (status == CTL_DONE) {
+        status = ctl_connect(ctl, W4_SURFACE_CONTROL);
+    }
+    if (status == CTL_DONE) {
+        status = ctl_call(ctl, W4_METHOD_ENVELOPE_EXPLAIN, w4_buffer_bytes(&params), &result);
+    }
+    if (status == CTL_DONE) {
+        status = ctl_answer(ctl, result);
+        bool refused = w4_json_string_equal(w4_json_get(result, "outcome"), "refused");
+        status = status == CTL_DONE && refused ? CTL_REFUSED : status;
+    }
+    w4_buffer_deinit(&params);
+    w4_buffer_deinit(&bytes);
     return status;
 }

@@ -28,7 +28,8 @@ static const char *colour_of(const char *word) {
         {"warning", "\x1b[33m"},     {"blocked", "\x1b[31m"},   {"blacklisted", "\x1b[31m"},
         {"restricted", "\x1b[31m"},  {"disputed", "\x1b[31m"},  {"rejected", "\x1b[31m"},
         {"refuted", "\x1b[31m"},     {"failed", "\x1b[31m"},    {"full", "\x1b[31m"},
-        {"error", "\x1b[31m"},
+        {"error", "\x1b[31m"},       {"passes", "\x1b[32m"},    {"refuses", "\x1b[31m"},
+        {"refused", "\x1b[31m"},     {"waits", "\x1b[33m"},
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

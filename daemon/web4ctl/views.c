@@ -425,6 +425,29 @@ static const ctl_column consent_record[] = {
     END};
 const ctl_view ctl_view_consent = {RECORD, NULL, "/human", consent_record, NULL, NULL};
 
+static const ctl_column explained_record[] = {
+    {"Type",      "/type",     CTL_TEXT, 0},
+    {"Message",   "/msg_id",   CTL_TEXT, 0},
+    {"Sender",    "/agent_id", CTL_TEXT, 0},
+    {"Key",       "/sender",   CTL_TEXT, 0},
+    {"Judged as", "/as",       CTL_TEXT, 0},
+    {"From",      "/from",     CTL_TEXT, 0},
+    {"Outcome",   "/outcome",  CTL_STATE, 0},
+    {"Ended at",  "/ended",    CTL_TEXT, 0},
+    {"Code",      "/code",     CTL_TEXT, 0},
+    {"Meaning",   "/help",     CTL_TEXT, 0},
+    {"Member",    "/pointer",  CTL_TEXT, 0},
+    {"Expected",  "/expected", CTL_TEXT, 0},
+    END};
+static const ctl_column explained_gates[] = {
+    {"GATE",    "/gate",    CTL_TEXT, 0},
+    {"VERDICT", "/verdict", CTL_STATE, 0},
+    {"CODE",    "/code",    CTL_TEXT, 0},
+    {"WHY",     "/why",     CTL_TEXT, 0},
+    END};
+static const ctl_view explained = {TABLE, "Gates, in their order", "/gates", explained_gates, NULL, NULL};
+const ctl_view ctl_view_explained = {RECORD, NULL, "", explained_record, NULL, &explained};
+
 static const ctl_column fact_why_record[] = {
     {"Fact",      "/id",        CTL_TEXT, 0},
     {"State",     "/state",     CTL_STATE, 0},

@@ -102,6 +102,7 @@ int w4d_sources_why(w4d_call *call);
 int w4d_graph_show(w4d_call *call);
 int w4d_events_watch(w4d_call *call);
 int w4d_keys_show(w4d_call *call);
+int w4d_envelope_explain(w4d_call *call);
 int w4d_config_show(w4d_call *call);
 int w4d_config_reload(w4d_call *call);
 int w4d_node_stop(w4d_call *call);

@@ -43,6 +43,7 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_GRAPH_SHOW] = w4d_graph_show,
     [W4_METHOD_EVENTS_WATCH] = w4d_events_watch,
     [W4_METHOD_KEYS_SHOW] = w4d_keys_show,
+    [W4_METHOD_ENVELOPE_EXPLAIN] = w4d_envelope_explain,
     [W4_METHOD_CONFIG_SHOW] = w4d_config_show,
     [W4_METHOD_CONFIG_RELOAD] = w4d_config_reload,
     [W4_METHOD_NODE_STOP] = w4d_node_stop,

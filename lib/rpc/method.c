@@ -73,6 +73,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Has events sent to this connection as node.event."),
     ROW(KEYS_SHOW,        CONTROL, "keys.show",      keys_show,      false,
         "Shows the public keys of this node and of the agents whose keys it holds."),
+    ROW(ENVELOPE_EXPLAIN, CONTROL, "envelope.explain", envelope_explain, false,
+        "Tells gate by gate what this node would say of an envelope, and why; nothing happens."),
     ROW(CONFIG_SHOW,      CONTROL, "config.show",    config_show,    false,
         "Shows the configuration in force."),
     ROW(CONFIG_RELOAD,    CONTROL, "config.reload",  config_reload,  true,

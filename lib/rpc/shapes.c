@@ -6,6 +6,27 @@ const char *w4_rpc_check_digest(w4_json value) {
     return w4_check_fingerprint(value) == NULL ? NULL : "a SHA-256: 64 lower-case hex digits";
 }
 
+const char *w4_rpc_check_base64(w4_json value) {
+    static const char wanted[] = "base64 with its padding";
+    w4_bytes text = w4_json_string_raw(value);
+    if (!w4_json_string_plain(value) || text.len % 4 != 0) {
+        return wanted;
+    }
+    size_t end = text.len;
+    while (end > 0 && text.len - end < 2 && text.data[end - 1] == '=') {
+        end--;
+    }
+    for (size_t i = 0; i < end; i++) {
+        uint8_t c = text.data[i];
+        bool good = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                    c == '+' || c == '/';
+        if (!good) {
+            return wanted;
+        }
+    }
+    return NULL;
+}
+
 const char *w4_rpc_check_printable(w4_json value) {
     w4_bytes raw = w4_json_string_raw(value);
     bool good = w4_json_string_plain(value);

@@ -13,6 +13,7 @@
 /* Beside the checks of envelope/schema.h: NULL when good, else what was expected. */
 const char *w4_rpc_check_key(w4_json value);       /* "hosted" or a public key in base64 */
 const char *w4_rpc_check_digest(w4_json value);    /* as a fingerprint, of a document */
+const char *w4_rpc_check_base64(w4_json value);    /* of any length, padded */
 const char *w4_rpc_check_printable(w4_json value); /* printable ASCII */
 
 extern const char *const w4_rpc_agent_states[];

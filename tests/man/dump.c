@@ -54,6 +54,7 @@ static const form forms[] = {
     {"object or array", w4_check_params},
     {"\"hosted\" or base64 of 32 bytes", w4_rpc_check_key},
     {"digest", w4_rpc_check_digest},
+    {"base64", w4_rpc_check_base64},
     {"printable", w4_rpc_check_printable},
 };
 

@@ -1,0 +1,113 @@
+"""`web4ctl envelope explain`: what a node would say of an envelope, that nothing happens by asking,
+and that it then says just that."""
+import subprocess
+
+from web4test import *
+
+WEB4CTL = os.environ["WEB4CTL"]
+ASK = {"goal": "ask", "topic": "tides", "priority": "normal", "context": "a trip"}
+
+
+def ctl(node, *words, stdin=b""):
+    done = subprocess.run([WEB4CTL, "-s", node.control_socket, *words], input=stdin,
+                          capture_output=True, timeout=DEADLINE)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def explain(node, bytes_, *options, status=0):
+    code, out, err = ctl(node, "--json", "envelope", "explain", *options, stdin=bytes_)
+    assert (code, err) == (status, ""), (code, err)
+    return json.loads(out)
+
+
+def gates(told):
+    return {gate["gate"]: gate for gate in told["gates"]}
+
+
+def held(node):
+    status = node.status()
+    return (status["facts"], status["refusals"], node.control.call("trust.list"),
+            node.control.call("facts.list"))
+
+
+def test_said_before_and_done_then():
+    key = Key(b"explain mal" * 3)
+    with Mesh("a") as mesh:
+        a, = mesh
+        ben = a.agent("ben")
+        to_ben = {"agent_id": "ben", "fingerprint": ben.attached["fingerprint"]}
+        proposal = canonical(envelope(key, "mal", "FACT_PROPOSE", fact_payload("it rains"), to_ben))
+        before = held(a)
+        told = explain(a, proposal, status=1)
+        assert (told["as"], told["outcome"], told["ended"]) == ("node", "refused", "trust"), told
+        assert told["code"] == "untrusted" and told["pointer"] == "/sender", told
+        assert "untrusted here; FACT_PROPOSE asks for probing" in gates(told)["trust"]["why"], told
+        assert gates(told)["handler"]["verdict"] == "not_reached", told
+        told = explain(a, proposal, "--all", status=1)
+        assert told["ended"] == "trust" and gates(told)["handler"]["verdict"] == "passes", told
+        assert held(a) == before
+
+        # its sender comes, and hands the very bytes over
+        a.control.call("trust.set", {"subject": key.fingerprint, "state": "trusted"})
+        before = held(a)
+        assert explain(a, proposal)["outcome"] == "passes"
+        mal = Client(a.agent_socket)
+        mal.call("agent.attach", {"agent_id": "mal", "key": key.pubkey, "capabilities": [],
+                                  "subscribe": ["agent.message"]})
+        told = explain(a, proposal)
+        assert told["as"] == "agent" and told["outcome"] == "passes", told
+        assert gates(told)["carrier"]["verdict"] == "not_asked", told
+        assert gates(told)["delivery"]["why"].startswith("ben ("), told
+        assert held(a)[0] == before[0]  # no fact yet
+        mal.call("agent.submit", {"envelope": json.loads(proposal)})
+        fact = json.loads(proposal)["msg_id"]
+        a.wait_fact(fact, "pending")
+        told = explain(a, proposal, status=1)
+        assert (told["ended"], told["code"]) == ("replay", "replay"), told
+        assert explain(a, proposal, "--by", "node", status=1)["as"] == "node"
+
+
+def test_for_people():
+    key = Key(b"explain people" * 3)
+    with Mesh("a") as mesh:
+        a, = mesh
+        a.agent("ben")
+        forged = envelope(key, "mal", "INTENT", ASK)
+        forged["payload"] = {**ASK, "topic": "tithes"}
+        path = os.path.join(a.folder, "envelope.json")
+        with open(path, "wb") as file:
+            file.write(canonical(forged) + b"\n")
+        code, out, err = ctl(a, "envelope", "explain", path)
+        assert (code, err) == (1, ""), (code, err)
+        for part in ("Outcome", "refused", "Ended at", "signature", "bad_signature",
+                     "The signature is not a valid one", "/sign/signature", "Gates, in their order",
+                     "carrier", "no node is named", "not_reached", "it ended before"):
+            assert part in out, (part, out)
+        good = canonical(envelope(key, "mal", "HELLO", {
+            "protocols": ["cip/1.0"], "capabilities": [], "session_nonce": "A" * 22 + "==",
+            "challenge": "A" * 43 + "=",
+            "features": {"supports_mesh": True, "supports_multiplex": True}}))
+        code, out, err = ctl(a, "envelope", "explain", "--from", "a", stdin=good)
+        assert code == 0 and "passes" in out and "brought it" in out, (code, out, err)
+        assert "no agent that is attached here takes it" in out, out  # the node answers greetings
+
+
+def test_whatever_comes():
+    with Mesh("a") as mesh:
+        a, = mesh
+        for bytes_, code in ((b"", "bad_json"), (b"\xff\xfe", "bad_json"), (b"{ }", "not_canonical"),
+                             (b"{}", "bad_envelope"), (b"x" * 300000, "too_large"),
+                             (b"[" * 100, "too_deep"), (b'{"cip":"7.0"}', "unsupported_version")):
+            told = explain(a, bytes_, status=1)
+            assert (told["ended"], told["code"]) == ("form", code), (bytes_[:20], told)
+            assert "type" not in told, told
+        code, out, err = ctl(a, "envelope", "explain", "--from", "nobody", stdin=b"{}")
+        assert code == 1 and out == "" and "not_found: /from" in err, err
+        code, out, err = ctl(a, "envelope", "explain", "--by", "agent", stdin=canonical(
+            envelope(Key(b"absent" * 6), "mal", "INTENT", ASK)))
+        assert code == 1 and "not_found: /as" in err, err
+        code, out, err = ctl(a, "envelope", "explain", "/no/such/file")
+        assert code == 1 and "/no/such/file" in err, err
+
+
+main([test_said_before_and_done_then, test_for_people, test_whatever_comes])
