@@ -187,7 +187,11 @@ int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/source/uri",
                                  "a URI with its scheme");
     }
-    if (w4_facts_find(claims->book, e->msg_id) || w4_facts_find(p->facts, e->msg_id)) {
+    const w4_fact *known = w4_facts_find(claims->book, e->msg_id);
+    if (known && w4_fingerprint_equal(&known->proposer, &e->sender.fingerprint)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_REPLAY, "/msg_id", "one not seen before");
+    }
+    if (known || w4_facts_find(p->facts, e->msg_id)) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/msg_id",
                                  "one that nothing else has");
     }
@@ -291,29 +295,48 @@ int w4_claims_vote(w4_protocol *p, w4_inbound *in) {
                                                              : W4_STANCE_REJECT);
 }
 
-/* The claim that a text, or an object's claim_ref, names; NULL: none that is known here. */
-static w4_fact *find_named(const w4_claims *claims, w4_json item) {
-    char id[37];
-    w4_json name = w4_json_kind_of(item) == W4_JSON_OBJECT ? w4_json_get(item, "claim_ref") : item;
-    return w4_json_string_copy(name, id, sizeof id) ? w4_facts_find(claims->book, id) : NULL;
-}
-
-/* The members of a LIP_CONFLICT that name claims. */
+/* The members of a LIP_CONFLICT that name claims. What its sender knows (local_refs) need not be
+ * known here; a claim it speaks against may come later, by another way, and is to find it waiting
+ * then. */
 static const char *const naming[] = {"conflicts", "local_refs"};
 
-int w4_claims_look_conflict(const w4_protocol *p, w4_inbound *in) {
+static w4_fact *find_named(const w4_claims *claims, w4_json item) {
+    char id[37];
+    return w4_early_vote_names(item, id) ? w4_facts_find(claims->book, id) : NULL;
+}
+
+static bool names_known(const w4_claims *claims, w4_json payload) {
     for (size_t m = 0; m < sizeof naming / sizeof naming[0]; m++) {
-        w4_json list = w4_json_get(in->envelope.payload, naming[m]);
+        w4_json list = w4_json_get(payload, naming[m]);
         for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value);
              i = w4_json_next(i)) {
-            in->concerns = in->concerns || find_named(w4_lip_claims(p), i.value) != NULL;
+            if (find_named(claims, i.value)) {
+                return true;
+            }
         }
     }
-    return 0;
+    return false;
+}
+
+static bool is_early_conflict(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
+    w4_json payload = in->envelope.payload;
+    return in->origin == W4_ORIGIN_NODE && !names_known(w4_lip_claims(p), payload) &&
+           w4_early_vote_subject(payload, ret_id) && !w4_facts_find(p->facts, ret_id);
+}
+
+int w4_claims_look_conflict(const w4_protocol *p, w4_inbound *in) {
+    char id[37];
+    bool early = is_early_conflict(p, in, id);
+    in->concerns = early || names_known(w4_lip_claims(p), in->envelope.payload);
+    return early ? w4_knowledge_look_early(in, "/payload/conflicts") : 0;
 }
 
 int w4_claims_conflict(w4_protocol *p, w4_inbound *in) {
     w4_claims *claims = w4_lip_claims(p);
+    char id[37];
+    if (is_early_conflict(p, in, id)) {
+        return w4_knowledge_keep_early(p, in, "/payload/conflicts", id);
+    }
     int r = 0;
     for (size_t m = 0; m < sizeof naming / sizeof naming[0]; m++) {
         w4_json list = w4_json_get(in->envelope.payload, naming[m]);

@@ -1,5 +1,6 @@
 #include "protocol/early_votes.h"
 
+#include "base/text.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -187,6 +188,24 @@ uint64_t w4_early_votes_until(const w4_early_votes *early) {
     return first ? first->until_wall_us : W4_NEVER;
 }
 
+bool w4_early_vote_names(w4_json item, char ret_id[static 37]) {
+    w4_json name = w4_json_kind_of(item) == W4_JSON_OBJECT ? w4_json_get(item, "claim_ref") : item;
+    return w4_json_string_copy(name, ret_id, 37) && w4_uuid_v4_valid(w4_bytes_from_text(ret_id));
+}
+
+bool w4_early_vote_subject(w4_json payload, char ret_id[static 37]) {
+    w4_json fact = w4_json_get(payload, "fact_ref");
+    fact = w4_json_exists(fact) ? fact : w4_json_get(payload, "claim_ref");
+    if (w4_json_exists(fact)) {
+        return w4_json_string_copy(fact, ret_id, 37);
+    }
+    w4_json_iterator i = w4_json_first(w4_json_get(payload, "conflicts"));
+    while (w4_json_exists(i.value) && !w4_early_vote_names(i.value, ret_id)) {
+        i = w4_json_next(i);
+    }
+    return w4_json_exists(i.value);
+}
+
 static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, w4_bytes value,
                     uint64_t durable_age_us) {
     if (key.len != KEY_LEN || value.len < W4_FINGERPRINT_LEN) {
@@ -205,11 +224,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
                           .until_wall_us = w4_early_vote_until(&envelope, durable_age_us)};
     memcpy(vote.node.bytes, value.data, W4_FINGERPRINT_LEN);
     memcpy(vote.msg_id, envelope.msg_id, sizeof vote.msg_id);
-    w4_json fact = w4_json_get(envelope.payload, "fact_ref");
-    if (!w4_json_exists(fact)) {
-        fact = w4_json_get(envelope.payload, "claim_ref");
-    }
-    if (!w4_json_string_copy(fact, vote.fact, sizeof vote.fact)) {
+    if (!w4_early_vote_subject(envelope.payload, vote.fact)) {
         return W4_STORE_E_CORRUPT;
     }
     vote.envelope = w4_blob_new(text);

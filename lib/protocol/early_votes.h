@@ -47,6 +47,12 @@ typedef struct w4_early_votes {
     uint64_t again_us; /* what is due is not tried before that */
 } w4_early_votes;
 
+/* The msg_id that an element of a list of conflicts is, or has as its claim_ref. False: none. */
+bool w4_early_vote_names(w4_json item, char ret_id[static 37]);
+/* What the payload of a vote is about: its fact_ref, its claim_ref, or the first of its conflicts
+ * that is a msg_id. */
+bool w4_early_vote_subject(w4_json payload, char ret_id[static 37]);
+
 /* When by the wall clock the fact of that vote can't come any more. A vote that is durable is kept
  * as long as a durable fact may be on its way. */
 uint64_t w4_early_vote_until(const w4_envelope *vote, uint64_t durable_age_us);

@@ -169,12 +169,15 @@ int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/causal_links",
                                  "at most 64 elements");
     }
+    const w4_fact *known = w4_facts_find(p->facts, e->msg_id);
+    if (known && w4_fingerprint_equal(&known->proposer, &e->sender.fingerprint)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_REPLAY, "/msg_id", "one not seen before");
+    }
     uint8_t statement[W4_HASH_LEN];
     hash_statement(e->payload, statement);
     if (w4_facts_equivocation(p->facts, &e->sender.fingerprint, decision_id, statement)) {
         return refuse_equivocation(in);
     }
-    const w4_fact *known = w4_facts_find(p->facts, e->msg_id);
     r = known ? look_displaced(p, in, known) : 0;
     return r != 0 ? r : look_room(p, in, decision_id);
 }

@@ -377,7 +377,11 @@ static int act_handler(w4_protocol *p, w4_inbound *in) {
     return in->rule->handle ? in->rule->handle(p, in) : 0;
 }
 
+/* Books outlast the memory of msg_ids: the same proof may be found there. */
 static int blame_handler(w4_protocol *p, w4_inbound *in) {
+    if (in->fault.code == W4_REFUSAL_REPLAY) {
+        return accuse_if_different(p, in);
+    }
     return in->rule->blame ? in->rule->blame(p, in) : 0;
 }
 
@@ -454,7 +458,7 @@ static const w4_stage stages[] = {
     {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",
       "there is room to keep a durable message", false},
       W4_SIGHT_PROVEN, EACH, false, false},
-    {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope blacklisted unknown_reference rate_limited backpressure",
+    {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope replay blacklisted unknown_reference rate_limited backpressure",
       "what it says may take effect here", false},
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"delivery",     NULL,             act_delivery,    NULL,              NULL,                "not_found backpressure",

@@ -452,6 +452,42 @@ START_TEST(equivocation_is_malice_of_the_key) {
 }
 END_TEST
 
+/* The memory of msg_ids is short, that of facts is not: whoever signs something else under the
+ * msg_id of his fact has lied, however late. */
+START_TEST(equivocation_is_found_late) {
+    world *w = world_new(2, 5);
+    world_link_all(w);
+    world_add_agent(w, "mal", 0, false);
+    world_add_agent(w, "ben", 1, true);
+    world_trust_all(w);
+    char fact[37], msg_id[37];
+    ck_assert_int_eq(world_submit(w, "mal", NULL, W4_TYPE_CIP_FACT_PROPOSE, TWO_FACED("yes"), fact),
+                     0);
+    world_settle(w);
+    world_pass(w, 3600 * W4_US_PER_S);
+    w4_buffer envelope = W4_BUFFER_INIT(65536);
+    w4_envelope_draft draft = {.type = W4_TYPE_CIP_FACT_PROPOSE,
+                               .msg_id = fact,
+                               .timestamp_us = w4_env_wall_us(&w->nodes[0].env, w->now),
+                               .sender_id = "mal",
+                               .with_pubkey = true,
+                               .payload = w4_bytes_from_text(TWO_FACED("other"))};
+    ck_assert_int_eq(w4_envelope_write(&draft, world_agent_of(w, "mal")->key, &envelope), 0);
+    ck_assert_int_eq(w4_protocol_receive(w->nodes[1].protocol, &w->nodes[0].fingerprint,
+                                         w4_buffer_bytes(&envelope), w->now),
+                     0);
+    w4_buffer_deinit(&envelope);
+    world_settle(w);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 1);
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_BLOCKED);
+    ck_assert_int_eq(
+        world_submit(w, "mal", NULL, W4_TYPE_CIP_FACT_PROPOSE, TWO_FACED("yes"), msg_id), 0);
+    world_settle(w);
+    ck_assert_int_eq(world_fact(w, 1, msg_id), W4_FACT_STATE_COUNT);
+    world_free(w);
+}
+END_TEST
+
 /* ---- pacing */
 
 START_TEST(overload_of_a_local_agent_holds_acceptance_here) {
@@ -709,6 +745,7 @@ int main(void) {
     tcase_add_test(tcase, decision_id_is_not_squatted);
     tcase_add_test(tcase, hosted_agent_is_kept_from_equivocation);
     tcase_add_test(tcase, equivocation_is_malice_of_the_key);
+    tcase_add_test(tcase, equivocation_is_found_late);
     tcase_add_test(tcase, overload_of_a_local_agent_holds_acceptance_here);
     tcase_add_test(tcase, overloaded_agent_that_goes_blocks_no_longer);
     tcase_add_test(tcase, flood_of_a_stranger);

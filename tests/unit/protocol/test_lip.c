@@ -331,6 +331,32 @@ START_TEST(votes_may_come_first) {
 }
 END_TEST
 
+static wire_fate lose_evidence(world *w, const wire_item *item) {
+    (void)w;
+    bool evidence = memmem(item->bytes, item->len, "LIP_EVIDENCE", 12) != NULL;
+    return evidence && item->to == 2 ? WIRE_DROP : WIRE_PASS;
+}
+
+/* What is said against a claim waits for it as what is said for it does, also over a restart. */
+START_TEST(a_conflict_may_come_first) {
+    world *w = four();
+    char id[37];
+    w->filter = lose_evidence;
+    bring(w, "ada", id);
+    conflict(w, "ben", id);
+    ck_assert_ptr_null(claim(w, 2, id));
+    ck_assert_uint_eq(world_count(w, 2, W4_PROTOCOL_EVENT_DELIVER, w->receipt.msg_id, "cho"), 0);
+    ck_assert_int_eq(claim(w, 3, id)->state, W4_FACT_DISPUTED);
+    world_reborn(w, 2);
+    w->filter = NULL;
+    world_link(w, 0, 2, false);
+    world_link(w, 0, 2, true);
+    world_settle(w);
+    expect(w, id, W4_FACT_DISPUTED);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(claims_outlive_the_process) {
     world *w = four();
     char ids[3][37];
@@ -410,6 +436,7 @@ int main(void) {
     tcase_add_test(tcase, deferred_until_its_sender_is_trusted);
     tcase_add_test(tcase, what_is_deferred_is_bounded);
     tcase_add_test(tcase, votes_may_come_first);
+    tcase_add_test(tcase, a_conflict_may_come_first);
     tcase_add_test(tcase, claims_outlive_the_process);
     tcase_add_test(tcase, it_is_shown_whole);
     tcase_add_test(tcase, fetch_reaches_who_can);
