@@ -1,0 +1,213 @@
+#include "history.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t draw(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static unsigned below(uint64_t *state, unsigned bound) {
+    return (unsigned)(draw(state) % bound);
+}
+
+static const char *const names[KINDS] = {
+    [PROPOSE] = "propose",       [VOTE] = "vote",     [SHARE] = "share", [CLAIM] = "claim",
+    [CLAIM_VOTE] = "claim vote", [HUMAN] = "human",   [LOAD] = "load",   [GREET] = "greet",
+    [AGAIN] = "again",           [FORGE] = "forge",   [TWIST] = "twist", [ORDER] = "order",
+    [NODE_ORDER] = "node order", [SOURCE] = "source", [PASS] = "pass",   [RESTART] = "restart",
+};
+
+const char *kind_name(step_kind kind) {
+    return names[kind];
+}
+
+/* How often each kind comes, of 1000. */
+static const unsigned weights[4][KINDS] = {
+    /* propose vote share claim vote human load greet again forge twist order node source pass
+       restart */
+    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 50, 6},
+    {140, 480, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 70, 6},
+    {0, 0, 0, 0, 0, 800, 20, 0, 70, 6, 0, 0, 10, 0, 84, 10},
+    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 66, 6},
+};
+
+static step_kind draw_kind(uint64_t *random, unsigned profile) {
+    unsigned total = 0;
+    for (unsigned k = 0; k < KINDS; k++) {
+        total += weights[profile][k];
+    }
+    unsigned at = below(random, total);
+    for (unsigned k = 0; k < KINDS; k++) {
+        if (at < weights[profile][k]) {
+            return (step_kind)k;
+        }
+        at -= weights[profile][k];
+    }
+    return PASS;
+}
+
+/* One of the last steps of that kind; now and then one that is still to come. */
+static uint32_t draw_about(uint64_t *random, const history *h, step_kind k, unsigned reach) {
+    uint32_t seen[64];
+    unsigned count = 0;
+    for (size_t i = h->count; i > 0 && count < reach; i--) {
+        if (h->steps[i - 1].kind == k || k == KINDS) {
+            seen[count++] = h->steps[i - 1].number;
+        }
+    }
+    if (count == 0 || (k != KINDS && below(random, 40) == 0)) {
+        return (uint32_t)h->count + 1 + below(random, 12);
+    }
+    return seen[below(random, count)];
+}
+
+static void draw_human(uint64_t *random, step *s) {
+    static const unsigned levels[] = {10, 29, 30, 31, 79, 80, 81, 60};
+    static const unsigned satisfied[] = {20, 69, 70, 90};
+    s->word = below(random, HUMAN_WORDS + 2);
+    s->word = s->word >= HUMAN_WORDS ? (s->word == HUMAN_WORDS ? INTENT : HELLO) : s->word;
+    /* One side is always of this node. */
+    bool from_here = below(random, 3) == 0;
+    s->who = from_here ? below(random, LOCALS) : LOCALS + below(random, 4);
+    s->to = from_here ? below(random, LOCALS + 4) : below(random, LOCALS);
+    s->to = s->to == s->who ? 1 - s->who : s->to;
+    s->consent = below(random, 8);
+    s->consent = s->consent > 3 ? GRANTED : s->consent == 3 ? LIMITED : s->consent;
+    s->scope = below(random, 4);
+    s->affect = below(random, 5) == 0 ? 1 + below(random, 2) : AFFECT_CALM;
+    s->clarity = below(random, 4) == 0 ? levels[below(random, 8)] : 70;
+    s->pressure = below(random, 4) == 0 ? levels[below(random, 8)] : 20;
+    s->topic = below(random, 2);
+    s->priority = below(random, 3);
+    s->goal = below(random, 3);
+    s->flags = (below(random, 2) ? CHECK_IN : 0) | (below(random, 6) ? RATIONALE : 0) |
+               (below(random, 3) == 0 ? CORRECTIONS : 0);
+    s->satisfaction = satisfied[below(random, 4)];
+}
+
+static void draw_time(uint64_t *random, step *s) {
+    static const int64_t skews[] = {1000,    -1000,  299000,  -299000, 299999,  -299999, 300000,
+                                    -300000, 300001, -300001, 301000,  -301000, -5000,   -60000};
+    static const uint64_t passes[] = {1,      1000,   10000,  31000,  100000,
+                                      299000, 300000, 301000, 599000, 601000};
+    s->pass_ms = STEP_MS;
+    if (below(random, 6) == 0) {
+        s->skew_ms = skews[below(random, 14)];
+    }
+    if (s->kind == PASS) {
+        s->pass_ms += passes[below(random, 10)];
+    }
+}
+
+static void draw_step(uint64_t *random, history *h, unsigned profile) {
+    step *s = &h->steps[h->count];
+    *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
+    s->who = below(random, AGENTS);
+    switch (s->kind) {
+    case PROPOSE:
+        s->decision = below(random, 8) == 0 ? 1 + below(random, 6) : 1000 + s->number;
+        s->says = below(random, 4);
+        for (unsigned i = 0; i < 2 && below(random, 4) == 0; i++) {
+            s->causes[i] = draw_about(random, h, below(random, 5) == 0 ? SHARE : PROPOSE, 8);
+        }
+        break;
+    case VOTE:
+        s->about = draw_about(random, h, PROPOSE, 5);
+        s->word = below(random, STANCES + 6);
+        s->word = s->word >= STANCES ? CONFIRM : s->word;
+        break;
+    case CLAIM:
+        s->decision = below(random, SOURCES);
+        s->says = below(random, 8);
+        break;
+    case CLAIM_VOTE:
+        s->about = draw_about(random, h, CLAIM, 4);
+        s->word = below(random, CLAIM_WORDS + 3);
+        s->word = s->word >= CLAIM_WORDS ? LIP_YES : s->word;
+        break;
+    case HUMAN:
+        draw_human(random, s);
+        break;
+    case LOAD:
+        s->who = below(random, LOCALS);
+        s->word = below(random, 3) == 0;
+        break;
+    case GREET:
+        s->who = LOCALS + below(random, AGENTS - LOCALS);
+        break;
+    case AGAIN:
+    case FORGE:
+        s->about = draw_about(random, h, KINDS, 40);
+        break;
+    case TWIST:
+        s->about = draw_about(random, h, PROPOSE, 5);
+        s->who = s->about <= h->count ? h->steps[s->about - 1].who : s->who;
+        s->says = 4 + below(random, 2);
+        break;
+    case ORDER:
+        s->word = below(random, 3) == 0 ? below(random, 4) : 2;
+        break;
+    case NODE_ORDER:
+        s->who = 1 + below(random, NODES - 1);
+        s->word = 1 + below(random, 2);
+        break;
+    case SOURCE:
+        s->decision = below(random, SOURCES);
+        s->word = below(random, 5);
+        s->says = below(random, 3) == 0;
+        break;
+    case SHARE:
+    case PASS:
+    case RESTART:
+    case KINDS:
+        break;
+    }
+    s->via = home_of(s->who);
+    draw_time(random, s);
+    h->count++;
+}
+
+void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
+    uint64_t random = seed * 4 + profile;
+    h->seed = seed;
+    h->profile = profile;
+    h->deaf = profile == 1 || profile == 3;
+    h->count = 0;
+    h->quorum = 2 + below(&random, 2) / (1 + below(&random, 2));
+    h->distinct_nodes = below(&random, 3) != 0;
+    while (h->count < count && h->count < STEPS_MAX) {
+        draw_step(&random, h, profile);
+    }
+}
+
+static void print_human(const step *s) {
+    static const char *const words[] = {"hello",    "intent",   "context",
+                                        "decision", "feedback", "update"};
+    static const char *const consents[] = {"granted", "limited", "revoked"};
+    fprintf(stderr,
+            " %s to a%u: %s scope %u affect %u clarity %u pressure %u topic %u priority %u goal %u "
+            "flags %u satisfaction %u",
+            words[s->word], s->to, consents[s->consent], s->scope, s->affect, s->clarity,
+            s->pressure, s->topic, s->priority, s->goal, s->flags, s->satisfaction);
+}
+
+void history_print(const history *h) {
+    fprintf(stderr, "quorum %u%s\n", h->quorum, h->distinct_nodes ? ", on distinct nodes" : "");
+    for (size_t i = 0; i < h->count; i++) {
+        const step *s = &h->steps[i];
+        fprintf(stderr, "%5" PRIu32 " +%" PRIu64 " ms %s a%u via n%u word %u about %" PRIu32,
+                s->number, s->pass_ms, kind_name(s->kind), s->who, s->via, s->word, s->about);
+        if (s->kind == HUMAN) {
+            print_human(s);
+        } else {
+            fprintf(stderr, " decision %u says %u causes %" PRIu32 " %" PRIu32, s->decision,
+                    s->says, s->causes[0], s->causes[1]);
+        }
+        fprintf(stderr, " skew %" PRId64 "\n", s->skew_ms);
+    }
+}

@@ -1,0 +1,92 @@
+/* Histories: what may happen to one node, step after step, drawn from a seed. A step names others
+ * by their numbers, so that any part of a history is a history too: one that fails can be made
+ * small (shrink.h). Node 0 is the one under test, with agents 0 and 1; nodes 1 to 4 are its
+ * neighbours, with two agents each, and all that is said comes in envelopes that the test makes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NODES 5u
+#define LOCALS 2u
+#define AGENTS 10u
+#define STEPS_MAX 1024u
+#define SOURCES 3u
+#define STEP_MS 7 /* between two steps, at least */
+#define FRESH_MS INT64_C(300000)
+
+static inline unsigned home_of(unsigned agent) {
+    return agent < LOCALS ? 0 : 1 + (agent - LOCALS) % (NODES - 1);
+}
+
+typedef enum step_kind {
+    PROPOSE,    /* a fact: decision, statement, causes */
+    VOTE,       /* on a fact: word is its stance */
+    SHARE,      /* a decision, that facts may name as a cause */
+    CLAIM,      /* from a source */
+    CLAIM_VOTE, /* word: accept, reject, conflict */
+    HUMAN,      /* word: its type; from one human to another */
+    LOAD,       /* a local agent has much to do, or no longer */
+    GREET,      /* a handshake with agent 0 */
+    AGAIN,      /* the envelope of another step once more, as it is */
+    FORGE,      /* the same, with a signature that is none */
+    TWIST,      /* its author signs something else under its msg_id */
+    ORDER,      /* of the operator: trust in an agent */
+    NODE_ORDER, /* trust in a node */
+    SOURCE,     /* tier of a source */
+    PASS,       /* time */
+    RESTART,
+    KINDS
+} step_kind;
+
+typedef enum stance { CONFIRM, REJECT, CONFLICT, INSUFFICIENT, UNVERIFIABLE, STANCES } stance;
+/* In the order of what they mean for facts: confirm, reject, conflict. */
+typedef enum claim_word { LIP_YES, LIP_NO, LIP_CONFLICT, CLAIM_WORDS } claim_word;
+typedef enum human_word {
+    HELLO,
+    INTENT,
+    CONTEXT,
+    DECISION,
+    FEEDBACK,
+    UPDATE,
+    HUMAN_WORDS
+} human_word;
+typedef enum consent { GRANTED, LIMITED, REVOKED, CONSENTS } consent;
+
+typedef struct step {
+    uint32_t number; /* of this step, from 1; 0 is none */
+    step_kind kind;
+    unsigned who; /* speaks; LOAD, ORDER: whom it is about; NODE_ORDER: the node */
+    unsigned to;  /* HUMAN: the listener */
+    unsigned via; /* node that brings it; 0: the agent is here */
+    unsigned word;
+    uint32_t about;          /* VOTE, CLAIM_VOTE, AGAIN, FORGE, TWIST: another step */
+    uint32_t causes[2];      /* PROPOSE */
+    unsigned decision, says; /* PROPOSE: ids; CLAIM: source, kind of evidence */
+    int64_t skew_ms;         /* of the time stamp */
+    uint64_t pass_ms;        /* before the step */
+    /* HUMAN */
+    unsigned consent, scope; /* scope: bits of topics */
+    unsigned affect, clarity, pressure;
+    unsigned topic, priority, goal, flags, satisfaction;
+} step;
+
+enum { CHECK_IN = 1, RATIONALE = 2, CORRECTIONS = 4 };
+enum { AFFECT_CALM, AFFECT_TENSE, AFFECT_ANXIOUS };
+enum { GOAL_ALIGN, GOAL_DECIDE, GOAL_RESOLVE };
+
+typedef struct history {
+    uint64_t seed;
+    unsigned profile;
+    bool deaf; /* the agents of the node take no messages */
+    unsigned quorum;
+    bool distinct_nodes;
+    size_t count;
+    step steps[STEPS_MAX];
+} history;
+
+/* profile: what it is mostly about, 0 to 3 (everything, facts, humans, claims). */
+void history_draw(history *h, uint64_t seed, unsigned profile, size_t count);
+void history_print(const history *h); /* to standard error, a line for each step */
+const char *kind_name(step_kind kind);

@@ -1,0 +1,571 @@
+#include "model.h"
+
+#include <string.h>
+
+#define COOLDOWN_MS 300000
+#define EARLY_MS 600000
+#define UNVERIFIABLE_MAX 3
+
+void model_init(model *m, const history *h) {
+    memset(m, 0, sizeof *m);
+    m->quorum = h->quorum;
+    m->distinct_nodes = h->distinct_nodes;
+    for (unsigned n = 0; n < NODES; n++) {
+        m->nodes[n] = W4_TRUST_PROBING;
+    }
+    for (unsigned i = 0; i < LOCALS; i++) {
+        m->agents[i] = W4_TRUST_PROBING; /* they attached */
+    }
+}
+
+/* ---- what is to be judged anew, and in which order: that which an event touches in the order of
+ * its coming, then what follows from it */
+
+void model_touch(model *m, matter *about) {
+    bool claim = about >= m->claims && about < m->claims + STEPS_MAX;
+    queue *due = &m->due[claim ? 1 : 0];
+    if (!about->queued) {
+        about->queued = true;
+        due->items[(due->at + due->count++) % STEPS_MAX] = about;
+    }
+}
+
+matter *model_next(model *m, queue *due) {
+    (void)m;
+    if (due->count == 0) {
+        return NULL;
+    }
+    matter *next = due->items[due->at];
+    due->at = (due->at + 1) % STEPS_MAX;
+    due->count--;
+    next->queued = false;
+    return next;
+}
+
+static void touch_effects(model *m, uint32_t cause) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        if (m->facts[i].causes[0] == cause || m->facts[i].causes[1] == cause) {
+            model_touch(m, &m->facts[i]);
+        }
+    }
+}
+
+static void touch_decision(model *m, unsigned decision) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        if (m->facts[i].decision == decision) {
+            model_touch(m, &m->facts[i]);
+        }
+    }
+}
+
+static void touch_pending(model *m) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        if (m->facts[i].state == W4_FACT_PENDING) {
+            model_touch(m, &m->facts[i]);
+        }
+    }
+    model_touch_claims(m);
+}
+
+static bool has_part(const model *m, const matter *in, unsigned who) {
+    return in->who == who || model_last(m, in->id, who, ~0u) != NULL;
+}
+
+static void touch_agent(model *m, unsigned who) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        if (has_part(m, &m->facts[i], who)) {
+            model_touch(m, &m->facts[i]);
+        }
+        if (m->facts[i].who == who) {
+            touch_decision(m, m->facts[i].decision);
+        }
+    }
+    for (size_t i = 0; i < m->claim_count; i++) {
+        if (has_part(m, &m->claims[i], who)) {
+            model_touch(m, &m->claims[i]);
+        }
+    }
+}
+
+/* ---- trust in agents */
+
+static void move(model *m, unsigned who, w4_trust_state to) {
+    m->agents[who] = to;
+    m->unverifiable[who] = 0; /* of one probation */
+    touch_agent(m, who);
+}
+
+static void lower(model *m, unsigned who, w4_trust_state to) {
+    move(m, who, to);
+    if (to == W4_TRUST_UNTRUSTED) {
+        m->cooldown_ms[who] = m->now_ms + COOLDOWN_MS;
+    }
+}
+
+static void conflict(model *m, unsigned who) {
+    if (m->agents[who] == W4_TRUST_TRUSTED) {
+        lower(m, who, W4_TRUST_PROBING); /* an anomaly */
+    } else if (m->agents[who] == W4_TRUST_PROBING) {
+        lower(m, who, W4_TRUST_UNTRUSTED);
+    }
+}
+
+static void unverifiable(model *m, unsigned who) {
+    if (m->agents[who] != W4_TRUST_PROBING) {
+        conflict(m, who);
+    } else if (++m->unverifiable[who] == UNVERIFIABLE_MAX) {
+        conflict(m, who);
+    }
+}
+
+static void greet(model *m, unsigned who) {
+    if (m->agents[who] == W4_TRUST_UNTRUSTED && m->now_ms >= m->cooldown_ms[who]) {
+        move(m, who, W4_TRUST_PROBING);
+    }
+}
+
+static void order(model *m, unsigned who, w4_trust_state to) {
+    if (m->agents[who] != to) {
+        move(m, who, to);
+    }
+    m->cooldown_ms[who] = 0;
+}
+
+static bool is_trusted(const model *m, unsigned who) {
+    return m->agents[who] == W4_TRUST_TRUSTED;
+}
+
+/* ---- what was said */
+
+matter *model_find(matter *all, size_t count, uint32_t id) {
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].id == id) {
+            return &all[i];
+        }
+    }
+    return NULL;
+}
+
+/* The latest by time stamp; of two with the same the one that came later. words: bits. */
+const utterance *model_last(const model *m, uint32_t about, unsigned who, unsigned words) {
+    const utterance *last = NULL;
+    for (size_t i = 0; i < m->said_count; i++) {
+        const utterance *u = &m->said[i];
+        if (u->about == about && u->who == who && (words >> u->word & 1) != 0 &&
+            (last == NULL || u->at_ms >= last->at_ms)) {
+            last = u;
+        }
+    }
+    return last;
+}
+
+bool model_busy(const model *m) {
+    return m->busy[0] || m->busy[1];
+}
+
+static void say(model *m, const letter *l, unsigned word, matter *about) {
+    m->said[m->said_count++] =
+        (utterance){.about = about->id, .who = l->says->who, .word = word, .at_ms = l->at_ms};
+    model_touch(m, about);
+}
+
+/* What comes before that which it is about waits, unless it is said here. */
+w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known) {
+    if (known != NULL) {
+        say(m, l, word, known);
+    } else if (l->says->via == 0) {
+        return W4_REFUSAL_UNKNOWN_REFERENCE;
+    } else {
+        m->early[m->early_count++] = l->says->number;
+    }
+    return W4_REFUSAL_NONE;
+}
+
+void model_let_in(model *m, matter *came, step_kind vote) {
+    for (size_t i = 0; i < m->early_count; i++) {
+        const letter *l = &m->letters[m->early[i]];
+        if (m->early[i] == 0 || l->says->about != came->id) {
+            continue;
+        }
+        if (l->says->kind == vote && m->now_ms <= l->at_ms + EARLY_MS &&
+            m->agents[l->says->who] != W4_TRUST_BLOCKED) {
+            say(m, l, l->says->word, came);
+        }
+        m->early[i] = 0;
+    }
+}
+
+/* ---- what counts of it, of facts and of claims */
+
+#define DECISIONS (1u << CONFIRM | 1u << REJECT)
+#define CHALLENGES (1u << CONFLICT | 1u << INSUFFICIENT | 1u << UNVERIFIABLE)
+
+/* Independent ones, later than that moment. */
+unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except) {
+    bool nodes[NODES] = {false};
+    unsigned count = 0;
+    for (unsigned who = 0; who < AGENTS; who++) {
+        const utterance *decision = model_last(m, f->id, who, DECISIONS);
+        const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
+        if (who == f->who || who == except || !is_trusted(m, who) || decision == NULL ||
+            decision->word != CONFIRM || decision->at_ms <= after_ms ||
+            (doubt != NULL && doubt->at_ms >= decision->at_ms)) {
+            continue;
+        }
+        count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
+        nodes[home_of(who)] = true;
+    }
+    return count;
+}
+
+static const utterance *open_challenge(const model *m, const matter *f, unsigned who) {
+    const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
+    const utterance *decision = model_last(m, f->id, who, DECISIONS);
+    if (doubt == NULL || !is_trusted(m, who) ||
+        (decision != NULL && decision->word == CONFIRM && decision->at_ms > doubt->at_ms) ||
+        model_confirmations(m, f, doubt->at_ms, who) >= m->quorum + 1) {
+        return NULL;
+    }
+    return doubt;
+}
+
+/* The first to have spoken, of those whose challenge is open. */
+const utterance *model_doubt(const model *m, const matter *f) {
+    for (size_t i = 0; i < m->said_count; i++) {
+        const utterance *open =
+            m->said[i].about == f->id ? open_challenge(m, f, m->said[i].who) : NULL;
+        if (open != NULL) {
+            return open;
+        }
+    }
+    return NULL;
+}
+
+unsigned model_rejections(const model *m, const matter *f) {
+    unsigned count = 0;
+    for (unsigned who = 0; who < AGENTS; who++) {
+        const utterance *decision = model_last(m, f->id, who, DECISIONS);
+        count += who != f->who && is_trusted(m, who) && decision != NULL && decision->word == REJECT
+                     ? 1
+                     : 0;
+    }
+    return count;
+}
+
+/* ---- facts */
+
+static const matter *fact_of(const model *m, uint32_t id) {
+    return model_find((matter *)m->facts, m->fact_count, id);
+}
+
+/* Is it among its own causes? All that it follows from, each looked at once. */
+static bool is_circle(const model *m, const matter *f) {
+    bool seen[STEPS_MAX + 1] = {false};
+    uint32_t todo[2 * STEPS_MAX + 2];
+    size_t count = 0;
+    const matter *at = f;
+    while (at != NULL) {
+        for (unsigned i = 0; i < 2; i++) {
+            uint32_t cause = at->causes[i];
+            if (cause == f->id) {
+                return true;
+            }
+            if (cause != 0 && cause <= STEPS_MAX && !seen[cause]) {
+                seen[cause] = true;
+                todo[count++] = cause;
+            }
+        }
+        for (at = NULL; at == NULL && count > 0;) {
+            at = fact_of(m, todo[--count]);
+        }
+    }
+    return false;
+}
+
+static bool causes_hold(const model *m, const matter *f) {
+    for (unsigned i = 0; i < 2; i++) {
+        const matter *cause = fact_of(m, f->causes[i]);
+        if (f->causes[i] != 0 &&
+            (cause == NULL ? f->causes[i] > STEPS_MAX || !m->shared[f->causes[i]]
+                           : cause->state == W4_FACT_REJECTED || cause->state == W4_FACT_REFUTED)) {
+            return false;
+        }
+    }
+    return !is_circle(m, f);
+}
+
+/* One that was accepted binds its decision; else the first of those trusted alike, and who is not
+ * trusted never before who is. Nothing that was rejected binds. */
+static bool decision_free(const model *m, const matter *f) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        const matter *g = &m->facts[i];
+        bool gone = g->state == W4_FACT_REJECTED || g->state == W4_FACT_REFUTED;
+        if (g == f || gone || g->decision != f->decision || g->says == f->says) {
+            continue;
+        }
+        bool mine = is_trusted(m, f->who), theirs = is_trusted(m, g->who);
+        if (g->was_accepted || (theirs && !mine) || (theirs == mine && g < f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static w4_fact_state judge(const model *m, const matter *f, unsigned *ret_doubt) {
+    const utterance *doubt = model_doubt(m, f);
+    if (model_rejections(m, f) >= 2) {
+        return f->was_accepted ? W4_FACT_REFUTED : W4_FACT_REJECTED;
+    }
+    if (doubt != NULL) {
+        *ret_doubt = doubt->word;
+        return W4_FACT_DISPUTED;
+    }
+    bool proposer = m->agents[f->who] == W4_TRUST_PROBING || is_trusted(m, f->who);
+    bool accepted = f->was_accepted ||
+                    (proposer && decision_free(m, f) && causes_hold(m, f) &&
+                     model_confirmations(m, f, INT64_MIN, AGENTS) >= m->quorum && !model_busy(m));
+    return accepted ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
+}
+
+static void moved(model *m, matter *f, unsigned doubt) {
+    w4_fact_state to = f->state;
+    bool first = to == W4_FACT_ACCEPTED && !f->was_accepted;
+    f->was_accepted = f->was_accepted || first;
+    if (first && m->agents[f->who] == W4_TRUST_PROBING) {
+        move(m, f->who, W4_TRUST_TRUSTED);
+    } else if (to == W4_FACT_REJECTED || to == W4_FACT_REFUTED ||
+               (to == W4_FACT_DISPUTED && doubt == CONFLICT)) {
+        conflict(m, f->who);
+    } else if (to == W4_FACT_DISPUTED) {
+        unverifiable(m, f->who);
+    }
+}
+
+static void judge_fact(model *m, matter *f) {
+    unsigned doubt = CONFLICT;
+    w4_fact_state to = judge(m, f, &doubt);
+    if (to != f->state) {
+        f->state = to;
+        touch_effects(m, f->id);
+        touch_decision(m, f->decision);
+        moved(m, f, doubt);
+    }
+}
+
+/* Nothing may be left that ought to stand elsewhere, touched or not. */
+static void touch_wrong(model *m) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        unsigned doubt;
+        if (judge(m, &m->facts[i], &doubt) != m->facts[i].state) {
+            model_touch(m, &m->facts[i]);
+        }
+    }
+}
+
+void model_settle(model *m) {
+    matter *next;
+    bool busy = model_busy(m);
+    if (m->was_busy && !busy) {
+        touch_pending(m);
+    }
+    m->was_busy = busy;
+    for (unsigned rounds = 0; rounds < 8 * STEPS_MAX; rounds++) {
+        if (m->due[0].count == 0) {
+            touch_wrong(m);
+        }
+        if ((next = model_next(m, &m->due[0])) == NULL) {
+            break;
+        }
+        judge_fact(m, next);
+    }
+    model_settle_claims(m);
+}
+
+static w4_refusal propose(model *m, const letter *l) {
+    const step *s = l->says;
+    for (size_t i = 0; i < m->fact_count; i++) {
+        const matter *g = &m->facts[i];
+        if (g->who == s->who && g->decision == s->decision && g->says != s->says) {
+            move(m, s->who, W4_TRUST_BLOCKED); /* two statements under one decision */
+            return W4_REFUSAL_BLACKLISTED;
+        }
+    }
+    m->facts[m->fact_count++] = (matter){.id = l->id,
+                                         .who = s->who,
+                                         .decision = s->decision,
+                                         .says = s->says,
+                                         .causes = {s->causes[0], s->causes[1]},
+                                         .state = W4_FACT_PENDING};
+    matter *f = &m->facts[m->fact_count - 1];
+    model_touch(m, f);
+    touch_effects(m, f->id);
+    model_let_in(m, f, VOTE);
+    return W4_REFUSAL_NONE;
+}
+
+/* ---- the way of one envelope */
+
+static w4_refusal trust_gate(const model *m, const step *s) {
+    w4_trust_state state = m->agents[s->who];
+    if (s->kind == HUMAN) {
+        return W4_REFUSAL_NONE; /* consent decides */
+    }
+    if (state == W4_TRUST_BLOCKED) {
+        return W4_REFUSAL_BLACKLISTED;
+    }
+    if (s->kind == GREET) {
+        return state == W4_TRUST_UNTRUSTED && m->now_ms < m->cooldown_ms[s->who]
+                   ? W4_REFUSAL_COOLDOWN
+                   : W4_REFUSAL_NONE;
+    }
+    return state == W4_TRUST_UNTRUSTED ? W4_REFUSAL_UNTRUSTED : W4_REFUSAL_NONE;
+}
+
+static w4_refusal handle(model *m, const letter *l) {
+    const step *s = l->says;
+    switch (s->kind) {
+    case PROPOSE:
+    case TWIST:
+        return propose(m, l);
+    case VOTE:
+        return model_take_vote(m, l, s->word, model_find(m->facts, m->fact_count, s->about));
+    case SHARE:
+        m->shared[l->id] = true;
+        touch_effects(m, l->id);
+        return W4_REFUSAL_NONE;
+    case CLAIM:
+        return model_claim(m, l);
+    case CLAIM_VOTE:
+        return model_claim_vote(m, l);
+    case HUMAN:
+        return model_human(m, l);
+    case GREET:
+        greet(m, s->who);
+        return W4_REFUSAL_NONE;
+    case LOAD:
+        m->busy[s->who] = s->word != 0;
+        return W4_REFUSAL_NONE;
+    case AGAIN:
+    case FORGE:
+    case ORDER:
+    case NODE_ORDER:
+    case SOURCE:
+    case PASS:
+    case RESTART:
+    case KINDS:
+        break;
+    }
+    return W4_REFUSAL_INTERNAL;
+}
+
+static w4_refusal receive(model *m, const letter *l, unsigned via, uint32_t number) {
+    const step *s = l->says;
+    int64_t off_ms = l->at_ms - m->now_ms;
+    if (via != 0 && m->nodes[via] == W4_TRUST_BLOCKED) {
+        return W4_REFUSAL_PEER_BLOCKED;
+    }
+    if (off_ms > FRESH_MS || off_ms < -FRESH_MS) {
+        return W4_REFUSAL_STALE;
+    }
+    if (m->taken[l->id] != 0) {
+        if (m->taken[l->id] != number) {
+            move(m, s->who, W4_TRUST_BLOCKED); /* two words under one msg_id */
+        }
+        return W4_REFUSAL_REPLAY;
+    }
+    w4_refusal code = trust_gate(m, s);
+    code = code == W4_REFUSAL_NONE ? handle(m, l) : code;
+    if (code == W4_REFUSAL_NONE) {
+        m->taken[l->id] = number;
+    }
+    return code;
+}
+
+static w4_refusal forged(model *m, unsigned via) {
+    if (m->nodes[via] == W4_TRUST_BLOCKED) {
+        return W4_REFUSAL_PEER_BLOCKED;
+    }
+    m->nodes[via] = m->nodes[via] == W4_TRUST_TRUSTED ? W4_TRUST_PROBING : W4_TRUST_BLOCKED;
+    return W4_REFUSAL_BAD_SIGNATURE;
+}
+
+/* ---- steps */
+
+static bool is_other(const step *s) {
+    return s->kind == AGAIN || s->kind == FORGE || s->kind == TWIST;
+}
+
+/* Nobody promises for how long more than the window a msg_id is remembered; what was proposed under
+ * it is, and tells the same where trust lets the letter come so far. */
+static bool may_twist(const model *m, const letter *l) {
+    bool remembered = l->at_ms + FRESH_MS >= m->now_ms;
+    bool heard =
+        m->agents[l->says->who] == W4_TRUST_PROBING || m->agents[l->says->who] == W4_TRUST_TRUSTED;
+    return l->says->kind == PROPOSE && (m->taken[l->id] == 0 || remembered || heard);
+}
+
+static bool makes_letter(const step *s) {
+    return s->kind != PASS && s->kind != RESTART && s->kind != ORDER && s->kind != NODE_ORDER &&
+           s->kind != SOURCE;
+}
+
+static bool has_letter(const model *m, const step *s) {
+    if (!makes_letter(s)) {
+        return false;
+    }
+    if (!is_other(s)) {
+        return true;
+    }
+    /* Of those of the neighbours, that was sent before; a greeting is never sent again. */
+    const letter *l = s->about <= STEPS_MAX ? &m->letters[s->about] : NULL;
+    bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET;
+    return sent && (s->kind != TWIST || may_twist(m, l));
+}
+
+static void restart(model *m) {
+    memset(m->busy, 0, sizeof m->busy);
+    memset(m->pairs, 0, sizeof m->pairs);
+    memset(m->waiting_count, 0, sizeof m->waiting_count);
+    for (unsigned i = 0; i < LOCALS; i++) {
+        greet(m, i);
+    }
+}
+
+static w4_refusal speak(model *m, const step *s) {
+    letter *l = &m->letters[s->number];
+    const letter *other = is_other(s) ? &m->letters[s->about] : NULL;
+    if (s->kind == AGAIN) {
+        return receive(m, other, other->says->via, s->about);
+    }
+    if (s->kind == FORGE) {
+        return forged(m, other->says->via);
+    }
+    *l = s->kind == TWIST ? (letter){.says = s, .id = other->id, .at_ms = m->now_ms + s->skew_ms}
+                          : (letter){.says = s, .id = s->number, .at_ms = m->now_ms + s->skew_ms};
+    return receive(m, l, s->via, s->number);
+}
+
+w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
+    w4_refusal code = W4_REFUSAL_NONE;
+    m->now_ms += (int64_t)s->pass_ms;
+    bool posts = has_letter(m, s);
+    *ret_happens = posts || !makes_letter(s);
+    if (!*ret_happens) {
+        model_settle(m); /* time has passed all the same */
+        return W4_REFUSAL_NONE;
+    }
+    if (posts) {
+        code = speak(m, s);
+    } else if (s->kind == ORDER) {
+        order(m, s->who, (w4_trust_state)s->word);
+    } else if (s->kind == NODE_ORDER) {
+        m->nodes[s->who] = (w4_trust_state)s->word;
+    } else if (s->kind == SOURCE) {
+        m->sources[s->decision] = (source){.tier = s->word, .pinned = s->says != 0};
+        model_touch_claims(m);
+    } else if (s->kind == RESTART) {
+        restart(m);
+    }
+    model_settle(m);
+    return code;
+}

@@ -1,0 +1,120 @@
+/* The rules of the specification once more, small and slow, by somebody who has not read the code:
+ * what a node answers to each step of a history, and what it then thinks of agents, humans, facts
+ * and claims. All that was ever said is kept as it was said, and judged anew each time. */
+#pragma once
+
+#include "history.h"
+
+#include "envelope/refusal.h"
+#include "protocol/protocol.h"
+
+/* An envelope that a step made. */
+typedef struct letter {
+    const step *says;
+    uint32_t id;   /* of the step whose msg_id it has; 0: no letter */
+    int64_t at_ms; /* its time stamp */
+} letter;
+
+typedef struct utterance {
+    uint32_t about; /* a fact or a claim */
+    unsigned who, word;
+    int64_t at_ms;
+} utterance;
+
+typedef struct matter { /* a fact, or a claim */
+    uint32_t id;
+    unsigned who, decision, says;
+    uint32_t causes[2];
+    bool was_accepted;
+    bool queued;                   /* to be judged */
+    bool deferred;                 /* claim: nobody has got it yet */
+    bool corroborated, conflicted; /* claim: that counted for its source */
+    w4_fact_state state;
+} matter;
+
+typedef struct human {
+    bool known;
+    int64_t said_ms, taken_ms;
+    unsigned consent, scope, affect, clarity, pressure;
+    bool validates, validated;
+    int64_t corrected_ms[2]; /* the last two times */
+    w4_trust_state trust;
+} human;
+
+typedef struct pair { /* of humans, one after the other */
+    bool has_topic;
+    unsigned topic;
+    bool asked;          /* by the first */
+    int64_t answered_ms; /* by the second, after that; 0: not yet */
+} pair;
+
+typedef struct source {
+    unsigned tier, good, bad;
+    bool pinned;
+} source;
+
+/* What is to be judged, in the order in which it was touched; each is in it once. */
+typedef struct queue {
+    matter *items[STEPS_MAX];
+    size_t at, count;
+} queue;
+
+typedef struct model {
+    unsigned quorum;
+    bool distinct_nodes;
+    int64_t now_ms;
+    letter letters[STEPS_MAX + 1];
+    /* Who took which msg_id in whose words; who said is the author of the letter. */
+    uint32_t taken[STEPS_MAX + 1]; /* by id: number of the letter that was taken; 0: none */
+    w4_trust_state agents[AGENTS], nodes[NODES];
+    int64_t cooldown_ms[AGENTS]; /* until */
+    unsigned unverifiable[AGENTS];
+    bool busy[LOCALS];
+    utterance said[STEPS_MAX];
+    size_t said_count;
+    uint32_t early[STEPS_MAX]; /* letters that wait for what they are about */
+    size_t early_count;
+    matter facts[STEPS_MAX], claims[STEPS_MAX];
+    size_t fact_count, claim_count;
+    queue due[2]; /* facts, claims */
+    bool was_busy;
+    bool shared[STEPS_MAX + 1];
+    source sources[SOURCES];
+    human humans[AGENTS];
+    pair pairs[AGENTS][AGENTS];
+    /* What a human of this node is owed and has not got: letters, in order. */
+    uint32_t waiting[LOCALS][STEPS_MAX];
+    size_t waiting_count[LOCALS];
+} model;
+
+void model_init(model *m, const history *h);
+/* One step; what it is answered with. *ret_happens: whether it is more than the time before it (of
+ * what is left of a history a step may lack what it is about). */
+w4_refusal model_step(model *m, const step *s, bool *ret_happens);
+
+/* model.c, for the other two */
+w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known);
+/* What they wait for is here now: votes of that kind are taken. */
+void model_let_in(model *m, matter *came, step_kind vote);
+bool model_busy(const model *m);
+/* The words of facts; those of claims mean the same: accept, reject, conflict. */
+const utterance *model_last(const model *m, uint32_t about, unsigned who, unsigned words);
+unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except);
+unsigned model_rejections(const model *m, const matter *f);
+const utterance *model_doubt(const model *m, const matter *f); /* NULL: none that is open */
+void model_touch(model *m, matter *about);                     /* it is to be judged anew */
+matter *model_next(model *m, queue *due);                      /* takes it out; NULL: none */
+void model_settle(model *m);
+
+/* model_claims.c */
+w4_refusal model_claim(model *m, const letter *l);
+w4_refusal model_claim_vote(model *m, const letter *l);
+void model_settle_claims(model *m);
+void model_touch_claims(model *m); /* those that wait: a source is another now, or there is ease */
+matter *model_find(matter *all, size_t count, uint32_t id);
+
+/* model_humans.c */
+w4_refusal model_human(model *m, const letter *l);
+/* Might it be given to them now, by all that was said? */
+w4_refusal model_human_gate(const model *m, const letter *l);
+bool model_human_waits(const model *m, const letter *l);
