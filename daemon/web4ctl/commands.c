@@ -143,7 +143,7 @@ static const ctl_argument_row type_argument[] = {
     {"TYPE", TEXT, true, false, NULL, types, false, "type of the message, such as FACT_PROPOSE; all when absent"},
     END_ARGUMENTS};
 static const ctl_argument_row envelope_argument[] = {
-    {"FILE", TEXT, true, false, NULL, NULL, true, "the envelope; stdin when absent"},
+    {"FILE", TEXT, true, false, "bytes", NULL, true, "the envelope; stdin when absent"},
     END_ARGUMENTS};
 static const ctl_argument_row new_key_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, "where it goes; never replaced; stdout when absent"},
@@ -222,7 +222,7 @@ const ctl_command ctl_commands[] = {
     {"envelope canon",  NULL,                NULL,               ctl_run_canon,  M(COUNT), NULL,            false, "canonical form (RFC 8785) of the JSON document on stdin; needs no node"},
     {"envelope sign",   NULL,                sign_options,       ctl_run_sign,   M(COUNT), NULL,            false, "sign the envelope on stdin; needs no node"},
     {"envelope verify", NULL,                NULL,               ctl_run_verify, M(COUNT), NULL,            false, "check form, schema, fingerprint and signature of the envelope on stdin; needs no node"},
-    {"envelope explain", envelope_argument,  explain_options,    ctl_run_explain, M(COUNT), V(explained),  false, "what the node would say of an envelope, gate by gate, and why; nothing happens"},
+    {"envelope explain", envelope_argument,  explain_options,    ctl_run_explain, M(ENVELOPE_EXPLAIN), V(explained), false, "what the node would say of an envelope, gate by gate, and why; nothing happens"},
     {"config check",    config_arguments,    NULL,               ctl_run_config_check, M(COUNT), V(check),  false, "check a configuration; compare it with the node that runs on it"},
     {"config show",     NULL,                NULL,               ASK, M(CONFIG_SHOW),    V(config),         false, "the configuration the node runs on"},
     {"config defaults", NULL,                NULL,               ctl_run_config_defaults, M(COUNT), NULL,   false, "what holds where nothing is set; needs no node"},
