@@ -91,13 +91,22 @@ void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us) {
     mesh->record_due_us = w4_earlier(mesh->record_due_us, earliest > now_us ? earliest : now_us);
 }
 
-static uint32_t collect_edges(const w4_mesh *mesh, w4_record_edge *edges) {
+/* Routes first: *ret_routes of them. Then who is trusted here, as far as there is room. */
+static uint32_t collect_edges(const w4_mesh *mesh, w4_record_edge *edges, uint32_t *ret_routes) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < mesh->registry.count && count < W4_RECORD_EDGES_MAX; i++) {
         const w4_mesh_peer *peer = mesh->registry.peers[i];
         if (peer->connected) {
             edges[count++] = (w4_record_edge){
                 .target = peer->node, .relation = W4_RELATION_ROUTES, .weight = 1, .active = true};
+        }
+    }
+    *ret_routes = count;
+    for (uint32_t i = 0; i < mesh->registry.count && count < W4_RECORD_EDGES_MAX; i++) {
+        const w4_fingerprint *node = &mesh->registry.peers[i]->node;
+        if (w4_trust_book_state(mesh->context.trust, W4_TRUST_NODE, node) == W4_TRUST_TRUSTED) {
+            edges[count++] = (w4_record_edge){
+                .target = *node, .relation = W4_RELATION_TRUSTS, .weight = 1, .active = true};
         }
     }
     return count;
@@ -129,6 +138,7 @@ static uint32_t collect_agents(const w4_mesh *mesh, w4_record_agent *agents,
 static int write_own(w4_mesh *mesh, w4_record_agent *agents, w4_json_document *docs,
                      uint64_t wall_us, w4_buffer *out) {
     w4_record_edge edges[W4_RECORD_EDGES_MAX];
+    uint32_t routes = 0;
     /* Higher than any that was told before, also when the store was lost. */
     uint64_t by_clock = wall_us / W4_US_PER_MS;
     mesh->record_seq = mesh->record_seq >= by_clock ? mesh->record_seq + 1 : by_clock;
@@ -137,7 +147,7 @@ static int write_own(w4_mesh *mesh, w4_record_agent *agents, w4_json_document *d
         .issued_wall_us = wall_us,
         .ttl_s = W4_RECORD_TTL_S,
         .edges = edges,
-        .edge_count = collect_edges(mesh, edges),
+        .edge_count = collect_edges(mesh, edges, &routes),
         .agents = agents,
         .agent_count = collect_agents(mesh, agents, docs),
         .address_count = mesh->address_count,
@@ -147,8 +157,14 @@ static int write_own(w4_mesh *mesh, w4_record_agent *agents, w4_json_document *d
     memcpy(record.addresses, mesh->addresses, sizeof record.addresses);
     int r = w4_record_write(&record, mesh->context.node, out);
     /* Too much to tell at once: fewer agents are still better than no record. */
-    while (r == -EMSGSIZE && record.agent_count > 0) {
-        record.agent_count /= 2;
+    while (r == -EMSGSIZE && record.agent_count + record.edge_count > 0) {
+        if (record.edge_count > routes) {
+            record.edge_count = routes;
+        } else if (record.agent_count > 0) {
+            record.agent_count /= 2;
+        } else {
+            record.edge_count /= 2;
+        }
         w4_buffer_clear(out);
         r = w4_record_write(&record, mesh->context.node, out);
     }
@@ -248,10 +264,33 @@ static int learn_addresses(w4_mesh *mesh, const w4_fingerprint *author, uint64_t
     return peer == NULL ? 0 : w4_mesh_remember(mesh, peer);
 }
 
+int w4_mesh_take_introductions(w4_mesh *mesh, const w4_fingerprint *author, uint64_t now_us) {
+    const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
+    w4_trust_book *trust = mesh->context.trust;
+    const w4_record *record = w4_graph_find(mesh->context.graph, author);
+    if (record == NULL || w4_trust_book_state(trust, W4_TRUST_NODE, author) != W4_TRUST_TRUSTED) {
+        return 0;
+    }
+    int r = 0;
+    for (uint32_t i = 0; r >= 0 && i < record->edge_count; i++) {
+        const w4_record_edge *edge = &record->edges[i];
+        if (edge->relation != W4_RELATION_TRUSTS || !edge->active || edge->of_agent ||
+            w4_fingerprint_equal(&edge->target, author) ||
+            w4_fingerprint_equal(&edge->target, self)) {
+            continue;
+        }
+        w4_trust_book_bear(trust, W4_TRUST_NODE, &edge->target, author);
+        r = w4_mesh_trust(mesh, &edge->target, W4_TRUST_EVENT_INTRODUCED, author, record->name,
+                          now_us);
+    }
+    return r;
+}
+
 static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
                           w4_bytes record, uint64_t now_us) {
     int r = keep_record(mesh, author, record);
     r = r != 0 ? r : learn_addresses(mesh, author, now_us);
+    r = r != 0 ? r : w4_mesh_take_introductions(mesh, author, now_us);
     const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
     if (r == 0 && w4_graph_find(mesh->context.graph, author) == NULL &&
         (peer == NULL || !peer->connected)) {
@@ -319,8 +358,8 @@ static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes re
                    : reject(mesh, from, W4_REFUSAL_STALE, "node record", " /issued_at",
                             "its clock and the one here are too far apart");
     case W4_GRAPH_EQUIVOCATION:
-        r = w4_mesh_trust(mesh, &author, W4_TRUST_EVENT_MALICE, "two records under one number",
-                          now_us);
+        r = w4_mesh_trust(mesh, &author, W4_TRUST_EVENT_MALICE, NULL,
+                          "two records under one number", now_us);
         return r != 0 ? r
                       : reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record", " /seq",
                                "its author signed another record under the same number");

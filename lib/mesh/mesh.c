@@ -74,15 +74,29 @@ int w4_mesh_lost(w4_mesh *mesh, const w4_fingerprint *node, const char *why) {
 }
 
 int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event trust_event,
-                  const char *note, uint64_t now_us) {
+                  const w4_fingerprint *by, const char *note, uint64_t now_us) {
+    char actor[W4_FINGERPRINT_TEXT_LEN + 1] = "node";
+    if (by != NULL) {
+        w4_fingerprint_format(by, actor);
+    }
     w4_mesh_event event = {.kind = W4_MESH_EVENT_TRUST, .node = *node};
-    int r = w4_trust_book_apply(mesh->context.trust, W4_TRUST_NODE, node, trust_event, "node", note,
+    int r = w4_trust_book_apply(mesh->context.trust, W4_TRUST_NODE, node, trust_event, actor, note,
                                 "", w4_env_wall_us(mesh->context.env, now_us), &event.move);
     if (r == 1) {
         r = w4_trust_history_append(mesh->context.store, mesh->context.trust, &event.move);
         r = r != 0 ? (r < 0 ? r : 0) : w4_mesh_push(mesh, &event);
     }
     return r == -ENOSPC ? 0 : r; /* who does not fit stays unknown */
+}
+
+int w4_mesh_trust_moved(w4_mesh *mesh, const w4_trust_move *move, uint64_t now_us) {
+    if (move->kind != W4_TRUST_NODE || move->from == move->to) {
+        return 0;
+    }
+    if (move->from == W4_TRUST_TRUSTED || move->to == W4_TRUST_TRUSTED) {
+        w4_mesh_publish_soon(mesh, now_us); /* the own record says who is trusted */
+    }
+    return w4_mesh_take_introductions(mesh, &move->subject, now_us);
 }
 
 /* ---- life */
@@ -282,7 +296,7 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     peer->seen_wall_us = w4_env_wall_us(mesh->context.env, now_us);
     peer->up_us = now_us;
     r = w4_mesh_remember(mesh, peer);
-    r = r != 0 ? r : w4_mesh_trust(mesh, node, W4_TRUST_EVENT_HANDSHAKE, "session", now_us);
+    r = r != 0 ? r : w4_mesh_trust(mesh, node, W4_TRUST_EVENT_HANDSHAKE, NULL, "session", now_us);
     if (r == 0 && first) {
         r = push_text(mesh, W4_MESH_EVENT_DISCOVERED, node, peer->name);
     }

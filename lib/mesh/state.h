@@ -56,13 +56,16 @@ struct w4_mesh {
 int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event);
 int w4_mesh_lost(w4_mesh *mesh, const w4_fingerprint *node, const char *why);
 int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer);
-int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event event, const char *note,
-                  uint64_t now_us);
+/* by: who caused it; NULL: this node. */
+int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event event,
+                  const w4_fingerprint *by, const char *note, uint64_t now_us);
 
 /* exchange.c: own record, MESH_HELLO out and in */
 int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us); /* makes the own record and tells everybody */
 void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* all records */
+/* Whom a node that is trusted here says it trusts, are put on probation: no more than that. */
+int w4_mesh_take_introductions(w4_mesh *mesh, const w4_fingerprint *author, uint64_t now_us);
 
 /* memory.c: what the store remembers */
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us);

@@ -42,7 +42,7 @@ void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer
     w4_events_end(node->events);
 }
 
-void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
+int w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
     char subject[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_fingerprint_format(&move->subject, subject);
     w4_event_about about = {.event = W4_EVENT_TRUST_UPDATED, .severity = W4_LOG_INFO};
@@ -59,6 +59,7 @@ void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_
         (void)w4_node_session_close(node, &move->subject, W4_REFUSAL_PEER_BLOCKED, "blocked here",
                                     now_us);
     }
+    return w4_mesh_trust_moved(node->mesh, move, now_us);
 }
 
 static w4_node_out *out_new(const w4_node_event *event) {
@@ -263,8 +264,7 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
                          &event->sender, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_TRUST:
-        w4_node_trust_moved(node, &event->move, now_us);
-        return 0;
+        return w4_node_trust_moved(node, &event->move, now_us);
     case W4_PROTOCOL_EVENT_FACT:
         return on_fact(node, event, now_us);
     case W4_PROTOCOL_EVENT_ROUTED:
@@ -338,8 +338,7 @@ static int on_mesh_event(w4_node *node, const w4_mesh_event *event, uint64_t now
         w4_node_rejected(node, event->code, &event->node, event->text, "", NULL, now_us);
         return 0;
     case W4_MESH_EVENT_TRUST:
-        w4_node_trust_moved(node, &event->move, now_us);
-        return 0;
+        return w4_node_trust_moved(node, &event->move, now_us);
     case W4_MESH_EVENT_BEACON:
         return beacon_set(node, event->bytes);
     case W4_MESH_EVENT_KIND_COUNT:

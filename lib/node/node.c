@@ -390,9 +390,11 @@ static int trust_ordered(w4_node *node, const w4_trust_entry *before, const w4_t
         w4_trust_book_undo(node->trust, move, before);
         return r < 0 ? r : -ENOSPC;
     }
-    w4_node_trust_moved(node, move, now_us);
-    if (move->kind == W4_TRUST_AGENT) {
+    r = w4_node_trust_moved(node, move, now_us);
+    if (r >= 0 && move->kind == W4_TRUST_AGENT) {
         r = w4_protocol_trust_changed(node->protocol, &move->subject, now_us);
+    } else if (r >= 0 && move->kind == W4_TRUST_NODE) {
+        r = w4_protocol_node_ordered(node->protocol, now_us);
     }
     return r < 0 ? r : 1;
 }

@@ -259,4 +259,4 @@ int w4_node_dispatch(w4_node *node, uint64_t now_us); /* until the parts are qui
 void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer, const char *text,
                       const char *msg_id, const w4_fingerprint *sender, uint64_t now_us);
 /* Tells of the move; a node that is blocked now loses its session. */
-void w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us);
+int w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us);

@@ -31,16 +31,35 @@ static bool confirms(const w4_fact *fact, const w4_vote *vote, uint64_t after_us
            vote->decided.at_us > after_us && confirmation_void(fact, vote, rule) == NULL;
 }
 
-/* An earlier vote from the same node that counts in the same way. */
-static const w4_vote *node_taken(const w4_fact *fact, const w4_vote *vote, uint64_t after_us,
-                                 const w4_vote *except, const w4_acceptance *rule) {
-    for (const w4_vote *other = fact->votes; rule->distinct_nodes && other < vote; other++) {
-        if (confirms(fact, other, after_us, except, rule) &&
-            w4_fingerprint_equal(&other->node, &vote->node)) {
-            return other;
-        }
+/* The node of the voter became known here through the proposer's. */
+static bool is_introduced(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    w4_fingerprint by;
+    return !w4_fingerprint_is_zero(&fact->node) &&
+           w4_trust_book_introducer(rule->trust, W4_TRUST_NODE, &vote->node, &by) &&
+           w4_fingerprint_equal(&by, &fact->node);
+}
+
+/* Why two voters are not independent of one another; NULL: they are. Each of the reasons divides
+ * nodes into groups, so it does not matter in which order votes come. */
+static const char *dependent(const w4_fact *fact, const w4_vote *a, const w4_vote *b,
+                             const w4_acceptance *rule) {
+    if (rule->distinct_nodes && w4_fingerprint_equal(&a->node, &b->node)) {
+        return "on the same node as another confirmer";
     }
-    return NULL;
+    return is_introduced(fact, a, rule) && is_introduced(fact, b, rule)
+               ? "its node and another confirmer's were both introduced by the proposer's node"
+               : NULL;
+}
+
+/* Why an earlier vote that counts is counted in place of this one; NULL: none is. */
+static const char *is_taken(const w4_fact *fact, const w4_vote *vote, uint64_t after_us,
+                            const w4_vote *except, const w4_acceptance *rule) {
+    const char *why = NULL;
+    for (const w4_vote *other = fact->votes; !why && other < vote; other++) {
+        why = confirms(fact, other, after_us, except, rule) ? dependent(fact, vote, other, rule)
+                                                            : NULL;
+    }
+    return why;
 }
 
 /* How many independent confirmations there are. */
@@ -50,7 +69,7 @@ static uint32_t count_confirmations(const w4_fact *fact, uint64_t after_us, cons
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         const w4_vote *vote = &fact->votes[i];
         count += confirms(fact, vote, after_us, except, rule) &&
-                         node_taken(fact, vote, after_us, except, rule) == NULL
+                         is_taken(fact, vote, after_us, except, rule) == NULL
                      ? 1
                      : 0;
     }
@@ -122,8 +141,7 @@ const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stanc
         if (why) {
             return why;
         }
-        return node_taken(fact, vote, 0, NULL, rule) ? "on the same node as another confirmer"
-                                                     : NULL;
+        return is_taken(fact, vote, 0, NULL, rule);
     }
     case W4_STANCE_REJECT:
         if (w4_fingerprint_equal(&vote->agent, &fact->proposer)) {

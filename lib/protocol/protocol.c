@@ -690,6 +690,12 @@ uint32_t w4_protocol_fact_count(const w4_protocol *p, w4_fact_state state) {
     return w4_facts_count_state(p->facts, state);
 }
 
+int w4_protocol_node_ordered(w4_protocol *p, uint64_t now_us) {
+    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+    return w4_knowledge_settle(p, now_us);
+}
+
 int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uint64_t now_us) {
     w4_router_trust_moved(p, subject);
     return w4_knowledge_settle(p, now_us);

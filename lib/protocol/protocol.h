@@ -273,3 +273,5 @@ bool w4_protocol_use_next(const w4_protocol *protocol, size_t *cursor, w4_use *r
  * book by hand, so that facts are judged anew. */
 int w4_protocol_trust_changed(w4_protocol *protocol, const w4_fingerprint *subject,
                               uint64_t now_us);
+/* An operator spoke of a node: confirmers on it may be independent now. 0 or fatal. */
+int w4_protocol_node_ordered(w4_protocol *protocol, uint64_t now_us);
