@@ -87,4 +87,30 @@ def test_anchors_are_where_it_begins():
         assert why(a, stranger.fingerprint)["history"] == []
 
 
-main([test_the_whole_history, test_anchors_are_where_it_begins])
+def whom(node, other):
+    """Whom the other says it trusts, as the node has heard it."""
+    return {e["target"] for e in node.control.call("graph.show")["edges"]
+            if (e["source"], e["relation"], e["active"]) == (other, "trusts", True)}
+
+
+def test_introductions_are_told():
+    """Each node's record says which nodes it trusts, as long as it does; nobody comes to be trusted
+    by it, in however many steps."""
+    with Mesh("a", "b", "c") as mesh:
+        a, b, c = mesh
+        ids = {n: n.status()["node"] for n in mesh}
+        c.control.call("trust.set", {"subject": ids[b], "kind": "node", "state": "trusted"})
+        b.control.call("trust.set", {"subject": ids[a], "kind": "node", "state": "trusted"})
+        a.control.call("trust.set", {"subject": ids[c], "kind": "node", "state": "trusted"})
+        a.wait_until("the word of c", lambda: whom(a, ids[c]) == {ids[b]})
+        c.wait_until("the word of b", lambda: whom(c, ids[b]) == {ids[a]})
+        assert why(a, ids[b], "node")["entry"]["state"] == "probing"
+        assert why(c, ids[a], "node")["entry"]["state"] == "probing"
+        c.control.call("trust.reset", {"subject": ids[b], "kind": "node"})
+        a.wait_until("no word of c", lambda: whom(a, ids[c]) == set())
+        assert why(c, ids[b], "node")["entry"]["state"] == "unknown"
+        assert why(a, ids[b], "node")["entry"]["state"] == "probing"
+
+
+main([test_the_whole_history, test_anchors_are_where_it_begins,
+      test_introductions_are_told])
