@@ -17,10 +17,10 @@ static const char *const tiers[] = {"unknown", "low", "medium", "high", "blocked
 static const char *const ways[] = {"agent", "node", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const types[] = {
-    "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
+    "HELLO", "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
     "STATE_UPDATE", "HCP_HELLO", "HCP_INTENT", "HCP_CONTEXT", "HCP_DECISION", "HCP_FEEDBACK",
     "HCP_STATE_UPDATE", "LIP_FETCH", "LIP_EVIDENCE", "LIP_CONFLICT", "LIP_ACCEPT", "LIP_REJECT",
-    "SERVICE_INVOKE", "SERVICE_RESULT", NULL};
+    "MESH_HELLO", "SERVICE_INVOKE", "SERVICE_RESULT", "MESH_RECEIPT", NULL};
 
 #define TEXT CTL_FORM_TEXT
 #define FLAG CTL_FORM_FLAG
@@ -47,7 +47,7 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
     [CTL_OPTION_TO] = {CTL_OPTION_TO, "to", 0, TEXT, "WHO", "to", 0, 0, NULL, false,
         "agent_id, fingerprint, unique prefix of one, or '*' for everybody"},
     [CTL_OPTION_FAMILY] = {CTL_OPTION_FAMILY, "family", 0, TEXT, "FAMILY", "protocol", 0, 0, w4_family_names, false,
-        "cip (when absent), hcp, lip or mesh"},
+        "cip, hcp, lip or mesh; that of the type when absent"},
     [CTL_OPTION_CAPABILITY] = {CTL_OPTION_CAPABILITY, "capability", 0, LIST, "NAME", NULL, 0, 0, NULL, false,
         "what the agent can do; may be given more than once"},
     [CTL_OPTION_WITH_STATE] = {CTL_OPTION_WITH_STATE, "with-state", 0, JSON, "JSON", "state", 0, 0, NULL, false,
@@ -136,7 +136,7 @@ static const ctl_argument_row source_set_arguments[] = {
 static const ctl_argument_row fact_argument[] = {
     ONE("FACT", "fact", "its id, or a unique prefix of it"), END_ARGUMENTS};
 static const ctl_argument_row send_arguments[] = {
-    {"TYPE", TEXT, false, false, "type", types, false, "type of the message, see web4-protocols(7)"},
+    {"TYPE", TEXT, false, false, "type", types, false, "type of the message; send TYPE --help tells of its payload"},
     {"PAYLOAD", JSON, false, false, "payload", NULL, false, "JSON object; - reads it from stdin"},
     END_ARGUMENTS};
 static const ctl_argument_row type_argument[] = {

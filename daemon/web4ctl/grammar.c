@@ -311,9 +311,14 @@ ctl_status ctl_line_parse(int argc, char *const argv[], ctl_line *ret_line, char
     }
     size_t used;
     status = find_command(&p, &used);
-    bool only_help = ctl_has(ret_line, CTL_OPTION_HELP);
-    if (status != CTL_DONE || only_help || ret_line->command == NULL) {
+    if (status != CTL_DONE || ret_line->command == NULL) {
         return status;
+    }
+    if (ctl_has(ret_line, CTL_OPTION_HELP)) { /* of what is named, whatever else is missing */
+        bool named = used < p.positional_count;
+        ret_line->arguments[0] = named ? p.positional[used] : NULL;
+        ret_line->arguments_count = named ? 1 : 0;
+        return CTL_DONE;
     }
     status = check_options(&p);
     return status != CTL_DONE ? status : take_arguments(&p, used);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "web4ctl/grammar.h"
+#include "web4ctl/help_type.h"
 
 #define COLUMN 18
 
@@ -58,6 +59,11 @@ static void put_commands(FILE *out, const char *noun) {
     fputs(exit_status, out);
 }
 
+static bool names_type(const ctl_command *command) {
+    return command->arguments != NULL && command->arguments[0].name != NULL &&
+           strcmp(command->arguments[0].name, "TYPE") == 0;
+}
+
 static void put_command(FILE *out, const ctl_command *command) {
     fprintf(out, "Usage: web4ctl %s", command->words);
     for (const ctl_option *o = command->options; o != NULL && *o != CTL_OPTION_COUNT; o++) {
@@ -76,13 +82,20 @@ static void put_command(FILE *out, const ctl_command *command) {
             put_row(out, a->name, a->help);
         }
     }
+    if (names_type(command)) {
+        fprintf(out, "\nHelp on the payload of a type: web4ctl %s TYPE --help\n", command->words);
+    }
     put_options(out, command->options, "Options");
     put_options(out, ctl_global_options, "Options of all commands");
     fputs(exit_status, out);
 }
 
 void ctl_write_help(const ctl_line *line, FILE *out) {
-    if (line->command != NULL) {
+    bool typed = line->command != NULL && names_type(line->command) && line->arguments_count > 0;
+    const w4_type_row *type = typed ? ctl_type_find(line->arguments[0]) : NULL;
+    if (type != NULL) {
+        ctl_write_type_help(type, out);
+    } else if (line->command != NULL) {
         put_command(out, line->command);
     } else {
         put_commands(out, line->noun);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "web4ctl/ctl.h"
+#include "web4ctl/help_type.h"
 #include "json/writer.h"
 
 #define PARAMS_MAX W4_RPC_LINE_MAX
@@ -238,11 +239,21 @@ static ctl_status read_payload(ctl_context *ctl, w4_buffer *payload) {
     return CTL_DONE;
 }
 
+/* A type says itself of which family it is. */
+static void fill_family(ctl_context *ctl) {
+    const w4_type_row *type = ctl_type_find(ctl->line.arguments[0]);
+    if (type != NULL && !ctl_has(&ctl->line, CTL_OPTION_FAMILY)) {
+        ctl->line.values[CTL_OPTION_FAMILY][0] = w4_family_name(type->family);
+        ctl->line.values_count[CTL_OPTION_FAMILY] = 1;
+    }
+}
+
 ctl_status ctl_run_send(ctl_context *ctl) {
     w4_buffer payload = W4_BUFFER_INIT(CTL_ARGUMENT_BYTES_MAX + 2);
     w4_buffer params = W4_BUFFER_INIT(PARAMS_MAX);
     w4_json attached;
     ctl_status status = read_payload(ctl, &payload);
+    fill_family(ctl);
     if (status == CTL_DONE) {
         status = ctl_params(ctl, W4_METHOD_AGENT_SEND, &params);
     }

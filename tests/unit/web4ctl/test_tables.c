@@ -5,8 +5,10 @@
 #include "runner.h"
 #include "trust/machine.h"
 #include "web4ctl/ctl.h"
+#include "web4ctl/help_type.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FP "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -274,6 +276,63 @@ START_TEST(json_is_harmless) {
 }
 END_TEST
 
+#define HELP_MAX 65536u
+
+/* Does the help tell of each member, and what it is for? */
+static void check_members(const char *help, const w4_schema *schema, const char *prefix) {
+    for (const w4_schema_row *row = schema->rows; row->name != NULL; row++) {
+        char path[256], line[512];
+        snprintf(path, sizeof path, "%s%s", prefix, row->name);
+        snprintf(line, sizeof line, "\n  %s (", path);
+        const char *at = strstr(help, line);
+        ck_assert_msg(at != NULL, "no help on %s", path);
+        snprintf(line, sizeof line, "%s)\n      %s\n",
+                 (row->flags & W4_SCHEMA_REQUIRED) != 0 ? ", required" : ", optional", row->help);
+        ck_assert_msg(row->help != NULL && strstr(at, line) != NULL, "%s: %.200s", path, at);
+        const w4_schema_row *inner = row->kind == W4_SCHEMA_ARRAY ? row->items : row;
+        if (inner->object != NULL) {
+            snprintf(line, sizeof line, "%s%s.", path, inner != row ? "[]" : "");
+            check_members(help, inner->object, line);
+        }
+    }
+}
+
+/* Each type has help on all its members, and an example that a node would take. */
+START_TEST(types_have_help) {
+    for (int t = 0; t < W4_TYPE_COUNT; t++) {
+        const w4_type_row *type = w4_type_row_of((w4_type)t);
+        ck_assert_ptr_eq(ctl_type_find(type->name), type);
+        char *help = calloc(1, HELP_MAX);
+        FILE *out = fmemopen(help, HELP_MAX, "w");
+        char words[4][64] = {"web4ctl", "send", "", "--help"}, error[256];
+        snprintf(words[2], sizeof words[2], "%s", type->name);
+        char *argv[] = {words[0], words[1], words[2], words[3]};
+        ctl_line line;
+        ck_assert_int_eq(ctl_line_parse(4, argv, &line, error, sizeof error), CTL_DONE);
+        ctl_write_help(&line, out);
+        fclose(out);
+        ck_assert_msg(strncmp(help, type->name, strlen(type->name)) == 0, "%s: %s", type->name,
+                      help);
+        check_members(help, type->payload, "");
+        bool sent = type->family != W4_FAMILY_MESH;
+        ck_assert_msg((strstr(help, "web4ctl send --as") != NULL) == sent, "%s", type->name);
+        free(help);
+        w4_buffer text = W4_BUFFER_INIT(HELP_MAX);
+        w4_json_writer w;
+        w4_json_document doc = {0};
+        w4_faults faults = {.limit = 1};
+        w4_json_writer_init(&w, &text);
+        ctl_write_example(type->payload, &w);
+        ck_assert_int_eq(w.error, 0);
+        ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
+        ck_assert_msg(!sent || w4_schema_check(type->payload, w4_json_root(&doc), &faults),
+                      "%s: %s %s", type->name, faults.items[0].pointer, faults.items[0].expected);
+        w4_json_document_deinit(&doc);
+        w4_buffer_deinit(&text);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("web4ctl/tables");
     TCase *tcase = tcase_create("tables");
@@ -282,6 +341,7 @@ int main(void) {
     tcase_add_test(tcase, views_fit_results);
     tcase_add_test(tcase, words_are_the_owners);
     tcase_add_test(tcase, types_are_offered);
+    tcase_add_test(tcase, types_have_help);
     tcase_add_test(tcase, cells_are_harmless);
     tcase_add_test(tcase, json_is_harmless);
     suite_add_tcase(suite, tcase);
