@@ -60,8 +60,8 @@ static uint32_t draw_about(uint64_t *random, const history *h, step_kind k, unsi
             seen[count++] = h->steps[i - 1].number;
         }
     }
-    if (count == 0 || (k != KINDS && below(random, 40) == 0)) {
-        return (uint32_t)h->count + 1 + below(random, 12);
+    if (count == 0 || (k != KINDS && below(random, 8) == 0)) {
+        return (uint32_t)h->count + 2 + below(random, 6);
     }
     return seen[below(random, count)];
 }
@@ -110,7 +110,7 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
     s->who = below(random, AGENTS);
     switch (s->kind) {
     case PROPOSE:
-        s->decision = below(random, 8) == 0 ? 1 + below(random, 6) : 1000 + s->number;
+        s->decision = below(random, 4) == 0 ? 1 + below(random, 4) : 1000 + s->number;
         s->says = below(random, 4);
         for (unsigned i = 0; i < 2 && below(random, 4) == 0; i++) {
             s->causes[i] = draw_about(random, h, below(random, 5) == 0 ? SHARE : PROPOSE, 8);

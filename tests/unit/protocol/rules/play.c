@@ -157,12 +157,17 @@ void shrink(history *h, char ret_what[static DISAGREEMENT_MAX]) {
             from += try_without(h, from, chunk, ret_what) ? 0 : chunk;
         }
     }
-    for (size_t i = h->count; i > 1 && tries < SHRINKS_MAX; i--, tries++) {
-        if (i - 1 < h->count) {
-            try_without(h, i - 1, 1, ret_what);
+    bool less = true;
+    while (less && tries < SHRINKS_MAX) { /* what went may have made others needless */
+        size_t before = h->count;
+        make_plain(h, ret_what, &tries);
+        for (size_t i = h->count; i > 0 && tries < SHRINKS_MAX; i--, tries++) {
+            if (i <= h->count) {
+                try_without(h, i - 1, 1, ret_what);
+            }
         }
+        less = h->count < before;
     }
-    make_plain(h, ret_what, &tries);
     play(h, ret_what);
 }
 

@@ -670,9 +670,10 @@ w4_fact_state subject_claim(const subject *s, uint32_t number) {
 }
 
 unsigned subject_tier(const subject *s, unsigned source) {
-    char key[64];
-    snprintf(key, sizeof key, "https://s%u.example/page", source);
-    return w4_sources_tier(w4_claims_sources(w4_lip_claims(s->protocol)), key);
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "https://s%u.example", source);
+    const w4_source *at = w4_sources_get(w4_claims_sources(w4_lip_claims(s->protocol)), prefix);
+    return at ? at->tier : W4_TIER_UNKNOWN;
 }
 
 size_t subject_given(const subject *s, unsigned local, const uint32_t **ret_numbers) {

@@ -1,0 +1,135 @@
+#include "planted.h"
+
+#include "protocol/claims.h"
+#include "protocol/early_votes.h"
+#include "protocol/facts.h"
+#include "protocol/seen.h"
+
+static plant planted;
+static bool judging;
+static unsigned came;
+
+static const char *const names[PLANTS] = {
+    [PLANT_NONE] = "none",           [PLANT_QUORUM] = "quorum",       [PLANT_ONE_NODE] = "one node",
+    [PLANT_OVERLOAD] = "overload",   [PLANT_PROBATION] = "probation", [PLANT_CAUSES] = "causes",
+    [PLANT_DECISION] = "decision",   [PLANT_TWO_FACED] = "two-faced", [PLANT_LATEST] = "latest",
+    [PLANT_EARLY] = "early",         [PLANT_FRESH] = "fresh",         [PLANT_STALE] = "stale",
+    [PLANT_REPLAY] = "replay",       [PLANT_COOLDOWN] = "cooldown",   [PLANT_REJUDGE] = "rejudge",
+    [PLANT_MALICE] = "malice",       [PLANT_ANOMALY] = "anomaly",     [PLANT_CARRIER] = "carrier",
+    [PLANT_CONFLICTS] = "conflicts", [PLANT_BLOCKED] = "blocked",     [PLANT_TIER] = "tier",
+};
+
+void plant_set(plant p) {
+    planted = p;
+    came = 0;
+}
+
+const char *plant_name(plant p) {
+    return names[p];
+}
+
+/* What stands in the place of a function, and what it stands for. */
+#define WRAP(TYPE, NAME, ...)                                                                      \
+    TYPE __real_##NAME(__VA_ARGS__);                                                               \
+    TYPE __wrap_##NAME(__VA_ARGS__);                                                               \
+    TYPE __wrap_##NAME(__VA_ARGS__)
+
+WRAP(w4_judgement, w4_fact_judge, const w4_fact *fact, const w4_acceptance *rule) {
+    w4_acceptance bent = *rule;
+    bent.quorum -= planted == PLANT_QUORUM ? 1 : 0;
+    bent.distinct_nodes = rule->distinct_nodes && planted != PLANT_ONE_NODE;
+    bent.overloaded = rule->overloaded && planted != PLANT_OVERLOAD;
+    judging = true;
+    w4_judgement j = __real_w4_fact_judge(fact, &bent);
+    judging = false;
+    return j;
+}
+
+WRAP(w4_trust_state, w4_trust_book_state, const w4_trust_book *book, w4_trust_kind kind,
+     const w4_fingerprint *subject) {
+    w4_trust_state state = __real_w4_trust_book_state(book, kind, subject);
+    return judging && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
+                                                                              : state;
+}
+
+WRAP(w4_missing, w4_facts_causes_missing, w4_facts *facts, const w4_fact *fact) {
+    return planted == PLANT_CAUSES ? W4_MISSING_NOTHING
+                                   : __real_w4_facts_causes_missing(facts, fact);
+}
+
+WRAP(bool, w4_facts_decision_free, const w4_facts *facts, const w4_fact *fact,
+     const w4_trust_book *trust) {
+    return planted == PLANT_DECISION || __real_w4_facts_decision_free(facts, fact, trust);
+}
+
+WRAP(const w4_fact *, w4_facts_equivocation, const w4_facts *facts, const w4_fingerprint *proposer,
+     const char *decision_id, const uint8_t statement[static 32]) {
+    return planted == PLANT_TWO_FACED
+               ? NULL
+               : __real_w4_facts_equivocation(facts, proposer, decision_id, statement);
+}
+
+WRAP(int, w4_fact_vote, w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
+     w4_vote_effect *ret_effect) {
+    w4_ballot bent = *ballot;
+    bent.spoken.at_us = planted == PLANT_LATEST ? ballot->spoken.taken_us : ballot->spoken.at_us;
+    return __real_w4_fact_vote(fact, &bent, trust, ret_effect);
+}
+
+WRAP(void, w4_early_votes_fact_came, w4_early_votes *early, const char *fact) {
+    if (planted != PLANT_EARLY || came++ % 2 == 0) {
+        __real_w4_early_votes_fact_came(early, fact);
+    }
+}
+
+WRAP(w4_refusal, w4_envelope_check_fresh, const w4_envelope *envelope, uint64_t wall_us) {
+    uint64_t at = envelope->timestamp_us, off = at > wall_us ? at - wall_us : wall_us - at;
+    if (planted == PLANT_FRESH) {
+        return off > UINT64_C(299500000) ? W4_REFUSAL_STALE : W4_REFUSAL_NONE;
+    }
+    if (planted == PLANT_STALE) {
+        return off > UINT64_C(301000000) ? W4_REFUSAL_STALE : W4_REFUSAL_NONE;
+    }
+    return __real_w4_envelope_check_fresh(envelope, wall_us);
+}
+
+WRAP(bool, w4_seen_has, const w4_seen *seen, const w4_fingerprint *sender, const char *msg_id,
+     uint64_t timestamp_us) {
+    return planted != PLANT_REPLAY && __real_w4_seen_has(seen, sender, msg_id, timestamp_us);
+}
+
+WRAP(bool, w4_trust_book_in_cooldown, const w4_trust_book *book, w4_trust_kind kind,
+     const w4_fingerprint *subject, uint64_t wall_us) {
+    return planted != PLANT_COOLDOWN &&
+           __real_w4_trust_book_in_cooldown(book, kind, subject, wall_us);
+}
+
+WRAP(void, w4_facts_queue_agent, w4_facts *facts, const w4_fingerprint *agent) {
+    if (planted != PLANT_REJUDGE) {
+        __real_w4_facts_queue_agent(facts, agent);
+    }
+}
+
+WRAP(const w4_trust_row *, w4_trust_row_find, w4_trust_kind kind, w4_trust_state from,
+     w4_trust_event event) {
+    bool gone =
+        (planted == PLANT_MALICE && event == W4_TRUST_EVENT_MALICE) ||
+        (planted == PLANT_ANOMALY && event == W4_TRUST_EVENT_ANOMALY) ||
+        (planted == PLANT_CARRIER && kind == W4_TRUST_NODE && event == W4_TRUST_EVENT_CONFLICT);
+    return gone ? NULL : __real_w4_trust_row_find(kind, from, event);
+}
+
+WRAP(int, w4_sources_conflicted, w4_sources *sources, const char *key,
+     const w4_source_limits *limits, const char *evidence, uint64_t wall_us) {
+    return planted == PLANT_CONFLICTS
+               ? 0
+               : __real_w4_sources_conflicted(sources, key, limits, evidence, wall_us);
+}
+
+WRAP(w4_tier, w4_sources_tier, const w4_sources *sources, const char *key) {
+    w4_tier tier = __real_w4_sources_tier(sources, key);
+    if (planted == PLANT_BLOCKED && tier == W4_TIER_BLOCKED) {
+        return W4_TIER_LOW;
+    }
+    return planted == PLANT_TIER && tier == W4_TIER_UNKNOWN ? W4_TIER_MEDIUM : tier;
+}

@@ -1,0 +1,31 @@
+/* Bugs of the rules, put in on purpose, to see that the histories find them. The program is linked
+ * with --wrap for the functions that are bent; lib/ knows nothing of it. */
+#pragma once
+
+typedef enum plant {
+    PLANT_NONE,
+    PLANT_QUORUM,    /* one confirmation fewer is enough */
+    PLANT_ONE_NODE,  /* confirmers on one node count as independent */
+    PLANT_OVERLOAD,  /* accepted while an agent is overloaded */
+    PLANT_PROBATION, /* the word of one on probation counts */
+    PLANT_CAUSES,    /* nobody asks what became of the causes */
+    PLANT_DECISION,  /* one decision for several statements */
+    PLANT_TWO_FACED, /* of one agent, too */
+    PLANT_LATEST,    /* the word that comes last counts, not the one that was said last */
+    PLANT_EARLY,     /* some votes that came first are lost */
+    PLANT_FRESH,     /* what is 299.5 s old is stale */
+    PLANT_STALE,     /* what is 301 s old is fresh */
+    PLANT_REPLAY,    /* nothing is remembered */
+    PLANT_COOLDOWN,  /* nobody waits */
+    PLANT_REJUDGE,   /* trust moves, and nothing is judged anew */
+    PLANT_MALICE,    /* proof of it moves nothing */
+    PLANT_ANOMALY,   /* a dispute costs no trust */
+    PLANT_CARRIER,   /* nor does a forged letter that one brought */
+    PLANT_CONFLICTS, /* conflicts do not lower a source */
+    PLANT_BLOCKED,   /* a blocked source is as good as a low one */
+    PLANT_TIER,      /* an unknown source is as good as a medium one */
+    PLANTS
+} plant;
+
+void plant_set(plant p);
+const char *plant_name(plant p);
