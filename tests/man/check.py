@@ -433,9 +433,11 @@ def examples(folder, web4ctl):
         if subprocess.run([web4ctl, "envelope", "verify"], input=forged.encode(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode != 1:
             faults.append("a change of it is not refused: " + block)
-    for heading in re.findall(r"(?m)^## ([A-Z_]+)$", text.split("\n# CIP\n")[1].split("\n# ")[0]):
-        if ("cip", heading) not in types:
-            faults.append("no example of CIP " + heading)
+    for family, section in FAMILY_SECTIONS.items():
+        own = text.split("\n# %s\n" % section)[1].split("\n# ")[0]
+        faults += ["no example of %s %s" % (section, heading)
+                   for heading in re.findall(r"(?m)^## ([A-Z_]+)$", own)
+                   if (family, heading) not in types]
     faults += ["not the bytes of an example: " + b for b in signed_bytes if b not in canonical]
     if not signed_bytes:
         faults.append("no example of the bytes that are signed")
