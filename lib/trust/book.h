@@ -27,6 +27,8 @@ typedef enum w4_trust_rank {
 #define W4_TRUST_MARKED_MAX 2048u
 #define W4_TRUST_OUTCASTS_MAX 4096u
 #define W4_TRUST_KNOWN_MAX 8192u
+const char *w4_trust_rank_name(w4_trust_rank rank); /* "stranger", ... */
+size_t w4_trust_rank_places(w4_trust_rank rank);    /* of each kind; ORDERED: all there are */
 /* Strangers that one node brought: for one more, the one of them that was of use longest ago is
  * forgotten. So nobody drives out those whom others brought. */
 #define W4_TRUST_BORNE_MAX 512u

@@ -14,6 +14,22 @@ static const size_t places[W4_TRUST_RANK_COUNT] = {
     [W4_TRUST_ORDERED] = W4_TRUST_SUBJECTS_MAX,
 };
 
+static const char *const rank_names[W4_TRUST_RANK_COUNT] = {
+    [W4_TRUST_STRANGER] = "stranger", [W4_TRUST_MARKED] = "marked",
+    [W4_TRUST_OUTCAST] = "outcast",   [W4_TRUST_KNOWN] = "known",
+    [W4_TRUST_ORDERED] = "ordered",
+};
+
+const char *w4_trust_rank_name(w4_trust_rank rank) {
+    assert(rank < W4_TRUST_RANK_COUNT);
+    return rank_names[rank];
+}
+
+size_t w4_trust_rank_places(w4_trust_rank rank) {
+    assert(rank < W4_TRUST_RANK_COUNT);
+    return places[rank];
+}
+
 unsigned w4_trust_hash(const void *key, size_t len) {
     static const char place;
     uint64_t hash = (uint64_t)(uintptr_t)&place;

@@ -181,8 +181,14 @@ def expected(tables):
     ctl["OPTIONS OF COMMANDS", "", ""] = [
         (name, "%s (%s)" % (option_text(o), ", ".join(users[name])), o)
         for name, o in of_commands.items()]
+
+    trust = {("THE HISTORY", "", ""): [(c["name"], "*%s*" % c["name"], c)
+                                       for c in tables["trust_causes"]],
+             ("WHO IS FORGOTTEN", "", ""): [
+                 (r["name"], "*%s* (%s places)" % (r["name"], r["places"] or "all"), r)
+                 for r in tables["trust_ranks"]]}
     return {"web4-rpc.7": rpc, "web4-protocols.7": protocols, "web4d.json.5": config,
-            "web4ctl.1": ctl}
+            "web4ctl.1": ctl, "web4-trust.7": trust}
 
 
 # Sections in which every second-level heading stands for something in a table.
@@ -192,6 +198,7 @@ CLOSED = {
     "web4-protocols.7": set(),
     "web4d.json.5": set(),
     "web4ctl.1": set(),
+    "web4-trust.7": set(),
 }
 LABEL = re.compile(r"^(Params|Result|Members|Payload \(channel [a-z]+\)):( none\.| .*object\.)?$")
 
@@ -256,7 +263,7 @@ def compare_page(page, want, text):
 
 def trust_rows(text, heading):
     """Cells of the first scdoc table under a heading, row by row, without the row of titles."""
-    part = text.split("\n## %s\n" % heading, 1)
+    part = text.split("\n%s\n" % heading, 1)
     rows = []
     for line in part[1].split("\n") if len(part) == 2 else []:
         if line.startswith("#"):
@@ -268,17 +275,30 @@ def trust_rows(text, heading):
     return [[cell.strip("*") for cell in row] for row in rows[1:]]
 
 
+def number_on_page(number):
+    return format(number, ",") if number > 9999 else str(number)
+
+
 def compare_trust(tables, text):
+    """Tables of web4-trust(7), the first cells of each row, and numbers with the words behind them."""
+    want = {}
+    for kind, heading in (("agent", "## Agents"), ("node", "## Nodes"), ("human", "## Humans")):
+        want[heading] = [[r["from"], r["event"], r["to"] + (", cooldown %d s" % r["cooldown_s"]
+                                                            if r["cooldown_s"] else ""), r["reason"]]
+                         for r in tables["trust"][kind]]
+    want["# STATES"] = [[s["agent"], s["node"], s["human"]] for s in tables["trust_states"]]
+    want["# BLAME"] = [[o["name"], "signer" if o["signer"] else "nobody",
+                        "carrier" if o["carrier"] else "nobody"] for o in tables["trust_offences"]]
     faults = []
-    for kind, heading in (("agent", "Agents"), ("node", "Nodes"), ("human", "Humans")):
-        want = [[r["from"], r["event"], r["to"] + (", cooldown %d s" % r["cooldown_s"]
-                                                   if r["cooldown_s"] else "")]
-                for r in tables["trust"][kind]]
-        have = [row[:3] for row in trust_rows(text, heading)]
-        faults += ["web4-protocols.7: %s: missing: %s" % (heading, r) for r in want
-                   if r not in have]
-        faults += ["web4-protocols.7: %s: not in the program: %s" % (heading, r) for r in have
-                   if r not in want]
+    for heading, rows in want.items():
+        have = [row[:len(rows[0])] for row in trust_rows(text, heading)]
+        faults += ["web4-trust.7: %s: missing: %s" % (heading, r) for r in rows if r not in have]
+        faults += ["web4-trust.7: %s: not in the program: %s" % (heading, r) for r in have
+                   if r not in rows]
+    joined_lines = re.sub(r"\s+", " ", text)
+    faults += ["web4-trust.7: not said: %s %s" % (number_on_page(number), words)
+               for words, number in tables["trust_bounds"].items()
+               if "%s %s" % (number_on_page(number), words) not in joined_lines]
     return faults
 
 
@@ -286,7 +306,7 @@ def compare(tables, pages, wanted=None):
     faults = []
     for page, want in (wanted or expected(copy.deepcopy(tables))).items():
         faults += compare_page(page, want, pages[page])
-    return faults + compare_trust(tables, pages["web4-protocols.7"])
+    return faults + compare_trust(tables, pages["web4-trust.7"])
 
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -338,7 +358,7 @@ def self_test(tables, pages):
                     plant("%s %s: other form: %s" % (page, key, head), tables,
                           dict(pages, **{page: other}))
     for name in ("methods", "notifications", "events", "refusals", "stages", "types", "commands",
-                 "options", "config"):
+                 "options", "config", "trust_causes", "trust_ranks", "trust_offences", "trust_states"):
         changed = copy.deepcopy(tables)
         changed[name].pop()
         plant("row taken from " + name, changed, pages)
@@ -352,6 +372,13 @@ def self_test(tables, pages):
         changed = copy.deepcopy(tables)
         changed["trust"][kind][0]["to"] = "elsewhere"
         plant("row changed in trust of " + kind, changed, pages)
+        changed = copy.deepcopy(tables)
+        changed["trust"][kind][-1]["reason"] = "a whim"
+        plant("reason changed in trust of " + kind, changed, pages)
+    for words in tables["trust_bounds"]:
+        changed = copy.deepcopy(tables)
+        changed["trust_bounds"][words] += 1
+        plant("other bound: " + words, changed, pages)
     for fault in missed:
         print("not found: " + fault)
     print("%d planted differences, %d not found" % (tried, len(missed)))

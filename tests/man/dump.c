@@ -5,7 +5,8 @@
 #include "protocol/pipeline.h"
 #include "rpc/method.h"
 #include "rpc/shapes.h"
-#include "trust/machine.h"
+#include "trust/blame.h"
+#include "trust/book.h"
 #include "web4ctl/grammar.h"
 
 #include <stdio.h>
@@ -258,10 +259,70 @@ static void write_trust(w4_json_writer *w) {
             w4_json_member_string(w, "event", w4_trust_event_name(rows[i].event));
             w4_json_member_string(w, "to", w4_trust_state_name(kind, rows[i].to));
             w4_json_member_unsigned(w, "cooldown_s", rows[i].cooldown_s);
+            w4_json_member_string(w, "reason", rows[i].reason);
             w4_json_end_object(w);
         }
         w4_json_end_array(w);
     }
+    w4_json_end_object(w);
+}
+
+/* An array of objects, each with a name. */
+static void begin_rows(w4_json_writer *w, const char *name) {
+    w4_json_name(w, name);
+    w4_json_begin_array(w);
+}
+
+static void begin_row(w4_json_writer *w, const char *name) {
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "name", name);
+}
+
+static void write_trust_words(w4_json_writer *w) {
+    begin_rows(w, "trust_states");
+    for (int i = 0; i < W4_TRUST_STATE_COUNT; i++) {
+        begin_row(w, w4_trust_state_name(W4_TRUST_AGENT, (w4_trust_state)i));
+        for (int k = 0; k < W4_TRUST_KIND_COUNT; k++) {
+            w4_trust_kind kind = (w4_trust_kind)k;
+            w4_json_member_string(w, w4_trust_kind_name(kind),
+                                  w4_trust_state_name(kind, (w4_trust_state)i));
+        }
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    begin_rows(w, "trust_causes");
+    for (int i = 0; i < W4_TRUST_CAUSE_COUNT; i++) {
+        begin_row(w, w4_trust_cause_name((w4_trust_cause)i));
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    begin_rows(w, "trust_ranks");
+    for (int i = 0; i < W4_TRUST_RANK_COUNT; i++) {
+        size_t places = w4_trust_rank_places((w4_trust_rank)i);
+        begin_row(w, w4_trust_rank_name((w4_trust_rank)i));
+        w4_json_member_unsigned(w, "places", places == W4_TRUST_SUBJECTS_MAX ? 0 : places);
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    begin_rows(w, "trust_offences");
+    for (int i = 0; i < W4_TRUST_OFFENCE_COUNT; i++) {
+        static const w4_fingerprint somebody = {{1}};
+        w4_trust_offence offence = (w4_trust_offence)i;
+        w4_trust_blame blame;
+        begin_row(w, w4_trust_offence_name(offence));
+        w4_json_member_bool(w, "signer",
+                            w4_trust_blame_find(offence, W4_TRUST_AGENT, &somebody, NULL, &blame));
+        w4_json_member_bool(w, "carrier",
+                            w4_trust_blame_find(offence, W4_TRUST_AGENT, NULL, &somebody, &blame));
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    w4_json_name(w, "trust_bounds");
+    w4_json_begin_object(w);
+    w4_json_member_unsigned(w, "moves are kept", W4_TRUST_ROWS_MAX);
+    w4_json_member_unsigned(w, "of those who are strangers", W4_TRUST_STRANGER_ROWS_MAX);
+    w4_json_member_unsigned(w, "places: for one more", W4_TRUST_BORNE_MAX);
+    w4_json_member_unsigned(w, "subjects in all", W4_TRUST_SUBJECTS_MAX);
     w4_json_end_object(w);
 }
 
@@ -322,6 +383,7 @@ int main(void) {
     write_names_and_help(&w);
     write_types(&w);
     write_trust(&w);
+    write_trust_words(&w);
     write_commands(&w);
     w4_json_name(&w, "config");
     write_rows(&w, &w4_config_table, 0);
