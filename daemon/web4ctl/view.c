@@ -91,6 +91,52 @@ static int show_record(const ctl_output *output, const ctl_view *view, w4_json v
     return r;
 }
 
+/* ---- steps */
+
+/* One cell of a step. *place: how many are in its line already. */
+static int show_cell(const ctl_output *output, const ctl_column *c, w4_json value, size_t widest,
+                     unsigned *place) {
+    w4_buffer cell = W4_BUFFER_INIT(CELLS_BYTES_MAX);
+    int r = ctl_format_value(&cell, c->format, value);
+    const char *text = r == 0 ? w4_buffer_text(&cell) : NULL;
+    if (text == NULL) {
+        r = r == 0 ? -ENOMEM : r;
+    } else if (c->rank == 0) {
+        fprintf(output->file, "%s%s%s", *place > 0 ? "  " : "", c->title,
+                c->title[0] != 0 ? " " : "");
+        ctl_put_cell(output, c->format, text);
+        (*place)++;
+    } else {
+        fprintf(output->file, "\n    %s:", c->title);
+        put_spaces(output->file, widest - strlen(c->title) + 2);
+        ctl_put_cell(output, c->format, text[0] == 0 ? "-" : text);
+    }
+    w4_buffer_deinit(&cell);
+    return r;
+}
+
+static int show_steps(const ctl_output *output, const ctl_view *view, w4_json array) {
+    size_t widest = 0;
+    for (const ctl_column *c = view->columns; c->title != NULL; c++) {
+        size_t width = c->rank > 0 ? strlen(c->title) : 0;
+        widest = width > widest ? width : widest;
+    }
+    if (w4_json_count(array) == 0) {
+        fprintf(output->file, "%s\n", view->empty);
+    }
+    int r = 0;
+    for (w4_json_iterator i = w4_json_first(array); r == 0 && w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        unsigned place = 0;
+        for (const ctl_column *c = view->columns; r == 0 && c->title != NULL; c++) {
+            w4_json member = at(i.value, c->pointer);
+            r = w4_json_exists(member) ? show_cell(output, c, member, widest, &place) : 0;
+        }
+        fputc('\n', output->file);
+    }
+    return r;
+}
+
 static int put_json(const ctl_output *output, w4_bytes json) {
     w4_buffer text = W4_BUFFER_INIT(3u * CELLS_BYTES_MAX);
     int r = ctl_format_json(&text, json);
@@ -133,6 +179,9 @@ static int show(const ctl_output *output, const ctl_view *view, w4_json value) {
             break;
         case CTL_LAYOUT_TABLE:
             r = ctl_show_table(output, view, part);
+            break;
+        case CTL_LAYOUT_STEPS:
+            r = show_steps(output, view, part);
             break;
         case CTL_LAYOUT_JSON:
             r = show_json(output, part);

@@ -29,12 +29,15 @@ typedef struct ctl_column {
     const char *title; /* NULL ends the columns */
     const char *pointer;
     ctl_format format;
-    unsigned rank; /* of a table too wide for the terminal the highest go first; 0 never */
+    /* Of a table too wide for the terminal the highest go first, 0 never. Of steps: 0 stands in the
+     * line, with its title before it; others have a line of their own, where they have a value. */
+    unsigned rank;
 } ctl_column;
 
 typedef enum ctl_layout {
     CTL_LAYOUT_RECORD, /* a line for each member that is there */
     CTL_LAYOUT_TABLE,  /* a line for each element of an array */
+    CTL_LAYOUT_STEPS,  /* of each element of an array a line, and lines below it that say more */
     CTL_LAYOUT_JSON,   /* the value itself, indented */
     CTL_LAYOUT_COUNT
 } ctl_layout;

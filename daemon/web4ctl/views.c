@@ -250,21 +250,26 @@ static const ctl_column trust_record[] = {
     END};
 const ctl_view ctl_view_trust_entry = {RECORD, NULL, "/entry", trust_record, NULL, NULL};
 static const ctl_column move_columns[] = {
-    {"AT",       "/at",       CTL_TIME, 0},
-    {"FROM",     "/from",     CTL_STATE, 0},
-    {"TO",       "/to",       CTL_STATE, 0},
-    {"CAUSE",    "/cause",    CTL_TEXT, 4},
-    {"EVENT",    "/event",    CTL_TEXT, 1},
-    {"ACTOR",    "/actor",    CTL_CUT, 2},
-    {"REASON",   "/reason",   CTL_CUT, 0},
-    {"EVIDENCE", "/evidence", CTL_SHORT, 3},
+    {"",               "/at",             CTL_TIME, 0},
+    {"from",           "/from",           CTL_STATE, 0},
+    {"to",             "/to",             CTL_STATE, 0},
+    {"Cause",          "/cause",          CTL_TEXT, 1},
+    {"Event",          "/event",          CTL_TEXT, 1},
+    {"By",             "/actor",          CTL_TEXT, 1},
+    {"Reason",         "/reason",         CTL_TEXT, 1},
+    {"Evidence",       "/evidence",       CTL_TEXT, 1},
+    {"Counted",        "/counted",        CTL_TEXT, 1},
+    {"Cooldown until", "/cooldown_until", CTL_TIME, 1},
+    {"Introduced by",  "/introducer",     CTL_TEXT, 1},
+    {"Moves",          "/summed",         CTL_TEXT, 1},
+    {"First",          "/first_at",       CTL_TIME, 1},
     END};
 static const ctl_column replay_columns[] = {
     {"Agrees", "/agrees", CTL_YES, 0},
     {"Gives",  "/text",   CTL_TEXT, 0},
     END};
 static const ctl_view replay = {RECORD, "Replay", "/replay", replay_columns, NULL, NULL};
-static const ctl_view history = {TABLE, "History", "/history", move_columns, "never moved", &replay};
+static const ctl_view history = {CTL_LAYOUT_STEPS, "History", "/history", move_columns, "never moved", &replay};
 const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &history};
 
 static const ctl_column fact_columns[] = {

@@ -125,8 +125,8 @@ static int write_replay(w4d_call *call, w4_trust_kind kind, const w4_fingerprint
     const char *state = w4_trust_state_name(kind, replay.state);
     w4_timestamp_format(replay.gap_wall_us, at);
     if (replay.agrees) {
-        (void)snprintf(text, sizeof text, "%u %s give what stands here: %s", replay.moves,
-                       replay.moves == 1 ? "move" : "moves", state);
+        (void)snprintf(text, sizeof text, "%u %s what stands here: %s", replay.moves,
+                       replay.moves == 1 ? "move gives" : "moves give", state);
     } else if (replay.gap_wall_us != 0) {
         (void)snprintf(text, sizeof text, "the move of %s does not follow from those before it",
                        at);

@@ -286,7 +286,7 @@ def compare_trust(tables, text):
         want[heading] = [[r["from"], r["event"], r["to"] + (", cooldown %d s" % r["cooldown_s"]
                                                             if r["cooldown_s"] else ""), r["reason"]]
                          for r in tables["trust"][kind]]
-    want["# STATES"] = [[s["agent"], s["node"], s["human"]] for s in tables["trust_states"]]
+    want["# STATES"] = [[s["name"], s["node"], s["human"]] for s in tables["trust_states"]]
     want["# BLAME"] = [[o["name"], "signer" if o["signer"] else "nobody",
                         "carrier" if o["carrier"] else "nobody"] for o in tables["trust_offences"]]
     faults = []

@@ -15,6 +15,13 @@ from terminal import Terminal, lines_of
 from web4test import Mesh
 
 
+UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def same(line):
+    return session.same(UUID.sub("ID", line))
+
+
 def commands(page):
     """(arguments, lines that are shown) of each command."""
     for block in session.blocks(page):
@@ -51,10 +58,10 @@ def check(page, show):
                 print("\n".join(said))
             if status != 0:
                 faults.append("%s exits with %d: %s" % (arguments, status, said))
-            elif [session.same(line) for line in said] != [session.same(line) for line in shown]:
+            elif [same(line) for line in said] != [same(line) for line in shown]:
                 faults.append("web4ctl %s\n  page: %s\n  said: %s" % (
-                    " ".join(arguments), "\n        ".join(map(session.same, shown)),
-                    "\n        ".join(map(session.same, said))))
+                    " ".join(arguments), "\n        ".join(map(same, shown)),
+                    "\n        ".join(map(same, said))))
         for client in agents:
             client.close()
     print("\n".join(faults))
