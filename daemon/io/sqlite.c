@@ -531,6 +531,12 @@ static int sqlite_check(w4_store *store, w4_buffer *ret_report) {
                                              "the check found %zu faults", faults);
 }
 
+static int sqlite_backup(w4_store *store, const char *path) {
+    sqlite_store *s = store_of(store);
+    int r = w4_sqlite_file_readable(&s->file);
+    return r == 0 ? w4_sqlite_file_backup(&s->file, path) : r;
+}
+
 /* ---- from the first to the last */
 
 static void sqlite_free(w4_store *store) {
@@ -553,9 +559,29 @@ static const w4_store_ops sqlite_ops = {
     .keep = sqlite_keep,
     .dirty = sqlite_dirty,
     .urgent = sqlite_urgent,
+    .backup = sqlite_backup,
     .error = sqlite_error,
     .check = sqlite_check,
 };
+
+int w4_store_sqlite_look(const char *path, uint32_t *ret_version, char *ret_text, size_t size) {
+    uint8_t header[64];
+    FILE *file = fopen(path, "rbe");
+    if (!file) {
+        (void)snprintf(ret_text, size, "%s: %s", path, strerror(errno));
+        return W4_STORE_E_FILE;
+    }
+    bool whole = fread(header, 1, sizeof header, file) == sizeof header;
+    (void)fclose(file);
+    if (!whole || memcmp(header, "SQLite format 3", 16) != 0) {
+        (void)snprintf(ret_text, size, "%s: is not a store", path);
+        return W4_STORE_E_FOREIGN;
+    }
+    w4_reader r;
+    w4_reader_init(&r, w4_bytes_of(header + 60, 4));
+    *ret_version = w4_read_u32(&r);
+    return 0;
+}
 
 int w4_store_sqlite_open(const char *path, w4_store **ret_store, char *ret_text, size_t size) {
     sqlite_store *s = calloc(1, sizeof(*s));

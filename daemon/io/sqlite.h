@@ -16,3 +16,7 @@
  * path and for people, what is wrong and what can be done ("" on success). The file and its WAL
  * get mode 0600 whatever the umask. */
 int w4_store_sqlite_open(const char *path, w4_store **ret_store, char *ret_text, size_t size);
+
+/* Looks at a file without opening it as a store: which version made it. Nothing is changed. 0,
+ * W4_STORE_E_FILE or _FOREIGN with a text. */
+int w4_store_sqlite_look(const char *path, uint32_t *ret_version, char *ret_text, size_t size);

@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 /* Takes over what a maker that died left behind, and holds others off until it is closed. */
-static int open_draft(w4_sqlite_file *draft, int *ret_fd) {
+int w4_sqlite_draft_open(w4_sqlite_file *draft, const char *path, int *ret_fd) {
+    /* It fits: a store's path leaves room for what SQLite and this add. */
+    (void)snprintf(draft->path, sizeof(draft->path), "%.*s.new", (int)(sizeof(draft->path) - 8),
+                   path);
+    (void)snprintf(draft->wal_path, sizeof(draft->wal_path), "%s-wal", draft->path);
     struct stat st, named;
     if (lstat(draft->path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1) {
         /* A maker died after it had linked the file to its own name. */
@@ -69,8 +73,8 @@ static int write_draft(w4_sqlite_file *draft) {
     return r;
 }
 
-/* Gives the draft its name unless something has it by now; that one then counts. */
-static int publish_draft(w4_sqlite_file *draft, int fd, const char *path) {
+/* Gives the draft its name unless something has it by now. */
+int w4_sqlite_draft_publish(w4_sqlite_file *draft, int fd, const char *path, bool *ret_in_the_way) {
     int r = fsync(fd);
     bool moved = r == 0 && renameat2(AT_FDCWD, draft->path, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
     if (r == 0 && !moved) {
@@ -79,7 +83,8 @@ static int publish_draft(w4_sqlite_file *draft, int fd, const char *path) {
             r = link(draft->path, path);
         }
     }
-    if (r < 0 && errno == EEXIST) {
+    *ret_in_the_way = r < 0 && errno == EEXIST;
+    if (*ret_in_the_way) {
         r = 0;
     }
     if (r == 0) {
@@ -109,16 +114,13 @@ int w4_sqlite_file_make(w4_sqlite_file *f) {
     if (!draft) {
         return -ENOMEM;
     }
-    /* It fits: the store's path leaves room for what SQLite and this add. */
-    (void)snprintf(draft->path, sizeof(draft->path), "%.*s.new", (int)(sizeof(f->path) - 8),
-                   f->path);
-    (void)snprintf(draft->wal_path, sizeof(draft->wal_path), "%s-wal", draft->path);
     int fd = -1;
-    int r = open_draft(draft, &fd);
+    bool in_the_way = false; /* what somebody else made in the meantime is as good */
+    int r = w4_sqlite_draft_open(draft, f->path, &fd);
     if (r == 0) {
         r = write_draft(draft);
         if (r == 0) {
-            r = publish_draft(draft, fd, f->path);
+            r = w4_sqlite_draft_publish(draft, fd, f->path, &in_the_way);
         } else {
             (void)unlink(draft->path);
         }

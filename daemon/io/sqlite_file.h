@@ -75,6 +75,18 @@ int w4_sqlite_file_fail_sqlite(w4_sqlite_file *f, const char *doing);
 /* Of a result code that other calls came after. */
 int w4_sqlite_file_fail_code(w4_sqlite_file *f, int rc, const char *doing);
 
+/* ---- io/sqlite_draft.c: files are made under another name, and get theirs when they are whole */
+
+/* PATH.new, empty and ours as long as *ret_fd is open. 0 or a condition. */
+int w4_sqlite_draft_open(w4_sqlite_file *draft, const char *path, int *ret_fd);
+/* Syncs it and gives it its name. *ret_in_the_way: something has that name, the draft is gone. */
+int w4_sqlite_draft_publish(w4_sqlite_file *draft, int fd, const char *path, bool *ret_in_the_way);
+
+/* ---- io/sqlite_backup.c */
+
+/* As w4_store_backup; the text is in f. */
+int w4_sqlite_file_backup(w4_sqlite_file *f, const char *path);
+
 /* ---- io/sqlite_words.c: what ends in a result code is one of SQLite */
 
 /* 0, -ENOMEM, or W4_STORE_E_FILE: this SQLite has no FTS5. */

@@ -15,6 +15,9 @@ static const char *const list_states[] = {"untrusted", "unknown", "probing", "tr
                                           "granted", "limited", "revoked", "low", "medium", "high", NULL};
 static const char *const tiers[] = {"unknown", "low", "medium", "high", "blocked", NULL};
 static const char *const ways[] = {"agent", "node", NULL};
+static const char *const tables[] = {
+    "meta", "peer", "record", "trust", "fact", "envelope", "decision", "seen", "outbox", "consent",
+    "claim", "audit", "durable", "mail", "memory", "memory_id", "memory_link", "memory_text", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const types[] = {
     "HELLO", "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
@@ -100,6 +103,10 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "those of this node only"},
     [CTL_OPTION_PIN] = {CTL_OPTION_PIN, "pin", 0, TEXT, "FINGERPRINT", "fingerprint", 0, 0, NULL, false,
         "the only identity that is good there"},
+    [CTL_OPTION_TABLE] = {CTL_OPTION_TABLE, "table", 0, TEXT, "TABLE", "table", 0, 0, tables, false,
+        "rows of that table only"},
+    [CTL_OPTION_BEHIND] = {CTL_OPTION_BEHIND, "behind", 0, TEXT, "TABLE:KEY", "from", 0, 0, NULL, false,
+        "go on behind the row with that key, in hexadecimal"},
 };
 
 #define END_ARGUMENTS {NULL, TEXT, false, false, NULL, NULL, false, NULL}
@@ -155,6 +162,12 @@ static const ctl_argument_row config_arguments[] = {
     {"FILE", TEXT, true, true, NULL, NULL, true,
      "a configuration (conf.d beside it is read too) and fragments that go over it; the files of web4d when absent"},
     END_ARGUMENTS};
+#define STORE_FILE_HELP "a store that no node has open, such as a backup; that of the node when absent"
+static const ctl_argument_row store_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, STORE_FILE_HELP}, END_ARGUMENTS};
+static const ctl_argument_row backup_arguments[] = {
+    {"COPY", TEXT, false, false, "path", NULL, true, "where the copy goes; never replaced"},
+    {"FILE", TEXT, true, false, NULL, NULL, true, STORE_FILE_HELP}, END_ARGUMENTS};
 static const ctl_argument_row shell_argument[] = {
     {"SHELL", TEXT, false, false, NULL, shells, false, "bash, zsh or fish"}, END_ARGUMENTS};
 
@@ -176,6 +189,7 @@ OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTIO
 OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_OPEN, CTL_OPTION_NUMBER);
 OPTIONS(sign_options, CTL_OPTION_KEY);
 OPTIONS(explain_options, CTL_OPTION_BY, CTL_OPTION_FROM, CTL_OPTION_ALL);
+OPTIONS(export_options, CTL_OPTION_TABLE, CTL_OPTION_BEHIND);
 const ctl_option ctl_global_options[] = {
     CTL_OPTION_SOCKET, CTL_OPTION_AGENT_SOCKET, CTL_OPTION_JSON, CTL_OPTION_WATCH,
     CTL_OPTION_HELP, CTL_OPTION_VERSION, CTL_OPTION_COUNT};
@@ -230,6 +244,9 @@ const ctl_command ctl_commands[] = {
     {"config schema",   NULL,                NULL,               ctl_run_config_schema, M(COUNT), NULL,     false, "JSON Schema of the configuration; needs no node"},
     {"reload",          NULL,                NULL,               ASK, M(CONFIG_RELOAD),  V(reload),         false, "read the configuration again; a bad one changes nothing"},
     {"stop",            NULL,                NULL,               ASK, M(NODE_STOP),      V(stop),           false, "end the node in order"},
+    {"store check",     store_argument,      NULL,               ctl_run_store_check, M(STORE_CHECK), V(store_check), false, "look through the store: pages, checksums, and what rows have to do with one another"},
+    {"store backup",    backup_arguments,    NULL,               ctl_run_store_backup, M(STORE_BACKUP), V(store_backup), false, "copy the store of a running node, as of one moment"},
+    {"store export",    store_argument,      export_options,     ctl_run_store_export, M(STORE_EXPORT), NULL, false, "the rows of the store as lines of JSON"},
     {"completion",      shell_argument,      NULL,               ctl_run_completion, M(COUNT), NULL,        false, "completion script for a shell"},
     {NULL, NULL, NULL, NULL, M(COUNT), NULL, false, NULL}};
 /* clang-format on */

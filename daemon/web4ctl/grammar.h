@@ -56,6 +56,8 @@ typedef enum ctl_option {
     CTL_OPTION_UNPINNED,
     CTL_OPTION_LOCAL,
     CTL_OPTION_PIN,
+    CTL_OPTION_TABLE,
+    CTL_OPTION_BEHIND,
     CTL_OPTION_COUNT
 } ctl_option;
 

@@ -562,4 +562,20 @@ static const ctl_column stop_record[] = {
     {"Stopping", "/stopping", CTL_YES, 0},
     END};
 const ctl_view ctl_view_stop = {RECORD, NULL, "", stop_record, NULL, NULL};
+static const ctl_column store_check_record[] = {
+    {"Sound",   "/sound",   CTL_YES, 0},
+    {"Store",   "/path",    CTL_TEXT, 0},
+    {"Records", "/records", CTL_TEXT, 0},
+    {"Faults",  "/faults",  CTL_TEXT, 0},
+    END};
+static const ctl_column store_faults[] = {
+    {"FAULT", "/text", CTL_TEXT, 0},
+    END};
+static const ctl_view store_faults_view = {TABLE, NULL, "/found", store_faults, NULL, NULL};
+const ctl_view ctl_view_store_check = {RECORD, NULL, "", store_check_record, NULL, &store_faults_view};
+static const ctl_column store_backup_record[] = {
+    {"Copy", "/path",  CTL_TEXT, 0},
+    {"Size", "/bytes", CTL_BYTES, 0},
+    END};
+const ctl_view ctl_view_store_backup = {RECORD, NULL, "", store_backup_record, NULL, NULL};
 /* clang-format on */

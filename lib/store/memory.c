@@ -165,6 +165,12 @@ static bool memory_dirty(const w4_store *store) {
     return w4_store_gathered_count(&((const memory *)store)->gathered) > 0;
 }
 
+static int memory_backup(w4_store *store, const char *path) {
+    (void)path;
+    memory_of(store)->text = "a store in memory has no file";
+    return W4_STORE_E_FILE;
+}
+
 static const char *memory_error(const w4_store *store) {
     const char *text = ((const memory *)store)->text;
     return text ? text : "";
@@ -173,17 +179,22 @@ static const char *memory_error(const w4_store *store) {
 static int memory_check(w4_store *store, w4_buffer *ret_report) {
     memory *m = memory_of(store);
     size_t records = 0, bad = 0;
+    int r = 0;
+    w4_buffer_clear(ret_report);
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
         const w4_store_node *node =
             w4_store_tree_next(&m->committed[table], w4_bytes_of("", 0), true);
-        while (node) {
+        while (node && r >= 0) {
             records++;
             bad += node->damaged;
+            r = node->damaged ? w4_buffer_printf(ret_report,
+                                                 "table %s: a record does not match its checksum\n",
+                                                 w4_store_table_name((w4_store_table)table))
+                              : 0;
             node = w4_store_tree_next(&m->committed[table], w4_store_node_key(node), false);
         }
     }
-    w4_buffer_clear(ret_report);
-    int r = w4_buffer_printf(ret_report, "%zu records, %zu damaged\n", records, bad);
+    r = r < 0 ? r : w4_buffer_printf(ret_report, "%zu records, %zu damaged\n", records, bad);
     if (r < 0) {
         return r;
     }
@@ -202,6 +213,7 @@ static const w4_store_ops memory_ops = {
     .keep = memory_keep,
     .dirty = memory_dirty,
     .urgent = memory_urgent,
+    .backup = memory_backup,
     .error = memory_error,
     .check = memory_check,
 };

@@ -131,6 +131,10 @@ int w4_store_check(w4_store *store, w4_buffer *ret_report) {
     return store->ops->check(store, ret_report);
 }
 
+int w4_store_backup(w4_store *store, const char *path) {
+    return store->ops->backup(store, path);
+}
+
 int w4_store_cursor_init(w4_store_cursor *cursor, w4_store_table table, w4_bytes prefix) {
     assert(table < W4_STORE_TABLE_COUNT);
     w4_store_cursor made = {
@@ -162,6 +166,12 @@ int w4_store_next(w4_store *store, w4_store_cursor *cursor) {
         cursor->started = true;
         cursor->ended = cursor->key.len == 0;
     }
+    return r;
+}
+
+int w4_store_cursor_go_on(w4_store_cursor *cursor, w4_bytes key) {
+    int r = w4_store_buffer_set(&cursor->key, key);
+    cursor->started = cursor->started || r == 0;
     return r;
 }
 

@@ -79,6 +79,7 @@ typedef struct w4_store_ops {
     int (*keep)(w4_store *store); /* of the light tables */
     bool (*dirty)(const w4_store *store);
     bool (*urgent)(const w4_store *store);
+    int (*backup)(w4_store *store, const char *path);
     const char *(*error)(const w4_store *store);          /* why the last call failed, for people */
     int (*check)(w4_store *store, w4_buffer *ret_report); /* 0 sound, or W4_STORE_E_CORRUPT */
 } w4_store_ops;
@@ -111,6 +112,10 @@ bool w4_store_urgent(const w4_store *store);
 int w4_store_keep(w4_store *store);
 const char *w4_store_error(const w4_store *store);
 int w4_store_check(w4_store *store, w4_buffer *ret_report);
+/* A copy of all that is committed, as of one moment, synced, for its owner alone; the store goes
+ * on. 0, -ENOMEM, W4_STORE_E_CORRUPT (what is damaged is not copied), W4_STORE_E_FILE (something
+ * has that name, or it cannot be written: see w4_store_error), W4_STORE_E_FAILED. */
+int w4_store_backup(w4_store *store, const char *path);
 
 /* Walks a table in key order, also while it is changed:
  *   w4_store_cursor_init(&c, table, prefix); while ((r = w4_store_next(store, &c)) == 0) ...
@@ -124,6 +129,7 @@ typedef struct w4_store_cursor {
 } w4_store_cursor;
 int w4_store_cursor_init(w4_store_cursor *cursor, w4_store_table table, w4_bytes prefix);
 int w4_store_next(w4_store *store, w4_store_cursor *cursor);
+int w4_store_cursor_go_on(w4_store_cursor *cursor, w4_bytes key); /* next: what lies behind key */
 void w4_store_cursor_deinit(w4_store_cursor *cursor);
 
 /* Appends under the next sequence number of an append-only table: one more than the largest that

@@ -1,0 +1,131 @@
+"""web4ctl store: check, backup and export, of a node at work and of files."""
+import sqlite3
+
+from web4test import *
+
+
+def ctl(node, *arguments, status=0):
+    done = subprocess.run([WEB4CTL, "-s", node.control_socket, *arguments], capture_output=True,
+                          text=True, timeout=DEADLINE)
+    assert done.returncode == status, done
+    return done
+
+
+def offline(*arguments, status=0):
+    done = subprocess.run([WEB4CTL, *arguments], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == status, done
+    return done
+
+
+def rows(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_node_at_work():
+    with Mesh("a", "b") as (a, _):
+        ada = a.agent("ada")
+        facts = [propose(ada, f"statement {i}") for i in range(40)]
+        checked = json.loads(ctl(a, "--json", "store", "check").stdout)
+        assert checked["sound"] and checked["faults"] == 0 and checked["records"] > 80, checked
+        assert "yes" in ctl(a, "store", "check").stdout
+
+        copy = a.folder + "/copy.db"
+        done = json.loads(ctl(a, "--json", "store", "backup", copy).stdout)
+        assert done == {"path": copy, "bytes": os.path.getsize(copy)}, done
+        assert os.stat(copy).st_mode & 0o777 == 0o600
+        later = propose(ada, "after the copy")
+        again = ctl(a, "store", "backup", copy, status=1)
+        assert "exists" in again.stderr, again
+        assert "internal" in ctl(a, "store", "backup", "/none/copy.db", status=1).stderr
+        nearby = subprocess.run([WEB4CTL, "-s", a.control_socket, "store", "backup", "near.db"],
+                                cwd=a.folder, capture_output=True, timeout=DEADLINE)
+        assert nearby.returncode == 0 and os.path.exists(a.folder + "/near.db"), nearby
+
+        live = rows(ctl(a, "store", "export"))
+        assert {row["table"] for row in live} >= {"fact", "envelope", "trust", "audit", "peer"}
+        kept = {row["key"] for row in live if row["table"] == "fact"}
+        assert kept == {*facts, later}, kept
+        order = [row for row in live if row["table"] == "audit"][0]["value"]
+        assert order["method"] == "store.backup" and order["params"]["path"] == copy, order
+        only = rows(ctl(a, "store", "export", "--table", "fact"))
+        assert only == [row for row in live if row["table"] == "fact"]
+        first = only[0]["key"].encode().hex()
+        assert rows(ctl(a, "store", "export", "--table", "fact", "--behind", f"fact:{first}")) == only[1:]
+        assert "not_found" in ctl(a, "store", "export", "--behind", "fact", status=1).stderr
+        assert "no table" in ctl(a, "store", "export", "--table", "none", status=2).stderr
+        control = Client(a.control_socket)
+        for params in ({"from": "fact:zz"}, {"table": "none"}, {"table": "fact", "from": "trust:"}):
+            try:
+                control.call("store.export", params)
+                assert False, params
+            except Refused as refused:
+                assert refused.code == "not_found", refused
+        try:
+            control.call("store.backup", {"path": "relative.db"})
+            assert False
+        except Refused as refused:
+            assert refused.error["data"]["pointer"] == "/path", refused
+
+        # The file of a node at work is its own; copies are anybody's who may read them.
+        store = a.folder + "/state/web4.db"
+        assert "without FILE" in offline("store", "check", store, status=1).stderr
+        assert json.loads(offline("--json", "store", "check", copy).stdout)["sound"]
+        assert {row["key"] for row in rows(offline("store", "export", "--table", "fact", copy))} \
+            == set(facts)
+        assert "--behind" in offline("store", "export", "--behind", "fact", copy, status=2).stderr
+        second = a.folder + "/second.db"
+        offline("store", "backup", second, copy)
+        assert json.loads(offline("--json", "store", "check", second).stdout)["sound"]
+
+        # A copy in the place of the store: the node has what it had then.
+        assert a.stop() == 0
+        for name in os.listdir(a.folder + "/state"):
+            if name.startswith("web4.db"):
+                os.unlink(f"{a.folder}/state/{name}")
+        os.rename(copy, store)
+        a.start()
+        assert {fact["id"] for fact in a.facts()} == set(facts)
+
+
+def test_files():
+    with Mesh("a") as (a,):
+        propose(a.agent("ada"), "something to find")
+        copy = a.folder + "/copy.db"
+        ctl(a, "store", "backup", copy)
+        with open(copy, "rb") as file:
+            good = file.read()
+
+        def write(name, content):
+            path = f"{a.folder}/{name}"
+            with open(path, "wb") as file:
+                file.write(content)
+            return path
+
+        at = good.index(b"something to find")
+        bad = write("bad.db", good[:at] + b"Something to find" + good[at + 17:])
+        found = json.loads(offline("--json", "store", "check", bad, status=1).stdout)
+        assert not found["sound"] and found["faults"] == 1, found
+        assert "table envelope" in found["found"][0]["text"], found
+        assert "FAULT" in offline("store", "check", bad, status=1).stdout
+        exported = offline("store", "export", bad, status=1)
+        assert "1 rows are without" in exported.stderr, exported
+        assert [row["table"] for row in rows(exported) if row.get("damaged")] == ["envelope"]
+
+        assert "No such file" in offline("store", "check", a.folder + "/none", status=1).stderr
+        assert not os.path.exists(a.folder + "/none")
+        assert "is not a store" in offline("store", "export", write("text", b"x" * 4096),
+                                           status=1).stderr
+        older = write("older.db", good)
+        db = sqlite3.connect(older)
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA user_version = 2")
+        db.close()
+        assert "has store version 2" in offline("store", "check", older, status=1).stderr
+        db = sqlite3.connect(older)
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        db.execute("PRAGMA user_version = 99")
+        db.close()
+        assert "newer version" in offline("store", "check", older, status=1).stderr
+
+
+main([test_a_node_at_work, test_files])

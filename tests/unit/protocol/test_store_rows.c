@@ -1,0 +1,234 @@
+#include "runner.h"
+
+#include "base/text.h"
+#include "crypto/fingerprint.h"
+#include "protocol/store_rows.h"
+#include "store/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_1 "00000000-0000-4000-8000-000000000001"
+#define ID_2 "00000000-0000-4000-8000-000000000002"
+#define WHO "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static w4_store *store;
+static w4_buffer seen, report;
+
+static void setup(void) {
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    seen = W4_BUFFER_INIT(16u * 1024 * 1024);
+    report = W4_BUFFER_INIT(1024u * 1024);
+}
+
+static void teardown(void) {
+    store = w4_store_free(store);
+    w4_buffer_deinit(&seen);
+    w4_buffer_deinit(&report);
+}
+
+static w4_bytes text(const char *t) {
+    return w4_bytes_from_text(t);
+}
+
+static void put(w4_store_table table, w4_bytes key, const char *value) {
+    ck_assert_int_eq(w4_store_put(store, table, key, text(value)), 0);
+}
+
+static void put_number(w4_store_table table, uint8_t number, const char *value) {
+    uint8_t key[8] = {0, 0, 0, 0, 0, 0, 0, number};
+    put(table, w4_bytes_of(key, sizeof key), value);
+}
+
+static void put_envelope(const char *key_id, const char *id) {
+    uint8_t key[W4_UUID_LEN + W4_FINGERPRINT_LEN];
+    w4_fingerprint who;
+    char value[256];
+    memcpy(key, key_id, W4_UUID_LEN);
+    ck_assert(w4_fingerprint_parse(text(WHO), &who));
+    memcpy(key + W4_UUID_LEN, who.bytes, sizeof who.bytes);
+    (void)snprintf(value, sizeof value,
+                   "{\"msg_id\":\"%s\",\"sender\":{\"fingerprint\":\"" WHO "\"}}", id);
+    put(W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key), value);
+}
+
+/* All rows of a table from a place on, at most max of them, a line each. */
+static uint64_t walk(w4_store_table table, const char *from, size_t max, size_t value_max,
+                     char ret_place[static W4_STORE_PLACE_MAX + 1]) {
+    w4_store_rows rows;
+    w4_buffer row = W4_BUFFER_INIT(4u * 1024 * 1024);
+    w4_store_rows_init(&rows, store, table);
+    rows.value_max = value_max;
+    ck_assert_int_eq(from ? w4_store_rows_go_on(&rows, from) : 0, 0);
+    w4_buffer_clear(&seen);
+    int r = 0;
+    while (rows.rows < max && (r = w4_store_rows_next(&rows, &row)) == 0) {
+        ck_assert_int_eq(w4_buffer_append(&seen, w4_buffer_bytes(&row)), 0);
+        ck_assert_int_eq(w4_buffer_append_byte(&seen, '\n'), 0);
+    }
+    ck_assert(r == 0 || r == W4_STORE_E_NOT_FOUND);
+    ret_place[0] = '\0';
+    if (r == 0) {
+        w4_store_rows_place(&rows, ret_place);
+    }
+    uint64_t missing = rows.missing;
+    w4_buffer_deinit(&row);
+    w4_store_rows_deinit(&rows);
+    return missing;
+}
+
+START_TEST(rows_as_json) {
+    char place[W4_STORE_PLACE_MAX + 1];
+    ck_assert_uint_eq(walk(W4_STORE_TABLE_COUNT, NULL, 100, SIZE_MAX, place), 0);
+    ck_assert_uint_eq(seen.len, 0);
+    put(W4_STORE_META, text("name"), "not JSON \xff");
+    put_number(W4_STORE_TRUST, 1, "{\"b\": 1, \"a\": [true]}");
+    put(W4_STORE_FACT, text(ID_1), "{}");
+    put(W4_STORE_FACT, text(ID_2), "half {");
+    ck_assert_uint_eq(walk(W4_STORE_TABLE_COUNT, NULL, 100, SIZE_MAX, place), 0);
+    ck_assert_str_eq(
+        w4_buffer_text(&seen),
+        "{\"table\":\"meta\",\"key\":\"name\",\"value_base64\":\"bm90IEpTT04g/w==\"}\n"
+        "{\"table\":\"trust\",\"key_hex\":\"0000000000000001\",\"value\":{\"a\":[true],"
+        "\"b\":1}}\n"
+        "{\"table\":\"fact\",\"key\":\"" ID_1 "\",\"value\":{}}\n"
+        "{\"table\":\"fact\",\"key\":\"" ID_2 "\",\"value_base64\":\"aGFsZiB7\"}\n");
+    ck_assert_uint_eq(walk(W4_STORE_TRUST, NULL, 100, 5, place), 1);
+    ck_assert_str_eq(w4_buffer_text(&seen),
+                     "{\"table\":\"trust\",\"key_hex\":\"0000000000000001\",\"bytes\":21}\n");
+    ck_assert_int_eq(w4_store_commit(store), 0);
+    ck_assert_int_eq(w4_store_memory_damage(store, W4_STORE_FACT, text(ID_1)), 0);
+    ck_assert_uint_eq(walk(W4_STORE_FACT, NULL, 1, SIZE_MAX, place), 1);
+    ck_assert_str_eq(w4_buffer_text(&seen),
+                     "{\"table\":\"fact\",\"key\":\"" ID_1 "\",\"damaged\":true}\n");
+}
+END_TEST
+
+/* In parts of any size, all rows come once, in order. */
+START_TEST(part_by_part) {
+    for (uint8_t i = 0; i < 5; i++) {
+        put_number(W4_STORE_AUDIT, i, "{}");
+        put_number(W4_STORE_MEMORY, i, "[]");
+    }
+    put(W4_STORE_META, text("m"), "");
+    char place[W4_STORE_PLACE_MAX + 1] = "", from[W4_STORE_PLACE_MAX + 1];
+    (void)walk(W4_STORE_TABLE_COUNT, NULL, 100, SIZE_MAX, place);
+    ck_assert_str_eq(place, "");
+    char *whole = strdup(w4_buffer_text(&seen));
+    ck_assert_ptr_nonnull(whole);
+    for (size_t max = 1; max < 13; max++) {
+        w4_buffer parts = W4_BUFFER_INIT(65536);
+        (void)walk(W4_STORE_TABLE_COUNT, NULL, max, SIZE_MAX, place);
+        ck_assert_int_eq(w4_buffer_append(&parts, w4_buffer_bytes(&seen)), 0);
+        while (place[0]) {
+            memcpy(from, place, sizeof from);
+            (void)walk(W4_STORE_TABLE_COUNT, from, max, SIZE_MAX, place);
+            ck_assert_int_eq(w4_buffer_append(&parts, w4_buffer_bytes(&seen)), 0);
+        }
+        ck_assert_str_eq(w4_buffer_text(&parts), whole);
+        w4_buffer_deinit(&parts);
+    }
+    free(whole);
+}
+END_TEST
+
+START_TEST(places_that_are_none) {
+    static const char *const places[] = {"",        ":",        "meta",     "none:00",
+                                         "meta:0",  "meta:0g",  "meta:AA",  "META:00",
+                                         "meta :0", "trust:00", "meta:0x00"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        w4_store_rows rows;
+        w4_store_rows_init(&rows, store, W4_STORE_META);
+        ck_assert_msg(w4_store_rows_go_on(&rows, places[i]) == -EINVAL, "%s", places[i]);
+        w4_store_rows_deinit(&rows);
+    }
+    char long_place[2 * W4_STORE_KEY_MAX + 16];
+    memset(long_place, '0', sizeof long_place);
+    memcpy(long_place, "meta:", 5);
+    long_place[5 + 2 * (W4_STORE_KEY_MAX + 1)] = '\0';
+    w4_store_rows rows;
+    w4_store_rows_init(&rows, store, W4_STORE_TABLE_COUNT);
+    ck_assert_int_eq(w4_store_rows_go_on(&rows, long_place), -EINVAL);
+    long_place[5 + 2 * W4_STORE_KEY_MAX] = '\0';
+    ck_assert_int_eq(w4_store_rows_go_on(&rows, long_place), 0);
+    w4_store_rows_deinit(&rows);
+    ck_assert_int_eq(w4_store_table_named(text("memory_text")), W4_STORE_MEMORY_TEXT);
+    ck_assert_int_eq(w4_store_table_named(text("memory_words")), W4_STORE_TABLE_COUNT);
+}
+END_TEST
+
+static void expect_examined(uint64_t records, uint64_t faults, const char *words) {
+    w4_store_findings found = {99, 99};
+    ck_assert_int_eq(w4_store_examine(store, &report, &found), 0);
+    const char *said = report.len > 0 ? w4_buffer_text(&report) : "";
+    ck_assert_msg(found.faults == faults && found.records == records, "%u records, %u faults: %s",
+                  (unsigned)found.records, (unsigned)found.faults, said);
+    ck_assert_msg(strstr(said, words) != NULL, "%s", said);
+}
+
+START_TEST(what_is_wrong_with_rows) {
+    expect_examined(0, 0, "");
+    put(W4_STORE_FACT, text(ID_1), "{\"proposer\":\"" WHO "\"}");
+    put_envelope(ID_1, ID_1);
+    put_number(W4_STORE_MEMORY, 1, "{}");
+    put_number(W4_STORE_MEMORY_TEXT, 1, "words");
+    put(W4_STORE_META, text("name"), "value");
+    expect_examined(5, 0, "");
+
+    static const struct {
+        w4_store_table table;
+        const char *key, *value, *words;
+    } rows[] = {
+        {W4_STORE_FACT, ID_2, "{\"proposer\":\"" WHO "\"}", "the envelope it was made of"},
+        {W4_STORE_CLAIM, ID_1, "{}", "the envelope it was made of"},
+        {W4_STORE_DECISION, ID_1, "{", "is not JSON"},
+        {W4_STORE_DECISION, "short", "{}", "key short: the key has another length"},
+        {W4_STORE_MEMORY_ID, ID_1 "f", "number", "names an entry"},
+        {W4_STORE_MEMORY_ID, ID_1 "f", "8 digits", "names an entry"},
+        {W4_STORE_MEMORY_LINK, ID_1 "8 digits", "", "belongs to an entry"},
+        {W4_STORE_MEMORY_TEXT, "8 digits", "", "belongs to an entry"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        put(rows[i].table, text(rows[i].key), rows[i].value);
+        expect_examined(6, 1, rows[i].words);
+        ck_assert_int_eq(w4_store_remove(store, rows[i].table, text(rows[i].key)), 0);
+    }
+    put_envelope(ID_2, ID_1);
+    expect_examined(6, 1, "another id or sender");
+    put_envelope(ID_2, ID_2);
+    ck_assert_int_eq(w4_store_commit(store), 0);
+    expect_examined(6, 0, "");
+    ck_assert_int_eq(w4_store_memory_damage(store, W4_STORE_META, text("name")), 0);
+    expect_examined(6, 1, "checksum");
+}
+END_TEST
+
+START_TEST(many_faults) {
+    for (unsigned i = 0; i < 500; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "key %u", i);
+        put(W4_STORE_DECISION, text(key), "{}");
+    }
+    expect_examined(500, 500, "key 0");
+    size_t lines = 0;
+    for (size_t i = 0; i < report.len; i++) {
+        lines += report.data[i] == '\n';
+    }
+    ck_assert_uint_eq(lines, W4_STORE_FAULTS_TOLD);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("protocol store rows");
+    TCase *tests = tcase_create("rows");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, rows_as_json);
+    tcase_add_test(tests, part_by_part);
+    tcase_add_test(tests, places_that_are_none);
+    tcase_add_test(tests, what_is_wrong_with_rows);
+    tcase_add_test(tests, many_faults);
+    suite_add_tcase(suite, tests);
+    return w4_test_run(suite);
+}
