@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#define LOOKS_MAX 1024u
+
 typedef struct known_key {
     w4_fingerprint fingerprint;
     w4_pubkey key;
@@ -62,13 +64,26 @@ static known_key *use(w4_known_keys *keys, const w4_fingerprint *fingerprint) {
     return known;
 }
 
+/* The oldest that does not matter. Those looked at in vain become the newest, so that later calls
+ * get round to others; where all of them matter the last of them goes. */
+static void make_room(w4_known_keys *keys, w4_known_keys_matters matters, const void *context) {
+    for (unsigned looks = 1; looks < LOOKS_MAX; looks++) {
+        known_key *oldest = TAILQ_FIRST(&keys->by_use);
+        if (!matters(context, &oldest->fingerprint)) {
+            break;
+        }
+        (void)use(keys, &oldest->fingerprint);
+    }
+    drop(keys, TAILQ_FIRST(&keys->by_use));
+}
+
 int w4_known_keys_learn(w4_known_keys *keys, const w4_fingerprint *fingerprint,
-                        const w4_pubkey *key) {
+                        const w4_pubkey *key, w4_known_keys_matters matters, const void *context) {
     if (use(keys, fingerprint)) {
         return 0; /* a fingerprint has one key only */
     }
     if (HASH_COUNT(keys->map) >= W4_KNOWN_KEYS_MAX) {
-        drop(keys, TAILQ_FIRST(&keys->by_use));
+        make_room(keys, matters, context);
     }
     known_key *known = calloc(1, sizeof *known);
     if (!known) {

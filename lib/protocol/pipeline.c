@@ -392,6 +392,15 @@ static int act_delivery(w4_protocol *p, w4_inbound *in) {
     return in->family->deliver ? in->family->deliver(p, in) : w4_route(p, in);
 }
 
+static bool is_trusted(const void *book, const w4_fingerprint *fingerprint) {
+    bool trusted = false;
+    for (size_t kind = 0; kind < W4_TRUST_KIND_COUNT; kind++) {
+        trusted = trusted || w4_trust_book_state((const w4_trust_book *)book, (w4_trust_kind)kind,
+                                                 fingerprint) == W4_TRUST_TRUSTED;
+    }
+    return trusted;
+}
+
 /* Only what was taken is remembered: what was refused may be said again. */
 static int act_memory(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
@@ -399,7 +408,7 @@ static int act_memory(w4_protocol *p, w4_inbound *in) {
                         : w4_seen_add(&p->seen, &e->sender.fingerprint, e->msg_id, e->timestamp_us,
                                       in->wall_us);
     if (r == 0 && e->has_pubkey) {
-        r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey);
+        r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey, is_trusted, p->trust);
     }
     w4_trust_book_use(p->trust, in->family->kind, &e->sender.fingerprint);
     r = r >= 0 ? w4_durable_note_sender(p, in) : r;

@@ -86,6 +86,50 @@ START_TEST(events_share_their_envelope) {
 }
 END_TEST
 
+static bool no_matter(const void *context, const w4_fingerprint *fingerprint) {
+    (void)context;
+    (void)fingerprint;
+    return false;
+}
+
+static bool is_low(const void *limit, const w4_fingerprint *fingerprint) {
+    for (unsigned number = 0; number < *(const unsigned *)limit; number++) {
+        w4_fingerprint f = fingerprint_of(number);
+        if (w4_fingerprint_equal(&f, fingerprint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool all_matter(const void *context, const w4_fingerprint *fingerprint) {
+    return !no_matter(context, fingerprint);
+}
+
+/* Any number of strangers: keys that matter stay, also when nobody asks for them; where all
+ * matter, some go all the same. */
+START_TEST(keys_that_matter_stay) {
+    static const unsigned limit = 100;
+    w4_known_keys *keys;
+    w4_pubkey key = {{1}};
+    ck_assert_int_eq(w4_known_keys_new(&keys), 0);
+    for (unsigned i = 0; i < 3 * W4_KNOWN_KEYS_MAX; i++) {
+        w4_fingerprint f = fingerprint_of(i);
+        ck_assert_int_eq(w4_known_keys_learn(keys, &f, &key, is_low, &limit), 0);
+    }
+    for (unsigned i = 0; i < limit; i++) {
+        w4_fingerprint f = fingerprint_of(i);
+        ck_assert_ptr_nonnull(w4_known_keys_find(keys, &f));
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        w4_fingerprint f = fingerprint_of(4 * W4_KNOWN_KEYS_MAX + i);
+        ck_assert_int_eq(w4_known_keys_learn(keys, &f, &key, all_matter, NULL), 0);
+        ck_assert_ptr_nonnull(w4_known_keys_find(keys, &f));
+    }
+    w4_known_keys_free(keys);
+}
+END_TEST
+
 START_TEST(keys_used_longest_ago_go_first) {
     w4_known_keys *keys;
     ck_assert_int_eq(w4_known_keys_new(&keys), 0);
@@ -94,7 +138,7 @@ START_TEST(keys_used_longest_ago_go_first) {
     for (unsigned i = 0; i < W4_KNOWN_KEYS_MAX + 100; i++) {
         f = fingerprint_of(i);
         key.bytes[1] = (uint8_t)i;
-        ck_assert_int_eq(w4_known_keys_learn(keys, &f, &key), 0);
+        ck_assert_int_eq(w4_known_keys_learn(keys, &f, &key, no_matter, NULL), 0);
         ck_assert_ptr_nonnull(w4_known_keys_find(keys, &kept)); /* used all the time */
     }
     f = fingerprint_of(1);
@@ -497,6 +541,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, open_store, close_store);
     tcase_add_test(tcase, events_leave_room_for_what_matters);
     tcase_add_test(tcase, events_share_their_envelope);
+    tcase_add_test(tcase, keys_that_matter_stay);
     tcase_add_test(tcase, keys_used_longest_ago_go_first);
     tcase_add_test(tcase, seen_rows_are_bounded_in_time);
     tcase_add_test(tcase, decisions_of_one_key_are_bounded);

@@ -1,0 +1,95 @@
+/* Confirmers that are not independent of one another: whom the proposer introduced. */
+#include "protocol/facts.h"
+#include "world.h"
+
+/* ada on node 0, ben on 1, cho on 2, dan on 3; eve (a second agent of node 1). All know all. */
+static world *five(void) {
+    world *w = world_new(4, 2);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_add_agent(w, "cho", 2, true);
+    world_add_agent(w, "dan", 3, true);
+    world_add_agent(w, "eve", 1, true);
+    world_trust_all(w);
+    return w;
+}
+
+static void propose(world *w, const char *name, const char *statement, const char *decision,
+                    char ret_fact[static 37]) {
+    ck_assert_msg(world_propose(w, name, statement, decision, NULL) == 0, "%s: %s %s", name,
+                  w4_refusal_name(w->refused.code), w->refused.text);
+    memcpy(ret_fact, w->receipt.msg_id, 37);
+    world_settle(w);
+}
+
+static void vote(world *w, const char *name, const char *type, const char *fact) {
+    ck_assert_msg(world_vote(w, name, type, fact) == 0, "%s: %s %s", name,
+                  w4_refusal_name(w->refused.code), w->refused.text);
+    w->now += 1000; /* time stamps are in milliseconds: later is later */
+    world_settle(w);
+}
+
+/* At all nodes: node `who` became known through node `by`. */
+static void introduce(world *w, unsigned who, unsigned by) {
+    char actor[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&w->nodes[by].fingerprint, actor);
+    for (unsigned n = 0; n < 4; n++) {
+        w4_trust_move move;
+        if (n != who && n != by) {
+            ck_assert_int_eq(
+                w4_trust_book_apply(w->nodes[n].trust, W4_TRUST_NODE, &w->nodes[who].fingerprint,
+                                    W4_TRUST_EVENT_INTRODUCED, actor, "", "", 1, &move),
+                1);
+        }
+    }
+}
+
+/* Two confirmers whom the proposer's node introduced are one; one of them and another are two; so
+ * are two whom somebody else introduced. */
+START_TEST(whom_the_proposer_introduced) {
+    world *w = five();
+    char fact[37], second[37], third[37], fourth[37];
+    introduce(w, 1, 0);
+    introduce(w, 2, 0);
+    propose(w, "ada", "a", "d-1", fact);
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_PENDING);
+    /* dan, on a node that has introduced itself */
+    propose(w, "ada", "b", "d-2", second);
+    vote(w, "cho", "FACT_CONFIRM", second);
+    vote(w, "dan", "FACT_CONFIRM", second);
+    world_expect_fact(w, second, W4_FACT_ACCEPTED);
+    /* the same two, of what somebody else proposes */
+    propose(w, "dan", "c", "d-3", third);
+    vote(w, "ben", "FACT_CONFIRM", third);
+    vote(w, "cho", "FACT_CONFIRM", third);
+    ck_assert_int_eq(world_fact(w, 3, third), W4_FACT_ACCEPTED);
+    /* of one's own node it knows more than by introduction */
+    ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
+    /* an operator who knows the node of cho says so */
+    w4_trust_move move;
+    ck_assert_int_eq(w4_trust_book_set(w->nodes[3].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint,
+                                       W4_TRUST_TRUSTED, "operator:uid 0", "", 2, &move),
+                     1);
+    ck_assert_int_eq(w4_protocol_node_ordered(w->nodes[3].protocol, w->now), 0);
+    world_drain(w, 3);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_ACCEPTED);
+    /* and it is so whoever comes first */
+    propose(w, "ada", "d", "d-4", fourth);
+    vote(w, "dan", "FACT_CONFIRM", fourth);
+    vote(w, "ben", "FACT_CONFIRM", fourth);
+    world_expect_fact(w, fourth, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("independence");
+    TCase *tcase = tcase_create("independence");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, whom_the_proposer_introduced);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
