@@ -48,14 +48,22 @@ const char *w4_check_timestamp(w4_json value) {
 
 /* The forms of fingerprints and of base64 are only looked at here, not decoded: most of these
  * values nobody decodes, and what is decoded is checked again. */
-const char *w4_check_fingerprint(w4_json value) {
+static bool is_hex_of(w4_json value, size_t len) {
     w4_bytes raw = w4_json_string_raw(value);
-    bool good = raw.len == W4_FINGERPRINT_TEXT_LEN;
+    bool good = raw.len == len;
     for (size_t i = 0; good && i < raw.len; i++) {
         uint8_t c = raw.data[i];
         good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
     }
-    return good ? NULL : "64 lower-case hex digits";
+    return good;
+}
+
+const char *w4_check_fingerprint(w4_json value) {
+    return is_hex_of(value, W4_FINGERPRINT_TEXT_LEN) ? NULL : "64 lower-case hex digits";
+}
+
+const char *w4_check_digest(w4_json value) {
+    return is_hex_of(value, 32) ? NULL : "32 lower-case hex digits";
 }
 
 const char *w4_check_fingerprint_or_all(w4_json value) {

@@ -16,6 +16,9 @@
 #define W4_CHAIN_BUDGET_MAX 1000000 /* the same */
 #define W4_HOPS_MAX 16
 #define W4_RECEIPTS_OF_ONE 128
+#define W4_FACT_PARTS_OF_ALL 64
+#define W4_FACTS_OF_ONE 128
+#define W4_SHARED_OF_ONE 128
 #define W4_LRI_MAX 100
 #define W4_PERCENT_MAX 100
 #define W4_SESSION_NONCE_LEN 16
@@ -28,6 +31,7 @@ const char *w4_check_uuid(w4_json value);
 const char *w4_check_timestamp(w4_json value);
 const char *w4_check_fingerprint(w4_json value);
 const char *w4_check_fingerprint_or_all(w4_json value); /* or "*" */
+const char *w4_check_digest(w4_json value);             /* 32 lower-case hex digits */
 const char *w4_check_pubkey(w4_json value);
 const char *w4_check_nonce(w4_json value);
 const char *w4_check_challenge(w4_json value);

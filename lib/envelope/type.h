@@ -53,6 +53,8 @@ typedef enum w4_type {
     W4_TYPE_MESH_SERVICE_INVOKE,
     W4_TYPE_MESH_SERVICE_RESULT,
     W4_TYPE_MESH_RECEIPT,
+    W4_TYPE_MESH_FACTS,
+    W4_TYPE_MESH_VOTES,
     W4_TYPE_COUNT /* also: of no type */
 } w4_type;
 

@@ -21,6 +21,9 @@ static const char *confirmation_void(const w4_fact *fact, const w4_vote *vote,
     if (!is_trusted(rule, &vote->agent)) {
         return "not trusted here";
     }
+    if (rule->distinct_nodes && w4_fingerprint_is_zero(&vote->node)) {
+        return "it is not known here on which node it lives";
+    }
     return challenge_stands(vote) ? "doubts it since" : NULL;
 }
 

@@ -187,6 +187,11 @@ bool w4_decisions_has(const w4_decisions *decisions, const char *id) {
     return find_entry(decisions, id) != NULL;
 }
 
+const w4_fingerprint *w4_decisions_author(const w4_decisions *decisions, const char *id) {
+    const entry *found = find_entry(decisions, id);
+    return found ? &found->author->agent : NULL;
+}
+
 size_t w4_decisions_count(const w4_decisions *decisions) {
     return HASH_COUNT(decisions->map);
 }

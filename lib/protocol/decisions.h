@@ -23,6 +23,8 @@ int w4_decisions_new(w4_store *store, w4_decisions **ret_decisions);
 w4_decisions *w4_decisions_free(w4_decisions *decisions);
 
 bool w4_decisions_has(const w4_decisions *decisions, const char *id);
+/* Who shared it; NULL: it is not known. */
+const w4_fingerprint *w4_decisions_author(const w4_decisions *decisions, const char *id);
 size_t w4_decisions_count(const w4_decisions *decisions);
 /* Keeps it and its envelope, texts copied. 0, -ENOMEM, or a store condition (then not kept). */
 int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_bytes envelope);

@@ -7,6 +7,7 @@
 
 #define W4_FACT_VOTERS_MAX 64u /* keys that spoke about one fact */
 #define W4_FACT_LINKS_MAX 64u  /* causes of one fact */
+#define W4_FACT_DIGEST_LEN 16u
 
 typedef enum w4_stance {
     W4_STANCE_NONE,
@@ -85,6 +86,8 @@ typedef struct w4_fact {
     /* the book's */
     uint32_t mark; /* of walks over causes */
     bool queued, unsaved, untold;
+    bool counted; /* in the digests of what can be passed on; with this one: */
+    uint8_t digest[W4_FACT_DIGEST_LEN];
     TAILQ_ENTRY(w4_fact) in_queue, in_changed;
 } w4_fact;
 
@@ -99,7 +102,6 @@ bool w4_fact_vote_said(const w4_vote *vote, const char *msg_id);
 /* Puts an operator's order in the place of an earlier one; NULL: takes it back. 0 or -ENOMEM. */
 int w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
 
-#define W4_FACT_DIGEST_LEN 16u
 /* What is known of it: its proposal, and what was said to all about it; the same on nodes that know
  * the same. */
 void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]);

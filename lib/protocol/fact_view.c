@@ -61,7 +61,9 @@ static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stan
     w4_json_begin_object(w);
     write_who(w, vote->agent_id, &vote->agent, said->trust);
     write_time(w, "at", said->taken_us);
-    w4_json_member_string(w, "node", node);
+    if (!w4_fingerprint_is_zero(&vote->node)) {
+        w4_json_member_string(w, "node", node);
+    }
     w4_json_member_string(w, "msg_id", said->msg_id);
     w4_json payload = payload_of(v, said->msg_id, &vote->agent);
     write_member(w, "confidence", w4_json_get(payload, "confidence"));
@@ -164,7 +166,9 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     write_proposal(&v, w);
     write_time(w, "proposed_at", fact->proposed_us);
     write_time(w, "updated_at", fact->updated_us);
-    w4_json_member_string(w, "node", node);
+    if (!w4_fingerprint_is_zero(&fact->node)) {
+        w4_json_member_string(w, "node", node);
+    }
     w4_json_member_bool(w, "unsupported", fact->unsupported);
     write_voices(&v, w, "confirmations", W4_STANCE_CONFIRM);
     write_voices(&v, w, "rejections", W4_STANCE_REJECT);

@@ -1,6 +1,7 @@
 #include "protocol/facts.h"
 
 #include "base/text.h"
+#include "crypto/primitives.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -49,6 +50,7 @@ struct w4_facts {
     fact_set order;
     uint32_t states[W4_FACT_STATE_COUNT];
     uint32_t mark;
+    uint8_t parts[W4_FACT_PARTS][W4_FACT_DIGEST_LEN];
     uint32_t steps; /* of walks, since they were asked for */
     struct w4_fact_list queue, changed;
 };
@@ -289,6 +291,53 @@ bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
     return find_participant(facts, agent) != NULL;
 }
 
+/* ---- digests */
+
+unsigned w4_fact_part(const w4_fact *fact) {
+    unsigned value = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        char c = fact->id[i];
+        value = value * 16 + (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0');
+    }
+    return value * W4_FACT_PARTS / 256 % W4_FACT_PARTS;
+}
+
+/* In or out: the same way. The id is in it, so that no two facts make up for each other. */
+static void toggle_digest(w4_facts *facts, const w4_fact *fact) {
+    uint8_t hash[W4_HASH_LEN], *part = facts->parts[w4_fact_part(fact)];
+    w4_hash(w4_bytes_from_text(fact->id), w4_bytes_of(fact->digest, sizeof fact->digest), hash);
+    for (size_t i = 0; i < W4_FACT_DIGEST_LEN; i++) {
+        part[i] ^= hash[i];
+    }
+}
+
+static void uncount(w4_facts *facts, w4_fact *fact) {
+    if (fact->counted) {
+        toggle_digest(facts, fact);
+        fact->counted = false;
+    }
+}
+
+static void count_digest(w4_facts *facts, w4_fact *fact) {
+    static const uint8_t none[sizeof fact->proposal] = {0};
+    uncount(facts, fact);
+    if (!fact->aside && memcmp(fact->proposal, none, sizeof none) != 0) {
+        w4_fact_digest(fact, fact->digest);
+        fact->counted = true;
+        toggle_digest(facts, fact);
+    }
+}
+
+const uint8_t *w4_facts_part_digest(const w4_facts *facts, unsigned part) {
+    return facts->parts[part];
+}
+
+void w4_facts_sum(const w4_facts *facts, uint8_t ret_sum[static W4_FACT_DIGEST_LEN]) {
+    uint8_t hash[W4_HASH_LEN];
+    w4_hash(w4_bytes_of(facts->parts, sizeof facts->parts), w4_bytes_of(NULL, 0), hash);
+    memcpy(ret_sum, hash, W4_FACT_DIGEST_LEN);
+}
+
 /* ---- adding, removing */
 
 static int add_indexes(w4_facts *facts, w4_fact *fact) {
@@ -330,6 +379,7 @@ int w4_facts_add(w4_facts *facts, w4_fact *fact) {
         return r; /* fatal; what was added goes with the book */
     }
     count_state(facts, fact, true);
+    count_digest(facts, fact);
     w4_facts_queue(facts, fact);
     w4_facts_queue_effects(facts, fact->id);
     return 0;
@@ -349,6 +399,7 @@ void w4_facts_remove(w4_facts *facts, w4_fact *fact) {
         TAILQ_REMOVE(&facts->changed, fact, in_changed);
     }
     count_state(facts, fact, false);
+    uncount(facts, fact);
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         w4_facts_leave(facts, &fact->votes[i].agent);
     }
@@ -444,6 +495,7 @@ bool w4_facts_any_queued(const w4_facts *facts) {
 
 void w4_facts_changed(w4_facts *facts, w4_fact *fact) {
     fact->untold = true;
+    count_digest(facts, fact);
     w4_facts_unsaved(facts, fact);
 }
 

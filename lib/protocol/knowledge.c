@@ -33,9 +33,16 @@ static void hash_statement(w4_json payload, uint8_t ret_hash[static W4_HASH_LEN]
     w4_hash(w4_json_text(statement), w4_bytes_of(NULL, 0), ret_hash);
 }
 
+/* Brought once more: its receipt got lost, or another neighbour passed it on before. */
 static bool is_repeat(const w4_protocol *p, const w4_inbound *in) {
-    const w4_fact *known = in->durable ? w4_facts_find(p->facts, in->envelope.msg_id) : NULL;
-    return known && w4_fingerprint_equal(&known->proposer, &in->envelope.sender.fingerprint);
+    const w4_envelope *e = &in->envelope;
+    const w4_fact *known = w4_facts_find(p->facts, e->msg_id);
+    uint8_t proposal[W4_HASH_LEN];
+    if (!known || !w4_fingerprint_equal(&known->proposer, &e->sender.fingerprint)) {
+        return false;
+    }
+    w4_hash(e->signed_head, e->signed_tail, proposal);
+    return memcmp(proposal, known->proposal, sizeof proposal) == 0;
 }
 
 /* Two statements under one decision_id, both signed by one key. An agent whose key is here is kept
@@ -82,8 +89,13 @@ static int look_room(const w4_protocol *p, w4_inbound *in, const char *decision_
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/payload/dmp_trace/decision_id",
                                  "one under which fewer facts were proposed");
     }
-    return w4_facts_count(p->facts) < p->config.facts_max ||
-                   w4_facts_expendable(p->facts, p->trust, trusted)
+    const w4_fact *expendable = w4_facts_count(p->facts) < p->config.facts_max
+                                    ? NULL
+                                    : w4_facts_expendable(p->facts, p->trust, trusted);
+    /* What neighbours keep longer does not come back here in the place of what is newer. */
+    bool older = expendable && in->origin == W4_ORIGIN_SHARED &&
+                 expendable->proposed_us >= in->envelope.timestamp_us;
+    return w4_facts_count(p->facts) < p->config.facts_max || (expendable && !older)
                ? 0
                : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                    "room for another fact that is not settled");
@@ -117,6 +129,28 @@ static int look_displaced(const w4_protocol *p, w4_inbound *in, const w4_fact *k
                                    "one that no other fact has");
 }
 
+/* Where the agent is whose word it is; zero: not known here. Of a word that others passed on only a
+ * node that has been here can say so: any number of them can be written on paper. */
+static void find_place(const w4_protocol *p, const w4_fingerprint *agent,
+                       w4_fingerprint *ret_node) {
+    const w4_agent *local = w4_agents_find(&p->agents, agent);
+    w4_fingerprint named, nowhere = {{0}};
+    *ret_node = local && local->attached ? p->self
+                : w4_router_place(p, agent, &named) && w4_neighbour_find(&p->parcels, &named)
+                    ? named
+                    : nowhere;
+}
+
+static void find_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node) {
+    const w4_fingerprint *agent = &in->envelope.sender.fingerprint;
+    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
+    if (in->origin == W4_ORIGIN_SHARED) {
+        find_place(p, agent, ret_node);
+    } else if (!w4_router_home(p, agent, from, ret_node)) {
+        *ret_node = p->self;
+    }
+}
+
 static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_id,
                      w4_fact **ret_fact) {
     const w4_envelope *e = &in->envelope;
@@ -131,10 +165,7 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     }
     fact->link_count = n;
     fact->proposer = e->sender.fingerprint;
-    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
-    if (!w4_router_home(p, &fact->proposer, from, &fact->node)) {
-        fact->node = p->self;
-    }
+    find_home(p, in, &fact->node);
     fact->proposer_trust = w4_router_trust_of(p, &fact->proposer);
     fact->proposed_us = e->timestamp_us;
     fact->aside = !e->broadcast;
@@ -186,7 +217,8 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
     if (is_repeat(p, in)) {
-        in->took_effect = in->stored = true; /* brought once more: its receipt got lost */
+        in->took_effect = in->origin != W4_ORIGIN_SHARED; /* to its sender it has */
+        in->stored = true;
         return 0;
     }
     int r = read_decision_id(in, decision_id);
@@ -228,10 +260,7 @@ void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance s
                                          .aside = !e->broadcast,
                                          .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
     memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
-    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
-    if (!w4_router_home(p, &ret_ballot->agent, from, &ret_ballot->node)) {
-        ret_ballot->node = p->self;
-    }
+    find_home(p, in, &ret_ballot->node);
 }
 
 static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *ret_ballot) {
@@ -307,6 +336,12 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     if (!fact) {
         return w4_knowledge_keep_early(p, in, "/payload/fact_ref", id);
     }
+    const w4_vote *before = w4_fact_vote_find(fact, &e->sender.fingerprint);
+    if (before && w4_fact_vote_said(before, e->msg_id)) { /* passed on once more */
+        in->took_effect = in->origin != W4_ORIGIN_SHARED;
+        in->stored = true;
+        return 0;
+    }
     w4_ballot ballot;
     make_ballot(p, in, &ballot);
     int r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
@@ -320,6 +355,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     }
     in->took_effect = in->stored = true;
     if (r > 0) { /* it changes nothing, so nothing of it is kept */
+        in->took_effect = in->origin != W4_ORIGIN_SHARED;
         w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
         return 0;
     }
@@ -362,12 +398,13 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
                             .shared_us = e->timestamp_us,
                             .taken_us = in->wall_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
+    in->took_effect = in->origin != W4_ORIGIN_SHARED || !w4_decisions_has(p->decisions, e->msg_id);
     r = w4_decisions_add(p->decisions, &decision, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }
     w4_facts_queue_effects(p->facts, e->msg_id);
-    in->took_effect = in->stored = true;
+    in->stored = true;
     return 0;
 }
 
@@ -426,7 +463,33 @@ static void mark_support(w4_protocol *p, w4_fact *fact, uint64_t wall_us) {
     }
 }
 
+/* Of words that were passed on it may be known only now where their speakers live. */
+static void place_voters(w4_protocol *p, w4_fact *fact) {
+    for (uint32_t i = 0; i < fact->vote_count; i++) {
+        w4_vote *vote = &fact->votes[i];
+        if (!w4_fingerprint_is_zero(&vote->node)) {
+            continue;
+        }
+        find_place(p, &vote->agent, &vote->node);
+        if (w4_fingerprint_is_zero(&vote->node)) {
+            p->unplaced = true;
+        } else {
+            w4_facts_changed(p->facts, fact);
+        }
+    }
+}
+
+void w4_knowledge_place(w4_protocol *p, uint64_t now_us) {
+    if (p->unplaced) {
+        p->unplaced = false;
+        w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+        w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+        w4_router_wake(p, now_us);
+    }
+}
+
 static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
+    place_voters(p, fact);
     w4_acceptance rule = w4_knowledge_rule(p);
     w4_judgement j = w4_fact_judge(fact, &rule);
     uint64_t wall_us = w4_router_wall(p, now_us);
@@ -446,7 +509,7 @@ static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
     return again ? 0 : apply_consequence(p, fact, &j, now_us);
 }
 
-static int judge_queued(w4_protocol *p, uint64_t now_us) {
+int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {
     bool overloaded = w4_agents_overloaded(&p->agents);
     if (p->was_overloaded && !overloaded) {
         w4_facts_queue_state(p->facts, W4_FACT_PENDING);
@@ -576,7 +639,7 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
         any = false;
         r = let_in_early(p, now_us, &any);
         if (r == 0) {
-            r = judge_queued(p, now_us);
+            r = w4_knowledge_judge(p, now_us);
         }
     }
     r = r == 0 ? save_changed(p) : r;

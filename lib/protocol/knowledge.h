@@ -26,6 +26,10 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
 /* After anything that facts may hang on: judges what is queued until nothing changes, stores it,
  * tells it, and lets in votes that waited for a fact. 0 or a fatal error. */
 int w4_knowledge_settle(w4_protocol *p, uint64_t now_us);
+/* Judges what is queued, so that the next word finds it judged. 0 or a fatal error. */
+int w4_knowledge_judge(w4_protocol *p, uint64_t now_us);
+/* A node came, or its record did: it may be known now where a voter lives. */
+void w4_knowledge_place(w4_protocol *p, uint64_t now_us);
 /* At the start: votes whose fact is here already. The next settling lets them in. */
 void w4_knowledge_begin(w4_protocol *p);
 /* Early votes whose fact never came. 0 or a fatal error. */

@@ -54,6 +54,7 @@ struct w4_neighbour {
     w4_fingerprint node;
     bool up;
     bool receipts;                    /* it answers durable envelopes */
+    bool shares;                      /* it compares facts */
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint32_t parked;

@@ -19,7 +19,7 @@ const w4_family_rules *w4_family_rules_of(w4_family family) {
     return NULL;
 }
 
-static const w4_type_rule *find_rule(const w4_family_rules *family, w4_type type) {
+const w4_type_rule *w4_type_rule_of(const w4_family_rules *family, w4_type type) {
     for (size_t i = 0; i < family->rule_count; i++) {
         if (family->rules[i].type == type) {
             return &family->rules[i];
@@ -64,7 +64,7 @@ static int look_form(const w4_protocol *p, w4_inbound *in) {
         return r;
     }
     in->family = w4_family_rules_of(in->envelope.family);
-    in->rule = in->family ? find_rule(in->family, in->envelope.type) : NULL;
+    in->rule = in->family ? w4_type_rule_of(in->family, in->envelope.type) : NULL;
     if (!in->rule) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_TYPE, "/type", "a type this node handles");
     }
@@ -187,6 +187,12 @@ static int look_speaker(const w4_protocol *p, w4_inbound *in) {
                                          "the node whose session brought it")
                      : 0;
     }
+    if (in->origin == W4_ORIGIN_SHARED) {
+        in->proven = (in->rule->flags & W4_RULE_SHARED) != 0 && in->envelope.broadcast;
+        return in->proven ? 0
+                          : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
+                                              "something about a fact, said to all");
+    }
     if (!in->family->local) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
                                  "a message of a family that agents speak");
@@ -203,6 +209,12 @@ static int look_speaker(const w4_protocol *p, w4_inbound *in) {
 }
 
 static int look_freshness(const w4_protocol *p, w4_inbound *in) {
+    if (in->origin == W4_ORIGIN_SHARED) {
+        return in->envelope.timestamp_us <= w4_later(in->wall_us, W4_FRESHNESS_WINDOW_US)
+                   ? 0
+                   : w4_inbound_refuse(in, W4_REFUSAL_STALE, "/timestamp",
+                                       "at most 300 s after the time here");
+    }
     w4_refusal code = in->durable ? w4_durable_check_fresh(p, in)
                                   : w4_envelope_check_fresh(&in->envelope, in->wall_us);
     return code == W4_REFUSAL_NONE
@@ -423,23 +435,25 @@ static int act_memory(w4_protocol *p, w4_inbound *in) {
 #define NODE (1u << W4_ORIGIN_NODE)
 #define HOSTED (1u << W4_ORIGIN_HOSTED)
 #define SUBMIT (1u << W4_ORIGIN_SUBMIT)
-#define EACH (NODE | HOSTED | SUBMIT)
+#define SHARED (1u << W4_ORIGIN_SHARED)
+#define SAID (NODE | HOSTED | SUBMIT)
+#define EACH (SAID | SHARED)
 
 /* clang-format off */
 static const w4_stage stages[] = {
 /*    stage           judges            takes effect     of a refusal       says                 it may refuse with */
     {{"carrier",      look_carrier,     NULL,            NULL,              w4_tell_carrier,     "peer_blocked",
       "the node that brought it is not blocked here", false},
-      W4_SIGHT_CARRIER, NODE, false, false},
+      W4_SIGHT_CARRIER, NODE | SHARED, false, false},
     {{"form",         look_form,        act_form,        NULL,              w4_tell_form,        "too_large too_deep bad_json not_canonical bad_envelope unsupported_version unknown_type",
       "it keeps the limits, is JSON in canonical form, and has the members that its type asks for", true},
       W4_SIGHT_FORM, EACH, false, false},
     {{"fingerprint",  look_fingerprint, NULL,            blame_fingerprint, w4_tell_fingerprint, "bad_fingerprint",
       "the fingerprint of its sender is the SHA-256 of the key beside it", true},
-      W4_SIGHT_FORM, NODE | SUBMIT, false, false},
+      W4_SIGHT_FORM, NODE | SUBMIT | SHARED, false, false},
     {{"signature",    look_signature,   act_signature,   blame_signature,   w4_tell_signature,   "bad_signature unknown_sender",
       "the sender's key has signed exactly this", true},
-      W4_SIGHT_FORM, NODE | SUBMIT, false, false},
+      W4_SIGHT_FORM, NODE | SUBMIT | SHARED, false, false},
     {{"speaker",      look_speaker,     NULL,            NULL,              w4_tell_speaker,     "unauthorized",
       "who brings it may speak for its sender", false},
       W4_SIGHT_PROVEN, EACH, false, false},
@@ -448,7 +462,7 @@ static const w4_stage stages[] = {
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"replay",       look_replay,      NULL,            accuse_if_different, w4_tell_replay,    "replay",
       "its msg_id was not taken from that sender before", false},
-      W4_SIGHT_PROVEN, EACH, false, false},
+      W4_SIGHT_PROVEN, SAID, false, false},
     {{"trust",        look_trust,       NULL,            NULL,              w4_tell_trust,       "blacklisted peer_blocked cooldown untrusted",
       "its sender is trusted here as far as its type asks", false},
       W4_SIGHT_PROVEN, EACH, false, false},
@@ -457,7 +471,7 @@ static const w4_stage stages[] = {
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"chain",        look_chain,       NULL,            NULL,              w4_tell_chain,       "bad_envelope chain_depth chain_loop chain_budget",
       "answers to answers have not gone on for too long", false},
-      W4_SIGHT_PROVEN, EACH, false, false},
+      W4_SIGHT_PROVEN, SAID, false, false},
     {{"conditions",   NULL,             act_conditions,  NULL,              NULL,                "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked",
       "the gates of its family", false},
       W4_SIGHT_PROVEN, EACH, true, false},
@@ -466,16 +480,16 @@ static const w4_stage stages[] = {
       W4_SIGHT_PROVEN, HOSTED | SUBMIT, false, false},
     {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",
       "there is room to keep a durable message", false},
-      W4_SIGHT_PROVEN, EACH, false, false},
+      W4_SIGHT_PROVEN, SAID, false, false},
     {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope replay blacklisted unknown_reference rate_limited backpressure",
       "what it says may take effect here", false},
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"delivery",     NULL,             act_delivery,    NULL,              NULL,                "not_found backpressure",
       "there is somebody to hand it to", false},
-      W4_SIGHT_PROVEN, EACH, false, true},
+      W4_SIGHT_PROVEN, SAID, false, true},
     {{"memory",       NULL,             act_memory,      NULL,              w4_tell_memory,      "",
       "that it was taken is remembered", false},
-      W4_SIGHT_PROVEN, EACH, false, false},
+      W4_SIGHT_PROVEN, SAID, false, false},
 };
 /* clang-format on */
 

@@ -13,6 +13,7 @@ typedef enum w4_origin {
     W4_ORIGIN_NODE,   /* a neighbour's session brought it */
     W4_ORIGIN_HOSTED, /* made here for a local agent, and signed with its key just now */
     W4_ORIGIN_SUBMIT, /* a local agent signed it itself */
+    W4_ORIGIN_SHARED, /* a neighbour passes on what its sender said to all, maybe long ago */
     W4_ORIGIN_COUNT
 } w4_origin;
 
@@ -65,6 +66,8 @@ typedef struct w4_inbound {
 enum {
     W4_RULE_NO_COOLDOWN = 1u << 0,  /* not from one that is cooling down */
     W4_RULE_NODE_ANSWERS = 1u << 1, /* not for agents whose key the node holds: it answers */
+    W4_RULE_SHARED = 1u << 2,       /* neighbours may pass it on (fact_sync.h) */
+    W4_RULE_IN_ORDER = 1u << 3, /* of two of one agent the one with the later time stamp stands */
 };
 struct w4_type_rule {
     w4_type type;
@@ -141,6 +144,7 @@ struct w4_family_rules {
 extern const w4_family_rules *const w4_family_rules_all[];
 extern const w4_family_rules w4_cip_rules, w4_hcp_rules, w4_lip_rules, w4_mesh_rules;
 const w4_family_rules *w4_family_rules_of(w4_family family); /* NULL: not registered */
+const w4_type_rule *w4_type_rule_of(const w4_family_rules *family, w4_type type); /* NULL: none */
 void *w4_family_state(const w4_protocol *p, w4_family family);
 
 typedef enum w4_sight {                   /* what a stage may look at */

@@ -115,6 +115,7 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
                 w4_family_rules_all[i]->close(p->family_states[i]);
             }
         }
+        w4_fact_sync_deinit(&p->fact_sync);
         w4_early_votes_deinit(&p->early);
         w4_facts_free(p->facts);
         w4_decisions_free(p->decisions);
@@ -439,7 +440,9 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     }
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
-    if (request->durable || (family && family->in_order_of_time)) {
+    const w4_type_rule *rule = family ? w4_type_rule_of(family, draft.type) : NULL;
+    bool in_order = rule && (rule->flags & W4_RULE_IN_ORDER) != 0;
+    if (request->durable || in_order || (family && family->in_order_of_time)) {
         draft.timestamp_us = next_time(in.agent, in.wall_us);
     }
     w4_uuid_v4(p->env, msg_id);
@@ -528,19 +531,35 @@ void w4_protocol_peer_speaks(w4_protocol *p, const w4_fingerprint *node, bool re
     }
 }
 
+void w4_protocol_peer_shares(w4_protocol *p, const w4_fingerprint *node, bool facts) {
+    w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
+    if (neighbour) {
+        neighbour->shares = facts;
+    } else {
+        keep_error(p, -ENOMEM);
+    }
+}
+
 void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_up(p, node, now_us));
     keep_error(p, w4_durable_peer_up(p, node, now_us));
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (neighbour && neighbour->shares) {
+        keep_error(p, w4_fact_sync_peer_up(p, node, now_us));
+    }
+    w4_knowledge_place(p, now_us);
 }
 
 void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_down(p, node, now_us));
     keep_error(p, w4_durable_peer_down(p, node, now_us));
+    w4_fact_sync_peer_down(p, node);
 }
 
 void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_changed(p, node, now_us));
     keep_error(p, w4_durable_peer_changed(p, node, now_us));
+    w4_knowledge_place(p, now_us);
 }
 
 int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,
@@ -632,6 +651,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
     r = r == 0 ? w4_durable_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
+    r = r == 0 ? w4_fact_sync_expire(p, now_us) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
     }
@@ -645,6 +665,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_durable_deadline(p, now_us));
     w4_router_wake(p, w4_receipts_deadline(&p->receipts, now_us));
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
+    w4_router_wake(p, w4_fact_sync_deadline(p));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];

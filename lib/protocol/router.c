@@ -10,6 +10,7 @@
 
 void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent) {
     w4_facts_queue_agent(p->facts, agent);
+    w4_fact_sync_trust_moved(p);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         if (w4_family_rules_all[i]->trust_moved) {
             w4_family_rules_all[i]->trust_moved(p, agent);

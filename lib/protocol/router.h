@@ -8,6 +8,7 @@
 #include "protocol/durable.h"
 #include "protocol/early_votes.h"
 #include "protocol/event_queue.h"
+#include "protocol/fact_sync.h"
 #include "protocol/facts.h"
 #include "protocol/homes.h"
 #include "protocol/known_keys.h"
@@ -44,6 +45,8 @@ struct w4_protocol {
     uint64_t durable_again_us; /* what is too old is not looked for before */
     w4_facts *facts;
     w4_early_votes early;
+    w4_fact_sync fact_sync;
+    bool unplaced; /* of some voter it is not known where he lives */
     w4_decisions *decisions;
     void *family_states[W4_FAMILIES_MAX]; /* by place in w4_family_rules_all */
     w4_log_limit log_limit;

@@ -137,7 +137,7 @@ static const w4_schema_row fact_rows[] = {
     RPC_OBJECT("proposer", R_, &proposer, "who proposed it"),
     RPC_TIME("proposed_at", R_, "time stamp of the proposal"),
     RPC_TIME("updated_at", R_, "when its state or its voices last changed here"),
-    RPC_FINGERPRINT("node", R_, "the proposer's node"),
+    RPC_FINGERPRINT("node", O_, "the proposer's node, where it is known here"),
     RPC_ARRAY("confirmations", R_, W4_RPC_LIST_MAX, &w4_rpc_voice_item, "who confirmed"),
     RPC_ARRAY("rejections", R_, W4_RPC_LIST_MAX, &w4_rpc_voice_item, "who rejected"),
     RPC_ARRAY("challenges", R_, W4_RPC_LIST_MAX, &w4_rpc_challenge_item, "who doubted"),

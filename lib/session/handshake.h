@@ -32,6 +32,7 @@ typedef enum w4_feature {
     W4_FEATURE_DURABLE, /* "durable": keeps durable envelopes, and answers them with MESH_RECEIPT */
     W4_FEATURE_CHANNELS, /* "channels": channels beyond the three, and contracts; always announced
                           */
+    W4_FEATURE_FACTS,    /* "facts": compares facts with MESH_FACTS, and passes them on */
     W4_FEATURE_COUNT
 } w4_feature;
 #define W4_FEATURE_BIT(FEATURE) (1u << (FEATURE))

@@ -17,6 +17,7 @@
 static const char *const feature_names[W4_FEATURE_COUNT] = {
     [W4_FEATURE_DURABLE] = "durable",
     [W4_FEATURE_CHANNELS] = "channels",
+    [W4_FEATURE_FACTS] = "facts",
 };
 
 static const w4_json_limits hello_limits = {

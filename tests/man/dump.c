@@ -48,6 +48,7 @@ static const form forms[] = {
     {"time", w4_check_timestamp},
     {"fingerprint", w4_check_fingerprint},
     {"fingerprint or *", w4_check_fingerprint_or_all},
+    {"32 hex digits", w4_check_digest},
     {"base64 of 32 bytes", w4_check_pubkey},
     {"base64 of 16 bytes", w4_check_nonce},
     {"base64 of 32 bytes", w4_check_challenge},

@@ -217,12 +217,14 @@ static bool is_anchor(const sim_ledger *ledger, const sim_node *node, unsigned o
 
 /* ---- 1: what comes out */
 
-/* A vote that came before its fact waits for it, and what came later does not wait for the vote. */
+/* A vote that came before its fact waits for it, and what came later does not wait for the vote.
+ * The fact may also have been passed on by a neighbour: then it is not given to the agent. */
 static bool waited_for_fact(const sim_ledger *ledger, const sim_node *node, const sim_sent *sent,
                             uint64_t since) {
     const sim_sent *proposal =
         sent->kind == SIM_KIND_CONFIRM ? sim_ledger_find(ledger, sent->fact) : NULL;
-    return proposal != NULL && proposal->when[node->index] > since;
+    uint64_t when = proposal == NULL ? 0 : proposal->when[node->index];
+    return proposal != NULL && (when == 0 || when > since);
 }
 
 /* Called when a message has come and its sender was told so, whichever was last. What ends with a

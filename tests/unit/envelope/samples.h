@@ -76,6 +76,9 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
                                     "\",\"error\":{\"code\":\"timeout\",\"message\":\"too slow\"}}",
     [W4_TYPE_MESH_RECEIPT] = "{\"receipts\":[{\"msg_id\":\"" SAMPLE_REF "\",\"sender\":\"" SAMPLE_FP
                              "\",\"receiver\":\"*\",\"code\":\"untrusted\"}]}",
+    [W4_TYPE_MESH_FACTS] = "{\"facts\":[{\"digest\":\"00112233445566778899aabbccddeeff\",\"id\":"
+                           "\"" SAMPLE_REF "\"}],\"last\":true,\"part\":3}",
+    [W4_TYPE_MESH_VOTES] = "{\"done\":1,\"envelopes\":[{\"cip\":\"1.0\"}],\"skip\":0}",
 };
 
 #define SAMPLE_TRUST "{\"sender_view\":\"trusted\",\"receiver_view\":\"probing\"}"

@@ -407,14 +407,26 @@ START_TEST(one_voice_a_key) {
     ck_assert_str_eq(effect.gone[0], "");
     ck_assert_int_eq(speak(fact, 1, W4_STANCE_REJECT, 20, &effect), 0);
     ck_assert(!effect.joined);
-    char first[37];
+    char first[37], second[37];
     id_of(1010, first);
-    ck_assert_str_eq(effect.gone[0], first);
+    id_of(1020, second);
+    const w4_vote *vote = &fact->votes[0];
+    ck_assert_str_eq(effect.gone[0], ""); /* the turn is kept */
+    ck_assert_int_eq(vote->former, W4_STANCE_CONFIRM);
+    ck_assert_str_eq(vote->formerly.msg_id, first);
     ck_assert_int_eq(speak(fact, 1, W4_STANCE_CONFIRM, 15, &effect), W4_FACT_E_OLD);
-    ck_assert_int_eq(fact->votes[0].decision, W4_STANCE_REJECT);
-    /* The same millisecond: what came later is later. */
-    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CHALLENGE, 20, &effect), 0);
-    ck_assert_uint_gt(fact->votes[0].challenged.at_us, fact->votes[0].decided.at_us);
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_REJECT, 20, &effect), W4_FACT_E_OLD);
+    ck_assert_int_eq(vote->decision, W4_STANCE_REJECT);
+    ck_assert(w4_fact_vote_said(vote, first) && w4_fact_vote_said(vote, second));
+    /* The same kind once more takes the place of the one before; a turn that of the last turn. */
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_REJECT, 25, &effect), 0);
+    ck_assert_str_eq(effect.gone[0], second);
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CONFIRM, 30, &effect), 0);
+    ck_assert_str_eq(effect.gone[0], first);
+    ck_assert(!w4_fact_vote_said(vote, first));
+    /* Of the same time: both stand. */
+    ck_assert_int_eq(speak(fact, 1, W4_STANCE_CHALLENGE, 30, &effect), 0);
+    ck_assert_uint_eq(vote->challenged.at_us, vote->decided.at_us);
     ck_assert_uint_eq(fact->vote_count, 1);
     w4_fact_free(fact);
     trust = w4_trust_book_free(trust);

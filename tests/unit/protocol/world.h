@@ -100,6 +100,7 @@ typedef struct world {
     w4_json_document doc;
     w4_refused refused;
     w4_send_receipt receipt;
+    bool shares;  /* nodes compare their facts, from the next link on */
     bool durable; /* what is sent from now on */
     uint64_t deadline_us;
     world_foretold foretold;
@@ -394,6 +395,7 @@ static inline void world_link_half(world *w, unsigned a, unsigned b, bool up) {
     if (w->nodes[a].up) {
         if (up) {
             w4_protocol_peer_speaks(w->nodes[a].protocol, &w->nodes[b].fingerprint, true);
+            w4_protocol_peer_shares(w->nodes[a].protocol, &w->nodes[b].fingerprint, w->shares);
         }
         (up ? w4_protocol_peer_up : w4_protocol_peer_down)(w->nodes[a].protocol,
                                                            &w->nodes[b].fingerprint, w->now);

@@ -188,7 +188,7 @@ START_TEST(words_are_the_owners) {
 }
 END_TEST
 
-/* Every type but greetings and receipts, which are the node's own affair, is offered to the one who
+/* Every type but greetings, receipts and the comparing of facts, which are the node's own affair, is offered to the one who
  * sends.
  */
 START_TEST(types_are_offered) {
@@ -198,8 +198,9 @@ START_TEST(types_are_offered) {
         }
         for (int t = 0; t < W4_TYPE_COUNT; t++) {
             const w4_type_row *row = w4_type_row_of((w4_type)t);
-            bool is_greeting =
-                t == W4_TYPE_CIP_HELLO || t == W4_TYPE_MESH_HELLO || t == W4_TYPE_MESH_RECEIPT;
+            bool is_greeting = t == W4_TYPE_CIP_HELLO || t == W4_TYPE_MESH_HELLO ||
+                               t == W4_TYPE_MESH_RECEIPT || t == W4_TYPE_MESH_FACTS ||
+                               t == W4_TYPE_MESH_VOTES;
             ck_assert_msg(is_greeting || has_word(c->arguments[0].words, row->name), "%s",
                           row->name);
         }

@@ -1,0 +1,104 @@
+"""A refutation reaches four copies of a fact, one of them on a node that was dead meanwhile, and one on a
+node that has never heard of it."""
+from web4test import *
+
+NAMES = "abcd"
+
+
+def reject(client, fact_id):
+    client.call("agent.send", {"type": "FACT_REJECT", "to": "*", "payload": {
+        "fact_ref": fact_id, "decision": "reject", "confidence": 1, "notes": "looked again"}})
+
+
+class Four:
+    """Four nodes with addresses that outlive them, and an agent on each."""
+
+    def __enter__(self):
+        self.scratch = tempfile.mkdtemp(prefix="web4-test-")
+        addresses = {name: f"unix:{self.scratch}/{name}.sock" for name in NAMES}
+        self.nodes = [Node(self.scratch, name, listen=[addresses[name]],
+                           seeds=[addresses[other] for other in NAMES if other != name])
+                      for name in NAMES]
+        try:
+            for node in self.nodes:
+                node.start()
+            self.meet()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def meet(self):
+        for node in self.nodes:
+            node.wait_until("the other three", lambda: node.connected() == 3)
+
+    def trust(self, client):
+        for node in self.nodes:
+            node.control.call("trust.set", {"subject": client.attached["fingerprint"],
+                                            "state": "trusted", "reason": "test"})
+
+    def wait(self, fact, state, nodes=None):
+        for node in nodes or self.nodes:
+            node.wait_fact(fact, state)
+
+    def __exit__(self, kind, error, trace):
+        for node in self.nodes:
+            if kind is not None and os.path.exists(node.log_file):
+                print(f"---- log of {node.name}\n{node.log()}", file=sys.stderr)
+            if node.process and node.process.poll() is None:
+                node.kill()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def test_refutation_reaches_all():
+    with Four() as mesh:
+        agents = {}
+        for node, name in zip(mesh.nodes, ("ada", "ben", "cho", "dan")):
+            agents[name] = node.agent(name)
+            mesh.trust(agents[name])
+        first = propose(agents["ada"], "the bridge is closed")
+        mesh.wait(first, "pending")
+        confirm(agents["ben"], first)
+        confirm(agents["cho"], first)
+        mesh.wait(first, "accepted")
+        payload = fact_payload("take the ferry")
+        payload["causal_links"] = [first]
+        effect = agents["ada"].call("agent.send", {"type": "FACT_PROPOSE", "to": "*",
+                                                   "payload": payload})["msg_id"]
+        mesh.wait(effect, "pending")
+        confirm(agents["ben"], effect)
+        confirm(agents["cho"], effect)
+        mesh.wait(effect, "accepted")
+
+        dead, others = mesh.nodes[3], mesh.nodes[:3]
+        dead.kill()
+        missed = propose(agents["ben"], "said while one was away")
+        mesh.wait(missed, "pending", others)
+        reject(agents["ben"], first)
+        reject(agents["cho"], first)
+        mesh.wait(first, "refuted", others)
+
+        # Whoever said it is away when he comes back: only a node that heard it can tell him.
+        for node in mesh.nodes[1:3]:
+            node.kill()
+        dead.start()
+        dead.wait_fact(first, "refuted")
+        dead.wait_fact(missed, "pending")
+        for node in mesh.nodes[1:3]:
+            node.start()
+        mesh.meet()
+        mesh.wait(first, "refuted")
+        mesh.wait(missed, "pending")
+        for node in mesh.nodes:
+            node.wait_until("the mark", lambda: node.fact(effect)["unsupported"])
+            fact = node.fact(first)
+            assert sorted(voice["agent_id"] for voice in fact["rejections"]) == ["ben", "cho"], fact
+            assert all(voice["counted"] for voice in fact["rejections"]), fact
+            assert node.fact(effect)["state"] == "accepted"
+            why = node.control.call("facts.why", {"fact": effect})
+            support = [part for part in why["conditions"] if part["condition"] == "support"]
+            assert not support[0]["holds"] and first in support[0]["why"], why
+
+
+if __name__ == "__main__":
+    main([test_refutation_reaches_all])

@@ -1,0 +1,412 @@
+/* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
+ * believed. */
+#include "protocol/fact_sync.h"
+#include "protocol/router.h"
+#include "world.h"
+
+static const char *const names[] = {"ada", "ben", "cho", "dan"};
+
+static world *four(uint64_t seed) {
+    world *w = world_new(4, seed);
+    w->shares = true;
+    world_link_all(w);
+    for (unsigned n = 0; n < 4; n++) {
+        world_add_agent(w, names[n], n, true);
+    }
+    world_trust_all(w);
+    world_pass(w, 3 * W4_US_PER_S);
+    return w;
+}
+
+static void propose(world *w, const char *name, const char *statement, const char *links,
+                    char ret_fact[static 37]) {
+    ck_assert_msg(world_propose(w, name, statement, statement, links) == 0, "%s", w->refused.text);
+    memcpy(ret_fact, w->receipt.msg_id, 37);
+    w->now += 1000;
+    world_settle(w);
+}
+
+static void say(world *w, const char *name, const char *type, const char *fact) {
+    ck_assert_msg(world_vote(w, name, type, fact) == 0, "%s", w->refused.text);
+    w->now += 1000;
+    world_settle(w);
+}
+
+static void cut(world *w, unsigned n, bool back) {
+    for (unsigned m = 0; m < w->count; m++) {
+        if (m != n) {
+            world_link(w, n, m, back);
+        }
+    }
+    if (back) {
+        for (unsigned m = 0; m < w->count; m++) {
+            world_publish(w, m);
+        }
+    }
+    world_settle(w);
+}
+
+static void expect_same_books(world *w) {
+    uint8_t first[W4_FACT_DIGEST_LEN], other[W4_FACT_DIGEST_LEN];
+    w4_facts_sum(w->nodes[0].protocol->facts, first);
+    for (unsigned n = 1; n < w->count; n++) {
+        w4_facts_sum(w->nodes[n].protocol->facts, other);
+        ck_assert_msg(memcmp(first, other, sizeof first) == 0, "node %u knows other facts", n);
+    }
+}
+
+START_TEST(refutation_reaches_who_was_away) {
+    world *w = four(31);
+    char fact[37], effect[37], link[48];
+    propose(w, "ada", "a", NULL, fact);
+    say(w, "ben", "FACT_CONFIRM", fact);
+    say(w, "cho", "FACT_CONFIRM", fact);
+    world_expect_fact(w, fact, W4_FACT_ACCEPTED);
+    snprintf(link, sizeof link, "\"%s\"", fact);
+    propose(w, "ada", "b", link, effect);
+    say(w, "ben", "FACT_CONFIRM", effect);
+    say(w, "cho", "FACT_CONFIRM", effect);
+    world_expect_fact(w, effect, W4_FACT_ACCEPTED);
+    cut(w, 3, false);
+    say(w, "ben", "FACT_REJECT", fact);
+    say(w, "cho", "FACT_REJECT", fact);
+    ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_REFUTED);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_ACCEPTED);
+    world_pass(w, 3600 * W4_US_PER_S); /* longer than any envelope is fresh */
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_ACCEPTED);
+    world_clear_logs(w);
+    cut(w, 3, true);
+    world_pass(w, 5 * W4_US_PER_S);
+    world_expect_fact(w, fact, W4_FACT_REFUTED);
+    world_expect_fact(w, effect, W4_FACT_ACCEPTED);
+    ck_assert(w4_facts_find(w->nodes[3].protocol->facts, effect)->unsupported);
+    ck_assert_uint_ge(world_count(w, 3, W4_PROTOCOL_EVENT_FACT, fact, NULL), 1);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    expect_same_books(w);
+    /* It stays so. */
+    world_reborn(w, 3);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_REFUTED);
+    world_free(w);
+}
+END_TEST
+
+/* What was proposed, accepted and refuted while one was away is seen by him as it went. */
+START_TEST(what_was_missed_from_the_beginning) {
+    world *w = four(32);
+    char fact[37], kept[37], link[48];
+    cut(w, 3, false);
+    ck_assert_int_eq(world_send(w, "ben", "*", "DECISION_SHARE",
+                                "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},"
+                                "\"dmp_trace\":{\"decision_id\":\"d-9\",\"steps\":[\"s\"]}}"),
+                     0);
+    snprintf(link, sizeof link, "\"%s\"", w->receipt.msg_id);
+    world_settle(w);
+    propose(w, "ada", "a", link, kept);
+    propose(w, "ada", "b", NULL, fact);
+    const char *const both[] = {kept, fact};
+    for (unsigned i = 0; i < 2; i++) {
+        say(w, "ben", "FACT_CONFIRM", both[i]);
+        say(w, "cho", "FACT_CONFIRM", both[i]);
+    }
+    say(w, "ben", "FACT_REJECT", fact);
+    say(w, "cho", "FACT_REJECT", fact);
+    world_pass(w, 1000 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_STATE_COUNT);
+    cut(w, 3, true);
+    world_pass(w, 5 * W4_US_PER_S);
+    world_expect_fact(w, kept, W4_FACT_ACCEPTED);
+    world_expect_fact(w, fact, W4_FACT_REFUTED);
+    expect_same_books(w);
+    /* They are told of, but not delivered as if they were new. */
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_DELIVER, fact, NULL), 0);
+    world_free(w);
+}
+END_TEST
+
+/* Two halves went on without each other; one node that sees both is enough. */
+START_TEST(halves_meet) {
+    world *w = four(33);
+    char left[37], right[37];
+    for (unsigned a = 0; a < 2; a++) {
+        for (unsigned b = 2; b < 4; b++) {
+            world_link(w, a, b, false);
+        }
+    }
+    propose(w, "ada", "a", NULL, left);
+    say(w, "ben", "FACT_CONFIRM", left);
+    propose(w, "dan", "b", NULL, right);
+    say(w, "cho", "FACT_CHALLENGE", right);
+    world_pass(w, 400 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 3, left), W4_FACT_STATE_COUNT);
+    world_link(w, 1, 2, true);
+    world_publish(w, 1);
+    world_publish(w, 2);
+    world_pass(w, 10 * W4_US_PER_S);
+    world_expect_fact(w, left, W4_FACT_PENDING);
+    world_expect_fact(w, right, W4_FACT_DISPUTED);
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* A node without memory takes all, in many lists and answers. */
+START_TEST(many_facts) {
+    enum { FACTS = 700 };
+    world *w = world_new(2, 34);
+    w->shares = true;
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_trust_all(w);
+    world_pass(w, 3 * W4_US_PER_S);
+    world_link(w, 0, 1, false);
+    for (unsigned i = 0; i < FACTS; i++) {
+        char statement[16], fact[37];
+        snprintf(statement, sizeof statement, "s%u", i);
+        propose(w, "ada", statement, NULL, fact);
+    }
+    world_pass(w, 600 * W4_US_PER_S);
+    world_link(w, 0, 1, true);
+    world_pass(w, 30 * W4_US_PER_S);
+    ck_assert_uint_eq(w4_protocol_fact_count(w->nodes[1].protocol, W4_FACT_STATE_COUNT), FACTS);
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+static unsigned counted_mesh;
+static wire_fate count_mesh(world *w, const wire_item *item) {
+    (void)w;
+    counted_mesh += memmem(item->bytes, item->len, "\"MESH_FACTS\"", 12) ||
+                            memmem(item->bytes, item->len, "\"MESH_VOTES\"", 12)
+                        ? 1
+                        : 0;
+    return WIRE_PASS;
+}
+
+/* What one does not take from another he does not ask for for ever; and takes it when trust comes.
+ */
+START_TEST(strangers_words_wait_for_trust) {
+    world *w = four(35);
+    char fact[37];
+    cut(w, 3, false);
+    world_trust(w, 3, "ben", W4_TRUST_UNTRUSTED);
+    propose(w, "ada", "a", NULL, fact);
+    say(w, "ben", "FACT_CONFIRM", fact);
+    say(w, "cho", "FACT_CONFIRM", fact);
+    world_pass(w, 400 * W4_US_PER_S);
+    cut(w, 3, true);
+    world_pass(w, 20 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_PENDING);
+    w->filter = count_mesh;
+    counted_mesh = 0;
+    world_pass(w, 600 * W4_US_PER_S);
+    /* four nodes that say a sum each 15 s or so, and nothing else */
+    ck_assert_uint_le(counted_mesh, 4 * 41);
+    ck_assert_uint_ge(counted_mesh, 4 * 20);
+    world_trust(w, 3, "ben", W4_TRUST_TRUSTED);
+    world_pass(w, 10 * W4_US_PER_S);
+    world_expect_fact(w, fact, W4_FACT_ACCEPTED);
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* What was said to one agent stays with him. */
+START_TEST(private_words_are_not_passed_on) {
+    world *w = four(36);
+    char fact[37], open[37];
+    cut(w, 3, false);
+    ck_assert_int_eq(
+        world_send(w, "ada", "ben", "FACT_PROPOSE",
+                   "{\"dmp_trace\":{\"decision_id\":\"d-1\",\"steps\":[\"s\"]},"
+                   "\"fact\":{\"confidence\":1,\"domain\":\"t\",\"statement\":\"s\"}}"),
+        0);
+    memcpy(fact, w->receipt.msg_id, sizeof fact);
+    w->now += 1000;
+    world_settle(w);
+    propose(w, "ada", "open", NULL, open);
+    char payload[256];
+    snprintf(payload, sizeof payload, "{\"fact_ref\":\"%s\",\"reason\":\"conflict\"}", open);
+    ck_assert_int_eq(world_send(w, "ben", "ada", "FACT_CHALLENGE", payload), 0);
+    world_pass(w, 400 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_PENDING);
+    ck_assert_int_eq(world_fact(w, 0, open), W4_FACT_DISPUTED);
+    cut(w, 3, true);
+    world_pass(w, 20 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_STATE_COUNT);
+    ck_assert_int_eq(world_fact(w, 3, open), W4_FACT_PENDING);
+    world_free(w);
+}
+END_TEST
+
+/* What comes over its own link after others have passed it on is taken and delivered as ever. */
+START_TEST(late_original_is_delivered) {
+    world *w = four(40);
+    char fact[37];
+    world_link(w, 0, 3, false);
+    propose(w, "ada", "a", NULL, fact); /* kept for node 3 */
+    w->now += W4_US_PER_S;
+    ck_assert_int_eq(world_vote(w, "ben", "FACT_CONFIRM", fact),
+                     0); /* it waits there for the fact */
+    world_settle(w);
+    world_pass(w, 40 * W4_US_PER_S);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_PENDING);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_DELIVER, fact, "dan"), 0);
+    world_link(w, 0, 3, true);
+    world_publish(w, 0);
+    world_pass(w, 10 * W4_US_PER_S);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_DELIVER, fact, "dan"), 1);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* ---- a neighbour that lies */
+
+static int receive_from(world *w, unsigned to, unsigned from, w4_type type, const char *payload) {
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    char msg_id[37];
+    w4_uuid_v4(&w->nodes[from].env, msg_id);
+    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
+    w4_envelope_draft draft = {.type = type,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
+                               .sender_id = "node",
+                               .receiver = &receiver,
+                               .with_pubkey = true,
+                               .payload = w4_bytes_from_text(payload)};
+    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
+    int r = w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
+                                w4_buffer_bytes(&text), w->now);
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+/* The confirmation of a fact by an agent, which says another fingerprint signed it; in a list. */
+static void write_forged(world *w, const char *name, const char *fact, bool good, w4_buffer *out) {
+    char payload[256], id[37];
+    snprintf(payload, sizeof payload,
+             "{\"fact_ref\":\"%s\",\"decision\":\"reject\",\"confidence\":1}", fact);
+    w4_buffer envelope = W4_BUFFER_INIT(65536);
+    world_sign(w, name, NULL, W4_TYPE_CIP_FACT_REJECT, payload, id, &envelope);
+    if (!good) { /* one more digit of confidence than was signed */
+        uint8_t *at = memmem(envelope.data, envelope.len, "\"confidence\":1", 14);
+        ck_assert_ptr_nonnull(at);
+        at[13] = '0';
+    }
+    w4_buffer_append(out, w4_bytes_from_text("{\"done\":1,\"envelopes\":["));
+    w4_buffer_append(out, w4_buffer_bytes(&envelope));
+    w4_buffer_append(out, w4_bytes_from_text("],\"skip\":0}"));
+    w4_buffer_append(out, w4_bytes_of("", 1));
+    w4_buffer_deinit(&envelope);
+}
+
+START_TEST(forgeries_count_nothing) {
+    world *w = four(37);
+    char fact[37];
+    propose(w, "ada", "a", NULL, fact);
+    w4_buffer word = W4_BUFFER_INIT(1 << 20);
+    write_forged(w, "cho", fact, true, &word);
+    /* Not asked for: it is not looked at. */
+    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
+    world_pass(w, W4_US_PER_S);
+    ck_assert_uint_eq(w4_facts_find(w->nodes[0].protocol->facts, fact)->vote_count, 0);
+    for (unsigned good = 0; good < 2; good++) {
+        char list[512];
+        w4_buffer_clear(&word);
+        write_forged(w, "cho", fact, good == 1, &word);
+        /* Node 1 says that it knows more of that fact, and gives it when asked. */
+        snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 100 + good);
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
+        snprintf(list, sizeof list,
+                 "{\"facts\":[{\"digest\":\"%032x\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}",
+                 7 + good, fact, w4_fact_part(w4_facts_find(w->nodes[0].protocol->facts, fact)));
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+        w->now += W4_US_PER_S;
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+        ck_assert_uint_eq(w4_facts_find(w->nodes[0].protocol->facts, fact)->vote_count, good);
+        world_drain(w, 0);
+        world_clear_wire(w);
+        world_pass(w, 60 * W4_US_PER_S);
+    }
+    /* The forgery is held against who brought it, not against whose name was in it. */
+    ck_assert_uint_eq(world_rejected(w, 0, W4_REFUSAL_BAD_SIGNATURE), 1);
+    ck_assert_int_eq(world_state_of(w, 0, "cho"), W4_TRUST_TRUSTED);
+    w4_buffer_deinit(&word);
+    world_free(w);
+}
+END_TEST
+
+/* One neighbour gets so many answers and no more. */
+START_TEST(requests_are_counted) {
+    world *w = four(38);
+    char fact[37], ask[128];
+    propose(w, "ada", "a", NULL, fact);
+    snprintf(ask, sizeof ask, "{\"bytes\":65536,\"skip\":0,\"wanted\":[\"%s\"]}", fact);
+    world_clear_logs(w);
+    for (unsigned i = 0; i < 400; i++) {
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, ask), 0);
+        world_drain(w, 0);
+        world_clear_wire(w);
+    }
+    unsigned refused = world_rejected(w, 0, W4_REFUSAL_RATE_LIMITED);
+    ck_assert_uint_ge(refused, 400 - W4_FACT_SYNC_BURST);
+    ck_assert_uint_lt(refused, 400);
+    world_pass(w, 10 * W4_US_PER_S);
+    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, ask), 0);
+    world_drain(w, 0);
+    ck_assert_uint_eq(world_rejected(w, 0, W4_REFUSAL_RATE_LIMITED), refused);
+    world_free(w);
+}
+END_TEST
+
+/* Words that lead nowhere end a round. */
+START_TEST(lists_must_lead_on) {
+    world *w = four(39);
+    static const char *const lists[] = {
+        "{\"facts\":[],\"last\":false,\"part\":0}",
+        "{\"facts\":[{\"digest\":\"00000000000000000000000000000001\",\"id\":\"bbbbbbbb-1111-4111-"
+        "8111-111111111111\"},{\"digest\":\"00000000000000000000000000000001\",\"id\":\"aaaaaaaa-"
+        "1111-4111-8111-111111111111\"}],\"last\":false,\"part\":3}",
+        "{\"facts\":[],\"last\":true,\"part\":64}",
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        char sum[64];
+        snprintf(sum, sizeof sum, "{\"sum\":\"%032x\"}", 500 + i);
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, sum), 0);
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+        for (unsigned k = 0; k < 100; k++) {
+            ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, lists[i]), 0);
+            w->now += W4_FACT_SYNC_PAUSE_US;
+            ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+        }
+        world_drain(w, 0);
+        world_clear_wire(w);
+        world_pass(w, 60 * W4_US_PER_S);
+    }
+    world_free(w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("fact_sync");
+    TCase *tcase = tcase_create("fact_sync");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, refutation_reaches_who_was_away);
+    tcase_add_test(tcase, what_was_missed_from_the_beginning);
+    tcase_add_test(tcase, halves_meet);
+    tcase_add_test(tcase, many_facts);
+    tcase_add_test(tcase, strangers_words_wait_for_trust);
+    tcase_add_test(tcase, private_words_are_not_passed_on);
+    tcase_add_test(tcase, late_original_is_delivered);
+    tcase_add_test(tcase, forgeries_count_nothing);
+    tcase_add_test(tcase, requests_are_counted);
+    tcase_add_test(tcase, lists_must_lead_on);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
