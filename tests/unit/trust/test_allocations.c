@@ -99,11 +99,64 @@ START_TEST(each_fails_once) {
 }
 END_TEST
 
+/* Strangers that nodes bring, and the rows of their moves; from stored moves too. */
+static bool bring(long at) {
+    enum { BROUGHT = 300 };
+    w4_trust_book *book = NULL;
+    plan(0);
+    ck_assert_int_eq(w4_trust_book_new(&book), 0);
+    plan(at);
+    bool failed = false;
+    for (uint32_t i = 0; i < BROUGHT; i++) {
+        w4_fingerprint f = {{0}}, bearer = {{1}};
+        memcpy(f.bytes + 8, &i, sizeof(i));
+        bearer.bytes[1] = (uint8_t)(i % 40);
+        w4_trust_move move = {.kind = W4_TRUST_NODE,
+                              .subject = f,
+                              .to = W4_TRUST_PROBING,
+                              .event = W4_TRUST_EVENT_HANDSHAKE};
+        w4_trust_book_bear(book, W4_TRUST_NODE, &f, &bearer);
+        int r = w4_trust_book_replay(book, &move);
+        if (r != 0) {
+            ck_assert_int_eq(r, -ENOMEM);
+            ck_assert_uint_eq(w4_trust_book_count(book), i);
+            ck_assert(!failed);
+            failed = true;
+            w4_trust_book_bear(book, W4_TRUST_NODE, &f, &bearer);
+            ck_assert_int_eq(w4_trust_book_replay(book, &move), 0);
+        }
+        for (uint64_t row = 1; row <= 6; row++) {
+            r = w4_trust_book_note_row(book, W4_TRUST_NODE, &f, row);
+            if (r != 0) {
+                ck_assert_int_eq(r, -ENOMEM);
+                ck_assert(!failed);
+                failed = true;
+                ck_assert_int_eq(w4_trust_book_note_row(book, W4_TRUST_NODE, &f, row), 0);
+            }
+        }
+    }
+    plan(0);
+    ck_assert_uint_eq(w4_trust_book_count(book), BROUGHT);
+    w4_trust_book_free(book);
+    return failed;
+}
+
+START_TEST(each_fails_once_where_strangers_are_brought) {
+    unsigned failures = 0;
+    for (long at = 1; at <= 400; at++) {
+        failures += bring(at);
+    }
+    ck_assert_uint_eq(failures, 400);
+    ck_assert(!bring(0));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("trust allocations");
     TCase *tests = tcase_create("allocations");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, each_fails_once);
+    tcase_add_test(tests, each_fails_once_where_strangers_are_brought);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
 }

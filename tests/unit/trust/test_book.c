@@ -449,6 +449,40 @@ START_TEST(replay_finds_what_does_not_follow) {
 }
 END_TEST
 
+START_TEST(replay_of_a_sum) {
+    w4_fingerprint f = subject(1), by = subject(2), told;
+    w4_trust_move sum = {.kind = W4_TRUST_NODE,
+                         .subject = f,
+                         .from = W4_TRUST_UNTRUSTED,
+                         .to = W4_TRUST_PROBING,
+                         .cause = W4_TRUST_BY_SUM,
+                         .wall_us = T0,
+                         .counted = 2,
+                         .summed = 9,
+                         .introducer = by};
+    w4_trust_entry entry;
+    ck_assert_int_eq(w4_trust_book_replay(book, &sum), 0);
+    ck_assert(w4_trust_book_find(book, W4_TRUST_NODE, &f, &entry));
+    ck_assert_int_eq(entry.state, W4_TRUST_PROBING);
+    ck_assert_int_eq(entry.rank, W4_TRUST_MARKED);
+    ck_assert_uint_eq(entry.counted, 2);
+    ck_assert_uint_eq(entry.since_wall_us, T0);
+    ck_assert(w4_trust_book_introducer(book, W4_TRUST_NODE, &f, &told));
+    ck_assert(w4_fingerprint_equal(&told, &by));
+    sum.from = W4_TRUST_PROBING;
+    sum.counted = 0;
+    sum.summed_trust = true;
+    ck_assert_int_eq(w4_trust_book_replay(book, &sum), 0);
+    ck_assert(w4_trust_book_find(book, W4_TRUST_NODE, &f, &entry));
+    ck_assert_int_eq(entry.rank, W4_TRUST_KNOWN);
+    sum.summed_order = true;
+    sum.counted = 3; /* the third moves */
+    ck_assert_int_eq(w4_trust_book_replay(book, &sum), 1);
+    ck_assert(w4_trust_book_find(book, W4_TRUST_NODE, &f, &entry));
+    ck_assert_int_eq(entry.rank, W4_TRUST_ORDERED);
+}
+END_TEST
+
 START_TEST(replay_with_gaps_and_nonsense) {
     ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, T0), 1);
     w4_trust_move first = move;
@@ -503,6 +537,7 @@ int main(void) {
     tcase_add_test(tests, reset_begins_anew);
     tcase_add_test(tests, an_order_that_was_not_stored);
     tcase_add_test(tests, causes_have_names);
+    tcase_add_test(tests, replay_of_a_sum);
     tcase_add_test(tests, replay_with_gaps_and_nonsense);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);

@@ -157,6 +157,47 @@ START_TEST(one_bearer_has_its_share) {
 }
 END_TEST
 
+/* The place of a bearer goes with the last stranger it brought. */
+START_TEST(a_bearer_with_nobody_left) {
+    size_t empty = w4_trust_book_memory(book);
+    meet(W4_TRUST_AGENT, 1);
+    size_t one = w4_trust_book_memory(book) - empty;
+    meet_by(7, 2);
+    size_t two = w4_trust_book_memory(book);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 2, W4_TRUST_EVENT_KNOWLEDGE_VERIFIED), 1);
+    ck_assert_uint_lt(w4_trust_book_memory(book), two);
+    /* Who is no stranger from the first takes no place of a bearer. */
+    w4_fingerprint f = subject(3), bearer = subject(7);
+    w4_trust_book_bear(book, W4_TRUST_AGENT, &f, &bearer);
+    size_t before = w4_trust_book_memory(book);
+    ck_assert_int_eq(set(W4_TRUST_AGENT, 3, W4_TRUST_TRUSTED), 1);
+    ck_assert_uint_le(w4_trust_book_memory(book), before + one);
+    /* It is forgotten as an order that was not stored. */
+    meet_by(7, 4);
+    w4_trust_book_bear(book, W4_TRUST_AGENT, &f, &bearer);
+    for (uint32_t i = 0; i < W4_TRUST_STRANGERS_MAX; i++) {
+        meet(W4_TRUST_AGENT, 100 + i);
+    }
+    ck_assert(!known(W4_TRUST_AGENT, 4));
+    meet_by(7, 4);
+    ck_assert(known(W4_TRUST_AGENT, 4));
+}
+END_TEST
+
+START_TEST(ranks_have_names_and_places) {
+    static const char *const names[W4_TRUST_RANK_COUNT] = {"stranger", "marked", "outcast", "known",
+                                                           "ordered"};
+    size_t places = 0;
+    for (size_t i = 0; i < W4_TRUST_RANK_COUNT; i++) {
+        ck_assert_str_eq(w4_trust_rank_name((w4_trust_rank)i), names[i]);
+        places += i == W4_TRUST_ORDERED ? 0 : w4_trust_rank_places((w4_trust_rank)i);
+    }
+    /* All of the others leave room for orders. */
+    ck_assert_uint_lt(places * W4_TRUST_KIND_COUNT, W4_TRUST_SUBJECTS_MAX);
+    ck_assert_uint_eq(w4_trust_rank_places(W4_TRUST_ORDERED), W4_TRUST_SUBJECTS_MAX);
+}
+END_TEST
+
 /* Strangers that misbehave fill the places for that, and then are strangers again: blocked, but
  * not for ever. Those who were blocked first stay, and so do the others. */
 START_TEST(malice_of_many) {
@@ -243,6 +284,8 @@ int main(void) {
     tcase_add_test(tests, ranks);
     tcase_add_test(tests, greetings_fill_nothing);
     tcase_add_test(tests, one_bearer_has_its_share);
+    tcase_add_test(tests, a_bearer_with_nobody_left);
+    tcase_add_test(tests, ranks_have_names_and_places);
     tcase_add_test(tests, malice_of_many);
     tcase_add_test(tests, the_book_is_bounded);
     tcase_add_test(tests, rows_of_one);
