@@ -9,29 +9,6 @@ static const char *check_result(w4_json object, const char **ret_member) {
     return has_result == has_error ? "either result or error" : NULL;
 }
 
-/* One thing is said at a time. */
-static const char *check_facts(w4_json object, const char **ret_member) {
-    static const char *const members[] = {"sum", "parts", "facts", "wanted"};
-    /* What goes with which of them. */
-    static const char *const with[][2] = {{NULL, NULL}, {"from", NULL}, {"part", "last"},
-                                          {"bytes", "skip"}};
-    unsigned found = 0;
-    *ret_member = NULL;
-    for (unsigned i = 0; i < sizeof members / sizeof members[0]; i++) {
-        if (!w4_json_exists(w4_json_get(object, members[i]))) {
-            continue;
-        }
-        found++;
-        for (unsigned k = 0; k < 2 && with[i][k]; k++) {
-            if (!w4_json_exists(w4_json_get(object, with[i][k]))) {
-                *ret_member = with[i][k];
-                return "required with what is said";
-            }
-        }
-    }
-    return found == 1 ? NULL : "one of sum, parts, facts and wanted";
-}
-
 /* A routed envelope has all four members, one for the neighbour has none. */
 static const char *check_routed(w4_json object, const char **ret_member) {
     static const char *const members[] = {"origin", "destination", "hops", "created_at"};
@@ -105,7 +82,7 @@ static const w4_schema listed_object = {.rows = listed_rows};
 static const w4_schema_row listed_item = {.kind = W4_SCHEMA_OBJECT, .object = &listed_object};
 static const w4_schema_row facts_rows[] = {
     W4_ROW_FORM("sum",    W4_MAY, w4_check_digest, "of all facts that the sender could pass on"),
-    {.name = "parts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = W4_FACT_PARTS_OF_ALL, .max = W4_FACT_PARTS_OF_ALL, .items = &digest_item, .help = "of the facts of each part, asking for a list of the first that differs"},
+    {.name = "parts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACT_PARTS_OF_ALL, .items = &digest_item, .help = "of the facts of each part, asking for a list of the first that differs"},
     W4_ROW_INTEGER("from", W4_MAY, 0, W4_FACT_PARTS_OF_ALL - 1, "with parts: the first part that is asked for"),
     W4_ROW_FORM("after",  W4_MAY, w4_check_uuid, "with parts: an id of that part; what comes behind it is asked for"),
     {.name = "facts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 0, .max = W4_FACTS_OF_ONE, .items = &listed_item, .help = "the list, in the order of the ids"},
@@ -142,7 +119,7 @@ static const w4_schema payload_service_invoke = {.rows = service_invoke_rows};
 static const w4_schema payload_service_result = {.rows = service_result_rows,
                                                  .check = check_result};
 static const w4_schema payload_receipt = {.rows = receipt_rows};
-static const w4_schema payload_facts = {.rows = facts_rows, .check = check_facts};
+static const w4_schema payload_facts = {.rows = facts_rows};
 static const w4_schema payload_votes = {.rows = votes_rows};
 static const w4_schema envelope = {.rows = envelope_rows, .check = check_routed};
 

@@ -383,7 +383,7 @@ int w4_fact_sync_take(w4_protocol *p, w4_inbound *in) {
     if (w4_json_exists(w4_json_get(payload, "wanted"))) {
         return give(p, in, peer, W4_TYPE_MESH_VOTES, w4_fact_give_votes);
     }
-    return take_list(p, in, peer);
+    return w4_json_exists(w4_json_get(payload, "facts")) ? take_list(p, in, peer) : 0;
 }
 
 int w4_fact_sync_take_votes(w4_protocol *p, w4_inbound *in) {

@@ -91,6 +91,7 @@ def good(member):
         "fingerprint": lambda: "ab" * 32, "fingerprint or *": lambda: "ab" * 32,
         "base64 of 32 bytes": lambda: base64.b64encode(bytes(31) + b"\1").decode(),
         "base64 of 16 bytes": lambda: base64.b64encode(bytes(16)).decode(),
+        "32 hex digits": lambda: "ab" * 16,
         "string or object": lambda: "in words", "object or array": lambda: {},
         "any value": lambda: 7,
     }.get(form, lambda: member.name)()
@@ -155,6 +156,7 @@ def bad_text(member):
                  ("no such day", "2026-02-30T12:00:00Z"), ("a space", "2026-01-31 12:00:00Z")],
         "fingerprint": [("upper case", "AB" * 32), ("short", "ab" * 31), ("everybody", "*")],
         "fingerprint or *": [("upper case", "AB" * 32), ("short", "ab" * 31)],
+        "32 hex digits": [("upper case", "AB" * 16), ("short", "ab" * 15)],
         "base64 of 32 bytes": [("short", base64.b64encode(bytes(31)).decode()),
                                ("no base64", "!" * 44), ("no padding", "A" * 43)],
         "base64 of 16 bytes": [("long", base64.b64encode(bytes(17)).decode()),
