@@ -435,9 +435,10 @@ def test_what_is_left():
     fort.end(None, None, None)
 
 
-main([test_a_peer_that_grants_nothing, test_beyond_the_credit, test_records_again_and_out_of_order,
-      test_all_the_channels_there_could_be, test_parts_that_never_end,
-      test_acknowledgements_that_lie, test_parts_from_the_far_future, test_goodbye_in_the_middle,
-      test_wrong_epochs, test_a_new_key_for_each_record, test_flags_and_types_of_tomorrow,
-      test_plaintext_of_noise, test_a_flood_of_pings, test_resume_points_that_lie,
-      test_what_is_left])
+if __name__ == "__main__":
+    main([test_a_peer_that_grants_nothing, test_beyond_the_credit, test_records_again_and_out_of_order,
+          test_all_the_channels_there_could_be, test_parts_that_never_end,
+          test_acknowledgements_that_lie, test_parts_from_the_far_future, test_goodbye_in_the_middle,
+          test_wrong_epochs, test_a_new_key_for_each_record, test_flags_and_types_of_tomorrow,
+          test_plaintext_of_noise, test_a_flood_of_pings, test_resume_points_that_lie,
+          test_what_is_left])

@@ -1,6 +1,8 @@
 /* Channels beyond the three that are always open, and the contracts of all of them. */
 #include "ends.h"
 
+#include "session/state.h"
+
 static w4_channel_info info_of(const w4_session *s, uint16_t id) {
     w4_channel_info info;
     ck_assert(w4_session_channel_find(s, id, &info));
@@ -214,7 +216,8 @@ START_TEST(numbers_come_round_again) {
     begin();
     open_link(true);
     uint16_t first = open_between(W4_CHANNEL_STATE);
-    for (int i = 0; i < 33000; i++) {
+    a->table->opened = 32000; /* so many came and went */
+    for (int i = 31999; i < 33000; i++) {
         now += W4_US_PER_S / 20;
         uint16_t id = open_channel(a, W4_CHANNEL_STATE);
         ck_assert(carry(a, b));
