@@ -293,4 +293,5 @@ def test_commands():
         assert b.agent("ben").attached["waiting"] == 0  # listen has acknowledged it
 
 
-main([test_death_of_everybody, test_away_and_back, test_codes, test_commands])
+if __name__ == "__main__":
+    main([test_death_of_everybody, test_away_and_back, test_codes, test_commands])

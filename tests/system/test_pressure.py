@@ -233,4 +233,5 @@ def test_without_descriptors():
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-main([test_without_descriptors, test_full_disk, test_start_on_a_full_disk_says_so])
+if __name__ == "__main__":
+    main([test_without_descriptors, test_full_disk, test_start_on_a_full_disk_says_so])
