@@ -448,7 +448,7 @@ void w4_outbox_arm(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us) {
     if (!is_waiting(o)) {
         o->timer_us = W4_NEVER;
     } else if (o->timer_us == W4_NEVER) {
-        o->timer_us = w4_later(now_us, w4_rtt_timeout(rtt, o->repeats));
+        o->timer_us = w4_later(now_us, w4_rtt_timeout(rtt, o->repeats) + w4_pace_time_us(o->pace));
     }
 }
 
@@ -517,7 +517,7 @@ static void advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
     size_t len = w4_frame_len(part_len(m, part));
     if (o->acked < o->position) {
         o->flight -= len;
-        w4_pace_taken(o->pace, o->kind, len);
+        w4_pace_acked(o->pace, o->kind, len, now_us);
     }
     o->acked++;
     if (o->position < o->acked) {
@@ -528,6 +528,7 @@ static void advance(w4_outbox *o, w4_rtt *rtt, uint64_t now_us) {
     if (part + 1 == parts_of(m)) {
         if (!m->repeated) {
             w4_rtt_add(rtt, now_us - m->sent_us);
+            w4_pace_came_over(o->pace, len, now_us - m->sent_us);
         }
         m->took_us = now_us - m->enqueued_us;
         w4_histogram_sparse_add(&o->latency_us, m->took_us);

@@ -10,6 +10,10 @@ void w4_pace_start(w4_pace *p, uint64_t now_us) {
 
 /* ---- what is under way */
 
+static uint32_t flight_of(const w4_pace *p) {
+    return p->flight[W4_CHANNEL_STATE] + p->flight[W4_CHANNEL_KNOWLEDGE];
+}
+
 bool w4_pace_admits(const w4_pace *p, w4_channel_kind kind, size_t len) {
     bool control = kind == W4_CHANNEL_CONTROL;
     size_t window = control ? W4_PACE_CONTROL_WINDOW : p->window;
@@ -21,9 +25,19 @@ bool w4_pace_admits(const w4_pace *p, w4_channel_kind kind, size_t len) {
 }
 
 void w4_pace_sent(w4_pace *p, w4_channel_kind kind, size_t len, uint64_t now_us) {
+    if (kind == W4_CHANNEL_CONTROL) {
+        p->flight[kind] += (uint32_t)len;
+        return;
+    }
+    p->since_us = flight_of(p) == 0 ? now_us : p->since_us;
     p->flight[kind] += (uint32_t)len;
     p->burst = (p->sent_us == now_us ? p->burst : 0) + (uint32_t)len;
     p->sent_us = now_us;
+}
+
+void w4_pace_acked(w4_pace *p, w4_channel_kind kind, size_t len, uint64_t now_us) {
+    w4_pace_taken(p, kind, len);
+    p->since_us = kind == W4_CHANNEL_CONTROL ? p->since_us : now_us;
 }
 
 void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len) {
@@ -32,6 +46,26 @@ void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len) {
 
 void w4_pace_received(w4_pace *p, size_t len) {
     p->received += (uint32_t)len;
+}
+
+static void see_speed(w4_pace *p, double bytes_per_s) {
+    if (bytes_per_s > p->speed) {
+        p->speed = bytes_per_s < UINT32_MAX ? (uint32_t)bytes_per_s : UINT32_MAX;
+    }
+}
+
+void w4_pace_came_over(w4_pace *p, size_t len, uint64_t took_us) {
+    see_speed(p, (double)len * (double)W4_US_PER_S / (double)(took_us > 0 ? took_us : 1));
+}
+
+uint64_t w4_pace_time_us(const w4_pace *p) {
+    uint64_t flight = 0;
+    for (unsigned kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        flight += p->flight[kind];
+    }
+    uint64_t speed = p->speed > W4_PACE_SPEED_MIN ? p->speed : W4_PACE_SPEED_MIN;
+    uint64_t time_us = flight * W4_US_PER_S / speed;
+    return time_us < W4_PACE_TIME_MAX_US ? time_us : W4_PACE_TIME_MAX_US;
 }
 
 size_t w4_pace_record_len(const w4_pace *p) {
@@ -57,6 +91,7 @@ void w4_pace_gap(w4_pace *p, w4_channel_kind kind) {
 
 void w4_pace_silence(w4_pace *p) {
     set_window(p, 0);
+    p->speed /= 2;
 }
 
 void w4_pace_held(w4_pace *p) {
@@ -65,12 +100,9 @@ void w4_pace_held(w4_pace *p) {
 
 /* ---- PINGs */
 
-static uint32_t flight_of(const w4_pace *p) {
-    return p->flight[W4_CHANNEL_STATE] + p->flight[W4_CHANNEL_KNOWLEDGE];
-}
-
 static bool is_right_behind(const w4_pace *p, uint64_t now_us) {
-    return flight_of(p) > 0 && p->sent_us == now_us;
+    bool fresh = now_us - p->since_us <= p->base_us / 8;
+    return flight_of(p) > 0 && p->sent_us == now_us && fresh;
 }
 
 bool w4_pace_wants_ping(const w4_pace *p, uint64_t patience_us, uint64_t now_us) {
@@ -136,6 +168,7 @@ static void set_by_speed(w4_pace *p, uint64_t rtt_us) {
     if (queued) {
         speed = larger(speed, p->behind_burst / late);
     }
+    see_speed(p, speed * (double)W4_US_PER_S);
     double loose = (base + W4_PACE_SLACK_US) / rtt;
     double fits = larger(speed * base + W4_PACE_WINDOW_MIN,
                          flight * (loose < GROWTH_LOOSE ? loose : GROWTH_LOOSE));

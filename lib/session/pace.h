@@ -9,7 +9,8 @@
  *     flight  what was under way then
  *     burst   what of it went at the very same time
  *
- * The link moves at least speed = flight / rtt, since all of it was there by then; and at least
+ * The link moves at least speed = flight / rtt, since all of it was there by then (what has been on
+ * its way for long already is not measured); and at least
  * burst / (rtt - base), since nothing but it and what was before it made the PING late. So
  *
  *     speed x base + one part
@@ -23,6 +24,9 @@
  * which nothing comes from the peer, sets the base also when it took longer; and when the window
  * has been in use for W4_PACE_BASE_US and no round trip was as short as the base, all is held back
  * for one round trip, until such a PING can go.
+ *
+ * What is under way also tells how long an answer may take that has to wait for it: at the speed
+ * that the link was seen to have, half of that after each silence, and at least W4_PACE_SPEED_MIN.
  *
  * State and knowledge have a window of the same size each, so that neither waits for what the
  * other has not got acknowledged. Control has its own, which is not measured. */
@@ -38,15 +42,19 @@
 #define W4_PACE_SLACK_US (4 * W4_US_PER_MS) /* less is not worth an empty link */
 #define W4_PACE_PING_US (20 * W4_US_PER_MS) /* PINGs that measure are this far apart */
 #define W4_PACE_BASE_US (10 * W4_US_PER_S)
-#define W4_PACE_DRAIN_US W4_US_PER_S /* longer nothing is held back */
+#define W4_PACE_DRAIN_US W4_US_PER_S    /* longer nothing is held back */
+#define W4_PACE_SPEED_MIN (64u * 1024u) /* bytes a second that we take a link to have at least */
+#define W4_PACE_TIME_MAX_US (5 * W4_US_PER_S)
 
 typedef struct w4_pace {
     uint32_t window;
     uint32_t flight[W4_CHANNEL_KIND_COUNT];
+    uint32_t speed;   /* bytes a second, as seen */
     uint64_t base_us; /* 0: not known yet */
     uint64_t base_at_us;
     uint64_t drain_us; /* since when everything is held back */
-    uint64_t sent_us;  /* the last DATA */
+    uint64_t since_us; /* all that is under way went, or the rest of it stayed, no earlier */
+    uint64_t sent_us;  /* the last DATA, but for control */
     uint32_t burst;    /* bytes of it, and of what went at the same time */
     uint32_t received; /* bytes of DATA from the peer, as they go round */
     /* The last PING that went right behind DATA, and the last one with nothing before it. */
@@ -61,8 +69,12 @@ void w4_pace_start(w4_pace *p, uint64_t now_us); /* a new link: nothing is under
 
 bool w4_pace_admits(const w4_pace *p, w4_channel_kind kind, size_t len);
 void w4_pace_sent(w4_pace *p, w4_channel_kind kind, size_t len, uint64_t now_us);
-void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len); /* acknowledged, or given up */
+void w4_pace_acked(w4_pace *p, w4_channel_kind kind, size_t len, uint64_t now_us);
+void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len); /* given up */
 void w4_pace_received(w4_pace *p, size_t len);
+/* So much came over within that time: the link is no slower. */
+void w4_pace_came_over(w4_pace *p, size_t len, uint64_t took_us);
+uint64_t w4_pace_time_us(const w4_pace *p); /* until all that is under way is over, at most */
 
 /* Bytes of DATA for one record: a part at least, but not all of the window, so that
  * acknowledgements come one after the other and the link is never idle while it waits for one. */

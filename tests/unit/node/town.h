@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOWN_MAX 4u
+#define TOWN_MAX 12u
 #define TOWN_START_US (UINT64_C(1000) * W4_US_PER_S)
 #define TOWN_MS W4_US_PER_MS
 #define TOWN_S W4_US_PER_S
@@ -28,10 +28,10 @@ typedef struct town_node {
     w4_fingerprint id, agent;
     w4_store *store;
     w4_node *node;
-    bool frozen;         /* gets no turns */
-    bool mute;           /* what comes out is left where it is */
-    unsigned messages;   /* that came out for its agent from others, without handshakes */
-    uint64_t last[8][3]; /* by sender and channel: number of the last one */
+    bool frozen;                /* gets no turns */
+    bool mute;                  /* what comes out is left where it is */
+    unsigned messages;          /* that came out for its agent from others, without handshakes */
+    uint64_t last[TOWN_MAX][3]; /* by sender and channel: number of the last one */
     bool disorder;
     unsigned delivered, failed; /* outcomes */
     unsigned beacons;

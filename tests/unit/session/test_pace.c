@@ -22,10 +22,11 @@ static void fill_window(w4_channel_kind kind) {
         w4_pace_sent(&p, kind, PART, now);
     }
     w4_pace_held(&p);
-    p.sent_us = now;
+    p.sent_us = p.since_us = now;
     p.burst = 0;
 }
 
+/* Right behind what was sent, unless that was long ago. */
 static void measured(uint64_t rtt_us) {
     w4_pace_pinged(&p, ++token, true, now);
     now += rtt_us;
@@ -56,7 +57,7 @@ START_TEST(grows_while_nothing_queues) {
     }
     size_t before = p.window;
     p.flight[W4_CHANNEL_KNOWLEDGE] = PART; /* little was under way: it says little */
-    p.sent_us = now;
+    p.sent_us = p.since_us = now;
     measured(100000);
     ck_assert_uint_eq(p.window, before);
     measured(112000);
@@ -73,11 +74,11 @@ START_TEST(leaves_a_queue_of_one_part) {
     measured(400000);
     ck_assert_uint_eq(p.window, 26 * PART);
     p.flight[W4_CHANNEL_KNOWLEDGE] = 26 * PART;
-    p.sent_us = now;
+    p.sent_us = p.since_us = now;
     measured(104000); /* which that is, at this speed */
     ck_assert_uint_ge(p.window, 26 * PART);
     p.flight[W4_CHANNEL_KNOWLEDGE] = 26 * PART;
-    p.sent_us = now;
+    p.sent_us = p.since_us = now;
     measured(UINT64_C(1000) * W4_US_PER_S);
     ck_assert_uint_le(p.window, PART + PART / 4); /* never less than one */
 }
@@ -187,9 +188,61 @@ START_TEST(what_went_before_says_nothing_of_the_speed) {
     now += 1;
     measured(400000);
     ck_assert_uint_eq(p.window, 10 * PART);
-    p.sent_us = now;
+    p.sent_us = p.since_us = now;
     measured(400000);
     ck_assert_uint_lt(p.window, 2 * PART);
+}
+END_TEST
+
+/* A part is on its way for long when something small goes behind it: how soon that is answered says
+ * nothing about the speed at which the part goes. */
+START_TEST(what_is_nearly_over_says_nothing_of_the_speed) {
+    begin(20000);
+    fill_window(W4_CHANNEL_KNOWLEDGE);
+    now += 100000;
+    w4_pace_sent(&p, W4_CHANNEL_STATE, 700, now);
+    w4_pace_held(&p);
+    ck_assert(!w4_pace_wants_ping(&p, 0, now));
+    measured(26000);
+    ck_assert_uint_eq(p.window, PART);
+    w4_pace_acked(&p, W4_CHANNEL_KNOWLEDGE, PART, now);
+    w4_pace_acked(&p, W4_CHANNEL_STATE, 700, now);
+    fill_window(W4_CHANNEL_KNOWLEDGE);
+    now += 100000;
+    w4_pace_sent(&p, W4_CHANNEL_CONTROL, 700, now); /* nor does this */
+    measured(26000);
+    ck_assert_uint_eq(p.window, PART);
+    w4_pace_acked(&p, W4_CHANNEL_KNOWLEDGE, PART, now);
+    fill_window(W4_CHANNEL_KNOWLEDGE);
+    ck_assert(w4_pace_wants_ping(&p, 0, now));
+    measured(26000);
+    ck_assert_uint_gt(p.window, PART + PART / 2);
+}
+END_TEST
+
+/* How long an answer may take that waits for what is under way. */
+START_TEST(what_is_under_way_takes_its_time) {
+    begin(20000);
+    ck_assert_uint_eq(w4_pace_time_us(&p), 0);
+    w4_pace_sent(&p, W4_CHANNEL_KNOWLEDGE, PART, now);
+    uint64_t of_part = PART * W4_US_PER_S / W4_PACE_SPEED_MIN;
+    ck_assert_uint_eq(w4_pace_time_us(&p), of_part);
+    w4_pace_sent(&p, W4_CHANNEL_CONTROL, PART, now);
+    ck_assert_uint_eq(w4_pace_time_us(&p), 2 * PART * W4_US_PER_S / W4_PACE_SPEED_MIN);
+    w4_pace_came_over(&p, 8 * W4_PACE_SPEED_MIN, 2 * W4_US_PER_S);
+    w4_pace_came_over(&p, 1, W4_US_PER_S); /* something small says nothing */
+    ck_assert_uint_eq(w4_pace_time_us(&p), of_part / 2);
+    w4_pace_silence(&p);
+    ck_assert_uint_eq(w4_pace_time_us(&p), of_part);
+    w4_pace_silence(&p);
+    w4_pace_silence(&p);
+    ck_assert_uint_eq(w4_pace_time_us(&p), 2 * PART * W4_US_PER_S / W4_PACE_SPEED_MIN);
+    w4_pace_sent(&p, W4_CHANNEL_STATE, 1u << 30, now);
+    ck_assert_uint_eq(w4_pace_time_us(&p), W4_PACE_TIME_MAX_US);
+    w4_pace_came_over(&p, SIZE_MAX, 0);
+    ck_assert_uint_eq(p.speed, UINT32_MAX);
+    w4_pace_start(&p, now);
+    ck_assert_uint_eq(p.speed, 0);
 }
 END_TEST
 
@@ -421,6 +474,8 @@ int main(void) {
     tcase_add_test(tc, holds_nothing_back_for_long);
     tcase_add_test(tc, a_busy_peer_says_nothing_of_the_base);
     tcase_add_test(tc, a_burst_tells_the_speed);
+    tcase_add_test(tc, what_is_nearly_over_says_nothing_of_the_speed);
+    tcase_add_test(tc, what_is_under_way_takes_its_time);
     tcase_add_test(tc, what_went_before_says_nothing_of_the_speed);
     tcase_add_loop_test(tc, heartbeats_never_wait_behind_bulk, 0,
                         (int)(sizeof rows / sizeof rows[0]));
