@@ -122,11 +122,15 @@ def test_a_peer_that_grants_nothing():
         peer.credit = bytes(4)
         peer.open()
         peer.answered()
-        for _ in range(total):
+        for number in range(total):
             receipt = fort.ada.call("agent.send", {"type": "STATE_UPDATE", "to": "*", "payload": {
                 "presence": "focused", "lri": 5, "ltppeerstate": "trusted", "kernel_signals": [],
                 "intent": "x" * 4000}})
             assert receipt["recipients"] == 2, receipt
+            if number % (queue // 4) == 0:  # no faster than the honest one takes them
+                told = fort.ada.wait_note("agent.delivery", lambda d: (
+                    d["msg_id"] == receipt["msg_id"] and d["to"] != peer.key.fingerprint))
+                fort.ada.notes.append({"method": "agent.delivery", "params": told})
         fort.unharmed()
         outcomes = {}
         for note in fort.ada.notes:
