@@ -188,8 +188,8 @@ START_TEST(words_are_the_owners) {
 }
 END_TEST
 
-/* Every type but greetings, receipts and the comparing of facts, which are the node's own affair, is offered to the one who
- * sends.
+/* Every type but greetings, receipts and the comparing of facts, which are the node's own affair,
+ * is offered to the one who sends.
  */
 START_TEST(types_are_offered) {
     for (const ctl_command *c = ctl_commands; c->words != NULL; c++) {
