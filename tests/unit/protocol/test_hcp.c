@@ -552,11 +552,44 @@ START_TEST(each_change_of_consent_is_told_once) {
 }
 END_TEST
 
+/* Trust in an agent is one thing, what its human allows is another. */
+START_TEST(consent_is_taken_back_in_a_cooldown_too) {
+    world *w = acquainted(WELL, WELL);
+    w->now += SECOND;
+    for (unsigned n = 0; n < 2; n++) {
+        w4_trust_move move;
+        world_node *node = &w->nodes[n];
+        const w4_fingerprint *ben = &world_agent_of(w, "ben")->fingerprint;
+        uint64_t wall_us = w4_env_wall_us(&node->env, w->now);
+        world_trust(w, n, "ben", W4_TRUST_PROBING);
+        ck_assert_int_eq(w4_trust_book_apply(node->trust, W4_TRUST_AGENT, ben,
+                                             W4_TRUST_EVENT_CONFLICT, "node", NULL, "", wall_us,
+                                             &move),
+                         1);
+        ck_assert(w4_trust_book_in_cooldown(node->trust, W4_TRUST_AGENT, ben, wall_us));
+    }
+    expect(w, say(w, "ben", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED),
+           W4_REFUSAL_NONE);
+    for (unsigned n = 0; n < 2; n++) {
+        const w4_human *ben = w4_humans_find(w4_hcp_humans(w->nodes[n].protocol),
+                                             &world_agent_of(w, "ben")->fingerprint);
+        ck_assert_int_eq(ben->consent, W4_CONSENT_REVOKED);
+    }
+    expect(w, say(w, "ada", "ben", "HCP_INTENT", INTENT("work", "normal"), WELL),
+           W4_REFUSAL_CONSENT_REVOKED);
+    w->now += SECOND;
+    greet(w, "ben", "ada", WELL); /* and given again */
+    expect(w, say(w, "ada", "ben", "HCP_INTENT", INTENT("work", "normal"), WELL), W4_REFUSAL_NONE);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("hcp");
     TCase *tcase = tcase_create("hcp");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, consent_decides);
+    tcase_add_test(tcase, consent_is_taken_back_in_a_cooldown_too);
     tcase_add_test(tcase, the_receiving_node_guards_too);
     tcase_add_test(tcase, limited_to_a_scope);
     tcase_add_test(tcase, not_to_all_at_once);
