@@ -7,7 +7,7 @@
 #include "runner.h"
 
 #define STEPS 400u
-static const unsigned profiles[] = {1, 3};
+static const unsigned profiles[] = {0, 1, 2, 3};
 #define PROFILES (sizeof profiles / sizeof profiles[0])
 
 static uint64_t setting(const char *name, uint64_t otherwise) {
@@ -16,7 +16,7 @@ static uint64_t setting(const char *name, uint64_t otherwise) {
 }
 
 START_TEST(node_and_model_agree) {
-    uint64_t first = setting("W4_RULES_SEED", 1), count = setting("W4_RULES_COUNT", 1);
+    uint64_t first = setting("W4_RULES_SEED", 1), count = setting("W4_RULES_COUNT", 3);
     history *h = malloc(sizeof *h);
     ck_assert_ptr_nonnull(h);
     for (uint64_t seed = first; seed < first + count; seed++) {

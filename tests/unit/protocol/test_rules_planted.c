@@ -9,9 +9,9 @@
 #define SEEDS_MAX 40u
 #define LEAST_MAX 16u /* steps that show one of these bugs */
 
-/* What each is mostly about; 1: facts, 3: claims. */
+/* What each is mostly about: facts, humans, claims. */
 static unsigned profile_of(plant p) {
-    return p == PLANT_CONFLICTS || p == PLANT_BLOCKED || p == PLANT_TIER ? 3 : 1;
+    return p >= PLANT_OLD_WORDS ? 2 : p >= PLANT_CONFLICTS ? 3 : 1;
 }
 
 /* The first seed that shows it; 0: none does. */

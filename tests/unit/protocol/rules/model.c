@@ -407,11 +407,11 @@ static w4_refusal propose(model *m, const letter *l) {
 
 static w4_refusal trust_gate(const model *m, const step *s) {
     w4_trust_state state = m->agents[s->who];
-    if (s->kind == HUMAN) {
-        return W4_REFUSAL_NONE; /* consent decides */
-    }
     if (state == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_BLACKLISTED;
+    }
+    if (s->kind == HUMAN) {
+        return W4_REFUSAL_NONE; /* consent decides */
     }
     if (s->kind == GREET) {
         return state == W4_TRUST_UNTRUSTED && m->now_ms < m->cooldown_ms[s->who]
@@ -513,6 +513,9 @@ static bool has_letter(const model *m, const step *s) {
     if (!makes_letter(s)) {
         return false;
     }
+    if (s->kind == HUMAN && model_busy(m)) {
+        return false; /* what waits for an agent is another queue */
+    }
     if (!is_other(s)) {
         return true;
     }
@@ -548,6 +551,8 @@ static w4_refusal speak(model *m, const step *s) {
 w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
     w4_refusal code = W4_REFUSAL_NONE;
     m->now_ms += (int64_t)s->pass_ms;
+    m->eased = false;
+    memset(m->at_once, 0, sizeof m->at_once);
     bool posts = has_letter(m, s);
     *ret_happens = posts || !makes_letter(s);
     if (!*ret_happens) {

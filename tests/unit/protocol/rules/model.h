@@ -37,7 +37,7 @@ typedef struct human {
     int64_t said_ms, taken_ms;
     unsigned consent, scope, affect, clarity, pressure;
     bool validates, validated;
-    int64_t corrected_ms[2]; /* the last two times */
+    int64_t corrected_ms; /* the last time; 0: none that counts */
     w4_trust_state trust;
 } human;
 
@@ -47,6 +47,12 @@ typedef struct pair { /* of humans, one after the other */
     bool asked;          /* by the first */
     int64_t answered_ms; /* by the second, after that; 0: not yet */
 } pair;
+
+/* A word that waits for the human it is for. */
+typedef struct owed {
+    uint32_t id;
+    bool doubtful; /* it might not be given to them at some time since */
+} owed;
 
 typedef struct source {
     unsigned tier, good, bad;
@@ -82,9 +88,12 @@ typedef struct model {
     source sources[SOURCES];
     human humans[AGENTS];
     pair pairs[AGENTS][AGENTS];
-    /* What a human of this node is owed and has not got: letters, in order. */
-    uint32_t waiting[LOCALS][STEPS_MAX];
+    /* What a human of this node is owed, and has not got. */
+    owed waiting[LOCALS][STEPS_MAX];
     size_t waiting_count[LOCALS];
+    int64_t paced_ms[LOCALS]; /* since when one of them might go */
+    uint32_t at_once[LOCALS]; /* in this step, without waiting; 0: nothing */
+    bool eased;               /* somebody has said in this step how he is */
 } model;
 
 void model_init(model *m, const history *h);
@@ -117,4 +126,8 @@ matter *model_find(matter *all, size_t count, uint32_t id);
 w4_refusal model_human(model *m, const letter *l);
 /* Might it be given to them now, by all that was said? */
 w4_refusal model_human_gate(const model *m, const letter *l);
-bool model_human_waits(const model *m, const letter *l);
+
+/* A human of this node was given that. NULL, or what is wrong with it. */
+const char *model_given(model *m, unsigned local, uint32_t id);
+/* At the end of a step. NULL, or what is wrong with what he was not given: *ret_id. */
+const char *model_owes(model *m, unsigned local, uint32_t *ret_id);

@@ -1,8 +1,10 @@
 #include "planted.h"
 
 #include "protocol/claims.h"
+#include "protocol/consent.h"
 #include "protocol/early_votes.h"
 #include "protocol/facts.h"
+#include "protocol/rapport.h"
 #include "protocol/seen.h"
 
 static plant planted;
@@ -17,6 +19,8 @@ static const char *const names[PLANTS] = {
     [PLANT_REPLAY] = "replay",       [PLANT_COOLDOWN] = "cooldown",   [PLANT_REJUDGE] = "rejudge",
     [PLANT_MALICE] = "malice",       [PLANT_ANOMALY] = "anomaly",     [PLANT_CARRIER] = "carrier",
     [PLANT_CONFLICTS] = "conflicts", [PLANT_BLOCKED] = "blocked",     [PLANT_TIER] = "tier",
+    [PLANT_OLD_WORDS] = "old words", [PLANT_SCOPE] = "scope",         [PLANT_PRESSURE] = "pressure",
+    [PLANT_CALM] = "calm",           [PLANT_CHECK_IN] = "check-in",   [PLANT_RELATION] = "relation",
 };
 
 void plant_set(plant p) {
@@ -115,7 +119,8 @@ WRAP(const w4_trust_row *, w4_trust_row_find, w4_trust_kind kind, w4_trust_state
     bool gone =
         (planted == PLANT_MALICE && event == W4_TRUST_EVENT_MALICE) ||
         (planted == PLANT_ANOMALY && event == W4_TRUST_EVENT_ANOMALY) ||
-        (planted == PLANT_CARRIER && kind == W4_TRUST_NODE && event == W4_TRUST_EVENT_CONFLICT);
+        (planted == PLANT_CARRIER && kind == W4_TRUST_NODE && event == W4_TRUST_EVENT_CONFLICT) ||
+        (planted == PLANT_RELATION && event == W4_TRUST_EVENT_CONSENT_REVOKED);
     return gone ? NULL : __real_w4_trust_row_find(kind, from, event);
 }
 
@@ -132,4 +137,28 @@ WRAP(w4_tier, w4_sources_tier, const w4_sources *sources, const char *key) {
         return W4_TIER_LOW;
     }
     return planted == PLANT_TIER && tier == W4_TIER_UNKNOWN ? W4_TIER_MEDIUM : tier;
+}
+
+WRAP(int, w4_humans_take, w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
+     w4_human **ret_human, w4_consent *ret_before) {
+    w4_envelope bent = *envelope;
+    bent.timestamp_us = planted == PLANT_OLD_WORDS ? wall_us : envelope->timestamp_us;
+    return __real_w4_humans_take(humans, &bent, wall_us, ret_human, ret_before);
+}
+
+WRAP(bool, w4_human_in_scope, const w4_human *human, w4_bytes topic) {
+    return planted == PLANT_SCOPE || __real_w4_human_in_scope(human, topic);
+}
+
+WRAP(bool, w4_human_is_strained, const w4_human *human, uint64_t wall_us) {
+    return planted != PLANT_PRESSURE && __real_w4_human_is_strained(human, wall_us);
+}
+
+WRAP(bool, w4_human_is_tense, const w4_human *human, uint64_t wall_us) {
+    return planted != PLANT_CALM && __real_w4_human_is_tense(human, wall_us);
+}
+
+WRAP(bool, w4_rapport_checked_in, const w4_rapport *rapport, const w4_fingerprint *asker,
+     uint64_t now_us) {
+    return planted == PLANT_CHECK_IN || __real_w4_rapport_checked_in(rapport, asker, now_us);
 }

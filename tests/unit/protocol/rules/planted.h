@@ -24,6 +24,12 @@ typedef enum plant {
     PLANT_CONFLICTS, /* conflicts do not lower a source */
     PLANT_BLOCKED,   /* a blocked source is as good as a low one */
     PLANT_TIER,      /* an unknown source is as good as a medium one */
+    PLANT_OLD_WORDS, /* of a human's words the one that comes last counts */
+    PLANT_SCOPE,     /* any topic is in it */
+    PLANT_PRESSURE,  /* nobody is under pressure */
+    PLANT_CALM,      /* nobody is tense */
+    PLANT_CHECK_IN,  /* everybody has been asked how he is */
+    PLANT_RELATION,  /* consent taken back leaves a relation as it was */
     PLANTS
 } plant;
 

@@ -67,6 +67,32 @@ static bool differ_in_matters(const subject *s, const model *m, char *what) {
     return false;
 }
 
+static bool differ_in_humans(const subject *s, model *m, char *what) {
+    for (unsigned i = 0; i < AGENTS; i++) {
+        w4_trust_state is = subject_trust(s, W4_TRUST_HUMAN, i), to = m->humans[i].trust;
+        if (is != to) {
+            return differs(what, "human a%u is %s, should be %s", i,
+                           w4_trust_state_name(W4_TRUST_HUMAN, is),
+                           w4_trust_state_name(W4_TRUST_HUMAN, to));
+        }
+    }
+    for (unsigned local = 0; local < LOCALS; local++) {
+        const uint32_t *numbers;
+        uint32_t id = 0;
+        size_t count = subject_given(s, local, &numbers);
+        const char *wrong = NULL;
+        for (size_t i = 0; wrong == NULL && i < count; i++) {
+            id = numbers[i];
+            wrong = model_given(m, local, id);
+        }
+        wrong = wrong != NULL ? wrong : model_owes(m, local, &id);
+        if (wrong != NULL) {
+            return differs(what, "%" PRIu32 " %s to a%u", id, wrong, local);
+        }
+    }
+    return false;
+}
+
 static bool step_both(subject *s, model *m, const step *st, char *what) {
     bool happens;
     w4_refusal should = model_step(m, st, &happens);
@@ -75,7 +101,8 @@ static bool step_both(subject *s, model *m, const step *st, char *what) {
         return differs(what, "%s was answered %s, should be %s", kind_name(st->kind),
                        w4_refusal_name(is), w4_refusal_name(should));
     }
-    return differ_in_trust(s, m, what) || differ_in_matters(s, m, what);
+    return differ_in_trust(s, m, what) || differ_in_matters(s, m, what) ||
+           differ_in_humans(s, m, what);
 }
 
 size_t play(const history *h, char ret_what[static DISAGREEMENT_MAX]) {
