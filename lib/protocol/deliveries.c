@@ -411,21 +411,11 @@ int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, u
     return w4_deliveries_transmitted(p, ticket, W4_REFUSAL_BACKPRESSURE, now_us);
 }
 
-static w4_parcel *find_sent(const w4_neighbour *neighbour, const w4_answer *answer) {
-    w4_parcel *parcel;
-    TAILQ_FOREACH (parcel, &neighbour->sent, link) {
-        if (w4_fingerprint_equal(&parcel->sender, answer->sender) &&
-            w4_fingerprint_equal(&parcel->receiver, answer->receiver) &&
-            strcmp(parcel->msg_id, answer->msg_id) == 0) {
-            return parcel;
-        }
-    }
-    return NULL;
-}
-
 int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, answer->node);
-    w4_parcel *parcel = neighbour ? find_sent(neighbour, answer) : NULL;
+    w4_parcel *parcel = neighbour ? w4_parcel_find_sent(&p->parcels, neighbour, answer->sender,
+                                                        answer->receiver, answer->msg_id)
+                                  : NULL;
     if (parcel && parcel->state == W4_PARCEL_FLYING) {
         parcel->refused = true;
         return end_parcel(p, parcel, answer->code, now_us);

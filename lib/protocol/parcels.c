@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct parcel_tickets {
     uint64_t ticket;
@@ -100,6 +101,18 @@ static void sender_tidy(w4_parcels *parcels, parcel_senders *row) {
 
 /* ---- parcels */
 
+/* FNV-1a. Whoever sends chooses the msg_id, and has but himself to wait for what it leads to. */
+static unsigned row_of(const w4_neighbour *neighbour, const char *msg_id) {
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < sizeof neighbour->node.bytes; i++) {
+        hash = (hash ^ neighbour->node.bytes[i]) * UINT64_C(1099511628211);
+    }
+    for (; *msg_id; msg_id++) {
+        hash = (hash ^ (uint8_t)*msg_id) * UINT64_C(1099511628211);
+    }
+    return (unsigned)((hash ^ hash >> 32) % W4_PARCEL_ROWS);
+}
+
 int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel) {
     parcel_senders *sender = sender_get(parcels, &draft->sender);
     if (!sender) {
@@ -124,6 +137,7 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
     parcel->neighbour->parked++;
     parcel->neighbour->letters[parcel->channel] += parcel->letter != 0;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
+    LIST_INSERT_HEAD(&parcels->rows[row_of(parcel->neighbour, parcel->msg_id)], parcel, row);
     sender->count++;
     parcels->count++;
     *ret_parcel = parcel;
@@ -186,6 +200,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
     parcel_senders *sender = parcel->of_sender;
     take_out(parcels, parcel);
+    LIST_REMOVE(parcel, row);
     parcel->neighbour->letters[parcel->channel] -= parcel->letter != 0;
     sender->count--;
     sender_tidy(parcels, sender);
@@ -262,6 +277,21 @@ w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket) {
     parcel_tickets *found = NULL;
     HASH_FIND(hh, parcels->tickets, &ticket, sizeof ticket, found);
     return found ? found->parcel : NULL;
+}
+
+w4_parcel *w4_parcel_find_sent(const w4_parcels *parcels, const w4_neighbour *neighbour,
+                               const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                               const char *msg_id) {
+    w4_parcel *parcel;
+    LIST_FOREACH (parcel, &parcels->rows[row_of(neighbour, msg_id)], row) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): who was freed left its row before */
+        if (parcel->neighbour == neighbour && parcel->state != W4_PARCEL_HELD &&
+            strcmp(parcel->msg_id, msg_id) == 0 && w4_fingerprint_equal(&parcel->sender, sender) &&
+            w4_fingerprint_equal(&parcel->receiver, receiver)) {
+            return parcel;
+        }
+    }
+    return NULL;
 }
 
 uint64_t w4_parcels_ticket(w4_parcels *parcels) {

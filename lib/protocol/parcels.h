@@ -13,6 +13,7 @@
 #define W4_PARCELS_MAX 32768u
 #define W4_PARCELS_BYTES_MAX ((size_t)64 * 1024 * 1024) /* held in memory */
 #define W4_NEIGHBOURS_MAX 16384u
+#define W4_PARCEL_ROWS 2048u /* that parcels are found in by msg_id and neighbour */
 
 typedef enum w4_parcel_state {
     W4_PARCEL_HELD,   /* until a handshake is done */
@@ -26,6 +27,7 @@ typedef struct w4_neighbour w4_neighbour;
 typedef struct w4_parcel {
     TAILQ_ENTRY(w4_parcel) link; /* of the neighbour */
     LIST_ENTRY(w4_parcel) wait;  /* of all that wait for room in their session */
+    LIST_ENTRY(w4_parcel) row;   /* of its msg_id and neighbour */
     w4_neighbour *neighbour;
     w4_parcel_state state;
     uint64_t ticket;   /* FLYING */
@@ -49,6 +51,7 @@ typedef struct w4_parcel {
 
 TAILQ_HEAD(w4_parcel_list, w4_parcel);
 LIST_HEAD(w4_parcel_waits, w4_parcel);
+LIST_HEAD(w4_parcel_row, w4_parcel);
 
 struct w4_neighbour {
     w4_fingerprint node;
@@ -76,6 +79,7 @@ typedef struct w4_parcels {
     uint64_t last_ticket;
     struct w4_parcel_waits waiting; /* their producers are not read */
     uint64_t waits_turn;            /* moves with each change of it */
+    struct w4_parcel_row rows[W4_PARCEL_ROWS];
 } w4_parcels;
 
 void w4_parcels_deinit(w4_parcels *parcels);
@@ -104,6 +108,10 @@ void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits);
 bool w4_parcels_wait(const w4_parcels *parcels, const w4_fingerprint *sender);
 
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket);
+/* FLYING or PARKED at that neighbour; NULL: none. Costs the same however many there are. */
+w4_parcel *w4_parcel_find_sent(const w4_parcels *parcels, const w4_neighbour *neighbour,
+                               const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                               const char *msg_id);
 uint64_t w4_parcels_ticket(w4_parcels *parcels); /* one that no parcel has */
 /* Parcels of that sender held at the neighbour. */
 uint32_t w4_parcels_held(const w4_neighbour *neighbour, const w4_fingerprint *sender);

@@ -2,6 +2,7 @@
 #include "protocol/parcels.h"
 #include "runner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static w4_parcels parcels;
@@ -51,6 +52,52 @@ START_TEST(one_sender_leaves_room_for_others) {
     w4_parcels_deinit(&parcels);
     ck_assert_uint_eq(parcels.count, 0);
     ck_assert_ptr_null(parcels.senders);
+}
+END_TEST
+
+static w4_parcel *find(unsigned number, uint8_t receiver) {
+    char msg_id[37];
+    w4_fingerprint from = name(1), to = name(receiver);
+    snprintf(msg_id, sizeof msg_id, "%08x-0000-4000-8000-000000000000", number);
+    return w4_parcel_find_sent(&parcels, neighbour, &from, &to, msg_id);
+}
+
+/* Whoever asks for a message by its id walks past few others, however many there are. */
+START_TEST(one_is_found_among_many) {
+    begin();
+    enum { MANY = W4_PARCELS_MAX / 4 };
+    w4_parcel *parcel;
+    for (unsigned i = 0; i < MANY; i++) {
+        for (uint8_t to = 10; to < 12; to++) {
+            w4_parcel draft = {.neighbour = neighbour, .sender = name(1), .receiver = name(to)};
+            snprintf(draft.msg_id, sizeof draft.msg_id, "%08x-0000-4000-8000-000000000000", i);
+            ck_assert_int_eq(w4_parcel_new(&parcels, &draft, &parcel), 0);
+        }
+    }
+    for (unsigned i = 0; i < MANY; i += 97) {
+        parcel = find(i, 11);
+        ck_assert_ptr_nonnull(parcel);
+        ck_assert_uint_eq(parcel->receiver.bytes[0], 11);
+        ck_assert_ptr_null(find(i, 12));
+        w4_parcel_free(&parcels, parcel);
+        ck_assert_ptr_null(find(i, 11));
+        ck_assert_ptr_nonnull(find(i, 10));
+    }
+    ck_assert_ptr_null(find(MANY, 10));
+    w4_blob *blob = w4_blob_new(w4_bytes_from_text("held"));
+    ck_assert_int_eq(w4_parcel_hold(&parcels, find(1, 10), blob), 0);
+    ck_assert_ptr_null(find(1, 10)); /* it was not sent yet */
+    w4_blob_unref(blob);
+    unsigned longest = 0;
+    for (unsigned row = 0; row < W4_PARCEL_ROWS; row++) {
+        unsigned len = 0;
+        LIST_FOREACH (parcel, &parcels.rows[row], row) {
+            len++;
+        }
+        longest = len > longest ? len : longest;
+    }
+    ck_assert_uint_le(longest, 8 * (2 * MANY / W4_PARCEL_ROWS));
+    w4_parcels_deinit(&parcels);
 }
 END_TEST
 
@@ -115,6 +162,7 @@ int main(void) {
     Suite *suite = suite_create("parcels");
     TCase *tc = tcase_create("parcels");
     tcase_add_test(tc, one_sender_leaves_room_for_others);
+    tcase_add_test(tc, one_is_found_among_many);
     tcase_add_test(tc, bytes_are_shared_too);
     tcase_add_test(tc, knows_who_waits);
     suite_add_tcase(suite, tc);
