@@ -200,6 +200,7 @@ static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w
 int w4_route_hand(w4_protocol *p, w4_inbound *in, w4_agent *agent, w4_refusal *ret_code) {
     int r = in->family->meets && !in->met ? in->family->meets(p, in, agent) : 0;
     w4_refusal code = W4_REFUSAL_NONE;
+    in->not_for = r == W4_MEETS_NOT;
     if (r == 1) {
         code = in->fault.code;
         r = 0;
@@ -237,7 +238,7 @@ static int route_all_local(w4_protocol *p, w4_inbound *in) {
         if (r != 0) {
             return r;
         }
-        in->recipients++;
+        in->recipients += in->not_for ? 0 : 1; /* else it would have no outcome */
     }
     return 0;
 }

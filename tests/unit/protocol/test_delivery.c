@@ -627,6 +627,49 @@ START_TEST(channel_of_ones_choice) {
 }
 END_TEST
 
+/* What is for all and yet not for an agent does not count it: each recipient has its outcome. */
+START_TEST(recipients_are_those_it_is_for) {
+    static const char *const state =
+        "{\"human\":{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,"
+        "\"consent\":\"granted\"}}";
+    static const char *const source = "{\"uri\":\"https://a.example/\",\"trust_tier\":\"low\","
+                                      "\"retrieved_at\":\"2026-09-21T14:30:00Z\"}";
+    static const struct {
+        w4_family family;
+        const char *type, *payload;
+    } rows[] = {
+        {W4_FAMILY_HCP, "HCP_STATE_UPDATE",
+         "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,"
+         "\"consent\":\"granted\"}"},
+        {W4_FAMILY_HCP, "HCP_HELLO", "{\"identity\":{\"name\":\"A\"},\"consent_scope\":[]}"},
+        {W4_FAMILY_LIP, "LIP_FETCH", "{\"query\":\"rain\"}"},
+        {W4_FAMILY_CIP, "INTENT", "{\"goal\":\"ask\",\"topic\":\"t\",\"priority\":\"low\"}"},
+    };
+    world *w = world_new(2, 1);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "cho", 0, true);
+    world_add_agent(w, "mal", 0, false);
+    world_add_agent(w, "ben", 1, true);
+    world_trust_all(w);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *more = rows[i].family == W4_FAMILY_CIP   ? NULL
+                           : rows[i].family == W4_FAMILY_HCP ? state
+                                                             : source;
+        int r = world_send_as(w, "ada", "*", rows[i].family, rows[i].type, rows[i].payload, more);
+        ck_assert_msg(r == 0, "%s: %s %s", rows[i].type, w4_refusal_name(w->refused.code),
+                      w->refused.text);
+        w4_send_receipt receipt = w->receipt;
+        world_settle(w);
+        world_pass(w, 400 * SECOND);
+        unsigned told = world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, receipt.msg_id, NULL);
+        ck_assert_msg(told == receipt.recipients, "%s: %u recipients, %u outcomes", rows[i].type,
+                      receipt.recipients, told);
+    }
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("delivery");
     TCase *tcase = tcase_create("delivery");
@@ -657,6 +700,7 @@ int main(void) {
     tcase_add_test(tcase, peer_up_without_down);
     tcase_add_test(tcase, deadline_of_the_sender);
     tcase_add_test(tcase, channel_of_ones_choice);
+    tcase_add_test(tcase, recipients_are_those_it_is_for);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
