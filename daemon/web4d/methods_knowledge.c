@@ -39,11 +39,21 @@ static void write_agents(w4d_call *call, bool local_only, agent_wanted wanted, c
     }
 }
 
+/* Those that are away, where something waits for them. */
+static void write_absent(w4d_call *call) {
+    const void *cursor = NULL;
+    w4_agent_info info;
+    while (w4_protocol_absent_next(w4_node_protocol(call->app->node), &cursor, &info)) {
+        w4d_write_local_agent(call->app, call->result, &info);
+    }
+}
+
 int w4d_agents_list(w4d_call *call) {
     bool local_only = w4_json_is_true(w4_json_get(call->params, "local"));
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "agents");
     w4_json_begin_array(call->result);
+    write_absent(call);
     write_agents(call, local_only, NULL, NULL);
     w4_json_end_array(call->result);
     w4_json_end_object(call->result);

@@ -71,7 +71,9 @@ void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info 
     w4_json_member_string(w, "node_name", app->config->node.name);
     w4_json_member_bool(w, "local", true);
     w4_json_member_bool(w, "attached", info->attached);
-    w4_json_member_bool(w, "hosted", info->hosted);
+    if (info->attached) {
+        w4_json_member_bool(w, "hosted", info->hosted);
+    }
     w4_json_name(w, "capabilities");
     w4_json_raw(w, info->capabilities.len == 0 ? w4_bytes_from_text("[]") : info->capabilities);
     w4_json_member_string(w, "trust", agent_trust(app, &info->fingerprint));
@@ -79,7 +81,9 @@ void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info 
         w4_json_member_string(w, "presence", info->presence);
         w4_json_member_unsigned(w, "lri", info->lri);
     }
-    w4d_write_time(w, "attached_at", info->attached_wall_us);
+    if (info->attached) {
+        w4d_write_time(w, "attached_at", info->attached_wall_us);
+    }
     w4_json_member_unsigned(w, "waiting", info->waiting);
     w4_json_end_object(w);
 }

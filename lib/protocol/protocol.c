@@ -304,6 +304,24 @@ bool w4_protocol_agent_next(const w4_protocol *p, size_t *cursor, w4_agent_info 
     return false;
 }
 
+bool w4_protocol_absent_next(const w4_protocol *p, const void **cursor, w4_agent_info *ret_info) {
+    const w4_home *home = *cursor;
+    home = home ? TAILQ_NEXT(home, link) : TAILQ_FIRST(&p->homes.lists[true]);
+    for (; home; home = TAILQ_NEXT(home, link)) {
+        const w4_agent *agent = w4_agents_find(&p->agents, &home->agent.fingerprint);
+        uint32_t waiting = w4_durable_waiting(p, &home->agent.fingerprint);
+        if (waiting > 0 && !(agent && agent->attached)) {
+            *ret_info = (w4_agent_info){.agent_id = home->agent.agent_id,
+                                        .fingerprint = home->agent.fingerprint,
+                                        .presence = "",
+                                        .waiting = waiting};
+            *cursor = home;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool w4_protocol_agent_find(const w4_protocol *p, uint64_t owner, const char *agent_id,
                             w4_agent_info *ret_info) {
     const w4_agent *agent = w4_agents_find_owned(&p->agents, owner, agent_id);

@@ -124,6 +124,10 @@ int w4_protocol_agent_ack(w4_protocol *protocol, uint64_t owner, const char *age
                           const char *msg_id, uint64_t now_us, bool *ret_known,
                           w4_refused *ret_refused);
 bool w4_protocol_agent_next(const w4_protocol *protocol, size_t *cursor, w4_agent_info *ret_info);
+/* Agents of this node that are away while something durable waits for them; *cursor starts as NULL.
+ * Of an info: agent_id, fingerprint, waiting. */
+bool w4_protocol_absent_next(const w4_protocol *protocol, const void **cursor,
+                             w4_agent_info *ret_info);
 bool w4_protocol_agent_find(const w4_protocol *protocol, uint64_t owner, const char *agent_id,
                             w4_agent_info *ret_info); /* agent_id NULL: the owner's only one */
 

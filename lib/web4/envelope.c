@@ -32,8 +32,8 @@ int web4_canonicalise(const char *json, size_t len, char **ret_text, size_t *ret
     return r;
 }
 
-static int read_envelope(w4_json_document *doc, w4_bytes text, bool sign_required,
-                         w4_envelope *ret_envelope, web4_error *error) {
+int w4_web4_read_envelope(w4_json_document *doc, w4_bytes text, bool sign_required,
+                          w4_envelope *ret_envelope, web4_error *error) {
     w4_envelope_fault fault = {0};
     int r = w4_crypto_init();
     if (r == 0) {
@@ -50,7 +50,7 @@ int web4_envelope_sign(const char *json, size_t len, const web4_identity *identi
     w4_json_document doc = {0};
     w4_buffer out = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_envelope envelope;
-    int r = read_envelope(&doc, w4_bytes_of(json, len), false, &envelope, error);
+    int r = w4_web4_read_envelope(&doc, w4_bytes_of(json, len), false, &envelope, error);
     if (r == 0) {
         r = w4_envelope_sign(&envelope, identity->key, &out);
         if (r > 0) {
@@ -69,7 +69,7 @@ int web4_envelope_sign(const char *json, size_t len, const web4_identity *identi
 static int verify(w4_bytes text, w4_buffer *out, web4_error *error) {
     w4_json_document doc = {0};
     w4_envelope envelope;
-    int r = read_envelope(&doc, text, true, &envelope, error);
+    int r = w4_web4_read_envelope(&doc, text, true, &envelope, error);
     if (r == 0) {
         w4_refusal code = w4_envelope_verify(&envelope, NULL);
         r = code == W4_REFUSAL_NONE ? 0 : w4_web4_refuse_code(error, code, NULL, NULL);
@@ -163,7 +163,7 @@ static int write_chain(const char *answered, w4_buffer *out, web4_error *error) 
     if (answered == NULL) {
         return 0;
     }
-    int r = read_envelope(&doc, w4_bytes_from_text(answered), true, &cause, error);
+    int r = w4_web4_read_envelope(&doc, w4_bytes_from_text(answered), true, &cause, error);
     if (r == 0) {
         bool chained = w4_chain_of(&cause, &before);
         uint32_t budget = chained ? before.budget : W4_CHAIN_BUDGET_DEFAULT;

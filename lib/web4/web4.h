@@ -80,6 +80,14 @@ typedef struct web4_draft {
 WEB4_API int web4_envelope_build(const web4_draft *draft, const web4_identity *identity,
                                  char **ret_text, size_t *ret_len, web4_error *error);
 
+/* The answer to a word of a handshake (web4-protocols(7), THE CIP HANDSHAKE) that agent.message
+ * brought to an agent that signs for itself: to a HELLO, or to the STATE_UPDATE that follows. Who
+ * submits it can be sent to by agents that have not met it. -ENOMSG: that asks for no such answer.
+ */
+WEB4_API int web4_handshake_answer(const char *envelope, size_t len, const web4_identity *identity,
+                                   const char *sender_id, uint64_t timestamp_ms, char **ret_text,
+                                   size_t *ret_len, web4_error *error);
+
 /* ---- the agent's side of the agent socket (web4-rpc(7)). A handle comes in three kinds: one that
  * does no I/O by itself (web4_agent_new: the caller moves bytes), one that has a connection
  * (web4_agent_connect), and one that is kept up (web4_agent_keep). */

@@ -1,5 +1,6 @@
 /* What libweb4 reads: lines of a node on a handle with hooks, members by their pointers, error
  * objects, and envelopes that are answered. Seen from outside, as its users see it. */
+#include <errno.h>
 #include <string.h>
 
 #include "target.h"
@@ -77,6 +78,12 @@ static void answer(const char *text, size_t len) {
     int r = web4_envelope_build(&draft, identity, &built, &built_len, &error);
     FUZZ_REQUIRE(r == 0 || (r == WEB4_REFUSED && error.code[0] != 0));
     FUZZ_REQUIRE(r != 0 || strstr(built, "\"chain\":{") != NULL);
+    web4_free(built);
+    built = NULL;
+    r = web4_handshake_answer(text, len, identity, "ada", 1767225600000, &built, &built_len,
+                              &error);
+    FUZZ_REQUIRE(r == 0 || r == -ENOMSG || r == WEB4_REFUSED);
+    FUZZ_REQUIRE(r != 0 || web4_envelope_verify(built, built_len, NULL, NULL, &error) == 0);
     web4_free(built);
 }
 

@@ -193,6 +193,8 @@ def test_away_and_back():
         sent.append(send(ada, "ben", "ben is away")["msg_id"])
         delivery = ada.wait_note("agent.delivery")
         assert (delivery["msg_id"], delivery["outcome"]) == (sent[1], "delivered"), delivery
+        away, = b.control.call("agents.list", {"local": True})["agents"]
+        assert (away["agent_id"], away["attached"], away["waiting"]) == ("ben", False, 2), away
         try:
             ada.call("agent.send", {"type": "INTENT", "to": "ben", "payload": ask("not durable")})
             raise AssertionError("taken for one who is away")

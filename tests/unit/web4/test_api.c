@@ -173,6 +173,78 @@ START_TEST(drafts_can_be_durable) {
 }
 END_TEST
 
+/* ben greets ada, who answers; then he proves to be there, and she answers that. */
+START_TEST(answers_handshakes) {
+    static const char theirs[] = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+    web4_identity *ben = NULL;
+    char payload[512], *greeting = NULL, *answers[2] = {NULL}, *ours[2] = {NULL}, *value = NULL;
+    size_t len = 0;
+    ck_assert_int_eq(web4_identity_generate(&ben), 0);
+    snprintf(payload, sizeof payload,
+             "{\"protocols\":[\"cip/1.0\"],\"session_nonce\":\"AAAAAAAAAAAAAAAAAAAAAA==\","
+             "\"challenge\":\"%s\"}",
+             theirs);
+    web4_draft draft = {.type = "HELLO",
+                        .timestamp_ms = 1767225600000,
+                        .sender_id = "ben",
+                        .receiver_id = "ada",
+                        .receiver_fingerprint = web4_identity_fingerprint(ada),
+                        .payload = payload};
+    ck_assert_int_eq(web4_envelope_build(&draft, ben, &greeting, &len, &error), 0);
+    for (size_t i = 0; i < 2; i++) { /* each greeting of one challenge under the same of hers */
+        ck_assert_int_eq(web4_handshake_answer(greeting, strlen(greeting), ada, "ada",
+                                               1767225600001, &answers[i], &len, &error),
+                         0);
+        ck_assert_int_eq(web4_envelope_verify(answers[i], len, NULL, NULL, &error), 0);
+        ck_assert_int_eq(
+            web4_json_get(answers[i], len, "/payload/challenge_response", &value, &len), 0);
+        ck_assert_str_eq(value, theirs);
+        web4_free(value);
+        ck_assert_int_eq(
+            web4_json_get(answers[i], strlen(answers[i]), "/payload/challenge", &ours[i], &len), 0);
+    }
+    ck_assert_str_eq(ours[0], ours[1]);
+    ck_assert_str_ne(ours[0], theirs);
+    ck_assert_str_ne(answers[0], answers[1]); /* msg_id and nonce are new */
+    ck_assert_ptr_nonnull(strstr(answers[0], web4_identity_fingerprint(ben)));
+    /* An answer is not answered: neither hers, nor his state when it proves nothing. */
+    char *none = NULL;
+    ck_assert_int_eq(
+        web4_handshake_answer(answers[0], strlen(answers[0]), ben, "ben", 1, &none, &len, &error),
+        -ENOMSG);
+    draft.type = "STATE_UPDATE";
+    draft.payload = "{\"presence\":\"focused\",\"lri\":1}";
+    web4_free(greeting);
+    ck_assert_int_eq(web4_envelope_build(&draft, ben, &greeting, &len, &error), 0);
+    ck_assert_int_eq(
+        web4_handshake_answer(greeting, strlen(greeting), ada, "ada", 1, &none, &len, &error),
+        -ENOMSG);
+    snprintf(payload, sizeof payload,
+             "{\"presence\":\"focused\",\"lri\":1,\"in_reply_to\":\"" FACT_REF
+             "\",\"challenge_response\":\"%s\"}",
+             ours[0]);
+    draft.payload = payload;
+    web4_free(greeting);
+    ck_assert_int_eq(web4_envelope_build(&draft, ben, &greeting, &len, &error), 0);
+    ck_assert_int_eq(web4_handshake_answer(greeting, strlen(greeting), ada, "ada", 1767225600001,
+                                           &none, &len, &error),
+                     0);
+    ck_assert_ptr_nonnull(strstr(none, "\"type\":\"STATE_UPDATE\""));
+    ck_assert_ptr_null(strstr(none, "challenge_response"));
+    web4_free(none);
+    none = NULL;
+    ck_assert_int_eq(web4_handshake_answer("{}", 2, ada, "ada", 1, &none, &len, &error),
+                     WEB4_REFUSED);
+    ck_assert_ptr_null(none);
+    for (size_t i = 0; i < 2; i++) {
+        web4_free(answers[i]);
+        web4_free(ours[i]);
+    }
+    web4_free(greeting);
+    web4_identity_free(ben);
+}
+END_TEST
+
 START_TEST(refuses_bad_drafts) {
     char long_name[300];
     memset(long_name, 'x', sizeof long_name - 1);
@@ -450,6 +522,7 @@ int main(void) {
     tcase_add_test(tcase, builds_and_verifies);
     tcase_add_test(tcase, answers_name_their_cause);
     tcase_add_test(tcase, drafts_can_be_durable);
+    tcase_add_test(tcase, answers_handshakes);
     tcase_add_test(tcase, refuses_bad_drafts);
     tcase_add_test(tcase, moves_bytes_only);
     tcase_add_test(tcase, talks_to_a_node);
