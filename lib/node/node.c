@@ -255,7 +255,8 @@ static int keep(w4_node *node, uint64_t now_us) {
 }
 
 static int commit(w4_node *node, uint64_t now_us) {
-    int r = w4_store_dirty(node->store) ? keep(node, now_us) : 0;
+    int r = w4_trust_history_settle(node->store, node->trust);
+    r = r == 0 && w4_store_dirty(node->store) ? keep(node, now_us) : r;
     if (r != 0) {
         return r < 0 ? r : 0;
     }

@@ -304,7 +304,7 @@ static int drop_rows(w4_store *store, w4_trust_book *book) {
     return r < 0 ? r : 0;
 }
 
-int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust_move *move) {
+static int store_move(w4_store *store, w4_trust_book *book, const w4_trust_move *move) {
     int dropped = drop_rows(store, book);
     uint64_t row = 0;
     int r = dropped < 0 ? dropped : write_row(store, move, &row);
@@ -318,6 +318,34 @@ int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust
         r = shorten(store, book, move->kind, &move->subject);
     }
     return r < 0 ? r : 0;
+}
+
+/* 0: all of it is stored. */
+static int pay(w4_store *store, w4_trust_book *book) {
+    const w4_trust_move *move;
+    int r = 0;
+    while (r == 0 && (move = w4_trust_book_owed(book)) != NULL) {
+        r = store_move(store, book, move);
+        if (r == 0) {
+            w4_trust_book_pay(book);
+        }
+    }
+    return r;
+}
+
+int w4_trust_history_settle(w4_store *store, w4_trust_book *book) {
+    int r = pay(store, book);
+    return r < 0 ? r : 0;
+}
+
+int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust_move *move) {
+    int r = pay(store, book);
+    r = r == 0 ? store_move(store, book, move) : r;
+    if (r <= 0 || w4_trust_cause_is_order(move->cause)) {
+        return r;
+    }
+    int owed = w4_trust_book_owe(book, move);
+    return owed == -ENOSPC ? r : owed;
 }
 
 static int load_row(const w4_store_cursor *cursor, w4_json_document *doc, w4_trust_book *book) {
@@ -360,7 +388,11 @@ int w4_trust_history_find(w4_store *store, const w4_trust_book *book, w4_trust_k
     uint32_t count;
     const uint64_t *rows = w4_trust_book_rows(book, kind, subject, &count);
     if (*cursor >= count) {
-        return W4_STORE_E_NOT_FOUND;
+        uint32_t at = (uint32_t)(*cursor - count);
+        const w4_trust_move *owed = w4_trust_book_next_owed(book, kind, subject, &at);
+        *ret_move = owed ? *owed : *ret_move;
+        *cursor += owed ? 1 : 0;
+        return owed ? 0 : W4_STORE_E_NOT_FOUND;
     }
     int r = read_row(store, rows[*cursor], ret_move);
     *cursor += r == 0 ? 1 : 0;

@@ -13,8 +13,13 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, w4_json_writer *w
 /* Reads the stored form. False when a member is missing or is not what it should be. */
 bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move);
 
-/* Stores a move that the book has just made. 0, -ENOMEM, or a store condition: it is not stored. */
+/* Stores a move that the book has just made. Where the store takes nothing now, an order is refused
+ * with its condition, and has to be undone; what happened has happened, is owed (W4_TRUST_OWED_MAX
+ * moves), and told with the history. 0, -ENOMEM, or a store condition: it is neither stored nor
+ * owed. */
 int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust_move *move);
+/* Stores what is owed, as far as the store takes it. 0 (also when it does not) or -ENOMEM. */
+int w4_trust_history_settle(w4_store *store, w4_trust_book *book);
 /* Replays all of it into an empty book. 0, -ENOMEM, -ENOSPC (more subjects than the book holds), or
  * a store condition: W4_STORE_E_CORRUPT when a row is no move. */
 int w4_trust_history_load(w4_store *store, w4_trust_book *book);

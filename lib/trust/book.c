@@ -42,6 +42,7 @@ int w4_trust_book_new(w4_trust_book **ret_book) {
         TAILQ_INIT(&book->by_use[kind][W4_TRUST_MARKED]);
     }
     TAILQ_INIT(&book->dropped);
+    TAILQ_INIT(&book->owed);
     *ret_book = book;
     return 0;
 }
@@ -56,6 +57,7 @@ w4_trust_book *w4_trust_book_free(w4_trust_book *book) {
             TAILQ_REMOVE(&book->dropped, s, brought);
             w4_subject_free(s);
         }
+        w4_subject_forgive(book, NULL);
         w4_bearer *bearer, *next;
         HASH_ITER (hh, book->bearers, bearer, next) {
             HASH_DEL(book->bearers, bearer);
@@ -121,7 +123,8 @@ bool w4_trust_book_introducer(const w4_trust_book *book, w4_trust_kind kind,
 
 size_t w4_trust_book_memory(const w4_trust_book *book) {
     return sizeof *book + book->count * sizeof(w4_subject) + book->slots_cap * sizeof *book->slots +
-           book->row_slots * sizeof(uint64_t) + HASH_COUNT(book->bearers) * sizeof(w4_bearer);
+           book->row_slots * sizeof(uint64_t) + HASH_COUNT(book->bearers) * sizeof(w4_bearer) +
+           book->owed_count * sizeof(w4_owed_move);
 }
 
 size_t w4_trust_book_count(const w4_trust_book *book) {

@@ -36,6 +36,7 @@ size_t w4_trust_rank_places(w4_trust_rank rank);    /* of each kind; ORDERED: al
 /* Stored moves of one subject, by its rank; beyond that the oldest are summed up. */
 #define W4_TRUST_ROWS_MAX 64u
 #define W4_TRUST_STRANGER_ROWS_MAX 8u
+#define W4_TRUST_OWED_MAX 256u /* moves that could not be stored yet */
 
 typedef struct w4_trust_book w4_trust_book;
 
@@ -145,6 +146,14 @@ bool w4_trust_book_rows_full(const w4_trust_book *book, w4_trust_kind kind,
 /* Rows first to last - 1 (indices) were summed up in row last - 1: the others are gone. */
 void w4_trust_book_fold_rows(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
                              uint32_t first, uint32_t last);
+/* Moves that could not be stored yet: before any later one. 0, -ENOMEM, -ENOSPC (W4_TRUST_OWED_MAX
+ * of them). Those of who is forgotten are forgotten. */
+int w4_trust_book_owe(w4_trust_book *book, const w4_trust_move *move);
+const w4_trust_move *w4_trust_book_owed(const w4_trust_book *book); /* the oldest; NULL: none */
+void w4_trust_book_pay(w4_trust_book *book);                        /* the oldest is stored now */
+/* One of that subject after another: *cursor starts at 0. NULL: no more. */
+const w4_trust_move *w4_trust_book_next_owed(const w4_trust_book *book, w4_trust_kind kind,
+                                             const w4_fingerprint *subject, uint32_t *cursor);
 /* A row of a subject that was forgotten: to be removed. False: no more of them. */
 bool w4_trust_book_pop_dropped(w4_trust_book *book, uint64_t *ret_row);
 

@@ -50,6 +50,12 @@ typedef struct w4_subject {
     UT_hash_handle hh;
 } w4_subject;
 
+typedef struct w4_owed_move {
+    w4_trust_move move;
+    TAILQ_ENTRY(w4_owed_move) next;
+} w4_owed_move;
+TAILQ_HEAD(w4_owed_moves, w4_owed_move);
+
 struct w4_trust_book {
     w4_subject *by_key;
     w4_subject **slots; /* every subject, for walks by index */
@@ -58,6 +64,8 @@ struct w4_trust_book {
     struct w4_subject_list by_use[W4_TRUST_KIND_COUNT][W4_TRUST_MARKED + 1];
     w4_bearer *bearers;
     struct w4_subject_list dropped; /* forgotten, with rows that are stored still */
+    struct w4_owed_moves owed;
+    uint32_t owed_count;
     bool bearing;
     w4_subject_key borne;
     w4_fingerprint bearer;
@@ -73,4 +81,6 @@ int w4_subject_add(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint
 void w4_subject_place(w4_trust_book *book, w4_subject *subject);
 /* Its rows wait to be removed from the store (w4_trust_book_pop_dropped). */
 void w4_subject_forget(w4_trust_book *book, w4_subject *subject);
+/* rows.c: what is not stored of a subject never will be; NULL: of all. */
+void w4_subject_forgive(w4_trust_book *book, const w4_subject *subject);
 void w4_subject_free(w4_subject *subject);

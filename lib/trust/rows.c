@@ -68,3 +68,68 @@ bool w4_trust_book_pop_dropped(w4_trust_book *book, uint64_t *ret_row) {
     }
     return true;
 }
+
+/* ---- moves that are not stored yet */
+
+static bool is_of(const w4_trust_move *move, w4_trust_kind kind, const w4_fingerprint *subject) {
+    return move->kind == kind && w4_fingerprint_equal(&move->subject, subject);
+}
+
+static void owed_free(w4_trust_book *book, w4_owed_move *owed) {
+    TAILQ_REMOVE(&book->owed, owed, next);
+    book->owed_count--;
+    free(owed);
+}
+
+int w4_trust_book_owe(w4_trust_book *book, const w4_trust_move *move) {
+    if (book->owed_count >= W4_TRUST_OWED_MAX) {
+        return -ENOSPC;
+    }
+    w4_owed_move *owed = malloc(sizeof(*owed));
+    if (!owed) {
+        return -ENOMEM;
+    }
+    owed->move = *move;
+    TAILQ_INSERT_TAIL(&book->owed, owed, next);
+    book->owed_count++;
+    return 0;
+}
+
+const w4_trust_move *w4_trust_book_owed(const w4_trust_book *book) {
+    const w4_owed_move *oldest = TAILQ_FIRST(&book->owed);
+    return oldest ? &oldest->move : NULL;
+}
+
+void w4_trust_book_pay(w4_trust_book *book) {
+    w4_owed_move *oldest = TAILQ_FIRST(&book->owed);
+    if (oldest) {
+        owed_free(book, oldest);
+    }
+}
+
+const w4_trust_move *w4_trust_book_next_owed(const w4_trust_book *book, w4_trust_kind kind,
+                                             const w4_fingerprint *subject, uint32_t *cursor) {
+    uint32_t at = 0;
+    const w4_owed_move *owed;
+    TAILQ_FOREACH (owed, &book->owed, next) {
+        if (is_of(&owed->move, kind, subject) && at++ == *cursor) {
+            (*cursor)++;
+            return &owed->move;
+        }
+    }
+    return NULL;
+}
+
+void w4_subject_forgive(w4_trust_book *book, const w4_subject *subject) {
+    w4_fingerprint fingerprint = {{0}};
+    if (subject) {
+        memcpy(fingerprint.bytes, subject->key.fingerprint, W4_FINGERPRINT_LEN);
+    }
+    w4_owed_move *next;
+    for (w4_owed_move *owed = TAILQ_FIRST(&book->owed); owed; owed = next) {
+        next = TAILQ_NEXT(owed, next);
+        if (!subject || is_of(&owed->move, (w4_trust_kind)subject->key.kind, &fingerprint)) {
+            owed_free(book, owed);
+        }
+    }
+}

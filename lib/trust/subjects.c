@@ -148,6 +148,7 @@ void w4_subject_forget(w4_trust_book *book, w4_subject *s) {
     last->slot = s->slot;
     book->slots[last->slot] = last;
     HASH_DEL(book->by_key, s);
+    w4_subject_forgive(book, s);
     if (s->row_count > 0) {
         TAILQ_INSERT_TAIL(&book->dropped, s, brought);
     } else {

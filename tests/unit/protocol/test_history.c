@@ -230,6 +230,60 @@ START_TEST(a_flood_of_greetings) {
 }
 END_TEST
 
+/* The store takes nothing for a while: what happened has happened, and is stored in order as soon
+ * as it can be; an order is refused. */
+START_TEST(a_store_that_is_full) {
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    w4_store_memory_full(store, true);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE, WALL_US + 1000), 2);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 2, W4_TRUST_EVENT_MALICE, WALL_US + 2000), 1);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_CONFLICT, WALL_US + 3000), 1);
+    ck_assert_uint_eq(count_rows(), 1);
+    ck_assert(agrees(W4_TRUST_AGENT, 1) && agrees(W4_TRUST_AGENT, 2));
+    w4_fingerprint f = subject(1);
+    w4_trust_entry before;
+    ck_assert(w4_trust_book_find(book, W4_TRUST_AGENT, &f, &before));
+    ck_assert_int_eq(w4_trust_book_set(book, W4_TRUST_AGENT, &f, W4_TRUST_TRUSTED, "operator", "",
+                                       WALL_US + 4000, &move),
+                     1);
+    ck_assert_int_eq(w4_trust_history_append(store, book, &move), W4_STORE_E_FULL);
+    w4_trust_book_undo(book, &move, &before);
+    ck_assert(agrees(W4_TRUST_AGENT, 1));
+    ck_assert_int_eq(w4_trust_history_settle(store, book), 0);
+    ck_assert_ptr_nonnull(w4_trust_book_owed(book));
+    w4_store_memory_full(store, false);
+    ck_assert_int_eq(w4_trust_history_settle(store, book), 0);
+    ck_assert_ptr_null(w4_trust_book_owed(book));
+    ck_assert_uint_eq(count_rows(), 4);
+    ck_assert(agrees(W4_TRUST_AGENT, 1) && agrees(W4_TRUST_AGENT, 2));
+    compare_restarted();
+}
+END_TEST
+
+/* No more is owed than may be; and nothing of who is forgotten. */
+START_TEST(what_is_owed_is_bounded) {
+    w4_store_memory_full(store, true);
+    for (uint32_t i = 0; i < W4_TRUST_OWED_MAX; i++) {
+        ck_assert_int_eq(apply(W4_TRUST_NODE, i, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    }
+    w4_fingerprint f = subject(W4_TRUST_OWED_MAX);
+    ck_assert_int_eq(w4_trust_book_apply(book, W4_TRUST_NODE, &f, W4_TRUST_EVENT_HANDSHAKE, "node",
+                                         "", "", WALL_US, &move),
+                     1);
+    ck_assert_int_eq(w4_trust_history_append(store, book, &move), W4_STORE_E_FULL);
+    w4_trust_book_undo(book, &move, NULL);
+    f = subject(0);
+    move.subject = f;
+    w4_trust_book_undo(book, &move, NULL); /* forgotten: there is room again */
+    ck_assert(agrees(W4_TRUST_NODE, 0));
+    ck_assert_int_eq(apply(W4_TRUST_NODE, 999, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    w4_store_memory_full(store, false);
+    ck_assert_int_eq(apply(W4_TRUST_NODE, 0, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    ck_assert_uint_eq(count_rows(), W4_TRUST_OWED_MAX + 1);
+    compare_restarted();
+}
+END_TEST
+
 static void edit_row(uint32_t index, const char *from, const char *to) {
     w4_fingerprint f = subject(1);
     uint32_t count;
@@ -323,6 +377,8 @@ int main(void) {
     tcase_add_test(tests, a_long_history_is_summed_up);
     tcase_add_test(tests, a_history_shrinks_with_its_rank);
     tcase_add_test(tests, a_flood_of_greetings);
+    tcase_add_test(tests, a_store_that_is_full);
+    tcase_add_test(tests, what_is_owed_is_bounded);
     tcase_add_test(tests, a_changed_history_shows);
     tcase_add_test(tests, an_older_history);
     suite_add_tcase(suite, tests);
