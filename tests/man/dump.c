@@ -324,6 +324,7 @@ static void write_trust_words(w4_json_writer *w) {
     w4_json_member_unsigned(w, "of those who are strangers", W4_TRUST_STRANGER_ROWS_MAX);
     w4_json_member_unsigned(w, "places: for one more", W4_TRUST_BORNE_MAX);
     w4_json_member_unsigned(w, "subjects in all", W4_TRUST_SUBJECTS_MAX);
+    w4_json_member_unsigned(w, "moves are kept in memory", W4_TRUST_OWED_MAX);
     w4_json_end_object(w);
 }
 

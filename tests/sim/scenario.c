@@ -1,6 +1,7 @@
 #include "play.h"
 
 #include "durables.h"
+#include "histories.h"
 #include "node/state.h"
 #include "planted.h"
 #include "quick.h"
@@ -106,6 +107,7 @@ static void on_started(void *context, sim_node *node) {
     play *p = (play *)context;
     sim_agents_start(p, node);
     sim_ledger_started(p->ledger, node);
+    sim_histories_check(node);
 }
 
 static void on_event(void *context, sim_node *node, const w4_node_event *event) {
@@ -238,6 +240,11 @@ static void come_to_peace(play *p) {
     sim_run(world, w4_later(world->now_us, p->scenario->neighbours == 0 ? QUIET_US : QUIET_FEW_US));
     if (!world->failed) {
         sim_ledger_settle(p->ledger, is_patient(p));
+        for (unsigned i = 0; i < p->world->config.nodes; i++) {
+            if (p->world->nodes[i].node != NULL) {
+                sim_histories_check(&p->world->nodes[i]);
+            }
+        }
         sim_hostile_check(p);
     }
 }
