@@ -53,8 +53,9 @@ w4_trust_book *w4_trust_book_free(w4_trust_book *book) {
         for (size_t i = 0; i < book->count; i++) {
             w4_subject_free(book->slots[i]);
         }
-        for (w4_subject *s; (s = TAILQ_FIRST(&book->dropped));) {
-            TAILQ_REMOVE(&book->dropped, s, brought);
+        w4_subject *behind;
+        for (w4_subject *s = TAILQ_FIRST(&book->dropped); s; s = behind) {
+            behind = TAILQ_NEXT(s, brought);
             w4_subject_free(s);
         }
         w4_subject_forgive(book, NULL);
