@@ -268,7 +268,14 @@ static const ctl_column replay_columns[] = {
     {"Agrees", "/agrees", CTL_YES, 0},
     {"Gives",  "/text",   CTL_TEXT, 0},
     END};
-static const ctl_view replay = {RECORD, "Replay", "/replay", replay_columns, NULL, NULL};
+static const ctl_column proof_columns[] = {
+    {"AT",     "/at",       CTL_TIME, 2},
+    {"WHAT",   "/what",     CTL_CUT, 0},
+    {"FIRST",  "/other",    CTL_SHORT, 0},
+    {"SECOND", "/evidence", CTL_SHORT, 0},
+    END};
+static const ctl_view proofs = {TABLE, "Proofs", "/proofs", proof_columns, NULL, NULL};
+static const ctl_view replay = {RECORD, "Replay", "/replay", replay_columns, NULL, &proofs};
 static const ctl_view history = {CTL_LAYOUT_STEPS, "History", "/history", move_columns, "never moved", &replay};
 const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &history};
 
@@ -294,6 +301,7 @@ static const ctl_column fact_record[] = {
     {"Decision",    "/decision_id",          CTL_TEXT, 0},
     {"Follows",     "/causal_links",         CTL_LIST, 0},
     {"Unsupported", "/unsupported",          CTL_YES, 0},
+    {"Digest",      "/digest",               CTL_TEXT, 0},
     {"Proposer",    "/proposer/agent_id",    CTL_TEXT, 0},
     {"Fingerprint", "/proposer/fingerprint", CTL_TEXT, 0},
     {"Trust",       "/proposer/trust",       CTL_STATE, 0},

@@ -1,6 +1,7 @@
 /* trust: what the operator sees and orders. */
 #include "web4d/call.h"
 
+#include "protocol/misconduct.h"
 #include "protocol/trust_history.h"
 
 #include <errno.h>
@@ -164,6 +165,10 @@ int w4d_trust_why(w4d_call *call) {
     }
     w4_json_end_array(call->result);
     r = r == W4_STORE_E_NOT_FOUND ? write_replay(call, kind, &subject) : r;
+    if (r == 0) {
+        w4_json_name(call->result, "proofs");
+        r = w4_misconduct_write(call->app->store, &subject, call->result);
+    }
     w4_json_end_object(call->result);
     if (r > 0) {
         return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the store does not give the history: %s",

@@ -65,6 +65,7 @@ static const w4_schema_row fact_propose_rows[] = {
 
 static const w4_schema_row fact_challenge_rows[] = {
     W4_ROW_FORM("fact_ref", W4_MUST, w4_check_uuid, "msg_id of the proposal"),
+    W4_ROW_FORM("fact_digest", W4_MAY, w4_check_fingerprint, "SHA-256 of the proposal's canonical form without sign: it is about that one only"),
     W4_ROW_ENUM("reason",   W4_MUST, challenge_reasons, "why it is challenged"),
     W4_ROW_ENUM("severity", W4_MAY, w4_names_severity, "how grave the conflict is"),
     W4_ROW_TEXT("notes",    W4_MAY, 0, "more about it"),
@@ -73,6 +74,7 @@ static const w4_schema_row fact_challenge_rows[] = {
 
 static const w4_schema_row fact_confirm_rows[] = {
     W4_ROW_FORM("fact_ref",         W4_MUST, w4_check_uuid, "msg_id of the proposal"),
+    W4_ROW_FORM("fact_digest",      W4_MAY, w4_check_fingerprint, "SHA-256 of the proposal's canonical form without sign: it is about that one only"),
     W4_ROW_ENUM("decision",         W4_MUST, decision_confirm, "as the type says"),
     W4_ROW_CONFIDENCE("confidence", W4_MUST, "how sure the sender is, from 0 to 1"),
     W4_ROW_TEXT("notes",            W4_MAY, 0, "more about it"),
@@ -81,6 +83,7 @@ static const w4_schema_row fact_confirm_rows[] = {
 
 static const w4_schema_row fact_reject_rows[] = {
     W4_ROW_FORM("fact_ref",         W4_MUST, w4_check_uuid, "msg_id of the proposal"),
+    W4_ROW_FORM("fact_digest",      W4_MAY, w4_check_fingerprint, "SHA-256 of the proposal's canonical form without sign: it is about that one only"),
     W4_ROW_ENUM("decision",         W4_MUST, decision_reject, "as the type says"),
     W4_ROW_CONFIDENCE("confidence", W4_MUST, "how sure the sender is, from 0 to 1"),
     W4_ROW_TEXT("notes",            W4_MAY, 0, "more about it"),

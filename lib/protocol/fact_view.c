@@ -73,6 +73,7 @@ static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stan
     if (why) {
         w4_json_member_string(w, "why", why);
     }
+    w4_json_member_bool(w, "bound", said->bound);
     if (challenge) {
         w4_json_member_string(w, "reason", w4_doubt_name(vote->doubt));
         write_member(w, "severity", w4_json_get(payload, "severity"));
@@ -170,6 +171,12 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
         w4_json_member_string(w, "node", node);
     }
     w4_json_member_bool(w, "unsupported", fact->unsupported);
+    w4_fingerprint digest;
+    memcpy(digest.bytes, fact->proposal, sizeof digest.bytes);
+    w4_fingerprint_format(&digest, node);
+    if (!w4_fingerprint_is_zero(&digest)) {
+        w4_json_member_string(w, "digest", node);
+    }
     write_voices(&v, w, "confirmations", W4_STANCE_CONFIRM);
     write_voices(&v, w, "rejections", W4_STANCE_REJECT);
     write_voices(&v, w, "challenges", W4_STANCE_CHALLENGE);

@@ -5,9 +5,9 @@
 #include "protocol/early_votes.h"
 #include "protocol/evidence.h"
 #include "protocol/fact_store.h"
+#include "protocol/misconduct.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
-#include "trust/blame.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +33,24 @@ static void hash_statement(w4_json payload, uint8_t ret_hash[static W4_HASH_LEN]
     w4_hash(w4_json_text(statement), w4_bytes_of(NULL, 0), ret_hash);
 }
 
+static int read_decision_id(w4_inbound *in, char ret_decision_id[static NAME_MAX]) {
+    w4_json name =
+        w4_json_at_pointer(in->envelope.payload, w4_bytes_from_text("/dmp_trace/decision_id"));
+    return w4_json_string_copy(name, ret_decision_id, NAME_MAX)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
+                                   "at most 255 bytes");
+}
+
+static w4_fact *find_named(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
+    w4_json name = w4_json_get(in->envelope.payload, "fact_ref");
+    if (!w4_json_string_copy(name, ret_id, 37)) {
+        ret_id[0] = '\0';
+        return NULL;
+    }
+    return w4_facts_find(p->facts, ret_id);
+}
+
 /* Brought once more: its receipt got lost, or another neighbour passed it on before. */
 static bool is_repeat(const w4_protocol *p, const w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
@@ -56,17 +74,45 @@ static int refuse_equivocation(w4_inbound *in) {
         "/payload/dmp_trace/decision_id", wanted);
 }
 
+/* Says one thing under a name for which it said another; the kept one is a fact's proposal. */
 int w4_knowledge_blame(w4_protocol *p, w4_inbound *in) {
-    const w4_envelope *e = &in->envelope;
-    w4_trust_blame blame;
-    if (in->fault.code != W4_REFUSAL_BLACKLISTED ||
-        !w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, W4_TRUST_AGENT, &e->sender.fingerprint,
-                             NULL, &blame)) {
+    char decision_id[NAME_MAX];
+    uint8_t statement[W4_HASH_LEN];
+    if (in->fault.code != W4_REFUSAL_BLACKLISTED || read_decision_id(in, decision_id) != 0) {
         return 0;
     }
-    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                            "one decision_id for two statements", e->msg_id, in->now_us);
-    return r < 0 ? r : 0;
+    hash_statement(in->envelope.payload, statement);
+    const w4_fact *kept =
+        w4_facts_equivocation(p->facts, &in->envelope.sender.fingerprint, decision_id, statement);
+    return kept ? w4_misconduct_accuse(p, in, kept->id, "one decision_id for two statements") : 0;
+}
+
+/* Two decisions of one time exclude one another: nobody could say which of them stands. An agent
+ * whose key is here can't: its time stamps only grow. */
+static const w4_utterance *find_contradiction(const w4_vote *before, const w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    w4_stance other = e->type == W4_TYPE_CIP_FACT_CONFIRM  ? W4_STANCE_REJECT
+                      : e->type == W4_TYPE_CIP_FACT_REJECT ? W4_STANCE_CONFIRM
+                                                           : W4_STANCE_NONE;
+    if (!before || other == W4_STANCE_NONE) {
+        return NULL;
+    }
+    if (before->decision == other && before->decided.at_us == e->timestamp_us) {
+        return &before->decided;
+    }
+    return before->former == other && before->formerly.at_us == e->timestamp_us ? &before->formerly
+                                                                                : NULL;
+}
+
+int w4_knowledge_blame_vote(w4_protocol *p, w4_inbound *in) {
+    char id[37];
+    const w4_fact *fact = find_named(p, in, id);
+    const w4_vote *before = fact ? w4_fact_vote_find(fact, &in->envelope.sender.fingerprint) : NULL;
+    const w4_utterance *kept = find_contradiction(before, in);
+    return in->fault.code == W4_REFUSAL_BLACKLISTED && kept
+               ? w4_misconduct_accuse(p, in, kept->msg_id,
+                                      "one fact confirmed and rejected at one time")
+               : 0;
 }
 
 static int remove_fact(w4_protocol *p, w4_fact *fact) {
@@ -176,15 +222,6 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     return 0;
 }
 
-static int read_decision_id(w4_inbound *in, char ret_decision_id[static NAME_MAX]) {
-    w4_json name =
-        w4_json_at_pointer(in->envelope.payload, w4_bytes_from_text("/dmp_trace/decision_id"));
-    return w4_json_string_copy(name, ret_decision_id, NAME_MAX)
-               ? 0
-               : w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/dmp_trace/decision_id",
-                                   "at most 255 bytes");
-}
-
 int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
@@ -252,15 +289,46 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
 void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
                          w4_ballot *ret_ballot) {
     const w4_envelope *e = &in->envelope;
-    *ret_ballot = (w4_ballot){.agent = e->sender.fingerprint,
-                              .agent_id = e->sender.agent_id,
-                              .stance = stance,
-                              .spoken = {.at_us = e->timestamp_us,
-                                         .taken_us = in->wall_us,
-                                         .aside = !e->broadcast,
-                                         .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
+    *ret_ballot =
+        (w4_ballot){.agent = e->sender.fingerprint,
+                    .agent_id = e->sender.agent_id,
+                    .stance = stance,
+                    .spoken = {.at_us = e->timestamp_us,
+                               .taken_us = in->wall_us,
+                               .aside = !e->broadcast,
+                               .bound = w4_json_exists(w4_json_get(e->payload, "fact_digest")),
+                               .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
     memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
     find_home(p, in, &ret_ballot->node);
+}
+
+int w4_knowledge_bind(const w4_protocol *p, w4_type type, w4_json payload, w4_buffer *out) {
+    static const char name[] = "fact_digest";
+    char id[37];
+    bool vote = type == W4_TYPE_CIP_FACT_CONFIRM || type == W4_TYPE_CIP_FACT_REJECT ||
+                type == W4_TYPE_CIP_FACT_CHALLENGE;
+    const w4_fact *fact =
+        vote && w4_json_string_copy(w4_json_get(payload, "fact_ref"), id, sizeof id)
+            ? w4_facts_find(p->facts, id)
+            : NULL;
+    w4_fingerprint digest = {{0}};
+    if (fact) {
+        memcpy(digest.bytes, fact->proposal, sizeof digest.bytes);
+    }
+    if (w4_fingerprint_is_zero(&digest) || w4_json_exists(w4_json_get(payload, name))) {
+        return 0;
+    }
+    char head[sizeof name + W4_FINGERPRINT_TEXT_LEN + 8], text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_bytes rest = w4_json_text(payload); /* an object with fact_ref in it at least */
+    w4_fingerprint_format(&digest, text);
+    snprintf(head, sizeof head, "{\"%s\":\"%s\",", name, text);
+    w4_buffer draft = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    int r = w4_buffer_append(&draft, w4_bytes_from_text(head));
+    r = r == 0 ? w4_buffer_append(&draft, w4_bytes_of(rest.data + 1, rest.len - 1)) : r;
+    r = r == 0 ? w4_json_canonical(out, w4_buffer_bytes(&draft), &W4_JSON_LIMITS_ENVELOPE, NULL)
+               : r;
+    w4_buffer_deinit(&draft);
+    return r == -ENOMEM ? r : 0; /* too large: it is anyhow, and is refused as such */
 }
 
 static void make_ballot(const w4_protocol *p, const w4_inbound *in, w4_ballot *ret_ballot) {
@@ -310,13 +378,22 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
     return 0;
 }
 
-static w4_fact *find_named(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
-    w4_json name = w4_json_get(in->envelope.payload, "fact_ref");
-    if (!w4_json_string_copy(name, ret_id, 37)) {
-        ret_id[0] = '\0';
-        return NULL;
+/* It is about this very proposal, if it says so; and does not contradict itself. */
+static int look_at_vote(w4_inbound *in, const w4_fact *fact) {
+    const w4_envelope *e = &in->envelope;
+    w4_json digest = w4_json_get(e->payload, "fact_digest");
+    uint8_t named[W4_HASH_LEN];
+    if (w4_json_exists(digest) && (!w4_hex_parse(w4_json_string_raw(digest), named, sizeof named) ||
+                                   memcmp(named, fact->proposal, sizeof named) != 0)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_UNKNOWN_REFERENCE, "/payload/fact_digest",
+                                 "the digest of the proposal that is known here");
     }
-    return w4_facts_find(p->facts, ret_id);
+    const w4_vote *before = w4_fact_vote_find(fact, &e->sender.fingerprint);
+    if (before && !w4_fact_vote_said(before, e->msg_id) && find_contradiction(before, in)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_BLACKLISTED, "/payload/decision",
+                                 "one decision of its sender at that time");
+    }
+    return 0;
 }
 
 int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in) {
@@ -326,7 +403,7 @@ int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in) {
     if (id[0] == '\0') {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/fact_ref", "a msg_id");
     }
-    return fact ? 0 : w4_knowledge_look_early(in, "/payload/fact_ref");
+    return fact ? look_at_vote(in, fact) : w4_knowledge_look_early(in, "/payload/fact_ref");
 }
 
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
@@ -340,7 +417,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     if (before && w4_fact_vote_said(before, e->msg_id)) { /* passed on once more */
         in->took_effect = in->origin != W4_ORIGIN_SHARED;
         in->stored = true;
-        return 0;
+        return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
     }
     w4_ballot ballot;
     make_ballot(p, in, &ballot);

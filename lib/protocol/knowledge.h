@@ -10,6 +10,7 @@ int w4_knowledge_look_proposal(const w4_protocol *p, w4_inbound *in);
 int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in);
 int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in);
 int w4_knowledge_blame(w4_protocol *p, w4_inbound *in); /* of a proposal */
+int w4_knowledge_blame_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);
@@ -26,6 +27,10 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
 /* After anything that facts may hang on: judges what is queued until nothing changes, stores it,
  * tells it, and lets in votes that waited for a fact. 0 or a fatal error. */
 int w4_knowledge_settle(w4_protocol *p, uint64_t now_us);
+/* A vote of an agent whose key is here says which proposal it means: appends the payload with its
+ * digest. Nothing when it is no vote, says so itself, or is about what is not known here. 0 or a
+ * fatal error. */
+int w4_knowledge_bind(const w4_protocol *p, w4_type type, w4_json payload, w4_buffer *out);
 /* Judges what is queued, so that the next word finds it judged. 0 or a fatal error. */
 int w4_knowledge_judge(w4_protocol *p, uint64_t now_us);
 /* A node came, or its record did: it may be known now where a voter lives. */

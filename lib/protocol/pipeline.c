@@ -1,6 +1,6 @@
 #include "protocol/pipeline.h"
 
-#include "protocol/evidence.h"
+#include "protocol/misconduct.h"
 #include "protocol/pipeline_words.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
@@ -230,18 +230,7 @@ static int accuse_if_different(w4_protocol *p, w4_inbound *in) {
     if (in->durable) {
         return 0;
     }
-    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    int r = w4_evidence_get(p->store, e->msg_id, &e->sender.fingerprint, &kept);
-    bool different = r == 0 && !w4_bytes_equal(w4_buffer_bytes(&kept), e->text);
-    w4_buffer_deinit(&kept);
-    w4_trust_blame blame;
-    if (!different || !w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, in->family->kind,
-                                           &e->sender.fingerprint, NULL, &blame)) {
-        return r < 0 ? r : 0;
-    }
-    r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                        "two different envelopes under one msg_id", e->msg_id, in->now_us);
-    return r < 0 ? r : 0;
+    return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
 }
 
 static int look_replay(const w4_protocol *p, w4_inbound *in) {

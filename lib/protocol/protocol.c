@@ -5,6 +5,7 @@
 #include "protocol/fact_store.h"
 #include "protocol/fact_view.h"
 #include "protocol/knowledge.h"
+#include "protocol/misconduct.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
 
@@ -55,6 +56,7 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, W4_STORE_FACT, p->facts) : r;
     r = r == 0 ? w4_early_votes_init(&p->early, p->store, p->config.durable.age_us) : r;
+    r = r == 0 ? w4_misconduct_count(p->store, &p->proofs) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
     r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
     r = r == 0 ? w4_shelves_init(&p->shelves, p->store) : r;
@@ -463,9 +465,13 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     if (request->durable || in_order || (family && family->in_order_of_time)) {
         draft.timestamp_us = next_time(in.agent, in.wall_us);
     }
+    w4_buffer bound = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    r = w4_knowledge_bind(p, draft.type, request->payload, &bound);
+    draft.payload = bound.len > 0 ? w4_buffer_bytes(&bound) : draft.payload;
     w4_uuid_v4(p->env, msg_id);
     w4_buffer_clear(&p->draft);
-    r = w4_envelope_write(&draft, in.agent->identity, &p->draft);
+    r = r == 0 ? w4_envelope_write(&draft, in.agent->identity, &p->draft) : r;
+    w4_buffer_deinit(&bound);
     w4_buffer_deinit(&chain);
     if (r == -EMSGSIZE) {
         refuse(ret_refused, W4_REFUSAL_TOO_LARGE, "", w4_refusal_help(W4_REFUSAL_TOO_LARGE));

@@ -307,10 +307,22 @@ static const w4_schema_row replay_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema replay = {replay_rows, true, NULL};
 const w4_schema w4_params_trust_why = {subject_param, true, NULL};
+static const w4_schema_row proof_rows[] = {
+    RPC_UUID("evidence", R_, "msg_id of the second; a move of the history names it"),
+    RPC_UUID("other", R_, "msg_id of the first"),
+    RPC_TEXT("what", R_, 127, "how they exclude one another"),
+    RPC_TIME("at", R_, "when the second came"),
+    RPC_ANY("first", R_, "an envelope, as it was signed"),
+    RPC_ANY("second", R_, "another one, signed by the same key"),
+    W4_SCHEMA_END};
+static const w4_schema proof = {proof_rows, true, NULL};
+static const w4_schema_row proof_item = RPC_ITEM(&proof);
+
 static const w4_schema_row trust_why_result[] = {
     RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
     RPC_ARRAY("history", R_, W4_RPC_LIST_MAX, &move_item, "each move, the oldest first"),
     RPC_OBJECT("replay", R_, &replay, "the history played from nothing"),
+    RPC_ARRAY("proofs", R_, W4_RPC_LIST_MAX, &proof_item, "of its misconduct: what it said twice"),
     W4_SCHEMA_END};
 RESULT(trust_why);
 

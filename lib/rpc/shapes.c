@@ -108,6 +108,7 @@ static const w4_schema proposer = {proposer_rows, true, NULL};
     RPC_NUMBER("confidence", O_, 0, 1, "as it said"), \
     RPC_TEXT("notes", O_, W4_RPC_TEXT_MAX, "as it said"), \
     RPC_BOOL("counted", R_, "it counts towards the outcome"), \
+    RPC_BOOL("bound", O_, "it named the digest of what it is about"), \
     RPC_TEXT("why", O_, 255, "why it does not count")
 
 static const w4_schema_row voice_rows[] = {VOICE_ROWS, W4_SCHEMA_END};
@@ -134,6 +135,7 @@ static const w4_schema_row fact_rows[] = {
     RPC_TEXT("decision_id", O_, W4_RPC_TEXT_MAX, "of its dmp_trace"),
     RPC_ARRAY("causal_links", O_, 1024, &w4_item_uuid, "what it follows from"),
     RPC_BOOL("unsupported", O_, "something it follows from, over any number of steps, was rejected or refuted"),
+    RPC_FINGERPRINT("digest", O_, "SHA-256 of its proposal without sign; what fact_digest names"),
     RPC_OBJECT("proposer", R_, &proposer, "who proposed it"),
     RPC_TIME("proposed_at", R_, "time stamp of the proposal"),
     RPC_TIME("updated_at", R_, "when its state or its voices last changed here"),

@@ -12,6 +12,7 @@
 
 #define SAMPLE_WALL_US UINT64_C(1795428732345000) /* 2026-11-23T10:12:12.345Z */
 #define SAMPLE_ID "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+#define SAMPLE_DIGEST "00112233445566778899aabbccddeeff"
 #define SAMPLE_REF "0f8fad5b-d9cb-469f-a165-70867728950e"
 #define SAMPLE_FP "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define SAMPLE_CHALLENGE "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -34,11 +35,14 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
         "{\"fact\":{\"statement\":\"water boils at 100 C\",\"domain\":\"physics\","
         "\"confidence\":0.9,\"sources\":[\"a book\"],\"context\":\"at sea level\"},"
         "\"dmp_trace\":" SAMPLE_TRACE ",\"causal_links\":[\"" SAMPLE_REF "\"]}",
-    [W4_TYPE_CIP_FACT_CHALLENGE] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"reason\":\"conflict\","
+    [W4_TYPE_CIP_FACT_CHALLENGE] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"fact_digest\":\"" SAMPLE_FP
+                                   "\",\"reason\":\"conflict\","
                                    "\"severity\":\"low\",\"notes\":\"not on a mountain\"}",
-    [W4_TYPE_CIP_FACT_CONFIRM] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"decision\":\"confirm\","
+    [W4_TYPE_CIP_FACT_CONFIRM] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"fact_digest\":\"" SAMPLE_FP
+                                 "\",\"decision\":\"confirm\","
                                  "\"confidence\":1,\"notes\":\"seen\"}",
-    [W4_TYPE_CIP_FACT_REJECT] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"decision\":\"reject\","
+    [W4_TYPE_CIP_FACT_REJECT] = "{\"fact_ref\":\"" SAMPLE_REF "\",\"fact_digest\":\"" SAMPLE_FP
+                                "\",\"decision\":\"reject\","
                                 "\"confidence\":0,\"notes\":\"no\"}",
     [W4_TYPE_CIP_DECISION_SHARE] =
         "{\"decision\":{\"choice\":\"wait\",\"outcome\":\"good\",\"context\":\"rain\"},"
@@ -76,8 +80,11 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
                                     "\",\"error\":{\"code\":\"timeout\",\"message\":\"too slow\"}}",
     [W4_TYPE_MESH_RECEIPT] = "{\"receipts\":[{\"msg_id\":\"" SAMPLE_REF "\",\"sender\":\"" SAMPLE_FP
                              "\",\"receiver\":\"*\",\"code\":\"untrusted\"}]}",
-    [W4_TYPE_MESH_FACTS] = "{\"facts\":[{\"digest\":\"00112233445566778899aabbccddeeff\",\"id\":"
-                           "\"" SAMPLE_REF "\"}],\"last\":true,\"part\":3}",
+    [W4_TYPE_MESH_FACTS] =
+        "{\"sum\":\"" SAMPLE_DIGEST "\",\"parts\":[\"" SAMPLE_DIGEST "\"],\"from\":0,"
+        "\"after\":\"" SAMPLE_REF "\",\"facts\":[{\"digest\":\"" SAMPLE_DIGEST
+        "\",\"id\":\"" SAMPLE_REF "\"}],\"part\":3,\"last\":true,\"wanted\":[\"" SAMPLE_REF
+        "\"],\"bytes\":4096,\"skip\":0}",
     [W4_TYPE_MESH_VOTES] = "{\"done\":1,\"envelopes\":[{\"cip\":\"1.0\"}],\"skip\":0}",
 };
 

@@ -175,10 +175,10 @@ START_TEST(members_of_the_specification) {
             "priority!=low|normal|high context",
         [W4_TYPE_CIP_FACT_PROPOSE] =
             "fact!{statement! domain! confidence! sources[] context} " TRACE " causal_links[]",
-        [W4_TYPE_CIP_FACT_CHALLENGE] = "fact_ref! reason!=conflict|insufficient_evidence|"
+        [W4_TYPE_CIP_FACT_CHALLENGE] = "fact_ref! fact_digest reason!=conflict|insufficient_evidence|"
                                        "cannot_verify severity=low|medium|high notes",
-        [W4_TYPE_CIP_FACT_CONFIRM] = "fact_ref! decision!=confirm confidence! notes",
-        [W4_TYPE_CIP_FACT_REJECT] = "fact_ref! decision!=reject confidence! notes",
+        [W4_TYPE_CIP_FACT_CONFIRM] = "fact_ref! fact_digest decision!=confirm confidence! notes",
+        [W4_TYPE_CIP_FACT_REJECT] = "fact_ref! fact_digest decision!=reject confidence! notes",
         [W4_TYPE_CIP_DECISION_SHARE] =
             "decision!{choice! outcome! context} " TRACE " retrospective",
         [W4_TYPE_CIP_STATE_UPDATE] = "presence!=" PRESENCE " lri! ltppeerstate=" TRUST

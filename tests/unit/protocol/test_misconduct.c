@@ -1,0 +1,241 @@
+/* Who signs two things that exclude one another is found out wherever both meet, and shown with
+ * both; nobody is accused on less. Votes that name a proposal count for that one alone. */
+#include "protocol/evidence.h"
+#include "protocol/facts.h"
+#include "protocol/misconduct.h"
+#include "protocol/router.h"
+#include "world.h"
+
+#define PROPOSAL(STATEMENT)                                                                        \
+    "{\"dmp_trace\":{\"decision_id\":\"d\",\"steps\":[\"s\"]},\"fact\":{\"confidence\":1,"         \
+    "\"domain\":\"t\",\"statement\":\"" STATEMENT "\"}}"
+#define FACT "aaaaaaaa-1111-4111-8111-111111111111"
+
+/* mal holds its own key, on node 0; ben and cho are on 1 and 2, eve, who holds hers, on 2. */
+static world *three(void) {
+    world *w = world_new(3, 51);
+    w->shares = true;
+    world_link_all(w);
+    world_add_agent(w, "mal", 0, false);
+    world_add_agent(w, "ben", 1, true);
+    world_add_agent(w, "cho", 2, true);
+    world_add_agent(w, "eve", 2, false);
+    world_trust_all(w);
+    world_pass(w, 3 * W4_US_PER_S);
+    return w;
+}
+
+/* Brings to node n what that agent signs, under a msg_id and at a time of its choice. */
+static void bring(world *w, unsigned n, const char *name, w4_type type, const char *msg_id,
+                  const char *payload) {
+    const world_agent *from = world_agent_of(w, name);
+    w4_buffer canonical = W4_BUFFER_INIT(65536), envelope = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(
+        w4_json_canonical(&canonical, w4_bytes_from_text(payload), &W4_JSON_LIMITS_ENVELOPE, NULL),
+        0);
+    w4_envelope_draft draft = {.type = type,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_env_wall_us(&w->nodes[n].env, w->now),
+                               .sender_id = name,
+                               .with_pubkey = true,
+                               .payload = w4_buffer_bytes(&canonical)};
+    ck_assert_int_eq(w4_envelope_write(&draft, from->key, &envelope), 0);
+    unsigned by = from->node == n ? (n + 1) % w->count : from->node;
+    ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol, &w->nodes[by].fingerprint,
+                                         w4_buffer_bytes(&envelope), w->now),
+                     0);
+    w4_buffer_deinit(&canonical);
+    w4_buffer_deinit(&envelope);
+    world_drain(w, n);
+}
+
+/* Both envelopes are there, are of that agent, are good, and differ. *ret_what: how. */
+static unsigned check_proofs(world *w, unsigned n, const char *name, const char *what) {
+    const world_agent *agent = world_agent_of(w, name);
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    w4_json_writer writer;
+    w4_json_writer_init(&writer, &text);
+    ck_assert_int_eq(w4_misconduct_write(w->nodes[n].store, &agent->fingerprint, &writer), 0);
+    ck_assert_int_eq(writer.error, 0);
+    ck_assert_int_eq(w4_json_read(&w->doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    unsigned count = 0;
+    w4_json list = w4_json_root(&w->doc);
+    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
+        static const char *const both[] = {"first", "second"};
+        for (unsigned k = 0; k < 2; k++) {
+            w4_json_document doc = {0};
+            w4_envelope envelope;
+            w4_envelope_fault fault;
+            ck_assert_int_eq(w4_envelope_read(&doc, w4_json_text(w4_json_get(i.value, both[k])),
+                                              &W4_JSON_LIMITS_ENVELOPE, &envelope, &fault),
+                             0);
+            ck_assert_int_eq(w4_envelope_verify(&envelope, NULL), W4_REFUSAL_NONE);
+            ck_assert(w4_fingerprint_equal(&envelope.sender.fingerprint, &agent->fingerprint));
+            w4_json_document_deinit(&doc);
+        }
+        ck_assert(!w4_bytes_equal(w4_json_text(w4_json_get(i.value, "first")),
+                                  w4_json_text(w4_json_get(i.value, "second"))));
+        ck_assert_msg(w4_json_string_equal(w4_json_get(i.value, "what"), what), "%.*s",
+                      (int)text.len, (const char *)text.data);
+        count++;
+    }
+    w4_buffer_deinit(&text);
+    return count;
+}
+
+/* Each half was told another proposal under one msg_id; it comes out when they compare. */
+START_TEST(two_faces_meet) {
+    world *w = three();
+    world_link(w, 1, 2, false);
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 2, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("no"));
+    world_clear_wire(w);
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_TRUSTED);
+    ck_assert_int_eq(world_state_of(w, 2, "mal"), W4_TRUST_TRUSTED);
+    world_link(w, 1, 2, true);
+    world_publish(w, 1);
+    world_publish(w, 2);
+    world_pass(w, 20 * W4_US_PER_S);
+    for (unsigned n = 1; n < 3; n++) {
+        ck_assert_int_eq(world_state_of(w, n, "mal"), W4_TRUST_BLOCKED);
+        ck_assert_uint_eq(check_proofs(w, n, "mal", "two different envelopes under one msg_id"), 1);
+        ck_assert_int_eq(world_state_of(w, n, "ben"), W4_TRUST_TRUSTED);
+        ck_assert_int_eq(
+            w4_trust_book_state(w->nodes[n].trust, W4_TRUST_NODE, &w->nodes[3 - n].fingerprint),
+            W4_TRUST_UNTRUSTED); /* who brought it is not to blame */
+    }
+    world_reborn(w, 1);
+    ck_assert_uint_eq(check_proofs(w, 1, "mal", "two different envelopes under one msg_id"), 1);
+    ck_assert_uint_eq(w->nodes[1].protocol->proofs, 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(two_statements_of_one_decision) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, "bbbbbbbb-1111-4111-8111-111111111111",
+          PROPOSAL("no"));
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_BLOCKED);
+    ck_assert_uint_eq(check_proofs(w, 1, "mal", "one decision_id for two statements"), 1);
+    world_free(w);
+}
+END_TEST
+
+#define VOTE(WORD, MORE)                                                                           \
+    "{\"fact_ref\":\"" FACT "\",\"decision\":\"" WORD "\",\"confidence\":1" MORE "}"
+
+START_TEST(yes_and_no_at_one_time) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-1111-4111-8111-111111111111",
+          VOTE("confirm", ""));
+    /* Another word of the same kind, and a doubt beside it, are no lie. */
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-2222-4111-8111-111111111111",
+          VOTE("confirm", ",\"notes\":\"still\""));
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CHALLENGE, "cccccccc-3333-4111-8111-111111111111",
+          "{\"fact_ref\":\"" FACT "\",\"reason\":\"conflict\"}");
+    ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_TRUSTED);
+    world_clear_logs(w);
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_REJECT, "dddddddd-1111-4111-8111-111111111111",
+          VOTE("reject", ""));
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BLACKLISTED), 1);
+    ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_BLOCKED);
+    ck_assert_uint_eq(check_proofs(w, 1, "eve", "one fact confirmed and rejected at one time"), 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(minds_may_change) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-1111-4111-8111-111111111111",
+          VOTE("confirm", ""));
+    w->now += W4_US_PER_MS;
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_REJECT, "dddddddd-1111-4111-8111-111111111111",
+          VOTE("reject", ""));
+    ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_TRUSTED);
+    ck_assert_uint_eq(check_proofs(w, 1, "eve", ""), 0);
+    world_free(w);
+}
+END_TEST
+
+/* Without the first of the two there is nothing to show, so nobody is blamed. */
+START_TEST(nobody_is_accused_without_proof) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    ck_assert_int_eq(
+        w4_evidence_remove(w->nodes[1].store, FACT, &world_agent_of(w, "mal")->fingerprint), 0);
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, "bbbbbbbb-1111-4111-8111-111111111111",
+          PROPOSAL("no"));
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BLACKLISTED), 1);
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_TRUSTED);
+    world_free(w);
+}
+END_TEST
+
+/* ---- what a vote is about */
+
+static const w4_vote *vote_of(world *w, unsigned n, const char *fact, const char *name) {
+    const w4_fact *at = w4_facts_find(w->nodes[n].protocol->facts, fact);
+    ck_assert_ptr_nonnull(at);
+    return w4_fact_vote_find(at, &world_agent_of(w, name)->fingerprint);
+}
+
+START_TEST(votes_for_another_proposal_do_not_count) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    world_clear_logs(w);
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-1111-4111-8111-111111111111",
+          VOTE("confirm", ",\"fact_digest\":"
+                          "\"00000000000000000000000000000000000000000000000000000000000000ab\""));
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_UNKNOWN_REFERENCE), 1);
+    ck_assert_ptr_null(vote_of(w, 1, FACT, "eve"));
+    char digest[65], payload[512];
+    w4_fingerprint is;
+    memcpy(is.bytes, w4_facts_find(w->nodes[1].protocol->facts, FACT)->proposal, sizeof is.bytes);
+    w4_fingerprint_format(&is, digest);
+    snprintf(payload, sizeof payload, VOTE("confirm", ",\"fact_digest\":\"%s\""), digest);
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-2222-4111-8111-111111111111", payload);
+    ck_assert(vote_of(w, 1, FACT, "eve")->decided.bound);
+    world_free(w);
+}
+END_TEST
+
+/* The node says it for agents whose keys it holds, whatever else is in the payload. */
+START_TEST(votes_are_bound_by_the_node) {
+    world *w = three();
+    ck_assert_int_eq(world_propose(w, "ben", "a", "d-1", NULL), 0);
+    char fact[37], payload[512];
+    memcpy(fact, w->receipt.msg_id, sizeof fact);
+    world_settle(w);
+    snprintf(
+        payload, sizeof payload,
+        "{\"confidence\":1,\"decision\":\"confirm\",\"fact_e\\u0007\":[1],\"fact_ref\":\"%s\"}",
+        fact);
+    ck_assert_msg(world_send(w, "cho", "*", "FACT_CONFIRM", payload) == 0, "%s", w->refused.text);
+    world_settle(w);
+    for (unsigned n = 1; n < 3; n++) {
+        ck_assert_ptr_nonnull(vote_of(w, n, fact, "cho"));
+        ck_assert(vote_of(w, n, fact, "cho")->decided.bound);
+    }
+    world_reborn(w, 1);
+    ck_assert(vote_of(w, 1, fact, "cho")->decided.bound);
+    world_free(w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("misconduct");
+    TCase *tcase = tcase_create("misconduct");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, two_faces_meet);
+    tcase_add_test(tcase, two_statements_of_one_decision);
+    tcase_add_test(tcase, yes_and_no_at_one_time);
+    tcase_add_test(tcase, minds_may_change);
+    tcase_add_test(tcase, nobody_is_accused_without_proof);
+    tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
+    tcase_add_test(tcase, votes_are_bound_by_the_node);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
