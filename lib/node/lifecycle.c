@@ -96,9 +96,14 @@ int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us
     return w4_hooks_push(node->hooks, &change);
 }
 
-void w4_node_lifecycle_rekeyed(w4_node *node, const w4_node_peer *peer, bool by_peer,
-                               uint64_t now_us) {
+void w4_node_lifecycle_rekeyed(w4_node *node, w4_node_peer *peer, bool by_peer, uint64_t now_us) {
     w4_session_stats stats;
+    if (by_peer &&
+        now_us < peer->rekeyed_quiet_us) { /* as often as it likes; counted all the same */
+        return;
+    }
+    peer->rekeyed_quiet_us =
+        by_peer ? w4_later(now_us, W4_NODE_REKEYED_US) : peer->rekeyed_quiet_us;
     w4_session_stats_get(peer->session, &stats);
     /* the peer may have changed its keys before the session was told open: nothing told to go by */
     w4_event_about about = {.event = W4_EVENT_REKEYED,

@@ -19,6 +19,7 @@
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
+#define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
 #define W4_NODE_FRAMES_PER_TURN 512u        /* taken from one transport before others have a turn */
 /* The same for messages, each of which is some signature's time: who sends them hears of the first
@@ -103,6 +104,7 @@ struct w4_node_peer {
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
     struct w4_node_opened_list opened;
+    uint64_t rekeyed_quiet_us; /* until then no more is told of keys of the peer */
     w4_node_overflow overflow[W4_CHANNEL_KIND_COUNT];
 };
 
@@ -204,8 +206,7 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
 int w4_node_lifecycle_init(w4_node *node, const w4_node_context *context);
 int w4_node_lifecycle_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us);
 int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us);
-void w4_node_lifecycle_rekeyed(w4_node *node, const w4_node_peer *peer, bool by_peer,
-                               uint64_t now_us);
+void w4_node_lifecycle_rekeyed(w4_node *node, w4_node_peer *peer, bool by_peer, uint64_t now_us);
 /* Nothing when it is not open. */
 int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reason, const char *text,
                             uint64_t now_us);

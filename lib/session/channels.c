@@ -222,7 +222,7 @@ static void stop_saying(w4_channel *c) {
 
 static void end_messages(w4_channel *c) {
     w4_outbox_fail_all(&c->out, W4_REFUSAL_DISCONNECTED);
-    w4_inbox_restart(&c->in);
+    w4_inbox_end(&c->in);
 }
 
 /* The end of a channel that the owner has to be told of. */
@@ -511,13 +511,9 @@ void w4_session_recv_channel_close(w4_session *s, const w4_frame *frame, uint64_
 
 /* ---- what goes out */
 
-static bool has_feature(const w4_session *s) {
-    return (s->peer.features & W4_FEATURE_BIT(W4_FEATURE_CHANNELS)) != 0;
-}
-
 /* A peer that knows nothing of channels is told nothing of them. */
 static bool has_word(const w4_session *s, const w4_channel *c) {
-    return c->talk && (c->talk->due || c->talk->answer_due) && has_feature(s);
+    return c->talk && (c->talk->due || c->talk->answer_due) && w4_session_knows_channels(s);
 }
 
 bool w4_session_channels_due(const w4_session *s) {
@@ -674,7 +670,7 @@ int w4_session_channel_open(w4_session *session, w4_channel_kind kind,
     if (w4_session_has_ended(s)) {
         return W4_SESSION_E_CLOSED;
     }
-    if (!s->has_id || s->phase == W4_PHASE_OPENING || !has_feature(s)) {
+    if (!s->has_id || s->phase == W4_PHASE_OPENING || !w4_session_knows_channels(s)) {
         return W4_SESSION_E_UNSUPPORTED;
     }
     int r = make_table(s, now_us);

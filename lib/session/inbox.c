@@ -123,6 +123,13 @@ void w4_inbox_restart(w4_inbox *in) {
     in->gap = false;
 }
 
+void w4_inbox_end(w4_inbox *in) {
+    w4_inbox_restart(in);
+    w4_byte_budget_give(in->budget, in->outstanding_bytes);
+    in->outstanding_bytes = 0;
+    in->outstanding = 0;
+}
+
 uint8_t *w4_inbox_put_ack(w4_inbox *in, uint16_t channel, bool ask, uint8_t *at) {
     uint8_t credit[W4_ACK_LEN];
     if (!in->held) {

@@ -55,6 +55,7 @@ void w4_inbox_consumed(w4_inbox *in, uint32_t n);
 uint32_t w4_inbox_credit(const w4_inbox *in); /* messages the peer may begin, as it was told */
 void w4_inbox_hold(w4_inbox *in, bool hold);
 void w4_inbox_restart(w4_inbox *in); /* the session begins afresh */
+void w4_inbox_end(w4_inbox *in); /* nothing more comes, and what was consumed is of no interest */
 /* Writes an ACK frame to at: of all that has come, or, while held, of what was promised before.
  * Returns the place behind. */
 uint8_t *w4_inbox_put_ack(w4_inbox *in, uint16_t channel, bool ask, uint8_t *at);

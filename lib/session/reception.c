@@ -157,8 +157,18 @@ static void recv_pong(w4_session *s, uint64_t token, uint64_t now_us) {
     }
 }
 
+/* Only those who have said that they know of such things may speak of them. */
+static bool is_of_feature(const w4_frame *frame) {
+    return frame->channel >= W4_FRAME_CHANNEL_OPENED ||
+           (frame->type == W4_FRAME_OPEN && frame->channel != W4_FRAME_CHANNEL_SESSION);
+}
+
 static int recv_frame(w4_session *s, const w4_frame *frame, uint64_t now_us) {
     bool agreed = s->phase == W4_PHASE_OPEN;
+    if (agreed && is_of_feature(frame) && !w4_session_knows_channels(s)) {
+        w4_session_close_with(s, W4_REFUSAL_NOT_FOUND, "channels were not agreed on", now_us);
+        return 0;
+    }
     switch (frame->type) {
     case W4_FRAME_DATA:
     case W4_FRAME_ACK:

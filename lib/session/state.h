@@ -165,6 +165,11 @@ static inline bool w4_session_has_ended(const w4_session *s) {
     return s->phase == W4_PHASE_CLOSING || s->phase == W4_PHASE_CLOSED;
 }
 
+/* The peer has the feature; we always do. */
+static inline bool w4_session_knows_channels(const w4_session *s) {
+    return (s->peer.features & W4_FEATURE_BIT(W4_FEATURE_CHANNELS)) != 0;
+}
+
 static inline bool w4_session_is_standing(uint16_t id) {
     return id >= W4_FRAME_CHANNEL(0) && id < W4_FRAME_CHANNEL_OPENED;
 }

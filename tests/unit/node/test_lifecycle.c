@@ -324,6 +324,26 @@ START_TEST(troubles_of_hooks_are_told) {
 }
 END_TEST
 
+/* However often a peer changes its keys, what else happened stays in the ring. */
+START_TEST(new_keys_of_a_peer_are_not_told_too_often) {
+    meet();
+    w4_session_stats stats;
+    for (unsigned i = 0; i < 40; i++) {
+        w4_session *session = town_peer(&t, 1, 0)->session;
+        ck_assert_int_eq(w4_session_send(session, W4_CHANNEL_CONTROL, w4_bytes_from_text("{}"),
+                                         W4_TOKEN_MESH, t.now_us),
+                         0);
+        ck_assert(w4_node_session_rekey(t.nodes[1].node, &t.nodes[0].id));
+        town_go_on(&t, TOWN_S / 10);
+    }
+    w4_session_stats_get(town_peer(&t, 0, 1)->session, &stats);
+    ck_assert_uint_eq(stats.rekeys_in, 40);
+    ck_assert_uint_ge(t.nodes[0].told[W4_EVENT_REKEYED], 4);
+    ck_assert_uint_le(t.nodes[0].told[W4_EVENT_REKEYED], 5);
+    ck_assert_uint_eq(t.nodes[1].told[W4_EVENT_REKEYED], 40); /* its own are its own affair */
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("node lifecycle");
     TCase *tc = tcase_create("lifecycle");
@@ -332,6 +352,7 @@ int main(void) {
     tcase_add_test(tc, late_hooks_and_watchers_hear_of_what_is_open);
     tcase_add_test(tc, a_hook_may_close_its_session);
     tcase_add_test(tc, troubles_of_hooks_are_told);
+    tcase_add_test(tc, new_keys_of_a_peer_are_not_told_too_often);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }

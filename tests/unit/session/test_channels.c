@@ -685,6 +685,31 @@ START_TEST(those_of_a_kind_share_alike) {
 }
 END_TEST
 
+/* Who closes a channel need not say any more what it has dealt with of it. */
+START_TEST(what_was_not_consumed_is_given_back) {
+    begin();
+    open_link(true);
+    uint16_t id = open_between(W4_CHANNEL_STATE);
+    ck_assert_int_eq(send_on(a, id, "one", 1), 0);
+    ck_assert_int_eq(send_on(a, id, "two", 2), 0);
+    ck_assert(carry(a, b));
+    (void)next(b, W4_SESSION_EVENT_MESSAGE);
+    (void)next(b, W4_SESSION_EVENT_MESSAGE);
+    w4_session_memory_use use;
+    w4_session_memory_get(b, &use);
+    ck_assert_uint_eq(use.receiving, 6);
+    ck_assert(w4_session_channel_close(b, id, W4_REFUSAL_NONE));
+    w4_session_memory_get(b, &use);
+    ck_assert_uint_eq(use.receiving, 0);
+    ck_assert_uint_eq(b->budget.used, 0);
+    w4_session_channel_consumed(b, id, 2); /* late */
+    settle();
+    ck_assert_uint_eq(count_channels(b), 3);
+    ck_assert_uint_eq(b->budget.used, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(an_unused_table_costs_nothing) {
     begin();
     open_link(true);
@@ -726,6 +751,7 @@ int main(void) {
     tcase_add_test(tc, contracts_of_the_configuration_are_announced);
     tcase_add_test(tc, only_the_last_word_of_a_contract_counts);
     tcase_add_test(tc, those_of_a_kind_share_alike);
+    tcase_add_test(tc, what_was_not_consumed_is_given_back);
     tcase_add_test(tc, an_unused_table_costs_nothing);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

@@ -311,7 +311,7 @@ START_TEST(half_messages_on_all_channels_stay_within_the_budget) {
 END_TEST
 
 /* A peer that has not announced the feature hears nothing of channels, and opens none. */
-START_TEST(a_peer_of_the_first_version_is_left_in_peace) {
+static void begin_without_the_feature(void) {
     w4_session_config c = config();
     c.channels[W4_CHANNEL_STATE].sla =
         (w4_sla_contract){.window_ms = 60000, .p99_ms = 10, .max_drop_ppm = W4_SLA_PPM};
@@ -329,6 +329,34 @@ START_TEST(a_peer_of_the_first_version_is_left_in_peace) {
     ck_assert_int_eq(w4_session_attach(a, &listener, true, now), 0);
     put_open(fresh_id);
     say();
+}
+
+/* Who has not said that it knows channels may not speak of them. */
+START_TEST(channels_have_to_be_agreed_on) {
+    begin_without_the_feature();
+    (void)drain_events(W4_SESSION_EVENT_OPEN);
+    switch (_i) {
+    case 0:
+        put_open_channel(HERS(0), 1, 1, plain_open);
+        break;
+    case 1: /* a contract for one that is always open */
+        put_open_channel(W4_CHANNEL_ID(W4_CHANNEL_STATE), 0, 1, plain_open);
+        break;
+    case 2:
+        put_close_channel(HERS(0), 1, 0);
+        break;
+    default:
+        put_data_on(HERS(0), w4_frame_word(1, 0));
+    }
+    say();
+    ck_assert_uint_eq(count_channels(), 3);
+    ends_with(W4_REFUSAL_NOT_FOUND);
+    finish();
+}
+END_TEST
+
+START_TEST(a_peer_of_the_first_version_is_left_in_peace) {
+    begin_without_the_feature();
     uint16_t id;
     ck_assert_int_eq(w4_session_channel_open(a, W4_CHANNEL_STATE, NULL, now, &id),
                      W4_SESSION_E_UNSUPPORTED);
@@ -361,6 +389,7 @@ int main(void) {
     tcase_add_test(tc, answers_that_nobody_waits_for);
     tcase_add_test(tc, a_channel_of_hers_keeps_to_credit_and_budget);
     tcase_add_test(tc, half_messages_on_all_channels_stay_within_the_budget);
+    tcase_add_loop_test(tc, channels_have_to_be_agreed_on, 0, 4);
     tcase_add_test(tc, a_peer_of_the_first_version_is_left_in_peace);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
