@@ -15,6 +15,7 @@ static const char *const list_states[] = {"untrusted", "unknown", "probing", "tr
                                           "granted", "limited", "revoked", "low", "medium", "high", NULL};
 static const char *const tiers[] = {"unknown", "low", "medium", "high", "blocked", NULL};
 static const char *const ways[] = {"agent", "node", NULL};
+static const char *const entries[] = {"fact", "decision", "claim", NULL};
 static const char *const tables[] = {
     "meta", "peer", "record", "trust", "fact", "envelope", "decision", "seen", "outbox", "consent",
     "claim", "audit", "durable", "mail", "memory", "memory_id", "memory_link", "memory_text", NULL};
@@ -103,6 +104,26 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "those of this node only"},
     [CTL_OPTION_PIN] = {CTL_OPTION_PIN, "pin", 0, TEXT, "FINGERPRINT", "fingerprint", 0, 0, NULL, false,
         "the only identity that is good there"},
+    [CTL_OPTION_ENTRY] = {CTL_OPTION_ENTRY, "entry", 0, TEXT, "KIND", "kind", 0, 0, entries, false,
+        "facts, decisions or claims only"},
+    [CTL_OPTION_DOMAIN] = {CTL_OPTION_DOMAIN, "domain", 0, TEXT, "DOMAIN", "domain", 0, 0, NULL, false,
+        "facts of that domain only"},
+    [CTL_OPTION_AUTHOR] = {CTL_OPTION_AUTHOR, "author", 0, TEXT, "WHO", "author", 0, 0, NULL, false,
+        "said by that one only: fingerprint, unique prefix of one, or agent_id"},
+    [CTL_OPTION_AFTER] = {CTL_OPTION_AFTER, "after", 0, TEXT, "TIME", "after", 0, 0, NULL, false,
+        "accepted then (RFC 3339, UTC) or later"},
+    [CTL_OPTION_BEFORE] = {CTL_OPTION_BEFORE, "before", 0, TEXT, "TIME", "before", 0, 0, NULL, false,
+        "accepted before that (RFC 3339, UTC)"},
+    [CTL_OPTION_CAUSE] = {CTL_OPTION_CAUSE, "cause", 0, TEXT, "ID", "cause", 0, 0, NULL, false,
+        "what follows from that one"},
+    [CTL_OPTION_EFFECT] = {CTL_OPTION_EFFECT, "effect", 0, TEXT, "ID", "effect", 0, 0, NULL, false,
+        "what that one follows from"},
+    [CTL_OPTION_RETRACTED] = {CTL_OPTION_RETRACTED, "retracted", 0, FLAG, NULL, "retracted", 0, 0, NULL, false,
+        "also what no longer stands: disputed, rejected, refuted or unsupported"},
+    [CTL_OPTION_MOST] = {CTL_OPTION_MOST, "most", 0, INTEGER, "N", "limit", 1, 1000, NULL, false,
+        "at most so many; 100 when absent"},
+    [CTL_OPTION_NEXT] = {CTL_OPTION_NEXT, "next", 0, INTEGER, "N", "next", 0, INT_MAX_OPTION, NULL, false,
+        "go on there, as the answer before said"},
     [CTL_OPTION_TABLE] = {CTL_OPTION_TABLE, "table", 0, TEXT, "TABLE", "table", 0, 0, tables, false,
         "rows of that table only"},
     [CTL_OPTION_BEHIND] = {CTL_OPTION_BEHIND, "behind", 0, TEXT, "TABLE:KEY", "from", 0, 0, NULL, false,
@@ -163,6 +184,10 @@ static const ctl_argument_row config_arguments[] = {
      "a configuration (conf.d beside it is read too) and fragments that go over it; the files of web4d when absent"},
     END_ARGUMENTS};
 #define STORE_FILE_HELP "a store that no node has open, such as a backup; that of the node when absent"
+static const ctl_argument_row query_argument[] = {
+    {"TEXT", TEXT, true, false, "text", NULL, false,
+     "words that have to be in it; \"side by side\" in quotes, begin* for all that begin so"},
+    END_ARGUMENTS};
 static const ctl_argument_row store_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, STORE_FILE_HELP}, END_ARGUMENTS};
 static const ctl_argument_row backup_arguments[] = {
@@ -189,6 +214,9 @@ OPTIONS(send_options, CTL_OPTION_AS, CTL_OPTION_TO, CTL_OPTION_FAMILY, CTL_OPTIO
 OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_OPEN, CTL_OPTION_NUMBER);
 OPTIONS(sign_options, CTL_OPTION_KEY);
 OPTIONS(explain_options, CTL_OPTION_BY, CTL_OPTION_FROM, CTL_OPTION_ALL);
+OPTIONS(query_options, CTL_OPTION_ENTRY, CTL_OPTION_DOMAIN, CTL_OPTION_AUTHOR, CTL_OPTION_AFTER,
+        CTL_OPTION_BEFORE, CTL_OPTION_CAUSE, CTL_OPTION_EFFECT, CTL_OPTION_RETRACTED,
+        CTL_OPTION_MOST, CTL_OPTION_NEXT);
 OPTIONS(export_options, CTL_OPTION_TABLE, CTL_OPTION_BEHIND);
 const ctl_option ctl_global_options[] = {
     CTL_OPTION_SOCKET, CTL_OPTION_AGENT_SOCKET, CTL_OPTION_JSON, CTL_OPTION_WATCH,
@@ -244,6 +272,7 @@ const ctl_command ctl_commands[] = {
     {"config schema",   NULL,                NULL,               ctl_run_config_schema, M(COUNT), NULL,     false, "JSON Schema of the configuration; needs no node"},
     {"reload",          NULL,                NULL,               ASK, M(CONFIG_RELOAD),  V(reload),         false, "read the configuration again; a bad one changes nothing"},
     {"stop",            NULL,                NULL,               ASK, M(NODE_STOP),      V(stop),           false, "end the node in order"},
+    {"memory query",    query_argument,      query_options,      ASK, M(MEMORY_QUERY),   V(memory),         false, "find what was accepted here: facts, decisions and claims, with their causes"},
     {"store check",     store_argument,      NULL,               ctl_run_store_check, M(STORE_CHECK), V(store_check), false, "look through the store: pages, checksums, and what rows have to do with one another"},
     {"store backup",    backup_arguments,    NULL,               ctl_run_store_backup, M(STORE_BACKUP), V(store_backup), false, "copy the store of a running node, as of one moment"},
     {"store export",    store_argument,      export_options,     ctl_run_store_export, M(STORE_EXPORT), NULL, false, "the rows of the store as lines of JSON"},

@@ -570,6 +570,23 @@ static const ctl_column stop_record[] = {
     {"Stopping", "/stopping", CTL_YES, 0},
     END};
 const ctl_view ctl_view_stop = {RECORD, NULL, "", stop_record, NULL, NULL};
+static const ctl_column entry_columns[] = {
+    {"ID",          "/id",           CTL_SHORT, 0},
+    {"KIND",        "/kind",         CTL_TEXT, 0},
+    {"STATE",       "/state",        CTL_STATE, 0},
+    {"UNSUPPORTED", "/unsupported",  CTL_YES, 3},
+    {"BY",          "/agent_id",     CTL_CUT, 0},
+    {"ACCEPTED",    "/accepted_at",  CTL_TIME, 2},
+    {"CONFIRMED",   "/confirmed_by", CTL_NUMBER, 4},
+    {"CAUSES",      "/causes",       CTL_NUMBER, 5},
+    {"DOMAIN",      "/domain",       CTL_CUT, 6},
+    {"TEXT",        "/text",         CTL_CUT, 1},
+    END};
+static const ctl_column entries_record[] = {
+    {"Go on with --next", "/next", CTL_TEXT, 0},
+    END};
+static const ctl_view entries_next = {RECORD, NULL, "", entries_record, NULL, NULL};
+const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "Nothing of that is in the memory.", &entries_next};
 static const ctl_column store_check_record[] = {
     {"Sound",   "/sound",   CTL_YES, 0},
     {"Store",   "/path",    CTL_TEXT, 0},

@@ -5,6 +5,7 @@
 #include "protocol/fact_store.h"
 #include "protocol/knowledge.h"
 #include "protocol/lip.h"
+#include "protocol/memory.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
 
@@ -25,6 +26,7 @@ int w4_claims_new(w4_store *store, w4_claims **ret_claims) {
     }
     int r = w4_facts_new(NULL, &claims->book);
     r = r == 0 ? w4_fact_store_load(store, W4_STORE_CLAIM, claims->book) : r;
+    r = r == 0 ? w4_memory_catch_up(store, W4_MEMORY_CLAIM, claims->book) : r;
     r = r == 0 ? w4_sources_new(store, &claims->sources) : r;
     if (r != 0) {
         w4_claims_free(claims);
@@ -435,6 +437,7 @@ static int save_changed(w4_protocol *p, w4_claims *claims) {
             }
         }
         int r = w4_fact_store_put(p->store, W4_STORE_CLAIM, claim);
+        r = r == 0 ? w4_memory_note_fact(p->store, W4_MEMORY_CLAIM, claim) : r;
         if (r < 0) {
             return r;
         }

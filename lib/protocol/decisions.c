@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "protocol/evidence.h"
 #include "protocol/map.h"
+#include "protocol/memory.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -197,8 +198,11 @@ size_t w4_decisions_count(const w4_decisions *decisions) {
 }
 
 static int forget(w4_decisions *decisions, entry *e) {
-    int r = w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(e->id));
-    if (r == 0) {
+    bool remembered = false;
+    int r = w4_memory_holds(decisions->store, W4_MEMORY_DECISION, e->id, &remembered);
+    r = r == 0 ? w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(e->id))
+               : r;
+    if (r == 0 && !remembered) {
         r = w4_evidence_remove(decisions->store, e->id, &e->author->agent);
     }
     if (r == 0) {
@@ -252,6 +256,7 @@ int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_by
     if (r == 0) {
         r = w4_evidence_put(decisions->store, decision->id, &decision->agent, envelope);
     }
+    r = r == 0 ? w4_memory_note_decision(decisions->store, decision, envelope) : r;
     if (r == 0) {
         r = write_row(decisions, decision);
     }

@@ -2,6 +2,7 @@
 
 #include "crypto/primitives.h"
 #include "protocol/evidence.h"
+#include "protocol/memory.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -135,15 +136,21 @@ int w4_fact_store_put(w4_store *store, w4_store_table table, const w4_fact *fact
 }
 
 int w4_fact_store_remove(w4_store *store, w4_store_table table, const w4_fact *fact) {
-    int r = w4_store_remove(store, table, w4_bytes_from_text(fact->id));
-    if (r == 0) {
+    bool remembered = false; /* then its proposal and its confirmations stay */
+    int r = w4_memory_holds(store, table == W4_STORE_FACT ? W4_MEMORY_FACT : W4_MEMORY_CLAIM,
+                            fact->id, &remembered);
+    r = r == 0 ? w4_store_remove(store, table, w4_bytes_from_text(fact->id)) : r;
+    if (r == 0 && !remembered) {
         r = w4_evidence_remove(store, fact->id, &fact->proposer);
     }
     for (uint32_t i = 0; r == 0 && i < fact->vote_count; i++) {
         const w4_vote *vote = &fact->votes[i];
         const w4_utterance *said[] = {&vote->decided, &vote->challenged, &vote->formerly};
         for (size_t s = 0; r == 0 && s < sizeof said / sizeof said[0]; s++) {
-            r = said[s]->at_us != 0 ? w4_evidence_remove(store, said[s]->msg_id, &vote->agent) : 0;
+            bool stays = remembered && s == 0 && vote->decision == W4_STANCE_CONFIRM;
+            r = said[s]->at_us != 0 && !stays
+                    ? w4_evidence_remove(store, said[s]->msg_id, &vote->agent)
+                    : 0;
         }
     }
     return r;

@@ -5,6 +5,7 @@
 #include "protocol/early_votes.h"
 #include "protocol/evidence.h"
 #include "protocol/fact_store.h"
+#include "protocol/memory.h"
 #include "protocol/misconduct.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
@@ -622,6 +623,7 @@ static int save_changed(w4_protocol *p) {
             }
         }
         int r = w4_fact_store_put(p->store, W4_STORE_FACT, fact);
+        r = r == 0 ? w4_memory_note_fact(p->store, W4_MEMORY_FACT, fact) : r;
         if (r < 0) {
             return r;
         }

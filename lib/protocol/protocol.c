@@ -5,6 +5,7 @@
 #include "protocol/fact_store.h"
 #include "protocol/fact_view.h"
 #include "protocol/knowledge.h"
+#include "protocol/memory.h"
 #include "protocol/misconduct.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
@@ -55,6 +56,8 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
     r = r == 0 ? w4_facts_new(p->decisions, &p->facts) : r;
     r = r == 0 ? w4_fact_store_load(p->store, W4_STORE_FACT, p->facts) : r;
+    r = r == 0 ? w4_memory_catch_up(p->store, W4_MEMORY_FACT, p->facts) : r;
+    r = r == 0 ? w4_memory_catch_up(p->store, W4_MEMORY_DECISION, NULL) : r;
     r = r == 0 ? w4_early_votes_init(&p->early, p->store, p->config.durable.age_us) : r;
     r = r == 0 ? w4_misconduct_count(p->store, &p->proofs) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;

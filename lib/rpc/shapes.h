@@ -34,6 +34,7 @@ extern const w4_schema w4_rpc_trust_entry;
 extern const w4_schema w4_rpc_trust_move;
 extern const w4_schema w4_rpc_human;
 extern const w4_schema w4_rpc_claim;
+extern const w4_schema w4_rpc_memory_entry;
 extern const w4_schema w4_rpc_source;
 extern const w4_schema w4_rpc_event;
 

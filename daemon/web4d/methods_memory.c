@@ -1,0 +1,106 @@
+/* memory.*: what was accepted here, to be found again. */
+#include "web4d/call.h"
+
+#include "base/text.h"
+#include "protocol/memory.h"
+
+#include <string.h>
+
+#define LIMIT_DEFAULT 100
+#define ANSWER_MAX (W4_RPC_LINE_MAX - 128u * 1024u)
+
+/* What is kept of a question while it is asked. */
+typedef struct asked {
+    char domain[W4_RPC_NAME_MAX + 1], cause[W4_UUID_LEN + 1], effect[W4_UUID_LEN + 1];
+    w4_fingerprint author;
+} asked;
+
+static int read_text(w4d_call *call, w4_memory_question *q) {
+    w4_json member = w4_json_get(call->params, "text");
+    w4_buffer text = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    if (!w4_json_exists(member)) {
+        return 0;
+    }
+    int r = w4_json_string_decode(member, &text);
+    r = r == 0 ? w4_words_query_parse(w4_buffer_bytes(&text), &q->text) : r;
+    w4_buffer_deinit(&text);
+    q->by_text = r == 0;
+    if (r == W4_WORDS_E_EMPTY) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/text",
+                          "no word in it: letters or digits are looked for");
+    }
+    return r == W4_WORDS_E_MANY
+               ? w4d_refuse(call, W4_REFUSAL_TOO_LARGE, "/text",
+                            "expected at most %u words or phrases", W4_WORDS_TERMS_MAX)
+               : r;
+}
+
+static const char *read_name(const w4d_call *call, const char *name, char *room, size_t size) {
+    return w4d_param_text(call, name, room, size) ? room : NULL;
+}
+
+static uint64_t read_time(const w4d_call *call, const char *name) {
+    uint64_t wall_us = 0;
+    (void)w4_timestamp_parse(w4_json_string_raw(w4_json_get(call->params, name)), &wall_us);
+    return wall_us;
+}
+
+/* An author may be long gone from here: a whole fingerprint is good without anybody. */
+static int read_author(w4d_call *call, asked *a, w4_memory_question *q) {
+    char name[W4_RPC_NAME_MAX + 1];
+    if (!w4d_param_text(call, "author", name, sizeof name)) {
+        return 0;
+    }
+    q->author = &a->author;
+    return w4_fingerprint_parse(w4_bytes_from_text(name), &a->author)
+               ? 0
+               : w4d_resolve_agent(call, name, &a->author);
+}
+
+static w4_memory_kind read_kind(const w4d_call *call) {
+    w4_json member = w4_json_get(call->params, "kind");
+    size_t kind = 0;
+    while (kind < W4_MEMORY_KIND_COUNT && !w4_json_string_equal(member, w4_memory_kinds[kind])) {
+        kind++;
+    }
+    return (w4_memory_kind)kind;
+}
+
+static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
+    int64_t limit = LIMIT_DEFAULT, next = 0;
+    (void)w4_json_integer(w4_json_get(call->params, "limit"), &limit);
+    (void)w4_json_integer(w4_json_get(call->params, "next"), &next);
+    q->kind = read_kind(call);
+    q->domain = read_name(call, "domain", a->domain, sizeof a->domain);
+    q->cause = read_name(call, "cause", a->cause, sizeof a->cause);
+    q->effect = read_name(call, "effect", a->effect, sizeof a->effect);
+    q->after_us = read_time(call, "after");
+    q->before_us = read_time(call, "before");
+    q->retracted = w4_json_is_true(w4_json_get(call->params, "retracted"));
+    q->limit = (uint32_t)limit;
+    q->next = (uint64_t)next;
+    q->bytes_max = ANSWER_MAX;
+    int r = read_text(call, q);
+    return r == 0 ? read_author(call, a, q) : r;
+}
+
+int w4d_memory_query(w4d_call *call) {
+    asked a;
+    w4_memory_question q = {.by_text = false};
+    uint64_t next = 0;
+    int r = read_question(call, &a, &q);
+    if (r != 0) {
+        return r;
+    }
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "entries");
+    w4_json_begin_array(call->result);
+    r = w4_memory_ask(call->app->store, &q, call->result, &next);
+    w4_json_end_array(call->result);
+    if (next != 0) {
+        w4_json_member_unsigned(call->result, "next", next);
+    }
+    w4_json_end_object(call->result);
+    return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))
+                 : r;
+}

@@ -1,0 +1,60 @@
+/* Params and results of memory.*: what was accepted here, to be found again. */
+#include "rpc/method_table.h"
+#include "rpc/shapes.h"
+
+/* clang-format off */
+
+#define PARAMS(NAME) const w4_schema w4_params_##NAME = {NAME##_params, true, NULL}
+#define RESULT(NAME) const w4_schema w4_result_##NAME = {NAME##_result, true, NULL}
+
+static const char *const kinds[] = {"fact", "decision", "claim", NULL};
+static const char *const states[] = {"accepted", "shared", "pending", "disputed", "rejected", "refuted", NULL};
+
+static const w4_schema_row confirmer_rows[] = {
+    RPC_FINGERPRINT("agent", R_, "who confirmed it"),
+    RPC_LABEL("agent_id", R_, "its name, for people"),
+    RPC_TIME("at", R_, "time stamp of its word"),
+    RPC_UUID("msg_id", R_, "of its word"),
+    W4_SCHEMA_END};
+static const w4_schema confirmer = {confirmer_rows, true, NULL};
+static const w4_schema_row confirmer_item = RPC_ITEM(&confirmer);
+
+static const w4_schema_row entry_rows[] = {
+    RPC_ENUM("kind", R_, kinds, "what it is"),
+    RPC_UUID("id", R_, "msg_id of the envelope that said it first"),
+    RPC_TEXT("text", R_, 4096, "what it says, cut where it is long"),
+    RPC_TEXT("domain", O_, W4_RPC_TEXT_MAX, "of a fact: the field it belongs to"),
+    RPC_TEXT("source", O_, W4_RPC_TEXT_MAX, "of a claim: the URI it comes from"),
+    RPC_ENUM("state", R_, states, "as this node sees it now; of a decision: shared"),
+    RPC_BOOL("unsupported", R_, "true: something it follows from, however far, was rejected or refuted"),
+    RPC_FINGERPRINT("author", R_, "who said it"),
+    RPC_LABEL("agent_id", R_, "the author's name, for people"),
+    RPC_TIME("said_at", R_, "time stamp of the envelope"),
+    RPC_TIME("accepted_at", R_, "when it was accepted here first; of a decision: when it came"),
+    RPC_TIME("updated_at", R_, "when something about it changed here last"),
+    RPC_ARRAY("causes", R_, 64, &w4_item_uuid, "ids of what it follows from"),
+    RPC_ARRAY("confirmed_by", R_, 64, &confirmer_item, "who confirmed it, and when"),
+    W4_SCHEMA_END};
+const w4_schema w4_rpc_memory_entry = {entry_rows, true, NULL};
+static const w4_schema_row entry_item = RPC_ITEM(&w4_rpc_memory_entry);
+
+static const w4_schema_row memory_query_params[] = {
+    RPC_TEXT("text", O_, 1024, "words that have to be in it; \"side by side\" in quotes, begin* for all that begin so"),
+    RPC_ENUM("kind", O_, kinds, "entries of that kind only"),
+    RPC_TEXT("domain", O_, W4_RPC_NAME_MAX, "facts of that domain only"),
+    RPC_LABEL("author", O_, "said by that one only: fingerprint, unique prefix of one, or agent_id"),
+    RPC_TIME("after", O_, "accepted then or later"),
+    RPC_TIME("before", O_, "accepted before that"),
+    RPC_UUID("cause", O_, "what follows from that one: its id"),
+    RPC_UUID("effect", O_, "what that one follows from: its id"),
+    RPC_BOOL("retracted", O_, "true: also what no longer stands: disputed, rejected, refuted or unsupported"),
+    RPC_INTEGER("limit", O_, 1, 1000, "entries of one answer; 100 when absent"),
+    RPC_COUNT("next", O_, "of the answer before: goes on there"),
+    W4_SCHEMA_END};
+PARAMS(memory_query);
+static const w4_schema_row memory_query_result[] = {
+    RPC_ARRAY("entries", R_, 1000, &entry_item, "that fit all that is asked, in the order in which they came in"),
+    RPC_COUNT("next", O_, "there may be more: where to go on"),
+    W4_SCHEMA_END};
+RESULT(memory_query);
+/* clang-format on */

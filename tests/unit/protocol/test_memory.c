@@ -1,0 +1,577 @@
+#include "runner.h"
+
+#include "base/text.h"
+#include "base/wire.h"
+#include "envelope/envelope.h"
+#include "protocol/evidence.h"
+#include "protocol/fact_store.h"
+#include "protocol/memory.h"
+#include "store/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DAY (UINT64_C(86400) * 1000000)
+#define START UINT64_C(1700000000000000)
+#define ANY W4_MEMORY_KIND_COUNT
+
+static w4_store *store;
+static w4_buffer answer;
+
+static void setup(void) {
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    answer = W4_BUFFER_INIT(64u * 1024 * 1024);
+}
+
+static void teardown(void) {
+    store = w4_store_free(store);
+    w4_buffer_deinit(&answer);
+}
+
+static w4_bytes text(const char *t) {
+    return w4_bytes_from_text(t);
+}
+
+/* Number 7: 00000000-0000-4000-8000-000000000007. */
+static const char *id_of(unsigned number) {
+    static char rooms[8][W4_UUID_LEN + 1];
+    static unsigned turn;
+    char *room = rooms[turn++ % 8];
+    (void)snprintf(room, sizeof rooms[0], "00000000-0000-4000-8000-%012u", number);
+    return room;
+}
+
+static w4_fingerprint agent(uint8_t letter) {
+    w4_fingerprint f;
+    memset(f.bytes, letter, sizeof f.bytes);
+    return f;
+}
+
+static void put_envelope(unsigned number, uint8_t author, const char *envelope) {
+    w4_fingerprint who = agent(author);
+    ck_assert_int_eq(w4_evidence_put(store, id_of(number), &who, text(envelope)), 0);
+}
+
+static bool has_envelope(unsigned number, uint8_t author) {
+    w4_fingerprint who = agent(author);
+    w4_buffer envelope = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    int r = w4_evidence_get(store, id_of(number), &who, &envelope);
+    w4_buffer_deinit(&envelope);
+    return r == 0;
+}
+
+/* A fact accepted on the day of its number, with its envelope kept. causes: 0 ends them. */
+static w4_fact *make_fact(unsigned number, uint8_t author, const char *envelope,
+                          const unsigned *causes) {
+    w4_fact *fact = w4_fact_new(id_of(number), "ada", "decision", 3);
+    ck_assert_ptr_nonnull(fact);
+    fact->proposer = agent(author);
+    fact->state = W4_FACT_ACCEPTED;
+    fact->proposed_us = START + number * DAY - 5000000;
+    fact->accepted_us = fact->updated_us = START + number * DAY;
+    fact->link_count = 0;
+    for (size_t i = 0; i < 3 && causes && causes[i] != 0; i++) {
+        memcpy(fact->links[fact->link_count++], id_of(causes[i]), W4_UUID_LEN + 1);
+    }
+    put_envelope(number, author, envelope);
+    return fact;
+}
+
+static void note(w4_memory_kind kind, w4_fact *fact) {
+    ck_assert_int_eq(w4_memory_note_fact(store, kind, fact), 0);
+}
+
+static void remember(unsigned number, uint8_t author, const char *domain, const char *statement,
+                     const unsigned *causes) {
+    char envelope[512];
+    (void)snprintf(envelope, sizeof envelope,
+                   "{\"payload\":{\"fact\":{\"context\":\"beside\",\"domain\":\"%s\","
+                   "\"statement\":\"%s\"}}}",
+                   domain, statement);
+    w4_fact *fact = make_fact(number, author, envelope, causes);
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+}
+
+static w4_memory_question any_question(void) {
+    return (w4_memory_question){.kind = ANY, .limit = 1000, .bytes_max = SIZE_MAX};
+}
+
+static uint64_t ask(const w4_memory_question *question) {
+    w4_json_writer w;
+    uint64_t next = UINT64_MAX;
+    w4_buffer_clear(&answer);
+    w4_json_writer_init(&w, &answer);
+    w4_json_begin_array(&w);
+    ck_assert_int_eq(w4_memory_ask(store, question, &w, &next), 0);
+    w4_json_end_array(&w);
+    ck_assert_int_eq(w.error, 0);
+    return next;
+}
+
+/* The numbers of the ids of the answer, a space behind each. */
+static void numbers_of_answer(char *ret_numbers, size_t size) {
+    w4_json_document doc = {0};
+    size_t used = 0;
+    ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&answer), &W4_JSON_LIMITS_FILE, NULL), 0);
+    ret_numbers[0] = '\0';
+    w4_json_iterator i = w4_json_first(w4_json_root(&doc));
+    for (; w4_json_exists(i.value); i = w4_json_next(i)) {
+        char id[W4_UUID_LEN + 1];
+        unsigned number;
+        ck_assert(w4_json_string_copy(w4_json_get(i.value, "id"), id, sizeof id));
+        ck_assert_int_eq(sscanf(id, "00000000-0000-4000-8000-%u", &number), 1);
+        used += (size_t)snprintf(ret_numbers + used, size - used, "%u ", number);
+        ck_assert_uint_lt(used, size);
+    }
+    w4_json_document_deinit(&doc);
+}
+
+static void expect(const w4_memory_question *question, const char *should, const char *what) {
+    char numbers[1024];
+    ck_assert_msg(ask(question) == 0, "%s: there is more", what);
+    numbers_of_answer(numbers, sizeof numbers);
+    ck_assert_msg(strcmp(numbers, should) == 0, "%s: %s, not %s", what, numbers, should);
+}
+
+static w4_memory_question by_text(const char *words) {
+    w4_memory_question q = any_question();
+    q.by_text = true;
+    ck_assert_int_eq(w4_words_query_parse(text(words), &q.text), 0);
+    return q;
+}
+
+START_TEST(an_entry) {
+    w4_fact *fact = make_fact(3, 'a',
+                              "{\"payload\":{\"fact\":{\"context\":\"c\",\"domain\":\"physics\","
+                              "\"statement\":\"Water \\\"boils\\\"\"}}}",
+                              (const unsigned[]){1, 2, 0});
+    fact->accepted_us = 0;
+    fact->state = W4_FACT_PENDING;
+    note(W4_MEMORY_FACT, fact);
+    w4_memory_question q = any_question();
+    q.retracted = true;
+    expect(&q, "", "not accepted yet");
+
+    fact->accepted_us = START;
+    fact->state = W4_FACT_ACCEPTED;
+    w4_vote_effect effect;
+    w4_ballot ballot = {.agent = agent('b'),
+                        .agent_id = "ben",
+                        .stance = W4_STANCE_CONFIRM,
+                        .spoken = {.at_us = START - 1000000, .taken_us = START}};
+    memcpy(ballot.spoken.msg_id, id_of(9), W4_UUID_LEN + 1);
+    ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+    note(W4_MEMORY_FACT, fact);
+    note(W4_MEMORY_FACT, fact);
+    expect(&q, "3 ", "once");
+    char should[2048], a[65], b[65];
+    memset(a, 0, sizeof a);
+    memset(b, 0, sizeof b);
+    for (size_t i = 0; i < 32; i++) {
+        memcpy(a + 2 * i, "61", 2);
+        memcpy(b + 2 * i, "62", 2);
+    }
+    (void)snprintf(
+        should, sizeof should,
+        "[{\"accepted_at\":\"2023-11-14T22:13:20.000Z\",\"agent_id\":\"ada\","
+        "\"author\":\"%s\",\"causes\":[\"%s\",\"%s\"],\"confirmed_by\":[{\"agent\":\"%s\","
+        "\"agent_id\":\"ben\",\"at\":\"2023-11-14T22:13:19.000Z\",\"msg_id\":\"%s\"}],"
+        "\"domain\":\"physics\",\"id\":\"%s\",\"kind\":\"fact\","
+        "\"said_at\":\"2023-11-17T22:13:15.000Z\",\"state\":\"accepted\","
+        "\"text\":\"Water \\\"boils\\\"\",\"unsupported\":false,"
+        "\"updated_at\":\"2023-11-17T22:13:20.000Z\"}]",
+        a, id_of(1), id_of(2), b, id_of(9), id_of(3));
+    ck_assert_str_eq(w4_buffer_text(&answer), should);
+    w4_fact_free(fact);
+}
+END_TEST
+
+/* What becomes of a fact becomes of its entry; what no longer stands is given to those who ask for
+ * it. */
+START_TEST(what_no_longer_stands) {
+    static const struct {
+        w4_fact_state state;
+        bool unsupported, stands;
+    } rows[] = {
+        {W4_FACT_ACCEPTED, false, true}, {W4_FACT_DISPUTED, false, false},
+        {W4_FACT_ACCEPTED, false, true}, {W4_FACT_ACCEPTED, true, false},
+        {W4_FACT_ACCEPTED, false, true}, {W4_FACT_REJECTED, false, false},
+        {W4_FACT_REFUTED, false, false}, {W4_FACT_REFUTED, true, false},
+        {W4_FACT_PENDING, false, false},
+    };
+    w4_fact *fact = make_fact(1, 'a', "{\"payload\":{\"fact\":{\"statement\":\"water\"}}}", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fact->state = rows[i].state;
+        fact->unsupported = rows[i].unsupported;
+        note(W4_MEMORY_FACT, fact);
+        w4_memory_question q = by_text("water");
+        expect(&q, rows[i].stands ? "1 " : "", w4_fact_state_name(rows[i].state));
+        q.retracted = true;
+        expect(&q, "1 ", "retracted ones too");
+        ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), w4_fact_state_name(rows[i].state)));
+        ck_assert(!strstr(w4_buffer_text(&answer), "\"unsupported\":true") != rows[i].unsupported);
+    }
+    w4_fact_free(fact);
+}
+END_TEST
+
+static void fill(void) {
+    remember(1, 'a', "physics", "Water boils at 100 degrees", NULL);
+    remember(2, 'b', "physics", "Steam drives engines", (const unsigned[]){1, 0});
+    remember(3, 'a', "history", "Engines changed the world", (const unsigned[]){2, 0});
+    w4_fact *claim =
+        make_fact(4, 'c',
+                  "{\"payload\":{\"claims\":[\"Mills ran on water\",{\"place\":\"Kent\","
+                  "\"year\":1700}],\"extraction_notes\":\"page two\"},"
+                  "\"source\":{\"uri\":\"https://example.org/mills\"}}",
+                  NULL);
+    note(W4_MEMORY_CLAIM, claim);
+    w4_fact_free(claim);
+    w4_decision decision = {.agent = agent('a'),
+                            .agent_id = "ada",
+                            .decision_id = "d",
+                            .shared_us = START + 5 * DAY,
+                            .taken_us = START + 5 * DAY};
+    memcpy(decision.id, id_of(5), W4_UUID_LEN + 1);
+    ck_assert_int_eq(w4_memory_note_decision(
+                         store, &decision,
+                         text("{\"payload\":{\"decision\":{\"choice\":\"Build a mill\",\"context\":"
+                              "\"a river\",\"outcome\":\"flour\"}}}")),
+                     0);
+    remember(6, 'b', "history", "Factories grew", (const unsigned[]){3, 5, 0});
+}
+
+START_TEST(questions) {
+    static const struct {
+        const char *words, *domain, *should;
+        unsigned cause, effect, after, before; /* days */
+        w4_memory_kind kind;
+        uint8_t author;
+    } rows[] = {
+        {NULL, NULL, "1 2 3 4 5 6 ", 0, 0, 0, 0, ANY, 0},
+        {"water", NULL, "1 4 ", 0, 0, 0, 0, ANY, 0},
+        {"WATER boil*", NULL, "1 ", 0, 0, 0, 0, ANY, 0},
+        {"engines", NULL, "2 3 ", 0, 0, 0, 0, ANY, 0},
+        {"\"changed the\"", NULL, "3 ", 0, 0, 0, 0, ANY, 0},
+        {"beside", NULL, "1 2 3 6 ", 0, 0, 0, 0, ANY, 0},
+        {"physics", NULL, "1 2 ", 0, 0, 0, 0, ANY, 0},
+        {"mill*", NULL, "4 5 ", 0, 0, 0, 0, ANY, 0},
+        {"kent", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+        {"example org", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+        {"page", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+        {"river flour", NULL, "5 ", 0, 0, 0, 0, ANY, 0},
+        {"nothing of that", NULL, "", 0, 0, 0, 0, ANY, 0},
+        {NULL, "physics", "1 2 ", 0, 0, 0, 0, ANY, 0},
+        {NULL, "Physics", "", 0, 0, 0, 0, ANY, 0},
+        {NULL, "phys", "", 0, 0, 0, 0, ANY, 0},
+        {NULL, NULL, "1 2 3 6 ", 0, 0, 0, 0, W4_MEMORY_FACT, 0},
+        {NULL, NULL, "4 ", 0, 0, 0, 0, W4_MEMORY_CLAIM, 0},
+        {NULL, NULL, "5 ", 0, 0, 0, 0, W4_MEMORY_DECISION, 0},
+        {NULL, NULL, "1 3 5 ", 0, 0, 0, 0, ANY, 'a'},
+        {NULL, NULL, "", 0, 0, 0, 0, ANY, 'z'},
+        {NULL, NULL, "3 4 5 6 ", 0, 0, 3, 0, ANY, 0},
+        {NULL, NULL, "1 2 ", 0, 0, 0, 3, ANY, 0},
+        {NULL, NULL, "3 4 ", 0, 0, 3, 5, ANY, 0},
+        {NULL, NULL, "", 0, 0, 5, 3, ANY, 0},
+        {NULL, NULL, "2 ", 1, 0, 0, 0, ANY, 0},
+        {NULL, NULL, "6 ", 5, 0, 0, 0, ANY, 0},
+        {NULL, NULL, "", 6, 0, 0, 0, ANY, 0},
+        {NULL, NULL, "", 99, 0, 0, 0, ANY, 0},
+        {NULL, NULL, "1 ", 0, 2, 0, 0, ANY, 0},
+        {NULL, NULL, "3 5 ", 0, 6, 0, 0, ANY, 0},
+        {NULL, NULL, "", 0, 1, 0, 0, ANY, 0},
+        {NULL, NULL, "", 0, 99, 0, 0, ANY, 0},
+        {NULL, NULL, "3 ", 2, 6, 0, 0, ANY, 0},
+        {NULL, NULL, "", 1, 6, 0, 0, ANY, 0},
+        {"engines", "history", "3 ", 0, 0, 0, 0, ANY, 0},
+        {"engines", NULL, "2 ", 0, 0, 0, 0, ANY, 'b'},
+        {"engines", NULL, "2 ", 1, 0, 0, 0, ANY, 0},
+        {"world", NULL, "3 ", 0, 6, 0, 0, W4_MEMORY_FACT, 0},
+        {"water", NULL, "", 0, 6, 0, 0, ANY, 0},
+        {"water", "physics", "1 ", 0, 0, 1, 2, W4_MEMORY_FACT, 'a'},
+    };
+    fill();
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            char what[32], cause[37], effect[37];
+            w4_fingerprint author = agent(rows[i].author);
+            w4_memory_question q = rows[i].words ? by_text(rows[i].words) : any_question();
+            memcpy(cause, id_of(rows[i].cause), sizeof cause);
+            memcpy(effect, id_of(rows[i].effect), sizeof effect);
+            q.kind = rows[i].kind;
+            q.domain = rows[i].domain;
+            q.author = rows[i].author ? &author : NULL;
+            q.cause = rows[i].cause ? cause : NULL;
+            q.effect = rows[i].effect ? effect : NULL;
+            q.after_us = rows[i].after ? START + rows[i].after * DAY : 0;
+            q.before_us = rows[i].before ? START + rows[i].before * DAY : 0;
+            (void)snprintf(what, sizeof what, "row %zu", i);
+            expect(&q, rows[i].should, what);
+
+            /* One by one it is the same. */
+            char numbers[256], all[256] = "";
+            q.limit = 1;
+            do {
+                q.next = ask(&q);
+                numbers_of_answer(numbers, sizeof numbers);
+                strcat(all, numbers);
+            } while (q.next != 0);
+            ck_assert_msg(strcmp(all, rows[i].should) == 0, "%s, one by one: %s", what, all);
+        }
+        ck_assert_int_eq(w4_store_commit(store), 0);
+    }
+}
+END_TEST
+
+/* Ids are compared, never looked into: of another length they are those of nobody. */
+START_TEST(ids_that_are_none) {
+    static const char *const ids[] = {"", "0", "00000000-0000-4000-8000-0000000000011", "%", "*"};
+    fill();
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        w4_memory_question q = any_question();
+        q.cause = ids[i];
+        expect(&q, "", "cause");
+        q.cause = NULL;
+        q.effect = ids[i];
+        expect(&q, "", "effect");
+    }
+    w4_memory_question none = any_question();
+    none.limit = 0;
+    expect(&none, "", "no limit");
+}
+END_TEST
+
+/* What is an order to a search engine is a text here. */
+START_TEST(hostile_words) {
+    static const char *const words[] = {
+        "water OR engines",
+        "water AND boils",
+        "NOT engines",
+        "NEAR(water boils, 2)",
+        "text : water",
+        "{text} : water",
+        "^water",
+        "water + boils",
+        "\"water\" OR \"engines",
+        "water'; DROP TABLE memory; --",
+        "water\" OR 1 --",
+        "-water",
+        "(water",
+        "water)",
+        "memory_words MATCH water",
+        "rowid:1",
+        "water\\",
+        "\xf0\x9f\x9a\x80",
+        "a\x01water",
+    };
+    static const char *const should[] = {"", "",     "",     "",     "", "", "1 4 ", "1 ", "", "",
+                                         "", "1 4 ", "1 4 ", "1 4 ", "", "", "1 4 ", "",   ""};
+    fill();
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        w4_memory_question q = by_text(words[i]);
+        expect(&q, should[i], words[i]);
+    }
+    w4_memory_question q = any_question();
+    expect(&q, "1 2 3 4 5 6 ", "all is there");
+}
+END_TEST
+
+START_TEST(long_and_odd_texts) {
+    static char envelope[64 * 1024];
+    size_t at =
+        (size_t)snprintf(envelope, sizeof envelope, "{\"payload\":{\"fact\":{\"statement\":\"");
+    for (unsigned i = 0; at < 40000; i++) {
+        at += (size_t)snprintf(envelope + at, sizeof envelope - at, "word%u \xc3\xa9 ", i);
+    }
+    (void)snprintf(envelope + at, sizeof envelope - at, "\"}}}");
+    w4_fact *fact = make_fact(1, 'a', envelope, NULL);
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+    w4_memory_question q = by_text("word3000");
+    expect(&q, "1 ", "all of it is found");
+    ck_assert_uint_lt(answer.len, W4_MEMORY_TEXT_MAX + 1024);
+    ck_assert(w4_utf8_valid(w4_buffer_bytes(&answer)));
+
+    /* What is no text, and an envelope that is not there: nothing, or an entry without words. */
+    fact = make_fact(2, 'a', "{\"payload\":{\"fact\":{\"domain\":7,\"statement\":[null,true,4]}}}",
+                     NULL);
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+    fact = make_fact(3, 'a', "not JSON", NULL);
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+    fact = make_fact(4, 'a', "{}", NULL);
+    fact->proposer = agent('b');
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+    q = any_question();
+    expect(&q, "1 2 ", "entries");
+}
+END_TEST
+
+static void expect_held(unsigned number, bool should) {
+    bool holds = !should;
+    ck_assert_int_eq(w4_memory_holds(store, W4_MEMORY_FACT, id_of(number), &holds), 0);
+    ck_assert_msg(holds == should, "%u", number);
+}
+
+/* The oldest goes with all its rows; its envelopes too, unless the book still has it. */
+START_TEST(the_oldest_goes) {
+    remember(1, 'a', "physics", "first", (const unsigned[]){9, 0});
+    remember(2, 'a', "physics", "second", (const unsigned[]){9, 0});
+    remember(3, 'a', "physics", "third", (const unsigned[]){9, 0});
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_FACT, text(id_of(2)), text("{}")), 0);
+    uint8_t key[8];
+    w4_put_u64(key, W4_MEMORY_ENTRIES_MAX + 1);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, 8), text("{}")), 0);
+    remember(4, 'a', "physics", "fourth", NULL);
+    expect_held(1, false);
+    expect_held(2, false);
+    expect_held(3, true);
+    expect_held(4, true);
+    ck_assert(!has_envelope(1, 'a'));
+    ck_assert(has_envelope(2, 'a'));
+    ck_assert(has_envelope(3, 'a'));
+    w4_memory_question q = any_question();
+    expect(&q, "3 4 ", "those that are left");
+    q.cause = id_of(9);
+    expect(&q, "3 ", "links");
+    q = by_text("first");
+    expect(&q, "", "words");
+}
+END_TEST
+
+/* A book that forgets leaves to the memory what it holds: the proposal and those who confirmed. */
+START_TEST(books_forget) {
+    w4_fact *fact = make_fact(1, 'a', "{\"payload\":{\"fact\":{\"statement\":\"s\"}}}", NULL);
+    static const struct {
+        uint8_t agent;
+        unsigned said;
+        w4_stance stance;
+    } votes[] = {
+        {'b', 11, W4_STANCE_CONFIRM}, {'c', 12, W4_STANCE_REJECT}, {'d', 13, W4_STANCE_CHALLENGE}};
+    for (size_t i = 0; i < 3; i++) {
+        w4_vote_effect effect;
+        w4_ballot ballot = {.agent = agent(votes[i].agent),
+                            .agent_id = "somebody",
+                            .stance = votes[i].stance,
+                            .spoken = {.at_us = START, .taken_us = START}};
+        memcpy(ballot.spoken.msg_id, id_of(votes[i].said), W4_UUID_LEN + 1);
+        ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+        put_envelope(votes[i].said, votes[i].agent, "{}");
+    }
+    ck_assert_int_eq(w4_fact_store_put(store, W4_STORE_FACT, fact), 0);
+    note(W4_MEMORY_FACT, fact);
+    ck_assert_int_eq(w4_fact_store_remove(store, W4_STORE_FACT, fact), 0);
+    ck_assert(has_envelope(1, 'a'));
+    ck_assert(has_envelope(11, 'b'));
+    ck_assert(!has_envelope(12, 'c'));
+    ck_assert(!has_envelope(13, 'd'));
+    expect_held(1, true);
+    /* One that the memory does not hold goes whole. */
+    memcpy(fact->id, id_of(2), sizeof fact->id);
+    put_envelope(2, 'a', "{}");
+    put_envelope(11, 'b', "{}");
+    ck_assert_int_eq(w4_fact_store_remove(store, W4_STORE_FACT, fact), 0);
+    ck_assert(!has_envelope(2, 'a'));
+    ck_assert(!has_envelope(11, 'b'));
+    w4_fact_free(fact);
+}
+END_TEST
+
+/* An answer costs a bounded number of looks, then it says where to go on. */
+START_TEST(questions_are_bounded) {
+    uint8_t key[8];
+    for (uint64_t i = 1; i <= W4_MEMORY_LOOKED_AT_MAX + 10; i++) {
+        w4_put_u64(key, i);
+        ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, 8), text("{}")), 0);
+    }
+    remember(1, 'a', "physics", "behind all that", NULL);
+    char numbers[64];
+    w4_memory_question q = any_question();
+    q.next = ask(&q);
+    numbers_of_answer(numbers, sizeof numbers);
+    ck_assert_str_eq(numbers, "");
+    ck_assert_uint_eq(q.next, W4_MEMORY_LOOKED_AT_MAX + 1);
+    expect(&q, "1 ", "the rest");
+
+    remember(2, 'a', "physics", "and another", NULL);
+    q.bytes_max = 1; /* one is given however long */
+    q.next = ask(&q);
+    numbers_of_answer(numbers, sizeof numbers);
+    ck_assert_str_eq(numbers, "1 ");
+    expect(&q, "2 ", "the rest");
+}
+END_TEST
+
+START_TEST(damage_is_passed_over) {
+    fill();
+    ck_assert_int_eq(w4_store_commit(store), 0);
+    uint8_t key[8];
+    w4_put_u64(key, 2);
+    ck_assert_int_eq(w4_store_memory_damage(store, W4_STORE_MEMORY, w4_bytes_of(key, 8)), 0);
+    w4_put_u64(key, 3);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, 8), text("half {")), 0);
+    w4_memory_question q = any_question();
+    expect(&q, "1 4 5 6 ", "all");
+    q = by_text("engines");
+    expect(&q, "", "words");
+    q = any_question();
+    q.effect = id_of(6);
+    expect(&q, "5 ", "causes");
+}
+END_TEST
+
+/* What a book had before there was a memory comes into it, once. */
+START_TEST(catching_up) {
+    w4_facts *book = NULL;
+    ck_assert_int_eq(w4_facts_new(NULL, &book), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        w4_fact *fact = make_fact(i, 'a', "{\"payload\":{\"fact\":{\"statement\":\"s\"}}}", NULL);
+        fact->accepted_us = i == 2 ? 0 : fact->accepted_us;
+        fact->state = i == 2 ? W4_FACT_PENDING : W4_FACT_ACCEPTED;
+        ck_assert_int_eq(w4_facts_add(book, fact), 0);
+    }
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_DECISION, text(id_of(5)),
+                                  text("{\"agent\":\"6161616161616161616161616161616161616161616161"
+                                       "616161616161616161\",\"agent_id\":\"ada\",\"shared_at\":"
+                                       "\"2026-01-01T00:00:00.000Z\",\"taken_at\":"
+                                       "\"2026-01-01T00:00:01.000Z\"}")),
+                     0);
+    put_envelope(5, 'a', "{\"payload\":{\"decision\":{\"choice\":\"c\"}}}");
+    w4_store_memory_full(store, true);
+    ck_assert_int_eq(w4_memory_catch_up(store, W4_MEMORY_FACT, book), 0);
+    w4_store_memory_full(store, false);
+    w4_memory_question q = any_question();
+    expect(&q, "", "a full store");
+    ck_assert_int_eq(w4_memory_catch_up(store, W4_MEMORY_FACT, book), 0);
+    ck_assert_int_eq(w4_memory_catch_up(store, W4_MEMORY_DECISION, NULL), 0);
+    expect(&q, "1 3 5 ", "caught up");
+    w4_fact *late = make_fact(7, 'a', "{\"payload\":{\"fact\":{\"statement\":\"s\"}}}", NULL);
+    ck_assert_int_eq(w4_facts_add(book, late), 0);
+    ck_assert_int_eq(w4_memory_catch_up(store, W4_MEMORY_FACT, book), 0);
+    expect(&q, "1 3 5 ", "once only");
+    w4_facts_free(book);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("protocol memory");
+    TCase *tests = tcase_create("memory");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, an_entry);
+    tcase_add_test(tests, what_no_longer_stands);
+    tcase_add_test(tests, questions);
+    tcase_add_test(tests, ids_that_are_none);
+    tcase_add_test(tests, hostile_words);
+    tcase_add_test(tests, long_and_odd_texts);
+    tcase_add_test(tests, the_oldest_goes);
+    tcase_add_test(tests, books_forget);
+    tcase_add_test(tests, questions_are_bounded);
+    tcase_add_test(tests, damage_is_passed_over);
+    tcase_add_test(tests, catching_up);
+    suite_add_tcase(suite, tests);
+    return w4_test_run(suite);
+}
