@@ -198,11 +198,9 @@ size_t w4_decisions_count(const w4_decisions *decisions) {
 }
 
 static int forget(w4_decisions *decisions, entry *e) {
-    bool remembered = false;
-    int r = w4_memory_holds(decisions->store, W4_MEMORY_DECISION, e->id, &remembered);
-    r = r == 0 ? w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(e->id))
-               : r;
-    if (r == 0 && !remembered) {
+    int r = w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(e->id));
+    r = r == 0 ? w4_memory_forget(decisions->store, W4_MEMORY_DECISION, e->id) : r;
+    if (r == 0) {
         r = w4_evidence_remove(decisions->store, e->id, &e->author->agent);
     }
     if (r == 0) {

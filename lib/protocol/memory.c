@@ -250,11 +250,32 @@ static int put_again(w4_store *store, uint64_t number, w4_bytes entry) {
     return w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), entry);
 }
 
+/* A msg_id is unique for one sender only: an entry stays that of the one who had it first. */
+static int look_whose(w4_store *store, uint64_t number, const w4_fingerprint *author,
+                      bool *ret_theirs) {
+    uint8_t key[8];
+    w4_fingerprint who;
+    w4_json_document doc = {0};
+    w4_buffer entry = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    w4_put_u64(key, number);
+    int r = w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &entry);
+    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&entry), &W4_JSON_LIMITS_FILE, NULL) : r;
+    w4_bytes text = w4_json_string_raw(w4_json_get(w4_json_root(&doc), "author"));
+    *ret_theirs = r != 0 || !w4_fingerprint_parse(text, &who) || w4_fingerprint_equal(&who, author);
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&entry);
+    return r < 0 ? r : 0; /* a damaged one is written anew */
+}
+
 static int note(w4_store *store, const subject *s) {
     uint64_t number = 0;
     int r = w4_memory_number_of(store, s->kind, s->id, &number);
-    bool known = r == 0;
+    bool known = r == 0, theirs = true;
     if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+        return r;
+    }
+    r = known ? look_whose(store, number, s->author, &theirs) : 0;
+    if (r != 0 || !theirs) {
         return r;
     }
     w4_json_document doc = {0};
@@ -466,5 +487,17 @@ static int make_room(w4_store *store, uint64_t last) {
         r = remove_entry(store, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
     }
     w4_store_cursor_deinit(&cursor);
+    return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
+}
+
+int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id) {
+    uint64_t number = 0;
+    uint8_t key[8];
+    w4_buffer entry = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_memory_number_of(store, kind, id, &number);
+    w4_put_u64(key, number);
+    r = r == 0 ? w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &entry) : r;
+    r = r == 0 ? remove_entry(store, w4_bytes_of(key, sizeof key), w4_buffer_bytes(&entry)) : r;
+    w4_buffer_deinit(&entry);
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }

@@ -1,7 +1,8 @@
 /* The causal memory: what was accepted here, once and for all to be found again. Facts and claims
  * come into it when they are accepted, decisions when they are shared; each entry says who said it
- * when, what it follows from, who confirmed it when, and whether it still stands. Entries outlive
- * the books they come from; their envelopes stay with them (evidence.h).
+ * when, what it follows from, who confirmed it when, and whether it still stands. Facts and claims
+ * outlive the books they come from, with their envelopes (evidence.h); decisions, which nobody
+ * confirms, go with theirs, which has a share for each key.
  *
  * It is rows of the store and nothing beside: W4_STORE_MEMORY, _ID, _LINK and _TEXT. */
 #pragma once
@@ -29,6 +30,8 @@ int w4_memory_note_decision(w4_store *store, const w4_decision *decision, w4_byt
 /* At the start, once in the life of a store: what a book had accepted before there was a memory
  * (decisions: NULL). What the store does not take now waits for the next start. 0 or -ENOMEM. */
 int w4_memory_catch_up(w4_store *store, w4_memory_kind kind, const w4_facts *book);
+/* Takes it out. 0 (also when it is not in), -ENOMEM, or a store condition. */
+int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id);
 /* Is there an entry of that? 0, -ENOMEM, or a store condition. */
 int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id, bool *ret_holds);
 

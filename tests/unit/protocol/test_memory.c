@@ -242,72 +242,73 @@ static void fill(void) {
     remember(6, 'b', "history", "Factories grew", (const unsigned[]){3, 5, 0});
 }
 
+static const struct {
+    const char *words, *domain, *should;
+    unsigned cause, effect, after, before; /* days */
+    w4_memory_kind kind;
+    uint8_t author;
+} asked[] = {
+    {NULL, NULL, "1 2 3 4 5 6 ", 0, 0, 0, 0, ANY, 0},
+    {"water", NULL, "1 4 ", 0, 0, 0, 0, ANY, 0},
+    {"WATER boil*", NULL, "1 ", 0, 0, 0, 0, ANY, 0},
+    {"engines", NULL, "2 3 ", 0, 0, 0, 0, ANY, 0},
+    {"\"changed the\"", NULL, "3 ", 0, 0, 0, 0, ANY, 0},
+    {"beside", NULL, "1 2 3 6 ", 0, 0, 0, 0, ANY, 0},
+    {"physics", NULL, "1 2 ", 0, 0, 0, 0, ANY, 0},
+    {"mill*", NULL, "4 5 ", 0, 0, 0, 0, ANY, 0},
+    {"kent", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+    {"example org", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+    {"page", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
+    {"river flour", NULL, "5 ", 0, 0, 0, 0, ANY, 0},
+    {"nothing of that", NULL, "", 0, 0, 0, 0, ANY, 0},
+    {NULL, "physics", "1 2 ", 0, 0, 0, 0, ANY, 0},
+    {NULL, "Physics", "", 0, 0, 0, 0, ANY, 0},
+    {NULL, "phys", "", 0, 0, 0, 0, ANY, 0},
+    {NULL, NULL, "1 2 3 6 ", 0, 0, 0, 0, W4_MEMORY_FACT, 0},
+    {NULL, NULL, "4 ", 0, 0, 0, 0, W4_MEMORY_CLAIM, 0},
+    {NULL, NULL, "5 ", 0, 0, 0, 0, W4_MEMORY_DECISION, 0},
+    {NULL, NULL, "1 3 5 ", 0, 0, 0, 0, ANY, 'a'},
+    {NULL, NULL, "", 0, 0, 0, 0, ANY, 'z'},
+    {NULL, NULL, "3 4 5 6 ", 0, 0, 3, 0, ANY, 0},
+    {NULL, NULL, "1 2 ", 0, 0, 0, 3, ANY, 0},
+    {NULL, NULL, "3 4 ", 0, 0, 3, 5, ANY, 0},
+    {NULL, NULL, "", 0, 0, 5, 3, ANY, 0},
+    {NULL, NULL, "2 ", 1, 0, 0, 0, ANY, 0},
+    {NULL, NULL, "6 ", 5, 0, 0, 0, ANY, 0},
+    {NULL, NULL, "", 6, 0, 0, 0, ANY, 0},
+    {NULL, NULL, "", 99, 0, 0, 0, ANY, 0},
+    {NULL, NULL, "1 ", 0, 2, 0, 0, ANY, 0},
+    {NULL, NULL, "3 5 ", 0, 6, 0, 0, ANY, 0},
+    {NULL, NULL, "", 0, 1, 0, 0, ANY, 0},
+    {NULL, NULL, "", 0, 99, 0, 0, ANY, 0},
+    {NULL, NULL, "3 ", 2, 6, 0, 0, ANY, 0},
+    {NULL, NULL, "", 1, 6, 0, 0, ANY, 0},
+    {"engines", "history", "3 ", 0, 0, 0, 0, ANY, 0},
+    {"engines", NULL, "2 ", 0, 0, 0, 0, ANY, 'b'},
+    {"engines", NULL, "2 ", 1, 0, 0, 0, ANY, 0},
+    {"world", NULL, "3 ", 0, 6, 0, 0, W4_MEMORY_FACT, 0},
+    {"water", NULL, "", 0, 6, 0, 0, ANY, 0},
+    {"water", "physics", "1 ", 0, 0, 1, 2, W4_MEMORY_FACT, 'a'},
+};
+
 START_TEST(questions) {
-    static const struct {
-        const char *words, *domain, *should;
-        unsigned cause, effect, after, before; /* days */
-        w4_memory_kind kind;
-        uint8_t author;
-    } rows[] = {
-        {NULL, NULL, "1 2 3 4 5 6 ", 0, 0, 0, 0, ANY, 0},
-        {"water", NULL, "1 4 ", 0, 0, 0, 0, ANY, 0},
-        {"WATER boil*", NULL, "1 ", 0, 0, 0, 0, ANY, 0},
-        {"engines", NULL, "2 3 ", 0, 0, 0, 0, ANY, 0},
-        {"\"changed the\"", NULL, "3 ", 0, 0, 0, 0, ANY, 0},
-        {"beside", NULL, "1 2 3 6 ", 0, 0, 0, 0, ANY, 0},
-        {"physics", NULL, "1 2 ", 0, 0, 0, 0, ANY, 0},
-        {"mill*", NULL, "4 5 ", 0, 0, 0, 0, ANY, 0},
-        {"kent", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
-        {"example org", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
-        {"page", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
-        {"river flour", NULL, "5 ", 0, 0, 0, 0, ANY, 0},
-        {"nothing of that", NULL, "", 0, 0, 0, 0, ANY, 0},
-        {NULL, "physics", "1 2 ", 0, 0, 0, 0, ANY, 0},
-        {NULL, "Physics", "", 0, 0, 0, 0, ANY, 0},
-        {NULL, "phys", "", 0, 0, 0, 0, ANY, 0},
-        {NULL, NULL, "1 2 3 6 ", 0, 0, 0, 0, W4_MEMORY_FACT, 0},
-        {NULL, NULL, "4 ", 0, 0, 0, 0, W4_MEMORY_CLAIM, 0},
-        {NULL, NULL, "5 ", 0, 0, 0, 0, W4_MEMORY_DECISION, 0},
-        {NULL, NULL, "1 3 5 ", 0, 0, 0, 0, ANY, 'a'},
-        {NULL, NULL, "", 0, 0, 0, 0, ANY, 'z'},
-        {NULL, NULL, "3 4 5 6 ", 0, 0, 3, 0, ANY, 0},
-        {NULL, NULL, "1 2 ", 0, 0, 0, 3, ANY, 0},
-        {NULL, NULL, "3 4 ", 0, 0, 3, 5, ANY, 0},
-        {NULL, NULL, "", 0, 0, 5, 3, ANY, 0},
-        {NULL, NULL, "2 ", 1, 0, 0, 0, ANY, 0},
-        {NULL, NULL, "6 ", 5, 0, 0, 0, ANY, 0},
-        {NULL, NULL, "", 6, 0, 0, 0, ANY, 0},
-        {NULL, NULL, "", 99, 0, 0, 0, ANY, 0},
-        {NULL, NULL, "1 ", 0, 2, 0, 0, ANY, 0},
-        {NULL, NULL, "3 5 ", 0, 6, 0, 0, ANY, 0},
-        {NULL, NULL, "", 0, 1, 0, 0, ANY, 0},
-        {NULL, NULL, "", 0, 99, 0, 0, ANY, 0},
-        {NULL, NULL, "3 ", 2, 6, 0, 0, ANY, 0},
-        {NULL, NULL, "", 1, 6, 0, 0, ANY, 0},
-        {"engines", "history", "3 ", 0, 0, 0, 0, ANY, 0},
-        {"engines", NULL, "2 ", 0, 0, 0, 0, ANY, 'b'},
-        {"engines", NULL, "2 ", 1, 0, 0, 0, ANY, 0},
-        {"world", NULL, "3 ", 0, 6, 0, 0, W4_MEMORY_FACT, 0},
-        {"water", NULL, "", 0, 6, 0, 0, ANY, 0},
-        {"water", "physics", "1 ", 0, 0, 1, 2, W4_MEMORY_FACT, 'a'},
-    };
     fill();
     for (unsigned round = 0; round < 2; round++) {
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
             char what[32], cause[37], effect[37];
-            w4_fingerprint author = agent(rows[i].author);
-            w4_memory_question q = rows[i].words ? by_text(rows[i].words) : any_question();
-            memcpy(cause, id_of(rows[i].cause), sizeof cause);
-            memcpy(effect, id_of(rows[i].effect), sizeof effect);
-            q.kind = rows[i].kind;
-            q.domain = rows[i].domain;
-            q.author = rows[i].author ? &author : NULL;
-            q.cause = rows[i].cause ? cause : NULL;
-            q.effect = rows[i].effect ? effect : NULL;
-            q.after_us = rows[i].after ? START + rows[i].after * DAY : 0;
-            q.before_us = rows[i].before ? START + rows[i].before * DAY : 0;
+            w4_fingerprint author = agent(asked[i].author);
+            w4_memory_question q = asked[i].words ? by_text(asked[i].words) : any_question();
+            memcpy(cause, id_of(asked[i].cause), sizeof cause);
+            memcpy(effect, id_of(asked[i].effect), sizeof effect);
+            q.kind = asked[i].kind;
+            q.domain = asked[i].domain;
+            q.author = asked[i].author ? &author : NULL;
+            q.cause = asked[i].cause ? cause : NULL;
+            q.effect = asked[i].effect ? effect : NULL;
+            q.after_us = asked[i].after ? START + asked[i].after * DAY : 0;
+            q.before_us = asked[i].before ? START + asked[i].before * DAY : 0;
             (void)snprintf(what, sizeof what, "row %zu", i);
-            expect(&q, rows[i].should, what);
+            expect(&q, asked[i].should, what);
 
             /* One by one it is the same. */
             char numbers[256], all[256] = "";
@@ -317,7 +318,7 @@ START_TEST(questions) {
                 numbers_of_answer(numbers, sizeof numbers);
                 strcat(all, numbers);
             } while (q.next != 0);
-            ck_assert_msg(strcmp(all, rows[i].should) == 0, "%s, one by one: %s", what, all);
+            ck_assert_msg(strcmp(all, asked[i].should) == 0, "%s, one by one: %s", what, all);
         }
         ck_assert_int_eq(w4_store_commit(store), 0);
     }
@@ -439,6 +440,45 @@ START_TEST(the_oldest_goes) {
     expect(&q, "3 ", "links");
     q = by_text("first");
     expect(&q, "", "words");
+}
+END_TEST
+
+/* Whoever uses the id of an entry again does not take its place. */
+START_TEST(copied_ids) {
+    remember(1, 'a', "physics", "the first", NULL);
+    remember(1, 'b', "physics", "the second", NULL);
+    w4_memory_question q = by_text("first");
+    expect(&q, "1 ", "the first");
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "\"author\":\"6161"));
+    q = by_text("second");
+    expect(&q, "", "the second");
+}
+END_TEST
+
+/* Nobody confirms decisions: so they stay only as long as their book has them. */
+START_TEST(decisions_go) {
+    w4_decisions *book = NULL;
+    w4_memory_question q = any_question();
+    ck_assert_int_eq(w4_decisions_new(store, &book), 0);
+    char last[16];
+    for (unsigned i = 1; i <= W4_DECISIONS_PER_AGENT + 2; i++) {
+        w4_decision decision = {.agent = agent('a'),
+                                .agent_id = "ada",
+                                .decision_id = "d",
+                                .shared_us = START,
+                                .taken_us = START};
+        memcpy(decision.id, id_of(i), W4_UUID_LEN + 1);
+        ck_assert_int_eq(
+            w4_decisions_add(book, &decision,
+                             text("{\"payload\":{\"decision\":{\"choice\":\"mill\"}}}")),
+            0);
+    }
+    q.limit = 1;
+    (void)ask(&q);
+    numbers_of_answer(last, sizeof last);
+    ck_assert_str_eq(last, "3 ");
+    ck_assert(!has_envelope(1, 'a') && !has_envelope(2, 'a') && has_envelope(3, 'a'));
+    w4_decisions_free(book);
 }
 END_TEST
 
@@ -569,6 +609,8 @@ int main(void) {
     tcase_add_test(tests, long_and_odd_texts);
     tcase_add_test(tests, the_oldest_goes);
     tcase_add_test(tests, books_forget);
+    tcase_add_test(tests, decisions_go);
+    tcase_add_test(tests, copied_ids);
     tcase_add_test(tests, questions_are_bounded);
     tcase_add_test(tests, damage_is_passed_over);
     tcase_add_test(tests, catching_up);
