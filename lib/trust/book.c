@@ -59,9 +59,10 @@ w4_trust_book *w4_trust_book_free(w4_trust_book *book) {
             w4_subject_free(s);
         }
         w4_subject_forgive(book, NULL);
-        w4_bearer *bearer, *next;
-        HASH_ITER (hh, book->bearers, bearer, next) {
-            HASH_DEL(book->bearers, bearer);
+        w4_bearer *bearer = book->bearers, *next;
+        HASH_CLEAR(hh, book->bearers);
+        for (; bearer; bearer = next) {
+            next = bearer->hh.next;
             free(bearer);
         }
         free(book->slots);
