@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 from web4test import DEADLINE, Client, Key, Mesh, Refused, envelope  # noqa: E402
 
 MORE = "..."
-ASKS = re.compile(r"\.(get|list|show|find|why)$")
+ASKS = re.compile(r"\.(get|list|show|find|query|why)$")
 WHERE = {"ada": ("north", "agent"), "ben": ("south", "agent"), "cid": ("north", "agent"),
          "op": ("north", "control")}
 
