@@ -233,6 +233,7 @@ static const ctl_column trust_columns[] = {
     {"NAME",           "/name",           CTL_CUT, 0},
     {"STATE",          "/state",          CTL_STATE, 0},
     {"SINCE",          "/since",          CTL_TIME, 1},
+    {"RANK",           "/rank",           CTL_TEXT, 1},
     {"COOLDOWN UNTIL", "/cooldown_until", CTL_TIME, 2},
     {"ANCHOR",         "/anchor",         CTL_YES, 3},
     END};
@@ -243,6 +244,7 @@ static const ctl_column trust_record[] = {
     {"Name",           "/name",           CTL_TEXT, 0},
     {"State",          "/state",          CTL_STATE, 0},
     {"Since",          "/since",          CTL_TIME, 0},
+    {"Rank",           "/rank",           CTL_TEXT, 0},
     {"Cooldown until", "/cooldown_until", CTL_TIME, 0},
     {"Unverifiable",   "/counted",        CTL_TEXT, 0},
     {"Introduced by",  "/introducer",     CTL_TEXT, 0},

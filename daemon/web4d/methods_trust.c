@@ -23,25 +23,37 @@ static int subject_param(w4d_call *call, w4_fingerprint *ret_subject, w4_trust_k
     return w4d_resolve_subject(call, name, kind_param(call, W4_TRUST_AGENT), ret_subject, ret_kind);
 }
 
+static bool is_asked_for(const w4_trust_entry *entry, w4_trust_kind kind, w4_json wanted) {
+    w4_trust_state state = entry->state;
+    return (kind == W4_TRUST_KIND_COUNT || kind == entry->kind) &&
+           (!w4_json_exists(wanted) ||
+            w4_trust_state_from_name(entry->kind, w4_json_string_raw(wanted), &state)) &&
+           state == entry->state;
+}
+
+/* Those of whom an operator spoke first, strangers last: they may be many. */
 int w4d_trust_list(w4d_call *call) {
     const w4_trust_book *book = w4_node_trust(call->app->node);
     w4_trust_kind kind = kind_param(call, W4_TRUST_KIND_COUNT);
     w4_json wanted = w4_json_get(call->params, "state");
+    uint64_t total = 0;
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "entries");
     w4_json_begin_array(call->result);
-    w4_trust_entry entry;
-    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
-        w4_trust_state state = entry.state;
-        if (w4_json_exists(wanted) &&
-            !w4_trust_state_from_name(entry.kind, w4_json_string_raw(wanted), &state)) {
-            continue;
-        }
-        if ((kind == W4_TRUST_KIND_COUNT || kind == entry.kind) && state == entry.state) {
-            w4d_write_trust_entry(call->app, call->result, entry.kind, &entry.subject);
+    for (size_t rank = W4_TRUST_RANK_COUNT; rank-- > 0;) {
+        w4_trust_entry entry;
+        for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+            if (entry.rank != rank || !is_asked_for(&entry, kind, wanted)) {
+                continue;
+            }
+            total++;
+            if (!w4d_list_full(call)) {
+                w4d_write_trust_entry(call->app, call->result, entry.kind, &entry.subject);
+            }
         }
     }
     w4_json_end_array(call->result);
+    w4_json_member_unsigned(call->result, "total", total);
     w4_json_end_object(call->result);
     return 0;
 }

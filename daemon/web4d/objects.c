@@ -34,7 +34,7 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
                            const w4_fingerprint *subject) {
     const w4_trust_book *book = w4_node_trust(app->node);
     w4_trust_entry entry = {.kind = kind, .subject = *subject};
-    (void)w4_trust_book_find(book, kind, subject, &entry);
+    bool met = w4_trust_book_find(book, kind, subject, &entry);
     char name[W4_AGENT_ID_MAX + 1];
     w4d_name_of(app, kind, subject, name, sizeof name);
     w4_json_begin_object(w);
@@ -45,6 +45,9 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
     }
     w4_json_member_string(w, "state", w4_trust_state_name(kind, entry.state));
     w4d_write_time(w, "since", entry.since_wall_us);
+    if (met) {
+        w4_json_member_string(w, "rank", w4_trust_rank_name(entry.rank));
+    }
     w4d_write_time(w, "cooldown_until", entry.cooldown_until_wall_us);
     if (entry.counted > 0) {
         w4_json_member_unsigned(w, "counted", entry.counted);

@@ -264,7 +264,8 @@ static const w4_schema_row trust_list_params[] = {
     W4_SCHEMA_END};
 PARAMS(trust_list);
 static const w4_schema_row trust_list_result[] = {
-    RPC_ARRAY("entries", R_, W4_RPC_LIST_MAX, &trust_item, "whoever has moved"),
+    RPC_ARRAY("entries", R_, W4_RPC_LIST_MAX, &trust_item, "whoever has moved, as many as fit; strangers last"),
+    RPC_COUNT("total", R_, "how many there are"),
     W4_SCHEMA_END};
 RESULT(trust_list);
 

@@ -80,6 +80,12 @@ def test_anchors_are_where_it_begins():
         said = a.control.call("trust.reset", {"subject": key.fingerprint, "reason": "a mistake"})
         assert said["entry"]["state"] == "trusted", said
         assert [m["cause"] for m in why(a, key.fingerprint)["history"]] == ["hand", "hand", "reset"]
+        # those of whom somebody spoke come first
+        a.agent("ada")
+        listed = a.control.call("trust.list")
+        assert [(e["subject"] == key.fingerprint, e["rank"]) for e in listed["entries"]] == [
+            (True, "ordered"), (False, "stranger")], listed
+        assert listed["total"] == 2, listed
         # who was never met has nothing to go back to
         stranger = Key(b"a stranger")
         said = a.control.call("trust.reset", {"subject": stranger.fingerprint})

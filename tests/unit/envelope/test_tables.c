@@ -175,8 +175,9 @@ START_TEST(members_of_the_specification) {
             "priority!=low|normal|high context",
         [W4_TYPE_CIP_FACT_PROPOSE] =
             "fact!{statement! domain! confidence! sources[] context} " TRACE " causal_links[]",
-        [W4_TYPE_CIP_FACT_CHALLENGE] = "fact_ref! fact_digest reason!=conflict|insufficient_evidence|"
-                                       "cannot_verify severity=low|medium|high notes",
+        [W4_TYPE_CIP_FACT_CHALLENGE] =
+            "fact_ref! fact_digest reason!=conflict|insufficient_evidence|"
+            "cannot_verify severity=low|medium|high notes",
         [W4_TYPE_CIP_FACT_CONFIRM] = "fact_ref! fact_digest decision!=confirm confidence! notes",
         [W4_TYPE_CIP_FACT_REJECT] = "fact_ref! fact_digest decision!=reject confidence! notes",
         [W4_TYPE_CIP_DECISION_SHARE] =
