@@ -460,7 +460,7 @@ def complete(*words):
 
 
 def test_completion_in_bash():
-    assert complete("st") == {"status", "stop"}
+    assert complete("st") == {"status", "stop", "store"}
     assert {"trust", "peers", "envelope", "--json"} <= complete("")
     assert complete("trust", "") >= {"list", "show", "set", "why"}
     assert complete("trust", "s") == {"show", "set"}
