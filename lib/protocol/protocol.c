@@ -597,6 +597,9 @@ int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_byte
                      .now_us = now_us,
                      .wall_us = w4_router_wall(p, now_us),
                      .deadline_us = W4_NEVER};
+    /* Strangers who come and go do not make unknown who is here: what it does is held against it.
+     */
+    w4_trust_book_use(p->trust, W4_TRUST_NODE, from_node);
     int r = p->failed != 0 ? p->failed : w4_pipeline_run(p, &in);
     bool refused = r > 0;
     if (refused) {

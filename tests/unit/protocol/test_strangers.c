@@ -89,11 +89,47 @@ START_TEST(a_flood_of_strangers) {
 }
 END_TEST
 
+static void shake_hands(world *w, const w4_fingerprint *node) {
+    w4_trust_move move;
+    ck_assert_int_eq(w4_trust_book_apply(w->nodes[0].trust, W4_TRUST_NODE, node,
+                                         W4_TRUST_EVENT_HANDSHAKE, "node", "", "", 1, &move),
+                     1);
+}
+
+/* A node that speaks is not forgotten for others that come and go, whatever it says. */
+START_TEST(who_speaks_is_not_forgotten) {
+    world *w = world_new(3, 12);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    shake_hands(w, &w->nodes[1].fingerprint);
+    shake_hands(w, &w->nodes[2].fingerprint);
+    for (uint32_t i = 0; i < W4_TRUST_STRANGERS_MAX; i++) {
+        w4_fingerprint other = {{7}};
+        memcpy(other.bytes + 4, &i, sizeof i);
+        shake_hands(w, &other);
+        if (i % 3000 == 0) {
+            ck_assert_int_eq(w4_protocol_receive(w->nodes[0].protocol, &w->nodes[2].fingerprint,
+                                                 w4_bytes_from_text("nonsense"), w->now),
+                             0);
+            world_drain(w, 0);
+        }
+    }
+    ck_assert_int_eq(
+        w4_trust_book_state(w->nodes[0].trust, W4_TRUST_NODE, &w->nodes[1].fingerprint),
+        W4_TRUST_UNTRUSTED);
+    ck_assert_int_eq(
+        w4_trust_book_state(w->nodes[0].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint),
+        W4_TRUST_PROBING);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("strangers");
     TCase *tcase = tcase_create("strangers");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_flood_of_strangers);
+    tcase_add_test(tcase, who_speaks_is_not_forgotten);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
