@@ -8,6 +8,7 @@
 #include "protocol/consent.h"
 #include "protocol/deferral.h"
 #include "protocol/deliveries.h"
+#include "protocol/durable.h"
 #include "protocol/rapport.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
@@ -255,10 +256,29 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 
 /* ---- gates */
 
+/* Of a human of this node who has taken consent back: only a greeting or a state gives it again,
+ * and only one that leaves. Who is told that a word was refused has given nothing by it. */
+static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
+    const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+    w4_human said;
+    if (!in->agent || !known || known->consent != W4_CONSENT_REVOKED ||
+        !w4_humans_foresee(hcp_of(p)->humans, &in->envelope, in->wall_us, &said) ||
+        said.consent == W4_CONSENT_REVOKED) {
+        return false;
+    }
+    const char *why;
+    return !is_word_of_state(in) ||
+           (in->durable ? w4_durable_check_route(p, in, &why)
+                        : w4_route_check(p, &in->envelope, &why)) != W4_REFUSAL_NONE;
+}
+
 /* What the sender says of themselves counts before it is judged by. */
 static int look_state(const w4_protocol *p, w4_inbound *in) {
     preview *seen = in->preview;
-    if (seen) {
+    if (seen && gives_in_vain(p, in)) {
+        seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+        seen->known = true;
+    } else if (seen) {
         seen->known =
             w4_humans_foresee(hcp_of(p)->humans, &in->envelope, in->wall_us, &seen->human);
     }
@@ -269,6 +289,9 @@ static int act_state(w4_protocol *p, w4_inbound *in) {
     hcp *h = hcp_of(p);
     w4_human *human;
     w4_consent before;
+    if (gives_in_vain(p, in)) {
+        return 0; /* the gates behind this one say why */
+    }
     int r = w4_humans_take(h->humans, &in->envelope, in->wall_us, &human, &before);
     if (r != 0) {
         return r > 0 ? w4_inbound_store_failed(in, r) : r;

@@ -584,11 +584,43 @@ START_TEST(consent_is_taken_back_in_a_cooldown_too) {
 }
 END_TEST
 
+/* Who has taken consent back gives it again by a greeting or a state, and by none that is refused:
+ * his agent was told that nothing was said. */
+START_TEST(a_refused_word_gives_no_consent) {
+    world *w = acquainted(WELL, WELL);
+    const w4_humans *humans = w4_hcp_humans(w->nodes[1].protocol);
+    const w4_fingerprint *ben = &world_agent_of(w, "ben")->fingerprint;
+    w->now += SECOND;
+    greet(w, "ben", "ada", REVOKED);
+    world_link(w, 0, 1, false);
+    w->now += SECOND;
+    expect(w, say(w, "ben", "ada", "HCP_HELLO", HELLO, WELL), W4_REFUSAL_NO_ROUTE);
+    ck_assert_int_eq(w4_humans_find(humans, ben)->consent, W4_CONSENT_REVOKED);
+    w->now += SECOND;
+    expect(w, say(w, "ben", "ada", "HCP_INTENT", INTENT("work", "normal"), WELL),
+           W4_REFUSAL_CONSENT_REVOKED);
+    ck_assert_int_eq(w4_humans_find(humans, ben)->consent, W4_CONSENT_REVOKED);
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    w->now += SECOND;
+    expect(w, say(w, "ben", "ada", "HCP_INTENT", INTENT("work", "normal"), WELL),
+           W4_REFUSAL_CONSENT_REVOKED);
+    expect(w, say(w, "ada", "ben", "HCP_INTENT", INTENT("work", "normal"), WELL),
+           W4_REFUSAL_CONSENT_REVOKED);
+    w->now += SECOND;
+    greet(w, "ben", "ada", WELL);
+    ck_assert_int_eq(w4_humans_find(humans, ben)->consent, W4_CONSENT_GRANTED);
+    expect(w, say(w, "ada", "ben", "HCP_INTENT", INTENT("work", "normal"), WELL), W4_REFUSAL_NONE);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("hcp");
     TCase *tcase = tcase_create("hcp");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, consent_decides);
+    tcase_add_test(tcase, a_refused_word_gives_no_consent);
     tcase_add_test(tcase, consent_is_taken_back_in_a_cooldown_too);
     tcase_add_test(tcase, the_receiving_node_guards_too);
     tcase_add_test(tcase, limited_to_a_scope);

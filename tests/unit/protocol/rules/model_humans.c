@@ -178,14 +178,25 @@ static bool waits(const model *m, const step *s) {
     return !is_word_of_state(s) && !urgent && (is_strained(m, s->who) || is_strained(m, s->to));
 }
 
+/* At their own node nobody gives consent again by a word that is refused, or that is about
+ * something else. */
+static bool gives_in_vain(const model *m, const step *s, bool leads_nowhere) {
+    const human *h = &m->humans[s->who];
+    return s->via == 0 && h->known && h->consent == REVOKED && s->consent != REVOKED &&
+           (!is_word_of_state(s) || leads_nowhere);
+}
+
 w4_refusal model_human(model *m, const letter *l) {
     const step *s = l->says;
-    take_state(m, l);
+    bool leads_nowhere = s->to >= LOCALS && m->nodes[home_of(s->to)] == W4_TRUST_BLOCKED;
+    if (!gives_in_vain(m, s, leads_nowhere)) {
+        take_state(m, l);
+    }
     w4_refusal code = model_human_gate(m, l);
     if (code != W4_REFUSAL_NONE) {
         return code;
     }
-    if (s->to >= LOCALS && m->nodes[home_of(s->to)] == W4_TRUST_BLOCKED) {
+    if (leads_nowhere) {
         return W4_REFUSAL_NOT_FOUND;
     }
     take_talk(m, s);
