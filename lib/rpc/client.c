@@ -55,6 +55,7 @@ w4_rpc_client *w4_rpc_client_free(w4_rpc_client *client) {
         return NULL;
     }
     while (!TAILQ_EMPTY(&client->lines)) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before */
         line_drop(client, TAILQ_FIRST(&client->lines));
     }
     w4_buffer_deinit(&client->output);
