@@ -163,6 +163,11 @@ static const ctl_argument_row source_set_arguments[] = {
     END_ARGUMENTS};
 static const ctl_argument_row fact_argument[] = {
     ONE("FACT", "fact", "its id, or a unique prefix of it"), END_ARGUMENTS};
+static const char *const verdicts[] = {"accepted", "rejected", "none", NULL};
+static const ctl_argument_row settle_arguments[] = {
+    ONE("FACT", "fact", "its id, or a unique prefix of it"),
+    {"VERDICT", TEXT, false, false, "verdict", verdicts, false, "accepted: what was said against it does not count; rejected: it is over; none: takes the order back"},
+    END_ARGUMENTS};
 static const ctl_argument_row send_arguments[] = {
     {"TYPE", TEXT, false, false, "type", types, false, "type of the message; send TYPE --help tells of its payload"},
     {"PAYLOAD", JSON, false, false, "payload", NULL, false, "JSON object; - reads it from stdin"},
@@ -253,6 +258,7 @@ const ctl_command ctl_commands[] = {
     {"send",            send_arguments,      send_options,       ctl_run_send,   M(COUNT), V(sent),         false, "send a message as an agent, and tell what became of it"},
     {"watch",           NULL,                watch_options,      ctl_run_watch,  M(EVENTS_WATCH), V(event), false, "events of the node as they happen"},
     {"facts why",       fact_argument,       NULL,               ASK, M(FACTS_WHY),      V(fact_why),       false, "why a fact stands where it stands, part by part"},
+    {"facts settle",    settle_arguments,    reason_options,     ASK, M(FACTS_SETTLE),   V(fact),           false, "settle a fact by your own order, on this node alone"},
     {"claims list",     NULL,                facts_options,      ASK, M(CLAIMS_LIST),    V(claims),         true,  "claims from the internet that agents brought"},
     {"claims show",     claim_argument,      NULL,               ASK, M(CLAIMS_SHOW),    V(claim),          false, "one claim with everybody who spoke to it"},
     {"sources list",    NULL,                consent_options,    ASK, M(SOURCES_LIST),   V(sources),        true,  "sources of claims, with their tiers"},

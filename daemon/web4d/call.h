@@ -94,6 +94,7 @@ int w4d_agents_list(w4d_call *call);
 int w4d_facts_list(w4d_call *call);
 int w4d_facts_show(w4d_call *call);
 int w4d_facts_why(w4d_call *call);
+int w4d_facts_settle(w4d_call *call);
 int w4d_claims_list(w4d_call *call);
 int w4d_claims_show(w4d_call *call);
 int w4d_sources_list(w4d_call *call);

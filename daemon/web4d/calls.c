@@ -33,6 +33,7 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_FACTS_LIST] = w4d_facts_list,
     [W4_METHOD_FACTS_SHOW] = w4d_facts_show,
     [W4_METHOD_FACTS_WHY] = w4d_facts_why,
+    [W4_METHOD_FACTS_SETTLE] = w4d_facts_settle,
     [W4_METHOD_CLAIMS_LIST] = w4d_claims_list,
     [W4_METHOD_CLAIMS_SHOW] = w4d_claims_show,
     [W4_METHOD_SOURCES_LIST] = w4d_sources_list,

@@ -167,6 +167,29 @@ int w4d_facts_why(w4d_call *call) {
     return show_fact(call, true);
 }
 
+int w4d_facts_settle(w4d_call *call) {
+    static const char *const names[W4_FACT_VERDICT_COUNT] = {
+        [W4_FACT_VERDICT_ACCEPTED] = "accepted",
+        [W4_FACT_VERDICT_REJECTED] = "rejected",
+        [W4_FACT_VERDICT_NONE] = "none",
+    };
+    char id[W4_UUID_LEN + 1], actor[64], reason[128] = "settled by an operator";
+    int r = fact_param(call, id);
+    if (r != 0) {
+        return r;
+    }
+    unsigned verdict = 0;
+    while (verdict + 1 < W4_FACT_VERDICT_COUNT &&
+           !w4_json_string_equal(w4_json_get(call->params, "verdict"), names[verdict])) {
+        verdict++;
+    }
+    w4d_actor(call, actor, sizeof actor);
+    (void)w4d_param_text(call, "reason", reason, sizeof reason);
+    r = w4_protocol_fact_settle(w4_node_protocol(call->app->node), id, (w4_fact_verdict)verdict,
+                                actor, reason, call->now_us);
+    return r < 0 ? r : show_fact(call, false);
+}
+
 /* ---- graph.show */
 
 static bool is_connected(w4d_app *app, const w4_fingerprint *node) {

@@ -79,13 +79,20 @@ static uint32_t count_confirmations(const w4_fact *fact, uint64_t after_us, cons
     return count;
 }
 
+/* An operator has ruled since it came here. */
+static bool is_settled(const w4_fact *fact, const w4_utterance *said) {
+    return fact->settlement && said->taken_us <= fact->settlement->at_us;
+}
+
 static bool rejects(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     return vote->decision == W4_STANCE_REJECT && is_trusted(rule, &vote->agent) &&
+           !is_settled(fact, &vote->decided) &&
            !w4_fingerprint_equal(&vote->agent, &fact->proposer);
 }
 
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     return challenge_stands(vote) && is_trusted(rule, &vote->agent) &&
+           !is_settled(fact, &vote->challenged) &&
            count_confirmations(fact, vote->challenged.at_us, vote, rule) < rule->quorum + 1;
 }
 
@@ -123,7 +130,8 @@ w4_judgement w4_fact_tally(const w4_fact *fact, const w4_acceptance *rule) {
 
 w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule) {
     w4_judgement j = w4_fact_tally(fact, rule);
-    if (j.rejections >= W4_FACT_REJECTIONS) {
+    bool ordered = fact->settlement && !fact->settlement->accepted;
+    if (j.rejections >= W4_FACT_REJECTIONS || ordered) {
         j.state = fact->accepted_us != 0 ? W4_FACT_REFUTED : W4_FACT_REJECTED;
     } else if (j.challenge) {
         j.state = W4_FACT_DISPUTED;
@@ -150,9 +158,13 @@ const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stanc
         if (w4_fingerprint_equal(&vote->agent, &fact->proposer)) {
             return "the proposer's own";
         }
-        return is_trusted(rule, &vote->agent) ? NULL : "not trusted here";
+        return is_settled(fact, &vote->decided) ? "an operator has settled it since"
+               : is_trusted(rule, &vote->agent) ? NULL
+                                                : "not trusted here";
     case W4_STANCE_CHALLENGE:
-        return is_trusted(rule, &vote->agent) ? NULL : "not trusted here";
+        return is_settled(fact, &vote->challenged) ? "an operator has settled it since"
+               : is_trusted(rule, &vote->agent)    ? NULL
+                                                   : "not trusted here";
     case W4_STANCE_NONE:
     case W4_STANCE_COUNT:
         break;

@@ -153,6 +153,17 @@ static void write_proposal(view *v, w4_json_writer *w) {
     w4_json_end_object(w);
 }
 
+static void write_settlement(w4_json_writer *w, const w4_settlement *order) {
+    w4_json_name(w, "settled");
+    w4_json_begin_object(w);
+    w4_json_member_string(
+        w, "verdict", w4_fact_state_name(order->accepted ? W4_FACT_ACCEPTED : W4_FACT_REJECTED));
+    w4_json_member_string(w, "by", order->by);
+    w4_json_member_string(w, "reason", order->reason);
+    write_time(w, "at", order->at_us);
+    w4_json_end_object(w);
+}
+
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
                        w4_json_writer *w) {
     view v = {.store = store,
@@ -176,6 +187,9 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     w4_fingerprint_format(&digest, node);
     if (!w4_fingerprint_is_zero(&digest)) {
         w4_json_member_string(w, "digest", node);
+    }
+    if (fact->settlement) {
+        write_settlement(w, fact->settlement);
     }
     write_voices(&v, w, "confirmations", W4_STANCE_CONFIRM);
     write_voices(&v, w, "rejections", W4_STANCE_REJECT);
@@ -261,6 +275,23 @@ static bool look_at_support(const w4_fact *fact, const w4_acceptance *rule,
     return !fact->unsupported;
 }
 
+static bool look_at_order(const w4_fact *fact, const w4_acceptance *rule, const w4_judgement *tally,
+                          char why[static WHY_MAX]) {
+    (void)rule;
+    (void)tally;
+    const w4_settlement *order = fact->settlement;
+    char at[W4_TIMESTAMP_LEN + 1];
+    if (!order) {
+        snprintf(why, WHY_MAX, "no operator has settled it");
+        return true;
+    }
+    w4_timestamp_format(order->at_us, at);
+    snprintf(why, WHY_MAX, "%.50s ordered at %s: %s; %.110s", order->by, at,
+             order->accepted ? "what was said against it before does not count" : "it is over",
+             order->reason);
+    return order->accepted;
+}
+
 static bool look_at_confirmations(const w4_fact *fact, const w4_acceptance *rule,
                                   const w4_judgement *tally, char why[static WHY_MAX]) {
     snprintf(why, WHY_MAX, "%u of %u by trusted agents, not the proposer%s", tally->confirmations,
@@ -309,6 +340,7 @@ static const condition conditions[] = {
     {"rejections", look_at_rejections},
     {"ease", look_at_ease},
     {"support", look_at_support},
+    {"order", look_at_order},
 };
 
 void w4_fact_conditions_write(const w4_fact *fact, const w4_acceptance *rule, w4_json_writer *w) {

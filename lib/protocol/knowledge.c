@@ -584,7 +584,9 @@ static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
     w4_facts_changed(p->facts, fact);
     w4_facts_queue_effects(p->facts, fact->id);
     w4_facts_queue_decision(p->facts, fact->decision_id);
-    return again ? 0 : apply_consequence(p, fact, &j, now_us);
+    /* An order says nothing of the proposer. */
+    bool ordered = fact->settlement && !fact->settlement->accepted;
+    return again || ordered ? 0 : apply_consequence(p, fact, &j, now_us);
 }
 
 int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {

@@ -747,6 +747,30 @@ int w4_protocol_node_ordered(w4_protocol *p, uint64_t now_us) {
     return w4_knowledge_settle(p, now_us);
 }
 
+static void copy_cut(char *ret_text, size_t size, const char *text) {
+    w4_text_escape_cut(ret_text, size, w4_bytes_from_text(text));
+}
+
+int w4_protocol_fact_settle(w4_protocol *p, const char *id, w4_fact_verdict verdict, const char *by,
+                            const char *reason, uint64_t now_us) {
+    w4_fact *fact = w4_facts_find(p->facts, id);
+    if (!fact) {
+        return 1;
+    }
+    w4_settlement settlement = {.accepted = verdict == W4_FACT_VERDICT_ACCEPTED,
+                                .at_us = w4_router_wall(p, now_us)};
+    copy_cut(settlement.by, sizeof settlement.by, by);
+    copy_cut(settlement.reason, sizeof settlement.reason, reason);
+    int r = w4_fact_settle(fact, verdict == W4_FACT_VERDICT_NONE ? NULL : &settlement);
+    if (r != 0) {
+        return r;
+    }
+    fact->updated_us = settlement.at_us;
+    w4_facts_queue(p->facts, fact);
+    w4_facts_changed(p->facts, fact);
+    return w4_knowledge_settle(p, now_us);
+}
+
 int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uint64_t now_us) {
     w4_router_trust_moved(p, subject);
     return w4_knowledge_settle(p, now_us);

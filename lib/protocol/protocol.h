@@ -272,6 +272,18 @@ bool w4_protocol_fact_next(const w4_protocol *protocol, w4_fact_state state, siz
                            char ret_id[static 37]);
 uint32_t w4_protocol_fact_count(const w4_protocol *protocol, w4_fact_state state);
 
+typedef enum w4_fact_verdict {
+    W4_FACT_VERDICT_ACCEPTED, /* what was said against it before no longer counts */
+    W4_FACT_VERDICT_REJECTED, /* it is over, whatever was said and will be */
+    W4_FACT_VERDICT_NONE,     /* takes an earlier order back */
+    W4_FACT_VERDICT_COUNT
+} w4_fact_verdict;
+/* An operator's order about one fact, for this node alone; it is kept with who gave it and why
+ * (both are cut where they are too long). It takes the place of votes against, never of
+ * confirmations that are missing. 0, -ENOMEM, or 1: no such fact. */
+int w4_protocol_fact_settle(w4_protocol *protocol, const char *id, w4_fact_verdict verdict,
+                            const char *by, const char *reason, uint64_t now_us);
+
 /* What the protocols hold in memory, table by table; *cursor from 0. False: no more. */
 bool w4_protocol_use_next(const w4_protocol *protocol, size_t *cursor, w4_use *ret_use);
 

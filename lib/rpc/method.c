@@ -57,6 +57,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Shows one fact with everybody who spoke to it."),
     ROW(FACTS_WHY,        CONTROL, "facts.why",      facts_why,      false,
         "Tells part by part why a fact stands where it stands."),
+    ROW(FACTS_SETTLE,     CONTROL, "facts.settle",   facts_settle,   true,
+        "Settles a fact by order of the operator, on this node alone."),
     ROW(CLAIMS_LIST,      CONTROL, "claims.list",    claims_list,    false,
         "Lists the claims from the internet that agents brought."),
     ROW(CLAIMS_SHOW,      CONTROL, "claims.show",    claims_show,    false,

@@ -360,6 +360,18 @@ static const w4_schema_row facts_show_result[] = {
     W4_SCHEMA_END};
 RESULT(facts_show);
 
+static const char *const settle_verdicts[] = {"accepted", "rejected", "none", NULL};
+static const w4_schema_row facts_settle_params[] = {
+    RPC_LABEL("fact", R_, "id of the fact, or a unique prefix of one (4 digits or more)"),
+    RPC_ENUM("verdict", R_, settle_verdicts, "none: takes an earlier order back"),
+    RPC_TEXT("reason", O_, 127, "kept with the fact"),
+    W4_SCHEMA_END};
+PARAMS(facts_settle);
+static const w4_schema_row facts_settle_result[] = {
+    RPC_OBJECT("fact", R_, &w4_rpc_fact, "as it stands now"),
+    W4_SCHEMA_END};
+RESULT(facts_settle);
+
 const w4_schema w4_params_facts_why = {facts_show_params, true, NULL};
 static const w4_schema_row condition_rows[] = {
     RPC_LABEL("condition", R_, "a part of the rule of acceptance"),

@@ -30,6 +30,7 @@ W4_METHOD_SCHEMA(agents_list);
 W4_METHOD_SCHEMA(facts_list);
 W4_METHOD_SCHEMA(facts_show);
 W4_METHOD_SCHEMA(facts_why);
+W4_METHOD_SCHEMA(facts_settle);
 W4_METHOD_SCHEMA(claims_list);
 W4_METHOD_SCHEMA(claims_show);
 W4_METHOD_SCHEMA(sources_list);

@@ -124,6 +124,15 @@ static const w4_schema_row challenge_rows[] = {
 static const w4_schema challenge = {challenge_rows, true, NULL};
 const w4_schema_row w4_rpc_challenge_item = RPC_ITEM(&challenge);
 
+static const char *const verdicts[] = {"accepted", "rejected", NULL};
+static const w4_schema_row settled_rows[] = {
+    RPC_ENUM("verdict", R_, verdicts, "accepted: what was said against it before does not count"),
+    RPC_TEXT("by", R_, 63, "who gave the order"),
+    RPC_TEXT("reason", R_, 127, "as given"),
+    RPC_TIME("at", R_, "when"),
+    W4_SCHEMA_END};
+static const w4_schema settled = {settled_rows, true, NULL};
+
 static const w4_schema_row fact_rows[] = {
     RPC_UUID("id", R_, "msg_id of the proposal; what fact_ref names"),
     RPC_ENUM("state", R_, w4_rpc_fact_states, "as this node sees it"),
@@ -135,6 +144,7 @@ static const w4_schema_row fact_rows[] = {
     RPC_TEXT("decision_id", O_, W4_RPC_TEXT_MAX, "of its dmp_trace"),
     RPC_ARRAY("causal_links", O_, 1024, &w4_item_uuid, "what it follows from"),
     RPC_BOOL("unsupported", O_, "something it follows from, over any number of steps, was rejected or refuted"),
+    RPC_OBJECT("settled", O_, &settled, "an operator's order about it, on this node"),
     RPC_FINGERPRINT("digest", O_, "SHA-256 of its proposal without sign; what fact_digest names"),
     RPC_OBJECT("proposer", R_, &proposer, "who proposed it"),
     RPC_TIME("proposed_at", R_, "time stamp of the proposal"),

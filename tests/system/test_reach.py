@@ -99,6 +99,23 @@ def test_refutation_reaches_all():
             support = [part for part in why["conditions"] if part["condition"] == "support"]
             assert not support[0]["holds"] and first in support[0]["why"], why
 
+        # The operator of one node thinks better of it, for himself; and has it written down.
+        node = mesh.nodes[0]
+        told = subprocess.run([WEB4CTL, "-s", node.control_socket, "facts", "settle", "--reason",
+                               "seen with my own eyes", first, "accepted"],
+                              capture_output=True, text=True, timeout=DEADLINE)
+        assert told.returncode == 0 and "seen with my own eyes" in told.stdout, told
+        fact = node.fact(first)
+        assert fact["state"] == "accepted" and fact["settled"]["verdict"] == "accepted", fact
+        node.wait_until("no mark", lambda: not node.fact(effect)["unsupported"])
+        assert mesh.nodes[1].fact(first)["state"] == "refuted"
+        node.kill()
+        node.start()
+        assert node.fact(first)["state"] == "accepted"
+        node.control.call("facts.settle", {"fact": first, "verdict": "none"})
+        assert node.fact(first)["state"] == "refuted"
+        assert "settled" not in node.fact(first)
+
 
 if __name__ == "__main__":
     main([test_refutation_reaches_all])
