@@ -1,6 +1,7 @@
 /* Moves what the protocol router and the mesh want done: sends, dials, deliveries, events. */
 #include "node/state.h"
 
+#include "protocol/hcp.h"
 #include "protocol/lip.h"
 
 #include <errno.h>
@@ -75,8 +76,9 @@ static w4_node_out *out_new(const w4_node_event *event) {
     return out;
 }
 
-/* Queues something for a local agent. What does not fit is counted, not kept. */
-static int out_push(w4_node *node, const w4_node_event *event) {
+/* Queues something for a local agent; of: what came out of the protocols, of a message. What does
+ * not fit is counted, not kept. */
+static int out_push_of(w4_node *node, const w4_node_event *event, const w4_protocol_event *of) {
     if (node->out_count >= W4_NODE_EVENTS_MAX) {
         node->out_lost++;
         return 0;
@@ -85,10 +87,17 @@ static int out_push(w4_node *node, const w4_node_event *event) {
     if (out == NULL) {
         return -ENOMEM;
     }
+    out->type = of != NULL ? of->type : W4_TYPE_COUNT;
+    out->sender = of != NULL ? of->sender : (w4_fingerprint){0};
+    out->receiver = of != NULL ? of->receiver : (w4_fingerprint){0};
     STAILQ_INSERT_TAIL(&node->out, out, next);
     node->out_count++;
     node->out_bytes += event->bytes.len;
     return 0;
+}
+
+static int out_push(w4_node *node, const w4_node_event *event) {
+    return out_push_of(node, event, NULL);
 }
 
 /* One datagram for the LAN, in place of an older one. */
@@ -104,23 +113,62 @@ static int beacon_set(w4_node *node, w4_bytes datagram) {
 }
 
 /* What is only now known to have been refused takes the place of "delivered" while nobody has been
- * told; afterwards it comes too late. */
-static void correct_delivery(w4_node *node, const w4_protocol_event *event) {
+ * told; afterwards it comes too late. owner 0: whoever it is. */
+static void correct_delivery(w4_node *node, uint64_t owner, const char *msg_id, const char *to,
+                             w4_refusal code) {
     w4_node_out *out = NULL;
     STAILQ_FOREACH (out, &node->out, next) {
         w4_node_event *said = &out->event;
-        if (said->kind == W4_NODE_EVENT_DELIVERY && said->owner == event->owner &&
-            said->code == W4_REFUSAL_NONE && strcmp(said->msg_id, event->msg_id) == 0 &&
-            strcmp(said->to, event->to) == 0) {
-            said->code = event->code;
+        if (said->kind == W4_NODE_EVENT_DELIVERY && (owner == 0 || said->owner == owner) &&
+            said->code == W4_REFUSAL_NONE && strcmp(said->msg_id, msg_id) == 0 &&
+            strcmp(said->to, to) == 0) {
+            said->code = code;
             return;
         }
     }
 }
 
+/* Between humans, and of that one. */
+static bool is_of_human(const w4_node_out *out, const w4_fingerprint *human) {
+    return out->event.kind == W4_NODE_EVENT_MESSAGE && w4_hcp_needs_consent(out->type) &&
+           (w4_fingerprint_equal(&out->sender, human) ||
+            w4_fingerprint_equal(&out->receiver, human));
+}
+
+/* A human has taken consent back: what no agent has been given yet is not given to it any more.
+ * Who sent it from here is told, else whoever watches this node. */
+static void recall(w4_node *node, const w4_fingerprint *human, w4_refusal code, uint64_t now_us) {
+    struct w4_node_outs kept = STAILQ_HEAD_INITIALIZER(kept);
+    char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_node_out *out = NULL;
+    struct w4_node_outs dropped = STAILQ_HEAD_INITIALIZER(dropped);
+    while ((out = STAILQ_FIRST(&node->out)) != NULL) {
+        STAILQ_REMOVE_HEAD(&node->out, next);
+        if (is_of_human(out, human)) {
+            STAILQ_INSERT_TAIL(&dropped, out, next);
+            node->out_count--;
+            node->out_bytes -= out->event.bytes.len;
+        } else {
+            STAILQ_INSERT_TAIL(&kept, out, next);
+        }
+    }
+    STAILQ_CONCAT(&node->out, &kept);
+    while ((out = STAILQ_FIRST(&dropped)) != NULL) {
+        STAILQ_REMOVE_HEAD(&dropped, next);
+        if (w4_fingerprint_is_zero(&out->event.node)) {
+            w4_fingerprint_format(&out->receiver, to);
+            correct_delivery(node, 0, out->event.msg_id, to, code);
+        } else {
+            w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender,
+                             now_us);
+        }
+        free(out);
+    }
+}
+
 static int push_delivery(w4_node *node, const w4_protocol_event *event) {
     if (event->correction) {
-        correct_delivery(node, event);
+        correct_delivery(node, event->owner, event->msg_id, event->to, event->code);
         return 0;
     }
     w4_node_event out = {
@@ -146,7 +194,7 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
                          .bytes = event->envelope};
     memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
     memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
-    return out_push(node, &out);
+    return out_push_of(node, &out, event);
 }
 
 typedef struct update {
@@ -226,6 +274,9 @@ static void on_consent(w4_node *node, const w4_protocol_event *event, uint64_t n
     w4_json_member_string(w, "consent", event->text);
     w4_json_member_string(w, "msg_id", event->msg_id);
     w4_events_end(node->events);
+    if (event->code != W4_REFUSAL_NONE) {
+        recall(node, &event->sender, event->code, now_us);
+    }
 }
 
 /* What has begun to go out, or has gone, ends as it would have. */

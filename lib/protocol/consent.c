@@ -306,8 +306,9 @@ static w4_json state_of(const w4_envelope *envelope) {
                                                       : w4_json_get(envelope->state, "human");
 }
 
-int w4_humans_take(w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-                   w4_human **ret_human, w4_consent *ret_before) {
+int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
+                   w4_consent *ret_before) {
+    const w4_envelope *envelope = word->envelope;
     w4_json state = state_of(envelope);
     entry *e;
     int r = get(humans, &envelope->sender.fingerprint, &e);
@@ -317,8 +318,8 @@ int w4_humans_take(w4_humans *humans, const w4_envelope *envelope, uint64_t wall
     w4_human said = e->human;
     w4_consent before = said.consent;
     said.said_us = envelope->timestamp_us;
-    said.taken_us = wall_us;
-    if (read_state(state, &said) && is_later(&e->human, &said)) {
+    said.taken_us = word->wall_us;
+    if (read_state(state, &said) && (word->here || is_later(&e->human, &said))) {
         r = replace(humans, &e->human, envelope, &said);
     }
     if (r != 0 || e->human.said_us == 0) {
@@ -375,17 +376,17 @@ bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
     return found;
 }
 
-bool w4_humans_foresee(const w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-                       w4_human *ret_human) {
+bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_human *ret_human) {
+    const w4_envelope *envelope = word->envelope;
     const entry *e = find(humans, &envelope->sender.fingerprint);
     w4_human said = {.fingerprint = envelope->sender.fingerprint};
     if (e) {
         said = e->human;
     }
     said.said_us = envelope->timestamp_us;
-    said.taken_us = wall_us;
+    said.taken_us = word->wall_us;
     bool good = read_state(state_of(envelope), &said);
-    if (good && (!e || is_later(&e->human, &said))) {
+    if (good && (!e || word->here || is_later(&e->human, &said))) {
         w4_bytes scope = w4_json_text(w4_json_get(envelope->payload, "consent_scope"));
         memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
         memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);

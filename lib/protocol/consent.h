@@ -59,16 +59,22 @@ w4_human *w4_humans_next(const w4_humans *humans, void **cursor);
 w4_human *w4_humans_previous(const w4_humans *humans, void **cursor); /* the same, backwards */
 size_t w4_humans_count(const w4_humans *humans);
 
-/* Takes what a verified envelope of HCP says of its sender, unless something later is known; of two
- * with one time stamp the one that revokes is the later. 0, -ENOMEM, or a store condition (nothing
- * has changed then). *ret_before: the consent before, and *ret_human whose it is. -EINVAL: the
- * envelope does not fit the schema of HCP. */
-int w4_humans_take(w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-                   w4_human **ret_human, w4_consent *ret_before);
+/* A verified envelope of HCP. here: an agent of this node says it now, so nothing is later, however
+ * its clock was set when it said something else. */
+typedef struct w4_human_word {
+    const w4_envelope *envelope;
+    uint64_t wall_us;
+    bool here;
+} w4_human_word;
+/* Takes what it says of its sender, unless something later is known; of two with one time stamp the
+ * one that revokes is the later. 0, -ENOMEM, or a store condition (nothing has changed then).
+ * *ret_before: the consent before, and *ret_human whose it is. -EINVAL: the envelope does not fit
+ * the schema of HCP. */
+int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
+                   w4_consent *ret_before);
 /* What would be known of its sender then, changing nothing; its scope is borrowed, also from the
  * envelope. False: nothing. */
-bool w4_humans_foresee(const w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-                       w4_human *ret_human);
+bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_human *ret_human);
 int w4_humans_save(w4_humans *humans, const w4_human *human);
 
 /* Is what they said of pressure, clarity and affect still good? */

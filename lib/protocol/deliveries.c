@@ -541,10 +541,9 @@ static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_
             if (!match(paced->type) || !concerns(&paced->sender, &agent->fingerprint, who)) {
                 continue;
             }
-            if (w4_fingerprint_is_zero(&paced->from_node)) {
-                r = w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
-                                            code);
-            }
+            const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
+                                      &paced->from_node};
+            r = w4_router_tell_ended(p, &waited, code);
             w4_agent_unpace_one(agent, paced);
             w4_paced_free(paced);
         }

@@ -238,8 +238,9 @@ static int push_delivery(w4_protocol *p, const w4_agent *agent, const w4_kept *k
                                .owner = agent->owner,
                                .trust = w4_router_trust_of(p, &kept->sender),
                                .wall_us = kept->wall_us,
-                               .type = W4_TYPE_COUNT,
+                               .type = in->envelope.type,
                                .sender = kept->sender,
+                               .receiver = agent->fingerprint,
                                .paced = in->paced,
                                .redelivered = kept->given > 1};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);

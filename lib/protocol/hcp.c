@@ -180,7 +180,10 @@ static int tell_consent(w4_protocol *p, const w4_human *human, const w4_inbound 
                                .node = in->from_node,
                                .family = W4_FAMILY_HCP,
                                .type = in->envelope.type,
-                               .sender = human->fingerprint};
+                               .sender = human->fingerprint,
+                               .code = human->consent == W4_CONSENT_REVOKED
+                                           ? W4_REFUSAL_CONSENT_REVOKED
+                                           : W4_REFUSAL_NONE};
     memcpy(event.agent_id, human->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, human->msg_id, sizeof event.msg_id);
     memcpy(event.text, w4_consent_name(human->consent),
@@ -189,14 +192,12 @@ static int tell_consent(w4_protocol *p, const w4_human *human, const w4_inbound 
     return r < 0 ? r : 0;
 }
 
-/* Its sender is told, where it is an agent of this node. */
 static int end_deferred(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred,
                         w4_refusal code) {
     w4_fingerprint human = queue->human;
     w4_deferrals_take(&hcp_of(p)->deferrals, queue, deferred);
-    int r = w4_fingerprint_is_zero(&deferred->from_node)
-                ? w4_router_tell_delivery(p, &deferred->sender, deferred->msg_id, &human, code)
-                : 0;
+    const w4_waited waited = {deferred->msg_id, &deferred->sender, &human, &deferred->from_node};
+    int r = w4_router_tell_ended(p, &waited, code);
     w4_deferred_free(deferred);
     return r;
 }
@@ -220,8 +221,7 @@ static int purge_deferred(w4_protocol *p, const w4_fingerprint *human, w4_refusa
     return r;
 }
 
-/* All that needs consent. */
-static bool is_of_relation(w4_type type) {
+bool w4_hcp_needs_consent(w4_type type) {
     const w4_type_row *row = w4_type_row_of(type);
     return row && row->family == W4_FAMILY_HCP && type != W4_TYPE_HCP_HELLO &&
            type != W4_TYPE_HCP_STATE_UPDATE;
@@ -244,8 +244,8 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
     }
     if (r >= 0 && revoked && before != W4_CONSENT_REVOKED) {
         r = purge_deferred(p, who, W4_REFUSAL_CONSENT_REVOKED);
-        r = r == 0 ? w4_deliveries_withdraw(p, is_of_relation, who, W4_REFUSAL_CONSENT_REVOKED,
-                                            in->now_us)
+        r = r == 0 ? w4_deliveries_withdraw(p, w4_hcp_needs_consent, who,
+                                            W4_REFUSAL_CONSENT_REVOKED, in->now_us)
                    : r;
     }
     if (r >= 0 && before != human->consent) {
@@ -256,14 +256,21 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 
 /* ---- gates */
 
+static w4_human_word word_of(const w4_inbound *in) {
+    return (w4_human_word){.envelope = &in->envelope,
+                           .wall_us = in->wall_us,
+                           .here =
+                               in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT};
+}
+
 /* Of a human of this node who has taken consent back: only a greeting or a state gives it again,
  * and only one that leaves. Who is told that a word was refused has given nothing by it. */
 static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
     const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+    const w4_human_word word = word_of(in);
     w4_human said;
     if (!in->agent || !known || known->consent != W4_CONSENT_REVOKED ||
-        !w4_humans_foresee(hcp_of(p)->humans, &in->envelope, in->wall_us, &said) ||
-        said.consent == W4_CONSENT_REVOKED) {
+        !w4_humans_foresee(hcp_of(p)->humans, &word, &said) || said.consent == W4_CONSENT_REVOKED) {
         return false;
     }
     const char *why;
@@ -279,8 +286,8 @@ static int look_state(const w4_protocol *p, w4_inbound *in) {
         seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
         seen->known = true;
     } else if (seen) {
-        seen->known =
-            w4_humans_foresee(hcp_of(p)->humans, &in->envelope, in->wall_us, &seen->human);
+        const w4_human_word word = word_of(in);
+        seen->known = w4_humans_foresee(hcp_of(p)->humans, &word, &seen->human);
     }
     return 0;
 }
@@ -292,7 +299,8 @@ static int act_state(w4_protocol *p, w4_inbound *in) {
     if (gives_in_vain(p, in)) {
         return 0; /* the gates behind this one say why */
     }
-    int r = w4_humans_take(h->humans, &in->envelope, in->wall_us, &human, &before);
+    const w4_human_word word = word_of(in);
+    int r = w4_humans_take(h->humans, &word, &human, &before);
     if (r != 0) {
         return r > 0 ? w4_inbound_store_failed(in, r) : r;
     }
@@ -692,6 +700,11 @@ static int agent_gone(w4_protocol *p, const w4_agent *agent) {
     return r;
 }
 
+static uint64_t said_last(const w4_protocol *p, const w4_fingerprint *agent) {
+    const w4_human *human = w4_humans_find(hcp_of(p)->humans, agent);
+    return human ? human->said_us : 0;
+}
+
 /* ---- what may be seen of it */
 
 const w4_humans *w4_hcp_humans(const w4_protocol *p) {
@@ -726,7 +739,7 @@ const w4_family_rules w4_hcp_rules = {
     .gates = gates,
     .gate_count = sizeof gates / sizeof gates[0],
     .preview_size = sizeof(preview),
-    .in_order_of_time = true,
+    .said_last = said_last,
     .meets = meets,
     .keep = defer,
     .notice = notice,

@@ -114,8 +114,10 @@ struct w4_family_rules {
     size_t preview_size; /* of in->preview; 0: none */
     /* Hands it to the node instead of to an agent. NULL: to the agents it is for. */
     int (*deliver)(w4_protocol *p, w4_inbound *in);
-    /* Time stamps of one hosted agent only grow: what it says of itself is ordered by them. */
-    bool in_order_of_time;
+    /* Time stamps of one hosted agent only grow, also when its clock is put back and its node
+     * started again: what it says of itself is ordered by them. Wall, the last that is known here,
+     * 0: none. NULL: they need not grow. */
+    uint64_t (*said_last)(const w4_protocol *p, const w4_fingerprint *agent);
     /* A look, before each local agent that gets one, also of a broadcast: 0, 1 with in->fault (not
      * that agent), W4_MEETS_LATER (it is kept, by `keep`), W4_MEETS_NOT (not that agent, and nobody
      * is told), or a fatal error. */

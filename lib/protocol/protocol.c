@@ -205,10 +205,9 @@ static void keep_error(w4_protocol *p, int r) {
 static void stop_hearing(w4_protocol *p, w4_agent *agent) {
     const w4_paced *paced;
     TAILQ_FOREACH (paced, &agent->paced, link) {
-        if (w4_fingerprint_is_zero(&paced->from_node)) {
-            w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
-                                    W4_REFUSAL_DISCONNECTED);
-        }
+        const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
+                                  &paced->from_node};
+        keep_error(p, w4_router_tell_ended(p, &waited, W4_REFUSAL_DISCONNECTED));
     }
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         if (w4_family_rules_all[i]->agent_gone) {
@@ -434,6 +433,18 @@ static int fill_chain(w4_protocol *p, const w4_agent *agent, w4_bytes caused_by,
     return w.error;
 }
 
+/* Do time stamps of that type say what is later? Then those of this agent go on from the last. */
+static bool is_ordered(const w4_protocol *p, const w4_family_rules *family, w4_type type,
+                       w4_agent *agent) {
+    const w4_type_rule *rule = family ? w4_type_rule_of(family, type) : NULL;
+    if (family && family->said_last) {
+        uint64_t last_us = family->said_last(p, &agent->fingerprint);
+        agent->said_us = last_us > agent->said_us ? last_us : agent->said_us;
+        return true;
+    }
+    return rule && (rule->flags & W4_RULE_IN_ORDER) != 0;
+}
+
 int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t now_us,
                      w4_send_receipt *ret_receipt, w4_refused *ret_refused) {
     w4_inbound in = {.origin = W4_ORIGIN_HOSTED,
@@ -463,9 +474,7 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     }
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
-    const w4_type_rule *rule = family ? w4_type_rule_of(family, draft.type) : NULL;
-    bool in_order = rule && (rule->flags & W4_RULE_IN_ORDER) != 0;
-    if (request->durable || in_order || (family && family->in_order_of_time)) {
+    if (request->durable || is_ordered(p, family, draft.type, in.agent)) {
         draft.timestamp_us = next_time(in.agent, in.wall_us);
     }
     w4_buffer bound = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);

@@ -212,7 +212,8 @@ typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_FACT,     /* fact_updated: to subscribers and watchers */
     W4_PROTOCOL_EVENT_ROUTED,   /* envelope_routed */
     W4_PROTOCOL_EVENT_CLAIM,    /* claim_updated: msg_id */
-    W4_PROTOCOL_EVENT_CONSENT,  /* consent_updated: sender (agent_id) said so in msg_id; text */
+    W4_PROTOCOL_EVENT_CONSENT,  /* consent_updated: sender (agent_id) said so in msg_id; text. Code
+                                 * not NONE: what waits for agents and is of that human ends so */
     W4_PROTOCOL_EVENT_KIND_COUNT
 } w4_protocol_event_kind;
 
@@ -237,10 +238,11 @@ typedef struct w4_protocol_event {
     bool
         correction; /* DELIVERY: in the place of one that says delivered, unless it has been told */
     w4_family family;      /* ROUTED, REJECTED when known */
-    w4_type type;          /* ROUTED; W4_TYPE_COUNT when unknown */
-    w4_fingerprint sender; /* TRANSMIT; REJECTED, ROUTED: as claimed; zero when unknown */
-    char text[256];        /* REJECTED: pointer and expectation, printable */
-    w4_trust_move move;    /* TRUST */
+    w4_type type;          /* ROUTED, DELIVER; W4_TYPE_COUNT when unknown */
+    w4_fingerprint sender; /* TRANSMIT, DELIVER; REJECTED, ROUTED: as claimed; zero when unknown */
+    w4_fingerprint receiver; /* DELIVER: the local agent */
+    char text[256];          /* REJECTED: pointer and expectation, printable */
+    w4_trust_move move;      /* TRUST */
 } w4_protocol_event;
 
 bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);

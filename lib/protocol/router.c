@@ -109,6 +109,21 @@ int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {
     return r < 0 ? r : 0;
 }
 
+int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
+    if (w4_fingerprint_is_zero(waited->from_node)) {
+        return w4_router_tell_delivery(p, waited->sender, waited->msg_id, waited->receiver, code);
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                               .node = *waited->from_node,
+                               .code = code,
+                               .family = W4_FAMILY_COUNT,
+                               .type = W4_TYPE_COUNT,
+                               .sender = *waited->sender};
+    memcpy(event.msg_id, waited->msg_id, sizeof event.msg_id);
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    return r < 0 ? r : 0;
+}
+
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent) {
     const w4_record *record = w4_graph_find(p->graph, node);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {
@@ -192,8 +207,9 @@ static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arriva
                                .trust = w4_router_trust_of(p, arrival->sender),
                                .paced = arrival->paced,
                                .wall_us = arrival->wall_us,
-                               .type = W4_TYPE_COUNT,
-                               .sender = *arrival->sender};
+                               .type = arrival->type,
+                               .sender = *arrival->sender,
+                               .receiver = agent->fingerprint};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, arrival->msg_id, sizeof event.msg_id);
     int r = w4_event_queue_push(&p->events, &event, arrival->envelope);
@@ -240,13 +256,15 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
                               .sender = &paced->sender,
                               .from_node = &paced->from_node,
                               .channel = W4_CHANNEL_KNOWLEDGE,
+                              .type = paced->type,
                               .paced = paced->paced,
                               .wall_us = paced->wall_us};
         w4_refusal code;
         r = deliver_now(p, agent, &arrival, &code);
         if (r == 0 && code != W4_REFUSAL_NONE) {
-            r = w4_router_tell_delivery(p, &paced->sender, paced->msg_id, &agent->fingerprint,
-                                        code);
+            const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
+                                      &paced->from_node};
+            r = w4_router_tell_ended(p, &waited, code);
         }
         w4_paced_free(paced);
     }

@@ -96,6 +96,16 @@ int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, con
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 
+/* One that waited here for a local agent. */
+typedef struct w4_waited {
+    const char *msg_id;
+    const w4_fingerprint *sender, *receiver;
+    const w4_fingerprint *from_node; /* zero: an agent here sent it */
+} w4_waited;
+/* It does not reach it: its sender is told, where it is an agent here, else whoever watches this
+ * node. 0 or -ENOMEM. */
+int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal code);
+
 /* Where an agent is: this node for local ones, else where the directory says. from: the node whose
  * session brought its word, or NULL; it is believed where its own record has the agent, and where
  * that of no node that had a session here has. False: nobody knows. */

@@ -11,52 +11,73 @@
 #define BREAK_WITHIN_US (400 * W4_US_PER_MS)
 #define DURABLE_ONE_IN 4u
 #define STRAY_ONE_IN 8u /* words go to anybody, not to a neighbour */
+#define TEXTS 4u        /* of JSON, of a word */
+
+/* The texts of a word, as JSON. A text that is NULL is no value. */
+static bool read_texts(const sim_word *word, const char *channel, w4_json_document docs[TEXTS],
+                       w4_send_request *request) {
+    const char *const texts[TEXTS] = {word->payload, word->state, word->source, channel};
+    w4_json *const values[TEXTS] = {&request->payload, &request->state, &request->source,
+                                    &request->channel};
+    for (unsigned i = 0; i < TEXTS; i++) {
+        if (texts[i] == NULL) {
+            continue;
+        }
+        if (w4_json_read(&docs[i], w4_bytes_from_text(texts[i]), &W4_JSON_LIMITS_LINE, NULL) != 0) {
+            return false;
+        }
+        *values[i] = w4_json_root(&docs[i]);
+    }
+    return true;
+}
+
+static void note_sent(play *p, sim_node *node, const sim_word *word, const w4_send_receipt *receipt,
+                      const sim_sent **ret_sent) {
+    int target = -1;
+    w4_fingerprint f;
+    if (w4_fingerprint_parse(w4_bytes_from_text(word->to), &f)) {
+        target = (int)sim_node_of_agent(p->world, &f)->index;
+    }
+    w4_channel_kind kind =
+        word->channel < W4_CHANNEL_KIND_COUNT
+            ? word->channel
+            : w4_type_find(word->family, w4_bytes_from_text(word->type))->channel;
+    *ret_sent = sim_ledger_sent(p->ledger, node, word->kind, target, kind, word->about, receipt);
+}
 
 int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent) {
-    sim_world *world = p->world;
-    w4_json_document doc = {0};
-    w4_json_document name = {0};
+    w4_json_document docs[TEXTS] = {0};
     w4_send_receipt receipt;
     w4_refused refused = {.code = W4_REFUSAL_NONE};
-    char channel[32] = "\"\"";
-    if (word->channel < W4_CHANNEL_KIND_COUNT) {
+    char channel[32];
+    bool named = word->channel < W4_CHANNEL_KIND_COUNT;
+    if (named) {
         (void)snprintf(channel, sizeof channel, "\"%s\"", w4_channel_kind_name(word->channel));
     }
-    if (w4_json_read(&doc, w4_bytes_from_text(word->payload), &W4_JSON_LIMITS_LINE, NULL) != 0 ||
-        w4_json_read(&name, w4_bytes_from_text(channel), &W4_JSON_LIMITS_LINE, NULL) != 0) {
-        sim_fail(world, "the simulator made JSON that is none: %.200s", word->payload);
-        w4_json_document_deinit(&doc);
-        return -1;
-    }
     w4_send_request request = {.owner = node->owner,
-                               .family = W4_FAMILY_CIP,
+                               .family = word->family,
                                .type = w4_bytes_from_text(word->type),
                                .to = w4_bytes_from_text(word->to),
-                               .payload = w4_json_root(&doc),
                                .durable = word->kind == SIM_KIND_DURABLE};
-    if (word->channel < W4_CHANNEL_KIND_COUNT) {
-        request.channel = w4_json_root(&name);
-    }
-    int r =
-        w4_protocol_send(w4_node_protocol(node->node), &request, world->now_us, &receipt, &refused);
-    w4_json_document_deinit(&doc);
-    w4_json_document_deinit(&name);
-    if (r < 0) {
-        sim_fail(world, "alive: %s cannot send: %d", node->name, r);
-        return r;
-    }
-    sim_poke(node);
-    if (r == 0) {
-        int target = -1;
-        w4_fingerprint f;
-        if (w4_fingerprint_parse(w4_bytes_from_text(word->to), &f)) {
-            target = (int)sim_node_of_agent(world, &f)->index;
+    int r = -1;
+    if (!read_texts(word, named ? channel : NULL, docs, &request)) {
+        sim_fail(p->world, "the simulator made JSON that is none: %.200s", word->payload);
+    } else {
+        r = w4_protocol_send(w4_node_protocol(node->node), &request, p->world->now_us, &receipt,
+                             &refused);
+        if (r < 0) {
+            sim_fail(p->world, "alive: %s cannot send: %d", node->name, r);
         }
-        w4_channel_kind kind = word->channel < W4_CHANNEL_KIND_COUNT ? word->channel
-                               : word->kind >= SIM_KIND_TALK         ? W4_CHANNEL_CONTROL
-                                                                     : W4_CHANNEL_KNOWLEDGE;
-        *ret_sent =
-            sim_ledger_sent(p->ledger, node, word->kind, target, kind, word->about, &receipt);
+    }
+    for (unsigned i = 0; i < TEXTS; i++) {
+        w4_json_document_deinit(&docs[i]);
+    }
+    if (r >= 0) {
+        sim_poke(node);
+        p->said[word->kind][r == 0 ? W4_REFUSAL_NONE : refused.code]++;
+    }
+    if (r == 0) {
+        note_sent(p, node, word, &receipt, ret_sent);
     }
     return r;
 }
@@ -81,8 +102,7 @@ static sim_node *draw_node(const play *p) {
     return &p->world->nodes[sim_below(p->world, sim_honest_count(p))];
 }
 
-/* Another honest node, a neighbour where neighbours are few. */
-static sim_node *draw_other(const play *p, const sim_node *node) {
+sim_node *sim_draw_other(const play *p, const sim_node *node) {
     unsigned around[SIM_NODES_MAX];
     unsigned n = sim_honest_count(p);
     unsigned count = p->scenario->neighbours == 0 || sim_below(p->world, STRAY_ONE_IN) == 0
@@ -91,6 +111,15 @@ static sim_node *draw_other(const play *p, const sim_node *node) {
     unsigned index = count > 0 ? around[sim_below(p->world, count)]
                                : (node->index + 1 + (unsigned)sim_below(p->world, n - 1)) % n;
     return &p->world->nodes[index];
+}
+
+bool sim_draw_voices(const play *p, const sim_node *node, unsigned ret_voices[static 2]) {
+    ret_voices[0] = ret_voices[1] = sim_draw_other(p, node)->index;
+    for (unsigned tries = 0; tries < 8 && ret_voices[1] == ret_voices[0]; tries++) {
+        ret_voices[1] = sim_draw_other(p, node)->index;
+    }
+    return ret_voices[0] != ret_voices[1] && ret_voices[0] != node->index &&
+           ret_voices[1] != node->index;
 }
 
 /* ---- words */
@@ -118,12 +147,8 @@ static void propose(play *p) {
     if (!sim_is_ready(node) || p->fact_count == SIM_FACTS_MAX) {
         return;
     }
-    unsigned first = draw_other(p, node)->index;
-    unsigned second = first;
-    for (unsigned tries = 0; tries < 8 && second == first; tries++) {
-        second = draw_other(p, node)->index;
-    }
-    if (second == first || first == node->index || second == node->index) {
+    unsigned voices[2];
+    if (!sim_draw_voices(p, node, voices)) {
         return;
     }
     const sim_sent *sent = NULL;
@@ -142,7 +167,8 @@ static void propose(play *p) {
                            .about = ""};
     if (sim_agent_send(p, node, &word, &sent) == 0 && sent != NULL) {
         sim_fact *f = &p->facts[p->fact_count++];
-        *f = (sim_fact){.proposer = node->index, .confirmers = {first, second}, .proposal = sent};
+        *f = (sim_fact){
+            .proposer = node->index, .confirmers = {voices[0], voices[1]}, .proposal = sent};
         memcpy(f->id, sent->msg_id, sizeof f->id);
     }
 }
@@ -182,7 +208,7 @@ static void burst(play *p) {
     if (!sim_is_ready(node)) {
         return;
     }
-    const sim_node *other = draw_other(p, node);
+    const sim_node *other = sim_draw_other(p, node);
     w4_channel_kind channel = draw_channel(p);
     for (unsigned i = 0; i < p->scenario->burst; i++) {
         talk(p, node, other, channel, SIM_KIND_TALK);
@@ -204,9 +230,20 @@ void sim_agents_talk(play *p) {
         sim_node *node = draw_node(p);
         if (sim_is_ready(node)) {
             bool durable = sim_below(p->world, DURABLE_ONE_IN) == 0;
-            talk(p, node, draw_other(p, node), draw_channel(p),
+            talk(p, node, sim_draw_other(p, node), draw_channel(p),
                  durable ? SIM_KIND_DURABLE : SIM_KIND_TALK);
         }
+    }
+    while (p->scenario->human_every_us > 0 && now_us >= p->next_human_us) {
+        p->next_human_us += p->scenario->human_every_us;
+        sim_node *node = draw_node(p);
+        if (sim_is_ready(node)) {
+            sim_humans_talk(p, node, sim_draw_other(p, node));
+        }
+    }
+    while (p->scenario->claim_every_us > 0 && now_us >= p->next_claim_us) {
+        p->next_claim_us += p->scenario->claim_every_us;
+        sim_web_bring(p, draw_node(p));
     }
     while (p->scenario->burst > 0 && now_us >= p->next_burst_us) {
         p->next_burst_us += BURST_EVERY_US;
@@ -217,7 +254,7 @@ void sim_agents_talk(play *p) {
 /* ---- votes */
 
 /* Was it accepted and never lost with its node? Else the agent, who was not told, says it again. */
-static bool stands(const sim_world *world, const sim_sent *sent) {
+bool sim_stands(const sim_world *world, const sim_sent *sent) {
     const sim_node *from = &world->nodes[sent->from];
     return sent->kept || (from->node != NULL && from->life == sent->life);
 }
@@ -225,7 +262,7 @@ static bool stands(const sim_world *world, const sim_sent *sent) {
 static void vote(play *p, sim_node *node, sim_fact *f, const sim_sent **vote) {
     char id[37];
     char payload[256];
-    if (!sim_is_ready(node) || (*vote != NULL && stands(p->world, *vote)) ||
+    if (!sim_is_ready(node) || (*vote != NULL && sim_stands(p->world, *vote)) ||
         w4_protocol_fact_find(w4_node_protocol(node->node), w4_bytes_from_text(f->id), id) != 1) {
         return;
     }

@@ -1,8 +1,11 @@
 #include "ledger.h"
 
 #include "durables.h"
+#include "people.h"
 
 #include "envelope/envelope.h"
+#include "protocol/hcp.h"
+#include "protocol/lip.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,6 +36,7 @@ typedef struct known {
 struct sim_ledger {
     sim_world *world;
     sim_durables *durables;
+    sim_people *people;
     sim_plant plant;
     uint64_t seen; /* messages that came out */
     uint64_t turns;
@@ -52,16 +56,15 @@ struct sim_ledger {
 };
 
 static const char *const kind_names[] = {
-    [SIM_KIND_PROPOSE] = "fact",
-    [SIM_KIND_CONFIRM] = "vote",
-    [SIM_KIND_TALK] = "talk",
-    [SIM_KIND_DURABLE] = "durable",
+    [SIM_KIND_PROPOSE] = "fact",    [SIM_KIND_CONFIRM] = "vote", [SIM_KIND_TALK] = "talk",
+    [SIM_KIND_DURABLE] = "durable", [SIM_KIND_HUMAN] = "human",  [SIM_KIND_WEB] = "web",
 };
 
 static const char *const plant_names[SIM_PLANT_COUNT] = {
-    [SIM_PLANT_NONE] = "none",   [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
-    [SIM_PLANT_SWAP] = "swap",   [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
-    [SIM_PLANT_TRUST] = "trust", [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
+    [SIM_PLANT_NONE] = "none",       [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
+    [SIM_PLANT_SWAP] = "swap",       [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
+    [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
+    [SIM_PLANT_CONSENT] = "consent",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -101,13 +104,18 @@ void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
     ledger->totals = (sim_totals *)calloc(n, sizeof *ledger->totals);
     if (ledger->numbers == NULL || ledger->flows == NULL || ledger->anchors == NULL ||
         ledger->totals == NULL || ledger->unkept == NULL ||
-        sim_durables_new(world, &ledger->durables) != 0) {
+        sim_durables_new(world, &ledger->durables) != 0 ||
+        sim_people_new(world, &ledger->people) != 0) {
         abort();
     }
 }
 
 sim_durables *sim_ledger_durables(const sim_ledger *ledger) {
     return ledger->durables;
+}
+
+sim_people *sim_ledger_people(const sim_ledger *ledger) {
+    return ledger->people;
 }
 
 static void sent_free(sim_sent *sent) {
@@ -124,6 +132,7 @@ sim_ledger *sim_ledger_free(sim_ledger *ledger) {
         return NULL;
     }
     sim_durables_free(ledger->durables);
+    sim_people_free(ledger->people);
     sim_sent *sent = NULL;
     sim_sent *next = NULL;
     HASH_ITER (hh, ledger->sent, sent, next) {
@@ -221,8 +230,7 @@ static bool is_anchor(const sim_ledger *ledger, const sim_node *node, unsigned o
  * The fact may also have been passed on by a neighbour: then it is not given to the agent. */
 static bool waited_for_fact(const sim_ledger *ledger, const sim_node *node, const sim_sent *sent,
                             uint64_t since) {
-    const sim_sent *proposal =
-        sent->kind == SIM_KIND_CONFIRM ? sim_ledger_find(ledger, sent->fact) : NULL;
+    const sim_sent *proposal = sim_ledger_find(ledger, sent->fact);
     uint64_t when = proposal == NULL ? 0 : proposal->when[node->index];
     return proposal != NULL && (when == 0 || when > since);
 }
@@ -236,8 +244,10 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     flow *f = &ledger->flows[(sent->from * n + node->index) * W4_CHANNEL_KIND_COUNT +
                              (unsigned)sent->channel];
     unsigned now = ledger->world->nodes[sent->from].life;
-    if (sent->life != now || sent->lives[node->index] != node->life) {
-        return; /* one of them has died since: it was sent again, or came late */
+    if (sent->life != now || sent->lives[node->index] != node->life ||
+        sent->kind == SIM_KIND_HUMAN) {
+        return; /* one of them has died since: it was sent again, or came late; or it may wait for
+                   a person to be at ease */
     }
     if (f->from_life != sent->life || f->to_life != node->life) {
         *f = (flow){.from_life = sent->life, .to_life = node->life};
@@ -311,6 +321,9 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
         sim_durables_arrived(ledger->durables, node, said, event->redelivered);
         ledger->totals[node->index].arrived++;
         return;
+    }
+    if (envelope.family == W4_FAMILY_HCP) {
+        sim_people_arrived(ledger->people, node, &envelope);
     }
     bool counts = said != NULL;
     bool now = counts && ++ledger->seen == PLANT_AFTER;
@@ -397,9 +410,9 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
         delivery(ledger, node, event);
         return;
     case W4_NODE_EVENT_FACT:
+    case W4_NODE_EVENT_CLAIM:
         check_fact(ledger, node, event);
         return;
-    case W4_NODE_EVENT_CLAIM:
     case W4_NODE_EVENT_BEACON:
     case W4_NODE_EVENT_KIND_COUNT:
         return;
@@ -408,22 +421,35 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
 
 static known *find_known(const sim_ledger *ledger, const sim_node *node, const char *fact);
 
-/* By now a node has given what it took to its agent, or refused it, or died with it. Two things
- * stay away: of a node that is blocked everything is refused, unread; and a vote whose fact never
- * came waits for it longer than any run takes. */
-static void check_arrivals(sim_ledger *ledger, const sim_sent *sent) {
+/* Given to its agent, or refused, or it may stay away: of a node that is blocked everything is
+ * refused, unread; a vote whose fact never came waits for it longer than any run takes; and what
+ * is for all people is for those who have greeted. */
+static bool has_come(const sim_ledger *ledger, const sim_sent *sent, const sim_node *there) {
     const sim_node *from = &ledger->world->nodes[sent->from];
+    return sent->arrived[there->index] != 0 || sent->refused[there->index] != 0 ||
+           (sent->fact[0] != '\0' && find_known(ledger, there, sent->fact) == NULL) ||
+           (sent->kind == SIM_KIND_HUMAN && sent->to < 0) ||
+           w4_trust_book_state(w4_node_trust(there->node), W4_TRUST_NODE, &from->id) ==
+               W4_TRUST_BLOCKED;
+}
+
+/* By now a node has given what it took to its agent, or refused it, or died with it. waiting: how
+ * many words each node may still keep from a person who is not at ease. */
+static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
+                           uint32_t waiting[static SIM_NODES_MAX]) {
     for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
-        if (sent->outcome[i] == 1 && sent->arrived[i] == 0 && sent->refused[i] == 0 &&
-            there->life == sent->lives[i] && there->node != NULL &&
-            (sent->kind != SIM_KIND_CONFIRM || find_known(ledger, there, sent->fact) != NULL) &&
-            w4_trust_book_state(w4_node_trust(there->node), W4_TRUST_NODE, &from->id) !=
-                W4_TRUST_BLOCKED) {
-            sim_fail(ledger->world,
-                     "1: %s of n%u counts as delivered to n%u, where it did not come", sent->msg_id,
-                     sent->from, i);
+        if (sent->outcome[i] != 1 || there->node == NULL || there->life != sent->lives[i] ||
+            has_come(ledger, sent, there)) {
+            continue;
         }
+        if (sent->kind == SIM_KIND_HUMAN && waiting[i] > 0) {
+            waiting[i]--;
+            continue;
+        }
+        sim_fail(ledger->world,
+                 "1: %s of n%u (%s) counts as delivered to n%u, where it did not come",
+                 sent->msg_id, sent->from, kind_names[sent->kind], i);
     }
 }
 
@@ -436,11 +462,17 @@ bool sim_ledger_owes(const sim_ledger *ledger, const sim_sent *sent, bool patien
 
 void sim_ledger_settle(sim_ledger *ledger, bool patient) {
     sim_world *world = ledger->world;
+    uint32_t waiting[SIM_NODES_MAX] = {0};
     sim_durables_check(ledger->durables, NULL);
+    for (unsigned i = 0; i < world->config.nodes; i++) {
+        const sim_node *node = &world->nodes[i];
+        waiting[i] =
+            node->node == NULL ? 0 : w4_hcp_waiting(w4_node_protocol(node->node), &node->agent);
+    }
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
         const sim_node *from = &world->nodes[sent->from];
         if (sent->kind != SIM_KIND_DURABLE) {
-            check_arrivals(ledger, sent);
+            check_arrivals(ledger, sent, waiting);
         }
         if (sim_ledger_owes(ledger, sent, patient)) {
             sim_fail(world,
@@ -515,6 +547,7 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
     }
     if (w4_node_durable(node->node)) {
         sim_durables_turned(ledger->durables, node);
+        sim_people_turned(ledger->people, node);
     }
     check_bounds(ledger, node);
     if (ledger->plant == SIM_PLANT_TRUST && ledger->seen == PLANT_AFTER) {
@@ -538,6 +571,10 @@ static known *find_known(const sim_ledger *ledger, const sim_node *node, const c
     (void)snprintf(key, sizeof key, "%s %u", fact, node->index);
     HASH_FIND_STR(ledger->known, key, found);
     return found;
+}
+
+bool sim_ledger_knows(const sim_ledger *ledger, const sim_node *node, const char *fact) {
+    return find_known(ledger, node, fact) != NULL;
 }
 
 bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact) {
@@ -570,9 +607,11 @@ static bool is_stored(sim_ledger *ledger, const sim_node *node, const sim_sent *
            w4_envelope_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_ENVELOPE,
                             &envelope, &fault) == 0 &&
            w4_envelope_verify(&envelope, NULL) == W4_REFUSAL_NONE &&
-           envelope.type == W4_TYPE_CIP_FACT_CONFIRM &&
+           (envelope.type == W4_TYPE_CIP_FACT_CONFIRM || envelope.type == W4_TYPE_LIP_ACCEPT) &&
            w4_fingerprint_equal(&envelope.sender.fingerprint, author) &&
-           w4_json_string_equal(w4_json_get(envelope.payload, "fact_ref"), sent->fact);
+           w4_json_string_equal(
+               w4_json_get(envelope.payload, sent->kind == SIM_KIND_WEB ? "claim_ref" : "fact_ref"),
+               sent->fact);
 }
 
 /* Confirmations that were really given, by agents whom this operator trusts, and that are here. */
@@ -580,9 +619,9 @@ static unsigned count_evidence(sim_ledger *ledger, const sim_node *node, const s
     unsigned count = 0;
     uint8_t counted[SIM_NODES_MAX] = {0};
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
-        if (sent->kind == SIM_KIND_CONFIRM && strcmp(sent->fact, proposal->msg_id) == 0 &&
-            sent->from != proposal->from && counted[sent->from] == 0 &&
-            is_anchor(ledger, node, sent->from) && is_stored(ledger, node, sent)) {
+        if (strcmp(sent->fact, proposal->msg_id) == 0 && sent->from != proposal->from &&
+            counted[sent->from] == 0 && is_anchor(ledger, node, sent->from) &&
+            is_stored(ledger, node, sent)) {
             counted[sent->from] = 1;
             count++;
         }
@@ -593,6 +632,11 @@ static unsigned count_evidence(sim_ledger *ledger, const sim_node *node, const s
 static bool fact_state(sim_ledger *ledger, const w4_node_event *event, char ret_state[static 16]) {
     return w4_json_read(&ledger->doc, event->bytes, &W4_JSON_LIMITS_LINE, NULL) == 0 &&
            w4_json_string_copy(w4_json_get(w4_json_root(&ledger->doc), "state"), ret_state, 16);
+}
+
+/* A fact, or evidence from the internet. */
+static bool is_proposal(const sim_sent *sent) {
+    return sent->kind == SIM_KIND_PROPOSE || (sent->kind == SIM_KIND_WEB && sent->fact[0] == '\0');
 }
 
 static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
@@ -607,7 +651,7 @@ static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *
         return;
     }
     const sim_sent *proposal = sim_ledger_find(ledger, event->msg_id);
-    if (proposal == NULL || proposal->kind != SIM_KIND_PROPOSE) {
+    if (proposal == NULL || !is_proposal(proposal)) {
         sim_fail(ledger->world, "3: %s accepted %s, which nobody proposed", node->name,
                  event->msg_id);
         return;
@@ -638,6 +682,10 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
             continue;
         }
         const sim_node *other = sim_node_of_agent(ledger->world, &entry.subject);
+        if (entry.kind == W4_TRUST_HUMAN && other != NULL) {
+            sim_people_check_trusted(ledger->people, node, other);
+            continue;
+        }
         if (entry.kind != W4_TRUST_AGENT || other == NULL) {
             sim_fail(ledger->world, "3: %s trusts somebody whom no operator named", node->name);
         } else if (!is_anchor(ledger, node, other->index) &&
@@ -656,7 +704,9 @@ static w4_fact_state state_of_fact(sim_ledger *ledger, const sim_node *node, con
     w4_fact_state state = W4_FACT_STATE_COUNT;
     w4_buffer_clear(&ledger->text);
     w4_json_writer_init(&w, &ledger->text);
-    if (w4_protocol_fact_write(w4_node_protocol(node->node), fact, &w) && w.error == 0 &&
+    w4_protocol *protocol = w4_node_protocol(node->node);
+    if ((w4_protocol_fact_write(protocol, fact, &w) || w4_lip_claim_write(protocol, fact, &w)) &&
+        w.error == 0 &&
         w4_json_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_LINE, NULL) ==
             0) {
         char name[16];
@@ -678,7 +728,9 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
         }
         (void)snprintf(fact, sizeof fact, "%.36s", k->key);
         w4_fact_state state = state_of_fact(ledger, node, fact);
-        if (state == W4_FACT_STATE_COUNT || (k->accepted && state != W4_FACT_ACCEPTED)) {
+        const sim_sent *sent = sim_ledger_find(ledger, fact);
+        bool settled = k->accepted && (sent == NULL || sent->kind == SIM_KIND_PROPOSE);
+        if (state == W4_FACT_STATE_COUNT || (settled && state != W4_FACT_ACCEPTED)) {
             sim_fail(ledger->world, "5: %s told its agent that %s was %s, and now it is %s",
                      node->name, fact, k->accepted ? "accepted" : "there",
                      w4_fact_state_name(state));
@@ -686,8 +738,8 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
     }
     for (const sim_sent *sent = ledger->sent; sent != NULL; sent = (sim_sent *)sent->hh.next) {
         if (sent->from == node->index && sent->kept && sent->stored &&
-            sent->kind != SIM_KIND_DURABLE) {
-            const char *about = sent->kind == SIM_KIND_PROPOSE ? sent->msg_id : sent->fact;
+            (is_proposal(sent) || sent->fact[0] != '\0')) {
+            const char *about = is_proposal(sent) ? sent->msg_id : sent->fact;
             if (state_of_fact(ledger, node, about) == W4_FACT_STATE_COUNT) {
                 sim_fail(ledger->world, "5: %s promised to keep %s, and has it no more", node->name,
                          sent->msg_id);
@@ -728,6 +780,7 @@ uint64_t sim_ledger_refusals(const sim_ledger *ledger, w4_refusal code) {
 void sim_ledger_died(sim_ledger *ledger, sim_node *node) {
     ledger->unkept[node->index] = NULL; /* never acknowledged */
     sim_durables_died(ledger->durables, node);
+    sim_people_died(ledger->people, node);
 }
 
 void sim_ledger_totals(const sim_ledger *ledger, unsigned node, sim_totals *ret_totals) {

@@ -18,6 +18,7 @@ typedef enum sim_plant {
     SIM_PLANT_TRUST,   /* an agent is trusted all at once */
     SIM_PLANT_RESUME,  /* the resume point of a session is off by one */
     SIM_PLANT_ACK,     /* some acknowledgements are dropped by who should read them */
+    SIM_PLANT_CONSENT, /* consent that was taken back counts as given */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);
@@ -28,6 +29,9 @@ typedef enum sim_kind {
     SIM_KIND_CONFIRM,
     SIM_KIND_TALK,
     SIM_KIND_DURABLE, /* talk that is durable */
+    SIM_KIND_HUMAN,   /* a word of HCP */
+    SIM_KIND_WEB,     /* a word of LIP */
+    SIM_KIND_COUNT
 } sim_kind;
 
 /* One call of w4_protocol_send that was accepted. */
@@ -36,7 +40,7 @@ typedef struct sim_sent {
     struct sim_sent *next_unkept;
     char msg_id[37];
     sim_kind kind;
-    char fact[37]; /* CONFIRM: which */
+    char fact[37]; /* CONFIRM: which; WEB: the claim it is about, "": it brings one */
     unsigned from; /* node */
     unsigned life; /* of that node */
     int to;        /* node; -1: all */
@@ -56,11 +60,13 @@ typedef struct sim_sent {
 
 typedef struct sim_ledger sim_ledger;
 typedef struct sim_durables sim_durables;
+typedef struct sim_people sim_people;
 
 int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger);
 sim_ledger *sim_ledger_free(sim_ledger *ledger);
 void sim_ledger_attach(sim_ledger *ledger, sim_world *world); /* before anything else */
 sim_durables *sim_ledger_durables(const sim_ledger *ledger);
+sim_people *sim_ledger_people(const sim_ledger *ledger);
 
 /* The owner hands on what the hooks of the world tell. */
 void sim_ledger_started(sim_ledger *ledger, sim_node *node); /* when its agent is there */
@@ -77,6 +83,8 @@ sim_sent *sim_ledger_find(const sim_ledger *ledger, const char *msg_id);
 sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent); /* NULL: the first */
 /* The operator of that node trusts the agent of the other. */
 void sim_ledger_anchor(sim_ledger *ledger, const sim_node *node, const sim_node *other);
+/* Has that node told its agent of that fact or claim, and was it accepted there once? */
+bool sim_ledger_knows(const sim_ledger *ledger, const sim_node *node, const char *fact);
 bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact);
 
 /* Is its sender, who lives on, still to be told what became of it? patient: also of what is kept

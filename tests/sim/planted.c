@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "protocol/consent.h"
 #include "session/outbox.h"
 
 static sim_plant planted;
@@ -41,4 +42,18 @@ bool __wrap_w4_outbox_acknowledge(w4_outbox *o, uint64_t seq, bool gap, w4_rtt *
         seq += w4_outbox_may_acknowledge(o, seq + 1) ? 1 : 0;
     }
     return __real_w4_outbox_acknowledge(o, seq, gap, rtt, now_us);
+}
+
+w4_human *__real_w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent);
+w4_human *__wrap_w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent);
+w4_human *__wrap_w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent) {
+    static w4_human bent[2]; /* of who speaks and who listens */
+    static unsigned next;
+    w4_human *human = __real_w4_humans_find(humans, agent);
+    if (planted != SIM_PLANT_CONSENT || human == NULL || human->consent != W4_CONSENT_REVOKED) {
+        return human;
+    }
+    bent[next % 2] = *human;
+    bent[next % 2].consent = W4_CONSENT_GRANTED;
+    return &bent[next++ % 2];
 }

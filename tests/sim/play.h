@@ -6,6 +6,7 @@
 #include "scenario.h"
 
 #define SIM_FACTS_MAX 1024u
+#define SIM_CLAIMS_MAX 512u
 #define SIM_PAYLOAD_MAX 80000u
 
 typedef struct sim_intruder sim_intruder;
@@ -18,6 +19,15 @@ typedef struct sim_fact {
     const sim_sent *votes[2]; /* the last each of them sent, or NULL */
 } sim_fact;
 
+/* Evidence from the internet, and who is to say something of it. */
+typedef struct sim_claim {
+    char id[37];
+    unsigned proposer, voices[2];
+    const sim_sent *evidence;
+    const sim_sent *votes[2];
+    bool against; /* the second one is against it */
+} sim_claim;
+
 typedef struct sim_run_state {
     const sim_scenario *scenario;
     sim_world *world;
@@ -25,10 +35,13 @@ typedef struct sim_run_state {
     sim_faults faults;
     sim_fact facts[SIM_FACTS_MAX];
     unsigned fact_count;
+    sim_claim claims[SIM_CLAIMS_MAX];
+    unsigned claim_count;
     uint64_t trouble_ends_us;
-    uint64_t next_fact_us, next_talk_us, next_burst_us;
+    uint64_t next_fact_us, next_talk_us, next_burst_us, next_human_us, next_claim_us;
     unsigned crashes;
     char payload[SIM_PAYLOAD_MAX];
+    uint64_t said[SIM_KIND_COUNT][W4_REFUSAL_COUNT]; /* what nodes answered their agents; NONE: 0 */
     sim_intruder *intruders[SIM_STRANGERS_MAX];
     /* The hostile node: what it heard, and what it did with it. */
     w4_buffer heard; /* a genuine envelope */
@@ -60,9 +73,28 @@ typedef struct sim_word {
     const char *type, *to, *payload;
     sim_kind kind;
     w4_channel_kind channel;
-    const char *about; /* CONFIRM: the fact */
+    const char *about; /* CONFIRM, WEB: the fact or the claim, or "" */
+    w4_family family;
+    const char *state, *source; /* JSON, or NULL */
 } sim_word;
 int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent);
+
+/* Another honest node, a neighbour where neighbours are few. */
+sim_node *sim_draw_other(const play *p, const sim_node *node);
+/* Two others, who are to vote. False: none could be found. */
+bool sim_draw_voices(const play *p, const sim_node *node, unsigned ret_voices[static 2]);
+/* Does what was said stand: is it on disk, or does its node live on? */
+bool sim_stands(const sim_world *world, const sim_sent *sent);
+
+/* humans.c */
+void sim_humans_talk(play *p, sim_node *node, const sim_node *other); /* one word */
+void sim_humans_ease(play *p); /* nobody is under pressure any more */
+
+/* web.c */
+void sim_web_bring(play *p, sim_node *node); /* evidence */
+void sim_web_vote(play *p);
+/* A claim that this node has not accepted, and has to; or NULL. */
+const sim_claim *sim_web_missing(const play *p, const sim_node *node);
 
 /* hostile.c */
 void sim_hostile_hears(play *p, const w4_node_event *event);

@@ -3,6 +3,7 @@
 #include "durables.h"
 #include "histories.h"
 #include "node/state.h"
+#include "people.h"
 #include "planted.h"
 #include "quick.h"
 #include "store/memory.h"
@@ -25,28 +26,28 @@
 // clang-format off
 static const sim_scenario scenarios[] = {
     {.name = "story", .help = "facts agreed on under loss; one node crashes midway",
-     .nodes = 10, .seconds = 180, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS,
+     .nodes = 10, .seconds = 180, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S,
      .faults = {[SIM_FAULT_CRASH] = {90 * S, 20 * S}},
      .weather = {.latency_us = 20 * MS, .jitter_us = 10 * MS, .loss_ppm = 20000, .duplicate_ppm = 5000, .reorder_ppm = 10000}},
     {.name = "partition", .help = "the net falls into two parts again and again, and heals",
-     .nodes = 10, .seconds = 360, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS,
+     .nodes = 10, .seconds = 360, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S,
      .faults = {[SIM_FAULT_PART] = {80 * S, 60 * S}},
      .weather = {.latency_us = 30 * MS, .jitter_us = 30 * MS, .loss_ppm = 5000, .reorder_ppm = 5000}},
     {.name = "crashes", .help = "nodes crash at any step, within turns and between them",
-     .nodes = 10, .seconds = 300, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS,
+     .nodes = 10, .seconds = 300, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S,
      .faults = {[SIM_FAULT_CRASH] = {20 * S, 30 * S}, [SIM_FAULT_KILL] = {60 * S, 30 * S}},
      .weather = {.latency_us = 10 * MS, .jitter_us = 10 * MS, .loss_ppm = 10000, .duplicate_ppm = 2000, .bytes_per_s = 1000000}},
     {.name = "storm", .help = "bad links, partitions, crashes, stores that fail and clocks that jump, at once",
-     .nodes = 9, .seconds = 300, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .bulk_bytes = 20000,
+     .nodes = 9, .seconds = 300, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S, .bulk_bytes = 20000,
      .faults = {[SIM_FAULT_CRASH] = {25 * S, 40 * S}, [SIM_FAULT_PART] = {70 * S, 40 * S}, [SIM_FAULT_STORE] = {25 * S, 8 * S},
                 [SIM_FAULT_CLOCK] = {20 * S, 0}},
      .weather = {.latency_us = 40 * MS, .jitter_us = 60 * MS, .loss_ppm = 80000, .duplicate_ppm = 30000, .reorder_ppm = 50000}},
     {.name = "slow", .help = "narrow links and large messages: what is small must still get through",
-     .nodes = 6, .seconds = 240, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .bulk_bytes = 60000,
+     .nodes = 6, .seconds = 240, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S, .bulk_bytes = 60000,
      .faults = {[SIM_FAULT_SLOW_NODE] = {20 * S, 20 * S}, [SIM_FAULT_SLOW_AGENT] = {20 * S, 20 * S}},
      .weather = {.latency_us = 100 * MS, .jitter_us = 20 * MS, .bytes_per_s = 40000, .loss_ppm = 5000}},
     {.name = "all-faults", .help = "every fault there is, among many nodes with small queues and peers that keep to no rule",
-     .nodes = 50, .seconds = 16, .tick_us = 200 * MS, .fact_every_us = S, .talk_every_us = 50 * MS, .bulk_bytes = 4000,
+     .nodes = 50, .seconds = 16, .tick_us = 200 * MS, .fact_every_us = S, .talk_every_us = 50 * MS, .human_every_us = 50 * MS, .claim_every_us = S, .bulk_bytes = 4000,
      .burst = 40, .neighbours = 3, .intruders = 3, .small_queues = true,
      .faults = {[SIM_FAULT_CRASH] = {1500 * MS, 5 * S}, [SIM_FAULT_KILL] = {3 * S, 5 * S}, [SIM_FAULT_PART] = {12 * S, 6 * S},
                 [SIM_FAULT_CUT] = {500 * MS, 6 * S}, [SIM_FAULT_RESET] = {400 * MS, 0}, [SIM_FAULT_NARROW] = {2 * S, 6 * S},
@@ -166,6 +167,7 @@ static void tick(play *p, bool trouble) {
         sim_agents_talk(p);
     }
     sim_agents_confirm(p);
+    sim_web_vote(p);
     sim_durables_acknowledge(sim_ledger_durables(p->ledger));
     sim_hostile_acts(p);
     for (unsigned i = 0; trouble && i < p->scenario->intruders; i++) {
@@ -203,6 +205,18 @@ static const char *missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
             }
         }
     }
+    for (unsigned i = 0; p->scenario->neighbours == 0 && i < sim_honest_count(p); i++) {
+        const sim_claim *claim = sim_web_missing(p, &world->nodes[i]);
+        if (claim != NULL) {
+            (void)snprintf(ret_text, SIM_TEXT_MAX,
+                           "n%u has not accepted the claim %s of n%u, with the voices of n%u%s and "
+                           "n%u%s",
+                           i, claim->id, claim->proposer, claim->voices[0],
+                           claim->votes[0] == NULL ? " (not yet)" : "", claim->voices[1],
+                           claim->votes[1] == NULL ? " (not yet)" : "");
+            return ret_text;
+        }
+    }
     for (const sim_sent *sent = sim_ledger_next(p->ledger, NULL); sent != NULL;
          sent = sim_ledger_next(p->ledger, sent)) {
         if (sim_ledger_owes(p->ledger, sent, is_patient(p))) {
@@ -231,6 +245,7 @@ static void come_to_peace(play *p) {
     const char *still = "";
     while (!world->failed && still != NULL && world->now_us < until_us) {
         tick(p, false);
+        sim_humans_ease(p);
         sim_run(world, world->now_us + LOOK_US);
         still = missing(p, text);
     }
@@ -251,16 +266,23 @@ static void come_to_peace(play *p) {
 
 /* ---- the play */
 
-void sim_print_totals(const sim_result *result, FILE *out) {
-    const char *before = "told:";
+static void print_codes(const char *title, const uint64_t counts[static W4_REFUSAL_COUNT],
+                        const char *good, FILE *out) {
+    const char *before = title;
     for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
-        if (result->told[code] > 0) {
-            fprintf(out, "%s %" PRIu64 " %s", before, result->told[code],
-                    code == W4_REFUSAL_NONE ? "delivered" : w4_refusal_name((w4_refusal)code));
+        if (counts[code] > 0) {
+            fprintf(out, "%s %" PRIu64 " %s", before, counts[code],
+                    code == W4_REFUSAL_NONE ? good : w4_refusal_name((w4_refusal)code));
             before = ",";
         }
     }
-    fprintf(out, "\nfaults:");
+    fputs("\n", out);
+}
+
+void sim_print_totals(const sim_result *result, FILE *out) {
+    print_codes("answered:", result->answered, "taken", out);
+    print_codes("told:", result->told, "delivered", out);
+    fprintf(out, "faults:");
     for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
         if (result->begun[kind] > 0) {
             fprintf(out, " %" PRIu64 " %s", result->begun[kind],
@@ -269,9 +291,10 @@ void sim_print_totals(const sim_result *result, FILE *out) {
     }
     fprintf(out,
             "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
-            " of them redelivered, %" PRIu64 " checks\n",
+            " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
+            " checks\n",
             result->simulated_s, result->crashes, result->durables, result->redelivered,
-            result->checks);
+            result->claims, result->people, result->checks);
 }
 
 static void print_table(const play *p, const sim_result *result, FILE *out) {
@@ -309,7 +332,8 @@ static void run(play *p) {
         p->faults.until_us[SIM_FAULT_KILL][i] =
             SIM_START_US + (i == 0 ? 0 : sim_below(world, 3 * S));
     }
-    p->next_fact_us = p->next_talk_us = p->next_burst_us = SIM_START_US + TALK_AFTER_US;
+    p->next_fact_us = p->next_talk_us = p->next_burst_us = p->next_human_us = p->next_claim_us =
+        SIM_START_US + TALK_AFTER_US;
     schedule(p);
     while (!world->failed && world->now_us < p->trouble_ends_us) {
         tick(p, true);
@@ -330,6 +354,8 @@ static void collect(const play *p, sim_result *ret_result) {
                                .crashes = p->crashes,
                                .nodes = world->config.nodes,
                                .simulated_s = (double)(world->now_us - SIM_START_US) / 1e6};
+    ret_result->claims = p->claim_count;
+    ret_result->people = sim_people_checks(sim_ledger_people(p->ledger));
     ret_result->durables =
         sim_durables_done(sim_ledger_durables(p->ledger), &ret_result->redelivered);
     memcpy(ret_result->failure, world->failure, sizeof ret_result->failure);
@@ -341,6 +367,9 @@ static void collect(const play *p, sim_result *ret_result) {
     }
     for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
         ret_result->told[code] = sim_ledger_outcomes(p->ledger, (w4_refusal)code);
+        for (int kind = 0; kind < SIM_KIND_COUNT; kind++) {
+            ret_result->answered[code] += p->said[kind][code];
+        }
     }
 }
 

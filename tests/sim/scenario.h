@@ -30,6 +30,9 @@ typedef struct sim_result {
     uint64_t checks;                      /* of the laws of one channel */
     uint64_t begun[SIM_FAULT_KIND_COUNT]; /* faults of each kind */
     uint64_t told[W4_REFUSAL_COUNT];      /* to senders; NONE: delivered */
+    uint64_t answered[W4_REFUSAL_COUNT];  /* by nodes to agents about what they were to send */
+    uint64_t people;                      /* words between people that were looked at */
+    unsigned claims;                      /* that were brought */
 } sim_result;
 
 typedef struct sim_scenario {
@@ -37,7 +40,7 @@ typedef struct sim_scenario {
     const char *help;
     unsigned nodes, seconds;
     uint64_t tick_us; /* agents look around, faults begin and end */
-    uint64_t fact_every_us, talk_every_us;
+    uint64_t fact_every_us, talk_every_us, human_every_us, claim_every_us; /* 0: never */
     uint32_t bulk_bytes; /* facts and talk carry up to so much more */
     unsigned burst;      /* now and then so many words at once; 0: never */
     unsigned neighbours; /* each node seeks so many; 0: all */

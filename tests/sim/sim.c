@@ -102,11 +102,14 @@ static int play_many(const char *program, sim_options options, uint64_t seeds) {
         total.crashes += result.crashes;
         total.durables += result.durables;
         total.redelivered += result.redelivered;
+        total.claims += result.claims;
+        total.people += result.people;
         for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
             total.begun[kind] += result.begun[kind];
         }
         for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
             total.told[code] += result.told[code];
+            total.answered[code] += result.answered[code];
         }
         if (result.failed) {
             printf("seed %" PRIu64 " FAILED at %.6f s: invariant %s\n", options.seed,

@@ -32,7 +32,7 @@ END_TEST
 static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1', [SIM_PLANT_SWAP] = '1',
     [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',  [SIM_PLANT_TRUST] = '3',
-    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',
+    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',   [SIM_PLANT_CONSENT] = '4',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
@@ -58,6 +58,7 @@ START_TEST(all_faults_are_there) {
     sim_options options = {.scenario = "all-faults", .seed = 1, .nodes = 20, .quick = true};
     sim_result result;
     uint64_t told[W4_REFUSAL_COUNT] = {0};
+    uint64_t answered[W4_REFUSAL_COUNT] = {0};
     for (; options.seed <= 3; options.seed++) {
         ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
         ck_assert_msg(!result.failed, "%s", result.failure);
@@ -67,11 +68,17 @@ START_TEST(all_faults_are_there) {
         }
         for (int code = 0; code < W4_REFUSAL_COUNT; code++) {
             told[code] += result.told[code];
+            answered[code] += result.answered[code];
         }
+        ck_assert_uint_gt(result.people, 0);
+        ck_assert_uint_gt(result.claims, 0);
     }
     ck_assert_uint_gt(told[W4_REFUSAL_NONE], 0);
     ck_assert_uint_gt(told[W4_REFUSAL_BACKPRESSURE], 0);
     ck_assert_uint_gt(told[W4_REFUSAL_DISCONNECTED], 0);
+    ck_assert_uint_gt(answered[W4_REFUSAL_CONSENT_REQUIRED], 0);
+    ck_assert_uint_gt(answered[W4_REFUSAL_CONSENT_REVOKED], 0);
+    ck_assert_uint_gt(answered[W4_REFUSAL_MISSING_RATIONALE], 0);
 }
 END_TEST
 

@@ -242,6 +242,32 @@ START_TEST(words_in_a_row_keep_their_order) {
 }
 END_TEST
 
+/* The clock is put back and the node started again. By a little: time stamps go on where they were,
+ * so everybody hears it. By an hour: it counts where it is said, where it keeps both ways shut. */
+START_TEST(a_clock_put_back_takes_nothing_back) {
+    static const int64_t back_s[] = {60, 3600};
+    for (unsigned i = 0; i < 2; i++) {
+        world *w = acquainted(WELL, WELL);
+        const w4_fingerprint *ada = &world_agent_of(w, "ada")->fingerprint;
+        w->nodes[0].env.wall_offset_us -= back_s[i] * (int64_t)SECOND;
+        world_reborn(w, 0);
+        world_settle(w);
+        expect(w, say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED),
+               W4_REFUSAL_NONE);
+        ck_assert_int_eq(w4_humans_find(w4_hcp_humans(w->nodes[0].protocol), ada)->consent,
+                         W4_CONSENT_REVOKED);
+        ck_assert_int_eq(w4_humans_find(w4_hcp_humans(w->nodes[1].protocol), ada)->consent,
+                         i == 0 ? W4_CONSENT_REVOKED : W4_CONSENT_GRANTED);
+        expect(w, say(w, "ada", "ben", "HCP_CONTEXT", CONTEXT, REVOKED),
+               W4_REFUSAL_CONSENT_REVOKED);
+        world_clear_logs(w);
+        (void)say(w, "ben", "ada", "HCP_CONTEXT", CONTEXT, WELL);
+        ck_assert_uint_eq(got(w, 0, w->receipt.msg_id), 0);
+        world_free(w);
+    }
+}
+END_TEST
+
 START_TEST(consent_outlives_the_process) {
     world *w = acquainted(WELL, WELL);
     expect(w, say(w, "ben", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED),
@@ -448,8 +474,28 @@ START_TEST(revoked_while_it_waits_at_the_receiver) {
             w4_hcp_waiting(w->nodes[1].protocol, &world_agent_of(w, "ben")->fingerprint), 0);
         world_pass(w, 120 * SECOND);
         ck_assert_uint_eq(got(w, 1, id), 0);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_REJECTED, id, NULL), 1);
+        ck_assert_int_eq(world_last(w, 1, W4_PROTOCOL_EVENT_REJECTED)->code,
+                         W4_REFUSAL_CONSENT_REVOKED);
         world_free(w);
     }
+}
+END_TEST
+
+/* Nobody takes it any more: whoever watches that node is told, since its sender is elsewhere. */
+START_TEST(its_agent_leaves_while_it_waits_at_the_receiver) {
+    world *w = acquainted(WELL, strains[1].state);
+    expect(w, say(w, "ada", "ben", "HCP_CONTEXT", CONTEXT, WELL), W4_REFUSAL_NONE);
+    char id[37];
+    memcpy(id, w->receipt.msg_id, 37);
+    world_agent *ben = world_agent_of(w, "ben");
+    w4_protocol_agent_detach(w->nodes[1].protocol, ben->owner, "ben", w->now);
+    ben->attached = false;
+    world_settle(w);
+    ck_assert_uint_eq(got(w, 1, id), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_REJECTED, id, NULL), 1);
+    ck_assert_int_eq(world_last(w, 1, W4_PROTOCOL_EVENT_REJECTED)->code, W4_REFUSAL_DISCONNECTED);
+    world_free(w);
 }
 END_TEST
 
@@ -494,6 +540,7 @@ START_TEST(revoked_while_the_agent_is_overloaded) {
         world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":5}"), 0);
     world_pass(w, SECOND);
     ck_assert_uint_eq(got(w, 1, id), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_REJECTED, id, NULL), 1);
     world_free(w);
 }
 END_TEST
@@ -628,6 +675,7 @@ int main(void) {
     tcase_add_test(tcase, an_update_to_all_counts_everywhere);
     tcase_add_test(tcase, the_latest_word_counts);
     tcase_add_test(tcase, words_in_a_row_keep_their_order);
+    tcase_add_test(tcase, a_clock_put_back_takes_nothing_back);
     tcase_add_test(tcase, consent_outlives_the_process);
     tcase_add_test(tcase, decisions_say_why);
     tcase_add_test(tcase, who_is_tense_is_asked_first);
@@ -636,6 +684,7 @@ int main(void) {
     tcase_add_test(tcase, strain_passes_with_time);
     tcase_add_test(tcase, what_waits_is_bounded_for_humans);
     tcase_add_test(tcase, revoked_while_it_waits_at_the_receiver);
+    tcase_add_test(tcase, its_agent_leaves_while_it_waits_at_the_receiver);
     tcase_add_test(tcase, revoked_while_it_waits_for_the_link);
     tcase_add_test(tcase, revoked_while_the_agent_is_overloaded);
     tcase_add_test(tcase, relations_move_by_evidence);

@@ -1,0 +1,173 @@
+#include "people.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sim_people {
+    sim_world *world;
+    sim_person *persons;
+    unsigned *heard; /* by who spoke and who listens: the revision of consent that came there */
+    uint64_t checks;
+};
+
+const char *sim_consent_name(sim_consent consent) {
+    static const char *const names[] = {"granted", "granted", "limited", "revoked"};
+    return names[consent];
+}
+
+int sim_people_new(sim_world *world, sim_people **ret_people) {
+    size_t n = world->config.nodes;
+    sim_people *people = (sim_people *)calloc(1, sizeof *people);
+    if (people == NULL) {
+        return -1;
+    }
+    people->world = world;
+    people->persons = (sim_person *)calloc(n, sizeof *people->persons);
+    people->heard = (unsigned *)calloc(n * n, sizeof *people->heard);
+    if (people->persons == NULL || people->heard == NULL) {
+        sim_people_free(people);
+        return -1;
+    }
+    *ret_people = people;
+    return 0;
+}
+
+sim_people *sim_people_free(sim_people *people) {
+    if (people != NULL) {
+        free(people->persons);
+        free(people->heard);
+        free(people);
+    }
+    return NULL;
+}
+
+sim_person *sim_person_of(const sim_people *people, unsigned node) {
+    return &people->persons[node];
+}
+
+uint64_t sim_people_checks(const sim_people *people) {
+    return people->checks;
+}
+
+/* ---- what they say */
+
+void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent,
+                     const char *msg_id) {
+    sim_person *person = &people->persons[node->index];
+    if (msg_id == NULL) {
+        person->unsure = person->unsure || consent != person->consent;
+        return;
+    }
+    if (consent != person->consent || person->unsure) {
+        person->revision++;
+        person->since_us = people->world->now_us;
+        person->kept = false;
+        memcpy(person->msg_id, msg_id, sizeof person->msg_id);
+    }
+    person->consent = consent;
+    person->unsure = false;
+}
+
+/* Has that one heard the last word of this one, and was it that consent is taken back? */
+static bool knows_revoked(const sim_people *people, unsigned who, unsigned listener) {
+    const sim_person *person = &people->persons[who];
+    unsigned heard = people->heard[who * people->world->config.nodes + listener];
+    return person->consent == SIM_CONSENT_REVOKED && !person->unsure && heard == person->revision;
+}
+
+static bool is_revoked(const sim_person *person) {
+    return person->consent == SIM_CONSENT_REVOKED && !person->unsure;
+}
+
+void sim_people_check_taken(sim_people *people, const sim_node *node, unsigned to,
+                            const char *msg_id) {
+    const sim_person *person = &people->persons[node->index];
+    people->checks++;
+    if (is_revoked(person)) {
+        sim_fail(people->world, "4: %s took %s of its person, who has revoked consent (%s)",
+                 node->name, msg_id, person->msg_id);
+    } else if (knows_revoked(people, to, node->index)) {
+        sim_fail(people->world, "4: %s took %s for the person of n%u, of whom it had heard %s",
+                 node->name, msg_id, to, people->persons[to].msg_id);
+    }
+}
+
+void sim_people_check_trusted(sim_people *people, const sim_node *node, const sim_node *other) {
+    const sim_person *person = &people->persons[other->index];
+    if (other->hostile || !person->satisfied || !person->satisfies) {
+        sim_fail(people->world, "3: %s trusts the person of %s without words of satisfaction",
+                 node->name, other->name);
+    }
+}
+
+/* ---- what comes to them */
+
+static bool is_word_of_state(w4_type type) {
+    return type == W4_TYPE_HCP_HELLO || type == W4_TYPE_HCP_STATE_UPDATE;
+}
+
+static const char *text_of(const w4_envelope *envelope, const char *name, char *ret, size_t size) {
+    ret[0] = '\0';
+    (void)w4_json_string_copy(w4_json_get(envelope->payload, name), ret, size);
+    return ret;
+}
+
+static void check_form(sim_people *people, const sim_node *node, const w4_envelope *envelope) {
+    const sim_person *person = &people->persons[node->index];
+    char text[64];
+    if (envelope->type == W4_TYPE_HCP_DECISION &&
+        (text_of(envelope, "rationale", text, sizeof text)[0] == '\0' ||
+         w4_json_count(w4_json_get(envelope->payload, "alternatives")) == 0)) {
+        sim_fail(people->world, "4: the decision %s without reasons came to the person of %s",
+                 envelope->msg_id, node->name);
+    }
+    if (envelope->type == W4_TYPE_HCP_INTENT && person->consent == SIM_CONSENT_LIMITED &&
+        !person->unsure && strcmp(text_of(envelope, "topic", text, sizeof text), "work") != 0) {
+        sim_fail(people->world, "4: %s about %s came to the person of %s, who consents to work",
+                 envelope->msg_id, text, node->name);
+    }
+}
+
+void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope) {
+    sim_world *world = people->world;
+    const sim_node *from = sim_node_of_agent(world, &envelope->sender.fingerprint);
+    const sim_person *person = &people->persons[node->index];
+    if (from == NULL) {
+        return;
+    }
+    if (is_word_of_state(envelope->type)) {
+        const sim_person *speaker = &people->persons[from->index];
+        if (strcmp(speaker->msg_id, envelope->msg_id) == 0) {
+            people->heard[from->index * world->config.nodes + node->index] = speaker->revision;
+        }
+        return;
+    }
+    people->checks++;
+    if (is_revoked(person)) {
+        sim_fail(world, "4: %s came to the person of %s, who revoked consent %.6f s before (%s)",
+                 envelope->msg_id, node->name, (double)(world->now_us - person->since_us) / 1e6,
+                 person->msg_id);
+    } else if (knows_revoked(people, from->index, node->index)) {
+        sim_fail(world, "4: %s of the person of %s came to %s behind the word that revoked (%s)",
+                 envelope->msg_id, from->name, node->name, people->persons[from->index].msg_id);
+    } else if (person->consent == SIM_CONSENT_NONE) {
+        sim_fail(world, "4: %s came to the person of %s, who has not greeted", envelope->msg_id,
+                 node->name);
+    } else {
+        check_form(people, node, envelope);
+    }
+}
+
+/* ---- what is kept */
+
+void sim_people_turned(sim_people *people, const sim_node *node) {
+    people->persons[node->index].kept = true;
+}
+
+void sim_people_died(sim_people *people, const sim_node *node) {
+    sim_person *person = &people->persons[node->index];
+    person->unsure = person->unsure || !person->kept;
+    person->greeted = false;
+    person->strained = person->tense = false;
+}

@@ -1,0 +1,105 @@
+/* A human takes consent back while words to them or of them are on the last bit of their way: out
+ * of the protocols, and not yet given to an agent. */
+#include "town.h"
+
+#define HUMAN(CONSENT)                                                                             \
+    "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,\"consent\":"    \
+    "\"" CONSENT "\"}"
+
+static town t;
+
+static void say(unsigned from, const char *type, const char *to, const char *payload,
+                const char *consent) {
+    char text[512];
+    w4_json_document doc = {0};
+    w4_json_document state = {0};
+    w4_send_receipt receipt;
+    w4_refused refused = {.text = ""};
+    (void)snprintf(text, sizeof text, "{\"human\":%s}", consent);
+    ck_assert_int_eq(w4_json_read(&doc, w4_bytes_from_text(payload), &W4_JSON_LIMITS_LINE, NULL),
+                     0);
+    ck_assert_int_eq(w4_json_read(&state, w4_bytes_from_text(text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    const w4_send_request request = {.owner = 1,
+                                     .family = W4_FAMILY_HCP,
+                                     .type = w4_bytes_from_text(type),
+                                     .to = w4_bytes_from_text(to),
+                                     .payload = w4_json_root(&doc),
+                                     .state = w4_json_root(&state)};
+    ck_assert_msg(w4_protocol_send(w4_node_protocol(t.nodes[from].node), &request, t.now_us,
+                                   &receipt, &refused) == 0,
+                  "%s", refused.text);
+    w4_json_document_deinit(&doc);
+    w4_json_document_deinit(&state);
+    town_turn(&t, from);
+    town_go_on(&t, TOWN_S);
+}
+
+/* Messages that wait in front of the agent of that node. */
+static unsigned waiting(unsigned at) {
+    unsigned count = 0;
+    const w4_node_out *out = NULL;
+    STAILQ_FOREACH (out, &t.nodes[at].node->out, next) {
+        count += out->event.kind == W4_NODE_EVENT_MESSAGE;
+    }
+    return count;
+}
+
+/* Two people who have greeted; a context and a word that is none of theirs wait for agent 1, who
+ * does not read. */
+static void begin(void) {
+    const w4_node_config config = town_config();
+    char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    town_init(&t, 2, &config);
+    town_introduce(&t, 1, 0);
+    town_go_on(&t, 3 * TOWN_S);
+    town_send(&t, 0, 1, W4_CHANNEL_CONTROL, 0);
+    town_go_on(&t, 3 * TOWN_S);
+    for (unsigned i = 0; i < 2; i++) {
+        say(i, "HCP_HELLO", "*", "{\"identity\":{\"name\":\"x\"}}", HUMAN("granted"));
+    }
+    t.nodes[1].mute = true;
+    w4_fingerprint_format(&t.nodes[1].agent, to);
+    say(0, "HCP_CONTEXT", to, "{\"context\":\"so it is\"}", HUMAN("granted"));
+    town_send(&t, 0, 1, W4_CHANNEL_CONTROL, 0);
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_eq(waiting(1), 2);
+}
+
+START_TEST(consent_goes_before_what_waits) {
+    for (unsigned whose = 0; whose < 2; whose++) {
+        begin();
+        size_t bytes = t.nodes[1].node->out_bytes;
+        say(whose, "HCP_STATE_UPDATE", "*", HUMAN("revoked"), HUMAN("revoked"));
+        /* The word that is none of theirs, and where it is for that agent the word that revokes. */
+        ck_assert_uint_eq(waiting(1), whose == 0 ? 2 : 1);
+        ck_assert_uint_eq(w4_node_refusals(t.nodes[1].node, W4_REFUSAL_CONSENT_REVOKED), 1);
+        ck_assert(whose == 0 || t.nodes[1].node->out_bytes < bytes);
+        unsigned before = t.nodes[1].messages;
+        t.nodes[1].mute = false;
+        town_turn(&t, 1);
+        ck_assert_uint_eq(t.nodes[1].messages, before + 1);
+        ck_assert_uint_eq(t.nodes[1].node->out_count, 0);
+        ck_assert_uint_eq(t.nodes[1].node->out_bytes, 0);
+        town_deinit(&t);
+    }
+}
+END_TEST
+
+START_TEST(what_is_said_again_is_no_revocation) {
+    begin();
+    say(1, "HCP_STATE_UPDATE", "*", HUMAN("granted"), HUMAN("granted"));
+    ck_assert_uint_eq(waiting(1), 2);
+    say(1, "HCP_HELLO", "*", "{\"identity\":{\"name\":\"x\"}}", HUMAN("limited"));
+    ck_assert_uint_eq(waiting(1), 2);
+    town_deinit(&t);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("recall");
+    TCase *tc = tcase_create("recall");
+    tcase_add_test(tc, consent_goes_before_what_waits);
+    tcase_add_test(tc, what_is_said_again_is_no_revocation);
+    suite_add_tcase(suite, tc);
+    return w4_test_run(suite);
+}
