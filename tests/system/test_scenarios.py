@@ -137,8 +137,8 @@ def a_refutation_reaches_four_copies(stage):
         stage.agents[name].wait_note("fact.updated", lambda params: params["fact"]["id"] == fact and
                                      params["fact"]["state"] == "refuted")
     stage.d.start()
+    stage.d.wait_fact(fact, "refuted")  # before any agent is there again
     stage.agents["dan"], stage.agents["eve"] = stage.d.agent("dan"), stage.d.agent("eve")
-    stage.facts_are(fact, "refuted")
     for node in stage.mesh:
         node.wait_until("all are back", lambda: node.connected() == 3 and len(
             node.control.call("agents.list")["agents"]) == len(stage.homes))
