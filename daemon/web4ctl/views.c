@@ -19,6 +19,7 @@ static const ctl_column status_columns[] = {
     {"Agents",      "/agents",        CTL_TEXT, 0},
     {"Clients",     "/clients",       CTL_PAIRS, 0},
     {"Facts",       "/facts",         CTL_PAIRS, 0},
+    {"Durable",     "/durable",       CTL_PAIRS, 0},
     {"Store",       "/store/state",   CTL_STATE, 0},
     {"Store file",  "/store/path",    CTL_TEXT, 0},
     {"Store size",  "/store/bytes",   CTL_BYTES, 0},

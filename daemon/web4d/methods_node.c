@@ -69,6 +69,18 @@ static void write_counts(w4d_app *app, w4_json_writer *w) {
     w4_json_end_object(w);
 }
 
+static void write_durable(w4d_app *app, w4_json_writer *w) {
+    w4_durable_counts counts = w4_protocol_durable(w4_node_protocol(app->node));
+    w4_json_name(w, "durable");
+    w4_json_begin_object(w);
+    w4_json_member_unsigned(w, "to_be_taken", counts.to_be_taken);
+    w4_json_member_unsigned(w, "to_be_taken_bytes", counts.to_be_taken_bytes);
+    w4_json_member_unsigned(w, "for_agents", counts.for_agents);
+    w4_json_member_unsigned(w, "for_agents_bytes", counts.for_agents_bytes);
+    w4_json_member_unsigned(w, "ends", counts.ends);
+    w4_json_end_object(w);
+}
+
 static void write_store(w4d_app *app, w4_json_writer *w) {
     bool durable = w4_node_durable(app->node);
     w4_json_name(w, "store");
@@ -130,6 +142,7 @@ int w4d_status_get(w4d_call *call) {
     w4_json_member_string(w, "config_digest", w4_config_digest(app->config));
     write_peer_counts(app, w);
     write_counts(app, w);
+    write_durable(app, w);
     write_store(app, w);
     write_counters(app, w);
     w4_json_member_unsigned(w, "memory_bytes", w4d_resident_bytes());

@@ -308,6 +308,14 @@ bool w4_protocol_agent_next(const w4_protocol *p, size_t *cursor, w4_agent_info 
     return false;
 }
 
+w4_durable_counts w4_protocol_durable(const w4_protocol *p) {
+    return (w4_durable_counts){.to_be_taken = p->posts.count,
+                               .to_be_taken_bytes = p->posts.bytes,
+                               .for_agents = p->shelves.count,
+                               .for_agents_bytes = p->shelves.bytes,
+                               .ends = p->posts.verdict_count};
+}
+
 bool w4_protocol_absent_next(const w4_protocol *p, const void **cursor, w4_agent_info *ret_info) {
     const w4_home *home = *cursor;
     home = home ? TAILQ_NEXT(home, link) : TAILQ_FIRST(&p->homes.lists[true]);

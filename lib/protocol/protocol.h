@@ -128,6 +128,13 @@ bool w4_protocol_agent_next(const w4_protocol *protocol, size_t *cursor, w4_agen
  * Of an info: agent_id, fingerprint, waiting. */
 bool w4_protocol_absent_next(const w4_protocol *protocol, const void **cursor,
                              w4_agent_info *ret_info);
+/* Durable messages that wait here. */
+typedef struct w4_durable_counts {
+    uint64_t to_be_taken, to_be_taken_bytes; /* by the nodes of their receivers */
+    uint64_t for_agents, for_agents_bytes;   /* of this node, which have not acknowledged them */
+    uint64_t ends;                           /* to be told to senders who are away */
+} w4_durable_counts;
+w4_durable_counts w4_protocol_durable(const w4_protocol *protocol);
 bool w4_protocol_agent_find(const w4_protocol *protocol, uint64_t owner, const char *agent_id,
                             w4_agent_info *ret_info); /* agent_id NULL: the owner's only one */
 

@@ -30,6 +30,14 @@ static const w4_schema_row status_facts_rows[] = {
     RPC_COUNT("refuted", R_, "after they were accepted"),
     W4_SCHEMA_END};
 static const w4_schema status_facts = {status_facts_rows, true, NULL};
+static const w4_schema_row status_durable_rows[] = {
+    RPC_COUNT("to_be_taken", R_, "messages of agents here, which the receiver's node does not have yet"),
+    RPC_COUNT("to_be_taken_bytes", R_, "of them, in the store"),
+    RPC_COUNT("for_agents", R_, "messages for agents here, not acknowledged yet"),
+    RPC_COUNT("for_agents_bytes", R_, "of them, in the store"),
+    RPC_COUNT("ends", R_, "that senders who are away are to be told"),
+    W4_SCHEMA_END};
+static const w4_schema status_durable = {status_durable_rows, true, NULL};
 static const w4_schema_row status_store_rows[] = {
     RPC_ENUM("state", R_, store_states, "full and failed take no new durable work"),
     RPC_LABEL("kind", R_, "sqlite or memory"),
@@ -108,6 +116,7 @@ static const w4_schema_row status_get_result[] = {
     RPC_COUNT("agents", R_, "attached to this node"),
     RPC_OBJECT("clients", O_, &status_clients, "connections to the local sockets"),
     RPC_OBJECT("facts", R_, &status_facts, "by state"),
+    RPC_OBJECT("durable", O_, &status_durable, "durable messages that wait here"),
     RPC_OBJECT("store", R_, &status_store, "where it keeps them"),
     RPC_MAP("refusals", R_, 256, &w4_rpc_count_item, "since the start, by code"),
     RPC_MAP("counters", O_, 1024, &w4_rpc_count_item, "since the start, by name"),

@@ -203,6 +203,8 @@ def test_away_and_back():
         b.kill()
         a.wait_until("b is away", lambda: a.connected() == 0)
         sent.append(send(ada, "ben", "his node is away")["msg_id"])
+        waiting = a.status()["durable"]
+        assert (waiting["to_be_taken"], waiting["for_agents"], waiting["ends"]) == (1, 0, 0), waiting
         a.kill()
         a.start()
         b.start()
