@@ -1,5 +1,7 @@
 """`web4ctl envelope explain`: what a node would say of an envelope, that nothing happens by asking,
 and that it then says just that."""
+import re
+import shlex
 import subprocess
 
 from web4test import *
@@ -110,4 +112,39 @@ def test_whatever_comes():
         assert code == 1 and "/no/such/file" in err, err
 
 
-main([test_said_before_and_done_then, test_for_people, test_whatever_comes])
+def test_the_examples_of_help():
+    """What `send TYPE --help` shows can be typed, and its form is good."""
+    types = json.loads(subprocess.run([WEB4CTL, "schema"], capture_output=True, check=True).stdout)
+    assert len(types) >= 23, types.keys()
+    with Mesh("a") as mesh:
+        a, = mesh
+        ben = a.agent("ben", capabilities=["fetch"])
+        calm = {"human": {"presence": "focused", "affect": "calm", "clarity": 80, "pressure": 10,
+                          "consent": "granted"}}
+        ben.call("agent.send", {"protocol": "hcp", "type": "HCP_HELLO", "to": "*", "state": calm,
+                                "payload": {"identity": {"name": "Ben", "role": "r"},
+                                            "consent_scope": [], "safety_flags": []}})
+        a.control.call("trust.set", {"subject": "ben", "state": "trusted"})
+        sent = 0
+        for kind in types:
+            code, out, err = ctl(a, "send", kind, "--help")
+            assert (code, err) == (0, "") and out.startswith(kind + " ("), (kind, err)
+            shown = re.findall(r"(?m)^  (web4ctl send .*)$", out)
+            if not shown:
+                assert "unauthorized" in out, out  # a node's
+                continue
+            words = shlex.split(shown[0])[1:]
+            code, out, err = ctl(a, "--agent-socket", a.agent_socket, *words)
+            refers = "fact_ref" in shown[0] or "claim_ref" in shown[0]
+            if refers:  # the example cannot know a fact of this node
+                assert code == 1 and ("unknown_reference" in err or "claim_ref" in err), err
+            elif kind == "HELLO":
+                assert code in (0, 1) and "bad_envelope" not in err, err  # the node answers itself
+            else:
+                assert code == 0, (kind, err)
+            sent += 1
+        assert sent >= 19, sent
+
+
+main([test_said_before_and_done_then, test_for_people, test_whatever_comes,
+      test_the_examples_of_help])
