@@ -259,6 +259,7 @@ static const ctl_column move_columns[] = {
     {"Cause",          "/cause",          CTL_TEXT, 1},
     {"Event",          "/event",          CTL_TEXT, 1},
     {"By",             "/actor",          CTL_TEXT, 1},
+    {"Who",            "/actor_name",     CTL_TEXT, 1},
     {"Reason",         "/reason",         CTL_TEXT, 1},
     {"Evidence",       "/evidence",       CTL_TEXT, 1},
     {"Counted",        "/counted",        CTL_TEXT, 1},
@@ -449,9 +450,10 @@ static const ctl_column explained_record[] = {
     {"Message",   "/msg_id",   CTL_TEXT, 0},
     {"Sender",    "/agent_id", CTL_TEXT, 0},
     {"Key",       "/sender",   CTL_TEXT, 0},
-    {"Judged as", "/as",       CTL_TEXT, 0},
-    {"From",      "/from",     CTL_TEXT, 0},
+    {"As if by",  "/as",       CTL_TEXT, 0},
+    {"Node",      "/from",     CTL_TEXT, 0},
     {"Outcome",   "/outcome",  CTL_STATE, 0},
+    {"Because",   "/reason",   CTL_TEXT, 0},
     {"Ended at",  "/ended",    CTL_TEXT, 0},
     {"Code",      "/code",     CTL_TEXT, 0},
     {"Meaning",   "/help",     CTL_TEXT, 0},
@@ -468,10 +470,10 @@ static const ctl_view explained = {TABLE, "Gates, in their order", "/gates", exp
 const ctl_view ctl_view_explained = {RECORD, NULL, "", explained_record, NULL, &explained};
 
 static const ctl_column fact_why_record[] = {
-    {"Fact",      "/id",        CTL_TEXT, 0},
-    {"State",     "/state",     CTL_STATE, 0},
-    {"Statement", "/statement", CTL_TEXT, 0},
-    {"Missing",   "/missing",   CTL_TEXT, 0},
+    {"Fact",      "/fact/id",        CTL_TEXT, 0},
+    {"Statement", "/fact/statement", CTL_TEXT, 0},
+    {"State",     "/fact/state",     CTL_STATE, 0},
+    {"Because",   "/reason",         CTL_TEXT, 0},
     END};
 static const ctl_column condition_columns[] = {
     {"CONDITION", "/condition", CTL_TEXT, 0},
@@ -479,7 +481,7 @@ static const ctl_column condition_columns[] = {
     {"WHY",       "/why",       CTL_TEXT, 0},
     END};
 static const ctl_view fact_conditions = {TABLE, "The rule, part by part", "/conditions", condition_columns, NULL, &confirmations};
-const ctl_view ctl_view_fact_why = {RECORD, NULL, "/fact", fact_why_record, NULL, &fact_conditions};
+const ctl_view ctl_view_fact_why = {RECORD, NULL, "", fact_why_record, NULL, &fact_conditions};
 
 static const ctl_column graph_nodes[] = {
     {"NODE",      "/fingerprint", CTL_SHORT, 0},

@@ -152,6 +152,8 @@ static int show_fact(w4d_call *call, bool why) {
     w4_json_name(call->result, "fact");
     (void)w4_protocol_fact_write(protocol, id, call->result);
     if (why) {
+        w4_json_name(call->result, "reason");
+        (void)w4_protocol_fact_reason(protocol, id, call->result);
         w4_json_name(call->result, "conditions");
         (void)w4_protocol_fact_why(protocol, id, call->result);
     }

@@ -156,6 +156,20 @@ static int write_replay(w4d_call *call, w4_trust_kind kind, const w4_fingerprint
     return 0;
 }
 
+/* The name of who caused it, where that is an agent or a node that is known here. */
+static bool actor_name(w4d_app *app, const w4_trust_move *move,
+                       char ret_name[static W4_RPC_NAME_MAX + 1]) {
+    w4_fingerprint actor;
+    if (!w4_fingerprint_parse(w4_bytes_from_text(move->actor), &actor)) {
+        return false;
+    }
+    w4d_name_of(app, W4_TRUST_AGENT, &actor, ret_name, W4_RPC_NAME_MAX + 1);
+    if (ret_name[0] == '\0') {
+        w4d_name_of(app, W4_TRUST_NODE, &actor, ret_name, W4_RPC_NAME_MAX + 1);
+    }
+    return ret_name[0] != '\0';
+}
+
 int w4d_trust_why(w4d_call *call) {
     w4_fingerprint subject;
     w4_trust_kind kind;
@@ -173,7 +187,9 @@ int w4d_trust_why(w4d_call *call) {
     const w4_trust_book *book = w4_node_trust(call->app->node);
     while ((r = w4_trust_history_find(call->app->store, book, kind, &subject, &cursor, &move)) ==
            0) {
-        w4_trust_move_write(&move, false, call->result);
+        char name[W4_RPC_NAME_MAX + 1];
+        w4_trust_move_write(&move, false, actor_name(call->app, &move, name) ? name : NULL,
+                            call->result);
     }
     w4_json_end_array(call->result);
     r = r == W4_STORE_E_NOT_FOUND ? write_replay(call, kind, &subject) : r;

@@ -200,7 +200,7 @@ int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in) {
     int r = look_room(p, claims, in);
     if (r == 0 && must_wait(p, in)) {
         in->held = true;
-        in->held_why = "its sender is not trusted here: agents get it when that has changed";
+        in->held_why = "its sender is not trusted here yet";
     }
     return r;
 }

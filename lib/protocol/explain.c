@@ -17,7 +17,8 @@ typedef struct walk {
     const char *ended; /* the gate that refused first; NULL: none yet */
     w4_sight ended_at; /* what it could see */
     w4_envelope_fault end;
-    bool waits; /* it passes, and somebody gets it later */
+    w4_words reason; /* of that gate, or of the delivery */
+    bool waits;      /* it passes, and somebody gets it later */
 } walk;
 
 /* What a gate says. */
@@ -48,8 +49,9 @@ static void write_gate(walk *k, const w4_gate *gate, const char *stage, verdict 
     w4_json_end_object(k->w);
 }
 
-static void end_at(walk *k, const w4_gate *gate, const w4_stage *stage) {
+static void end_at(walk *k, const w4_gate *gate, const w4_stage *stage, const w4_words *words) {
     if (!k->ended) {
+        k->reason = *words;
         k->ended = gate->name;
         k->ended_at = stage->sight;
         k->end = k->in.fault;
@@ -69,7 +71,7 @@ static int ask_gate(walk *k, const w4_gate *gate, const w4_stage *stage) {
     }
     write_gate(k, gate, stage->gate.name, r == 0 ? VERDICT_PASSES : VERDICT_REFUSES, words.text);
     if (r != 0) {
-        end_at(k, gate, stage);
+        end_at(k, gate, stage, &words);
     }
     return 0;
 }
@@ -88,8 +90,11 @@ static int ask_delivery(walk *k, const w4_stage *stage) {
                        : VERDICT_PASSES,
                words.text);
     k->waits = r == 0 && waits;
+    if (r == 0 && !k->ended) {
+        k->reason = words;
+    }
     if (r > 0) {
-        end_at(k, &stage->gate, stage);
+        end_at(k, &stage->gate, stage, &words);
     }
     return 0;
 }
@@ -199,6 +204,7 @@ static void write_end(walk *k) {
                           k->ended               ? "refused"
                           : k->waits || in->held ? "waits"
                                                  : "passes");
+    w4_json_member_string(w, "reason", k->reason.text);
     if (k->ended) {
         w4_json_member_string(w, "ended", k->ended);
         w4_json_member_string(w, "code", w4_refusal_name(k->end.code));

@@ -1,6 +1,7 @@
 #include "protocol/fact_view.h"
 
 #include "protocol/evidence.h"
+#include "protocol/fact_reason.h"
 #include "protocol/facts.h"
 
 #include <stdio.h>
@@ -108,32 +109,11 @@ int w4_fact_voices_write(w4_store *store, const w4_fact *fact, const w4_acceptan
     return v.error;
 }
 
-static const char *const missing_texts[W4_MISSING_COUNT] = {
-    [W4_MISSING_NOTHING] = "",
-    [W4_MISSING_PROPOSER] = "trust: its proposer is untrusted or blacklisted here",
-    [W4_MISSING_DECISION] = "its decision_id, which is bound to another statement",
-    [W4_MISSING_CONFIRMERS] = "", /* told with their number */
-    [W4_MISSING_CAUSE_UNKNOWN] = "a fact or decision it follows from, which is not known here",
-    [W4_MISSING_CAUSE_REJECTED] = "support: something it follows from was rejected",
-    [W4_MISSING_CAUSE_CIRCLE] = "a cause: what it follows from follows from itself",
-    [W4_MISSING_EASE] = "ease: an agent of this node is overloaded",
-};
-
 static void write_missing(w4_json_writer *w, const view *v) {
-    w4_judgement j = w4_fact_judge(v->fact, v->rule);
-    char text[WHY_MAX];
-    snprintf(text, sizeof text, "%s", missing_texts[j.missing]);
-    if (j.state == W4_FACT_DISPUTED && j.challenge) {
-        /* agent_id is at most 255 bytes; it is cut where the whole would not fit */
-        snprintf(text, sizeof text, "the end of a challenge by %.100s", j.challenge->agent_id);
-    } else if (j.missing == W4_MISSING_CONFIRMERS) {
-        uint32_t more = v->rule->quorum - j.confirmations;
-        snprintf(text, sizeof text, "%u more %s by trusted agents%s", more,
-                 more == 1 ? "confirmation" : "confirmations",
-                 v->rule->distinct_nodes ? " on other nodes" : "");
-    }
+    w4_words words = {.len = 0};
+    w4_fact_missing(v->fact, v->rule, &words);
     w4_json_member_unsigned(w, "needed", v->rule->quorum);
-    w4_json_member_string(w, "missing", text);
+    w4_json_member_string(w, "missing", words.text);
 }
 
 static void write_proposal(view *v, w4_json_writer *w) {
@@ -224,19 +204,23 @@ static bool look_at_decision(const w4_fact *fact, const w4_acceptance *rule,
                              const w4_judgement *tally, char why[static WHY_MAX]) {
     (void)tally;
     bool free = w4_facts_decision_free(rule->facts, fact, rule->trust);
-    snprintf(why, WHY_MAX,
-             free ? "%.150s stands for no other statement"
-                  : "%.150s stands for another statement already",
-             fact->decision_id);
+    snprintf(why, WHY_MAX, "its decision_id, %.150s, stands for %s", fact->decision_id,
+             free ? "no other statement" : "another statement already");
     return free;
 }
+
+static const char *const cause_texts[W4_MISSING_COUNT] = {
+    [W4_MISSING_CAUSE_UNKNOWN] = "a fact or decision it follows from is not known here",
+    [W4_MISSING_CAUSE_REJECTED] = "something it follows from was rejected",
+    [W4_MISSING_CAUSE_CIRCLE] = "what it follows from follows from itself",
+};
 
 static bool look_at_causes(const w4_fact *fact, const w4_acceptance *rule,
                            const w4_judgement *tally, char why[static WHY_MAX]) {
     (void)tally;
     w4_missing missing = w4_facts_causes_missing(rule->facts, fact);
     if (missing != W4_MISSING_NOTHING) {
-        snprintf(why, WHY_MAX, "waits for %s", missing_texts[missing]);
+        snprintf(why, WHY_MAX, "%s", cause_texts[missing]);
     } else {
         snprintf(why, WHY_MAX,
                  fact->link_count == 0 ? "it follows from nothing else"
@@ -294,8 +278,10 @@ static bool look_at_order(const w4_fact *fact, const w4_acceptance *rule, const 
 
 static bool look_at_confirmations(const w4_fact *fact, const w4_acceptance *rule,
                                   const w4_judgement *tally, char why[static WHY_MAX]) {
-    snprintf(why, WHY_MAX, "%u of %u by trusted agents, not the proposer%s", tally->confirmations,
-             rule->quorum, rule->distinct_nodes ? ", on different nodes" : "");
+    bool more = tally->confirmations > rule->quorum;
+    snprintf(why, WHY_MAX, more ? "%u, and %u are enough, %s%s" : "%u of %u %s%s",
+             tally->confirmations, rule->quorum, "by trusted agents, not the proposer",
+             rule->distinct_nodes ? ", on different nodes" : "");
     name_voices(fact, rule, W4_STANCE_CONFIRM, why);
     return tally->confirmations >= rule->quorum;
 }
@@ -304,10 +290,10 @@ static bool look_at_challenges(const w4_fact *fact, const w4_acceptance *rule,
                                const w4_judgement *tally, char why[static WHY_MAX]) {
     (void)fact;
     if (tally->challenge) {
-        snprintf(why, WHY_MAX,
-                 "%.100s doubts it (%s); it ends by their own confirmation, or by %u after it",
-                 tally->challenge->agent_id, w4_doubt_name(tally->challenge->doubt),
-                 rule->quorum + 1);
+        snprintf(
+            why, WHY_MAX,
+            "%.100s doubts it (%s), until they confirm it or %u others have confirmed it since",
+            tally->challenge->agent_id, w4_doubt_name(tally->challenge->doubt), rule->quorum + 1);
     } else {
         snprintf(why, WHY_MAX, "no trusted agent doubts it");
     }
@@ -316,7 +302,8 @@ static bool look_at_challenges(const w4_fact *fact, const w4_acceptance *rule,
 
 static bool look_at_rejections(const w4_fact *fact, const w4_acceptance *rule,
                                const w4_judgement *tally, char why[static WHY_MAX]) {
-    snprintf(why, WHY_MAX, "%u of %u that end it", tally->rejections, W4_FACT_REJECTIONS);
+    snprintf(why, WHY_MAX, "%u of %u rejections by trusted agents that end it", tally->rejections,
+             W4_FACT_REJECTIONS);
     name_voices(fact, rule, W4_STANCE_REJECT, why);
     return tally->rejections < W4_FACT_REJECTIONS;
 }

@@ -40,7 +40,7 @@ static int foresee_hand(const w4_protocol *p, w4_inbound *in, const w4_agent *ag
     }
     const char *why = r == W4_MEETS_LATER ? in->held_why : reason_to_wait(in, agent);
     if (why) {
-        w4_words_say(o->words, " gets it later: %s", why);
+        w4_words_say(o->words, " gets it later, since %s", why);
         o->wait++;
         return 0;
     }
@@ -148,7 +148,8 @@ static int foresee_durable(const w4_protocol *p, w4_inbound *in, outlook *o) {
 
 static int foresee(const w4_protocol *p, w4_inbound *in, outlook *o) {
     if (in->held) {
-        w4_words_say(o->words, "nobody is handed it yet: %s", in->held_why ? in->held_why : "held");
+        w4_words_say(o->words, "nobody is handed it yet, since %s",
+                     in->held_why ? in->held_why : "it is held");
         o->wait++;
         return 0;
     }

@@ -335,6 +335,16 @@ static int look_check_in(const w4_protocol *p, w4_inbound *in) {
 
 /* ---- in words */
 
+/* Topics as they stand in the HCP_HELLO: a JSON array. */
+static void say_scope(const w4_human *human, w4_words *words) {
+    if (human->scope.data && human->scope.len > 2) {
+        w4_words_say(words, " to %.*s", human->scope.len > 200 ? 200 : (int)human->scope.len,
+                     (const char *)human->scope.data);
+    } else {
+        w4_words_say(words, " and named no topic");
+    }
+}
+
 static void tell_human(const w4_human *human, const w4_inbound *in, w4_words *words) {
     if (!human) {
         w4_words_say(words, "has not greeted with HCP_HELLO, so nothing is known of their consent");
@@ -342,8 +352,7 @@ static void tell_human(const w4_human *human, const w4_inbound *in, w4_words *wo
     }
     w4_words_say(words, "said consent %s", w4_consent_name(human->consent));
     if (human->consent == W4_CONSENT_LIMITED) {
-        w4_words_say(words, " to %.*s", human->scope.len > 200 ? 200 : (int)human->scope.len,
-                     human->scope.data ? (const char *)human->scope.data : "no topic");
+        say_scope(human, words);
     }
     if (human->said_us < in->wall_us) {
         w4_words_say(words, ", ");
@@ -382,6 +391,15 @@ static void tell_consents(const w4_protocol *p, const w4_inbound *in, w4_words *
     tell_human(m.receiver, in, words);
 }
 
+static void tell_limit(const w4_human *human, const w4_party *who, w4_words *words) {
+    if (human && human->consent == W4_CONSENT_LIMITED) {
+        w4_words_say(words, "; ");
+        w4_words_who(words, who->agent_id, &who->fingerprint);
+        w4_words_say(words, " limited their consent");
+        say_scope(human, words);
+    }
+}
+
 static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     const w4_envelope *e = &in->envelope;
     meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
@@ -401,23 +419,47 @@ static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *wor
         memcpy(topic, m.rapport->topic, sizeof topic);
     }
     w4_text_escape_cut(shown, sizeof shown, w4_bytes_from_text(topic));
-    w4_words_say(words, "consent is limited to %.*s; ",
-                 m.receiver && m.receiver->scope.len < 200 ? (int)m.receiver->scope.len : 0,
-                 m.receiver && m.receiver->scope.data ? (const char *)m.receiver->scope.data : "");
     w4_words_say(words, "%s%s", topic[0] ? "they talk about " : "no HCP_INTENT has said what about",
                  shown);
+    tell_limit(m.sender, &e->sender, words);
+    tell_limit(m.receiver, &e->receiver, words);
+}
+
+static void tell_rationale(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    (void)p;
+    w4_json payload = in->envelope.payload;
+    if (in->envelope.type != W4_TYPE_HCP_DECISION) {
+        w4_words_say(words, "it is no decision");
+        return;
+    }
+    w4_words_say(words, "a decision with %s rationale and %u alternatives",
+                 w4_json_string_raw(w4_json_get(payload, "rationale")).len > 0 ? "a" : "no",
+                 w4_json_count(w4_json_get(payload, "alternatives")));
+}
+
+static bool tell_tense(const w4_human *human, const w4_party *who, const w4_inbound *in,
+                       w4_words *words) {
+    bool tense = human && w4_human_is_tense(human, in->wall_us);
+    if (tense) {
+        w4_words_who(words, who->agent_id, &who->fingerprint);
+        w4_words_say(words, " is %s; ", w4_names_affect[human->affect]);
+    }
+    return tense;
 }
 
 static void tell_check_in(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     const w4_envelope *e = &in->envelope;
     meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
-    bool tense = (m.sender && w4_human_is_tense(m.sender, in->wall_us)) ||
-                 (m.receiver && w4_human_is_tense(m.receiver, in->wall_us));
-    w4_words_say(words, "%s",
-                 !presses_for_decision(in) ? "it presses for no decision"
-                 : !tense                  ? "nobody of the two is tense or anxious now"
-                                           : "one of the two is tense or anxious now, and it "
-                                             "presses for a decision");
+    if (!presses_for_decision(in)) {
+        w4_words_say(words, "it presses for no decision");
+        return;
+    }
+    bool here = tell_tense(m.sender, &e->sender, in, words);
+    bool there = tell_tense(m.receiver, &e->receiver, in, words);
+    bool refused = in->fault.code == W4_REFUSAL_CHECK_IN_REQUIRED;
+    w4_words_say(words, !here && !there ? "nobody of the two is tense or anxious now"
+                        : refused       ? "it presses for a decision, and no check-in was answered"
+                                        : "it presses for a decision, and a check-in was answered");
 }
 
 /* clang-format off */
@@ -425,7 +467,7 @@ static const w4_gate gates[] = {
     {"state",     look_state,     act_state, NULL, tell_state,    "internal backpressure",            "what the human says of themselves is kept first", false},
     {"consent",   look_consent,   NULL,      NULL, tell_consents, "consent_required consent_revoked", "both humans consent", false},
     {"scope",     look_scope,     NULL,      NULL, tell_scope,    "out_of_scope",                     "limited consent covers the topic", false},
-    {"rationale", look_rationale, NULL,      NULL, NULL,          "missing_rationale",                "a decision says why, and what else could be done", true},
+    {"rationale", look_rationale, NULL,      NULL, tell_rationale, "missing_rationale",                "a decision says why, and what else could be done", true},
     {"check_in",  look_check_in,  NULL,      NULL, tell_check_in, "check_in_required",                "who is tense or anxious was asked, and answered", false},
 };
 /* clang-format on */
@@ -588,8 +630,8 @@ static int meets(const w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
     if (is_urgent(in)) {
         return 0;
     }
-    in->held_why = "its human, or the one who writes, is under pressure or unclear: it waits until "
-                   "that eases, or goes out one at a time";
+    in->held_why = "its human, or the one who writes, is under pressure or unclear; it goes when "
+                   "that eases, or one at a time";
     return W4_MEETS_LATER;
 }
 

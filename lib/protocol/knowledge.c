@@ -352,7 +352,7 @@ int w4_knowledge_look_early(w4_inbound *in, const char *pointer) {
                                  "the msg_id of something that is known here");
     }
     in->held = true;
-    in->held_why = "what it is about is not known here yet: it waits for that";
+    in->held_why = "what it is about is not known here yet";
     return 0;
 }
 
@@ -523,8 +523,10 @@ static int apply_consequence(w4_protocol *p, const w4_fact *fact, const w4_judge
         const w4_fingerprint *actor = j->challenge ? &j->challenge->agent : NULL;
         const char *evidence = j->challenge ? j->challenge->challenged.msg_id : fact->id;
         w4_fingerprint subject = fact->proposer;
-        int r = w4_router_trust(p, W4_TRUST_AGENT, &subject, c->event, actor, c->note, evidence,
-                                now_us);
+        char note[W4_TRUST_TEXT_MAX + 1];
+        snprintf(note, sizeof note, "%s (%s)", c->note, fact->id);
+        int r =
+            w4_router_trust(p, W4_TRUST_AGENT, &subject, c->event, actor, note, evidence, now_us);
         return r < 0 ? r : 0;
     }
     return 0;

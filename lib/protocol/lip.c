@@ -66,6 +66,19 @@ static int look_source(const w4_protocol *p, w4_inbound *in) {
                              "a source that is not blocked here");
 }
 
+static void tell_provenance(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    (void)p;
+    const w4_envelope *e = &in->envelope;
+    if (e->type != W4_TYPE_LIP_EVIDENCE) {
+        w4_words_say(words, "it brings no evidence");
+        return;
+    }
+    char uri[256];
+    w4_text_escape_cut(uri, sizeof uri, w4_json_string_raw(w4_json_get(e->source, "uri")));
+    w4_words_say(words, "evidence from %s, items: %u", uri,
+                 w4_json_count(w4_json_get(e->payload, "evidence")));
+}
+
 static void tell_source(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     char key[W4_SOURCE_KEY_MAX + 1], shown[256];
     if (!w4_source_key(w4_json_string_raw(w4_json_get(in->envelope.source, "uri")), key)) {
@@ -80,7 +93,7 @@ static void tell_source(const w4_protocol *p, const w4_inbound *in, w4_words *wo
 
 /* clang-format off */
 static const w4_gate gates[] = {
-    {"provenance", look_provenance, NULL, NULL, NULL,        "no_provenance",  "evidence says where it is from, and has an item", true},
+    {"provenance", look_provenance, NULL, NULL, tell_provenance, "no_provenance",  "evidence says where it is from, and has an item", true},
     {"source",     look_source,     NULL, NULL, tell_source, "source_blocked", "its source is not blocked at this node", false},
 };
 /* clang-format on */

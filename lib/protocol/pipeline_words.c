@@ -29,7 +29,7 @@ void w4_tell_carrier(const w4_protocol *p, const w4_inbound *in, w4_words *words
 void w4_tell_form(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     (void)p;
     if (!in->rule) { /* what is wrong with it is said already */
-        w4_words_say(words, "it was read as far as that");
+        w4_words_say(words, "%s", w4_refusal_help(in->fault.code));
         return;
     }
     const w4_envelope *e = &in->envelope;
@@ -191,10 +191,7 @@ void w4_tell_room(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
 
 void w4_tell_handler(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     (void)p;
-    w4_words_say(words, "%s", in->rule->effect);
-    if (in->held && in->held_why) {
-        w4_words_say(words, "; %s", in->held_why);
-    }
+    w4_words_say(words, "%s%s", in->rule->effect, in->held ? "; but it is held for now" : "");
 }
 
 void w4_tell_memory(const w4_protocol *p, const w4_inbound *in, w4_words *words) {

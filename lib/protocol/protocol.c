@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "protocol/deliveries.h"
+#include "protocol/fact_reason.h"
 #include "protocol/fact_store.h"
 #include "protocol/fact_view.h"
 #include "protocol/knowledge.h"
@@ -738,6 +739,17 @@ bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer
         w->error = r < 0 ? r : -EIO;
     }
     return true;
+}
+
+bool w4_protocol_fact_reason(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    if (fact) {
+        w4_acceptance rule = w4_knowledge_rule(p);
+        w4_words words = {.len = 0};
+        w4_fact_reason(fact, &rule, &words);
+        w4_json_string_text(w, words.text);
+    }
+    return fact != NULL;
 }
 
 bool w4_protocol_fact_why(const w4_protocol *p, const char *id, w4_json_writer *w) {

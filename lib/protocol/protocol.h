@@ -276,6 +276,8 @@ uint32_t w4_protocol_fact_find(const w4_protocol *protocol, w4_bytes prefix,
 bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json_writer *w);
 /* Why it stands where it stands: the array of facts.why; false when there is none. */
 bool w4_protocol_fact_why(const w4_protocol *protocol, const char *id, w4_json_writer *w);
+/* The same in one sentence, as a JSON string; false when there is none. */
+bool w4_protocol_fact_reason(const w4_protocol *protocol, const char *id, w4_json_writer *w);
 /* Newest first; state W4_FACT_STATE_COUNT: all. Returns false at the end; *cursor from 0. */
 bool w4_protocol_fact_next(const w4_protocol *protocol, w4_fact_state state, size_t *cursor,
                            char ret_id[static 37]);

@@ -37,7 +37,8 @@ static bool has_event(w4_trust_cause cause) {
     return cause == W4_TRUST_BY_EVENT || cause == W4_TRUST_BY_COUNT;
 }
 
-void w4_trust_move_write(const w4_trust_move *move, bool full, w4_json_writer *w) {
+void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor_name,
+                         w4_json_writer *w) {
     w4_json_begin_object(w);
     if (full) {
         w4_json_member_string(w, "kind", w4_trust_kind_name(move->kind));
@@ -52,6 +53,9 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, w4_json_writer *w
         w4_json_member_string(w, "event", w4_trust_event_name(move->event));
     }
     w4_json_member_string(w, "actor", move->actor);
+    if (actor_name) {
+        w4_json_member_string(w, "actor_name", actor_name);
+    }
     w4_json_member_string(w, "reason", move->reason);
     if (move->evidence[0] != '\0') {
         w4_json_member_string(w, "evidence", move->evidence);
@@ -150,7 +154,7 @@ static int write_row(w4_store *store, const w4_trust_move *move, uint64_t *row) 
     w4_buffer text = W4_BUFFER_INIT(MOVE_BYTES_MAX);
     w4_json_writer w;
     w4_json_writer_init(&w, &text);
-    w4_trust_move_write(move, true, &w);
+    w4_trust_move_write(move, true, NULL, &w);
     int r = w.error;
     if (r == 0 && *row == 0) {
         r = w4_store_append(store, W4_STORE_TRUST, w4_buffer_bytes(&text), row);

@@ -8,8 +8,10 @@
 #include "json/writer.h"
 
 /* Writes one object. full: with kind and subject, as it is stored; else only the members that
- * trust.why has for each move (rpc/shapes.c). Failures stick to the writer. */
-void w4_trust_move_write(const w4_trust_move *move, bool full, w4_json_writer *w);
+ * trust.why has for each move (rpc/shapes.c), with the name of the actor, or NULL. Failures stick
+ * to the writer. */
+void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor_name,
+                         w4_json_writer *w);
 /* Reads the stored form. False when a member is missing or is not what it should be. */
 bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move);
 

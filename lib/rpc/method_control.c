@@ -391,6 +391,7 @@ static const w4_schema condition = {condition_rows, true, NULL};
 static const w4_schema_row condition_item = RPC_ITEM(&condition);
 static const w4_schema_row facts_why_result[] = {
     RPC_OBJECT("fact", R_, &w4_rpc_fact, "with who confirmed, rejected and doubted"),
+    RPC_TEXT("reason", R_, 1023, "why it stands there, in one sentence"),
     RPC_ARRAY("conditions", R_, 16, &condition_item, "the rule, part by part"),
     W4_SCHEMA_END};
 RESULT(facts_why);

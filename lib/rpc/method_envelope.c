@@ -46,6 +46,7 @@ static const w4_schema_row envelope_explain_result[] = {
     RPC_LABEL("agent_id", O_, "of its sender"),
     RPC_FINGERPRINT("sender", O_, "of its sender"),
     RPC_ENUM("outcome", R_, outcomes, "waits: somebody gets it later, nobody now"),
+    RPC_TEXT("reason", R_, 2048, "why, in one sentence: what the gate that ended it looked at, or who gets it"),
     RPC_LABEL("ended", O_, "refused: the gate that did it"),
     RPC_LABEL("code", O_, "refused: the code"),
     RPC_TEXT("help", O_, 255, "refused: what that code means"),

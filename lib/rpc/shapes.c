@@ -282,6 +282,7 @@ static const w4_schema_row trust_move_rows[] = {
     RPC_BOOL("by_hand", R_, "ordered by an operator or an anchor (cause hand or reset)"),
     RPC_LABEL("event", O_, "what happened (cause event or count)"),
     RPC_TEXT("actor", R_, 255, "operator, anchor, node, or the fingerprint that caused it"),
+    RPC_LABEL("actor_name", O_, "the name of that fingerprint's owner, where one is known"),
     RPC_TEXT("reason", R_, 255, "why"),
     RPC_UUID("evidence", O_, "msg_id of the envelope that caused it"),
     RPC_TIME("cooldown_until", O_, "no handshake counts before"),

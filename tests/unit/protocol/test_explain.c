@@ -283,6 +283,7 @@ START_TEST(gates_say_what_they_ask) {
         const w4_family_rules *family = w4_family_rules_all[f];
         for (size_t g = 0; g < family->gate_count; g++) {
             ck_assert(family->gates[g].look && family->gates[g].codes[0]);
+            ck_assert(family->gates[g].tell != NULL);
         }
         for (size_t r = 0; r < family->rule_count; r++) {
             ck_assert_ptr_nonnull(family->rules[r].effect);
