@@ -76,8 +76,25 @@ static void say_void(const w4_fact *fact, const w4_acceptance *rule, w4_words *w
     }
 }
 
+/* The word of an operator here, which stands until somebody says something new. */
+static bool say_order(const w4_fact *fact, bool accepted, w4_words *words) {
+    const w4_settlement *order = fact->settlement;
+    if (!order || order->accepted != accepted) {
+        return false;
+    }
+    char reason[W4_SETTLED_REASON_MAX + 1];
+    w4_text_escape_cut(reason, sizeof reason, w4_bytes_from_text(order->reason));
+    w4_words_say(words, "%s settled it so at this node on ", order->by);
+    w4_words_when(words, order->at_us);
+    w4_words_say(words, "%s%s", reason[0] != '\0' ? ": " : "", reason);
+    return true;
+}
+
 static void say_rejections(const w4_fact *fact, const w4_acceptance *rule, const w4_judgement *j,
                            w4_words *words) {
+    if (j->rejections < W4_FACT_REJECTIONS && say_order(fact, false, words)) {
+        return;
+    }
     w4_words_say(words, "%" PRIu32 " trusted agents reject it, and %u are enough", j->rejections,
                  W4_FACT_REJECTIONS);
     say_voices(fact, rule, W4_STANCE_REJECT, words);
@@ -90,7 +107,7 @@ static void say_accepted(const w4_fact *fact, const w4_acceptance *rule, const w
                      j->confirmations, rule->distinct_nodes ? " on different nodes" : "",
                      rule->quorum);
         say_voices(fact, rule, W4_STANCE_CONFIRM, words);
-    } else {
+    } else if (!say_order(fact, true, words)) {
         w4_words_say(words, "it was accepted on ");
         w4_words_when(words, fact->accepted_us);
         w4_words_say(words, ", and stays so until it is disputed or refuted");
