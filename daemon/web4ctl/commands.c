@@ -193,6 +193,9 @@ static const ctl_argument_row query_argument[] = {
     {"TEXT", TEXT, true, false, "text", NULL, false,
      "words that have to be in it; \"side by side\" in quotes, begin* for all that begin so"},
     END_ARGUMENTS};
+static const ctl_argument_row import_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, "lines of memory export; stdin when absent"},
+    END_ARGUMENTS};
 static const ctl_argument_row store_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, STORE_FILE_HELP}, END_ARGUMENTS};
 static const ctl_argument_row backup_arguments[] = {
@@ -222,6 +225,7 @@ OPTIONS(explain_options, CTL_OPTION_BY, CTL_OPTION_FROM, CTL_OPTION_ALL);
 OPTIONS(query_options, CTL_OPTION_ENTRY, CTL_OPTION_DOMAIN, CTL_OPTION_AUTHOR, CTL_OPTION_AFTER,
         CTL_OPTION_BEFORE, CTL_OPTION_CAUSE, CTL_OPTION_EFFECT, CTL_OPTION_RETRACTED,
         CTL_OPTION_MOST, CTL_OPTION_NEXT);
+OPTIONS(next_options, CTL_OPTION_NEXT);
 OPTIONS(export_options, CTL_OPTION_TABLE, CTL_OPTION_BEHIND);
 const ctl_option ctl_global_options[] = {
     CTL_OPTION_SOCKET, CTL_OPTION_AGENT_SOCKET, CTL_OPTION_JSON, CTL_OPTION_WATCH,
@@ -279,6 +283,8 @@ const ctl_command ctl_commands[] = {
     {"reload",          NULL,                NULL,               ASK, M(CONFIG_RELOAD),  V(reload),         false, "read the configuration again; a bad one changes nothing"},
     {"stop",            NULL,                NULL,               ASK, M(NODE_STOP),      V(stop),           false, "end the node in order"},
     {"memory query",    query_argument,      query_options,      ASK, M(MEMORY_QUERY),   V(memory),         false, "find what was accepted here: facts, decisions and claims, with their causes"},
+    {"memory export",   NULL,                next_options,             ctl_run_memory_export, M(MEMORY_EXPORT), NULL, false, "the signed envelopes behind what stands in the memory, as lines of JSON"},
+    {"memory import",   import_argument,     NULL,               ctl_run_memory_import, M(MEMORY_IMPORT), V(memory_import), false, "take such lines of another memory; each is judged by the trust there is here"},
     {"store check",     store_argument,      NULL,               ctl_run_store_check, M(STORE_CHECK), V(store_check), false, "look through the store: pages, checksums, and what rows have to do with one another"},
     {"store backup",    backup_arguments,    NULL,               ctl_run_store_backup, M(STORE_BACKUP), V(store_backup), false, "copy the store of a running node, as of one moment"},
     {"store export",    store_argument,      export_options,     ctl_run_store_export, M(STORE_EXPORT), NULL, false, "the rows of the store as lines of JSON"},

@@ -92,6 +92,8 @@ ctl_status ctl_run_config_check(ctl_context *ctl);
 ctl_status ctl_run_config_defaults(ctl_context *ctl);
 ctl_status ctl_run_config_schema(ctl_context *ctl);
 ctl_status ctl_run_schema(ctl_context *ctl);
+ctl_status ctl_run_memory_export(ctl_context *ctl);
+ctl_status ctl_run_memory_import(ctl_context *ctl);
 ctl_status ctl_run_store_check(ctl_context *ctl);
 ctl_status ctl_run_store_backup(ctl_context *ctl);
 ctl_status ctl_run_store_export(ctl_context *ctl);

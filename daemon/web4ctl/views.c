@@ -595,6 +595,19 @@ static const ctl_column entries_record[] = {
     END};
 static const ctl_view entries_next = {RECORD, NULL, "", entries_record, NULL, NULL};
 const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "Nothing of that is in the memory.", &entries_next};
+static const ctl_column import_record[] = {
+    {"Taken",   "/taken",   CTL_TEXT, 0},
+    {"Known",   "/known",   CTL_TEXT, 0},
+    {"Refused", "/refused", CTL_TEXT, 0},
+    END};
+static const ctl_column import_refusals[] = {
+    {"LINE", "/line",   CTL_TEXT, 0},
+    {"ID",   "/msg_id", CTL_SHORT, 0},
+    {"CODE", "/code",   CTL_STATE, 0},
+    {"TEXT", "/text",   CTL_CUT, 1},
+    END};
+static const ctl_view import_refusals_view = {TABLE, NULL, "/refusals", import_refusals, NULL, NULL};
+const ctl_view ctl_view_memory_import = {RECORD, NULL, "", import_record, NULL, &import_refusals_view};
 static const ctl_column store_check_record[] = {
     {"Sound",   "/sound",   CTL_YES, 0},
     {"Store",   "/path",    CTL_TEXT, 0},

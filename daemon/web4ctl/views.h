@@ -40,5 +40,6 @@ extern const ctl_view ctl_view_reload;
 extern const ctl_view ctl_view_check;
 extern const ctl_view ctl_view_stop;
 extern const ctl_view ctl_view_memory;
+extern const ctl_view ctl_view_memory_import;
 extern const ctl_view ctl_view_store_check;
 extern const ctl_view ctl_view_store_backup;

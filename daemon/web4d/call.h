@@ -108,6 +108,8 @@ int w4d_config_show(w4d_call *call);
 int w4d_config_reload(w4d_call *call);
 int w4d_node_stop(w4d_call *call);
 int w4d_memory_query(w4d_call *call);
+int w4d_memory_export(w4d_call *call);
+int w4d_memory_import(w4d_call *call);
 int w4d_store_check(w4d_call *call);
 int w4d_store_backup(w4d_call *call);
 int w4d_store_export(w4d_call *call);

@@ -49,6 +49,8 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_CONFIG_RELOAD] = w4d_config_reload,
     [W4_METHOD_NODE_STOP] = w4d_node_stop,
     [W4_METHOD_MEMORY_QUERY] = w4d_memory_query,
+    [W4_METHOD_MEMORY_EXPORT] = w4d_memory_export,
+    [W4_METHOD_MEMORY_IMPORT] = w4d_memory_import,
     [W4_METHOD_AGENT_MEMORY_QUERY] = w4d_memory_query,
     [W4_METHOD_STORE_CHECK] = w4d_store_check,
     [W4_METHOD_STORE_BACKUP] = w4d_store_backup,
@@ -122,6 +124,18 @@ static int refuse_params(w4d_client *client, w4_bytes id, const w4_faults *fault
                                              W4_REFUSAL_NONE, first->pointer, text));
 }
 
+/* What is kept elsewhere, and large, is not kept here once more: how much of it there was. */
+static void write_audited(const w4d_call *call, w4_json_writer *w) {
+    if (call->row->method == W4_METHOD_MEMORY_IMPORT) {
+        w4_json_begin_object(w);
+        w4_json_member_unsigned(w, "envelopes",
+                                w4_json_count(w4_json_get(call->params, "envelopes")));
+        w4_json_end_object(w);
+    } else {
+        w4_json_value(w, call->params);
+    }
+}
+
 /* Orders of operators are kept: who, what, and whether it was done. */
 static int audit(w4d_call *call, bool done) {
     char actor[64];
@@ -137,7 +151,7 @@ static int audit(w4d_call *call, bool done) {
     w4_json_member_bool(&w, "done", done);
     w4_json_member_string(&w, "method", call->row->name);
     w4_json_name(&w, "params");
-    w4_json_value(&w, call->params);
+    write_audited(call, &w);
     w4_json_end_object(&w);
     uint64_t sequence = 0;
     int r = w.error != 0 ? w.error

@@ -2,6 +2,7 @@
 #include "web4d/call.h"
 
 #include "base/text.h"
+#include "protocol/archive.h"
 #include "protocol/memory.h"
 
 #include <string.h>
@@ -103,4 +104,58 @@ int w4d_memory_query(w4d_call *call) {
     w4_json_end_object(call->result);
     return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))
                  : r;
+}
+
+/* ---- out and in */
+
+#define EXPORT_BYTES (W4_RPC_LINE_MAX / 2) /* then none is begun; one has 256 KiB at most */
+
+int w4d_memory_export(w4d_call *call) {
+    int64_t next = 0;
+    bool ended = true;
+    (void)w4_json_integer(w4_json_get(call->params, "next"), &next);
+    w4_archive_place place = (uint64_t)next;
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "envelopes");
+    w4_json_begin_array(call->result);
+    int r = w4_archive_give(call->app->store, &place, call->result, EXPORT_BYTES, &ended);
+    w4_json_end_array(call->result);
+    if (!ended) {
+        w4_json_member_unsigned(call->result, "next", place);
+    }
+    w4_json_end_object(call->result);
+    return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))
+                 : r;
+}
+
+static void write_result(w4_json_writer *w, const w4_archive_result *result) {
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "outcome", w4_archive_outcomes[result->outcome]);
+    if (result->msg_id[0]) {
+        w4_json_member_string(w, "msg_id", result->msg_id);
+    }
+    if (result->outcome == W4_ARCHIVE_REFUSED) {
+        w4_json_member_string(w, "code", w4_refusal_name(result->code));
+        w4_json_member_string(w, "text", result->text);
+    }
+    w4_json_end_object(w);
+}
+
+int w4d_memory_import(w4d_call *call) {
+    w4_protocol *protocol = w4_node_protocol(call->app->node);
+    w4_json_iterator i = w4_json_first(w4_json_get(call->params, "envelopes"));
+    int r = 0;
+    w4_json_begin_object(call->result);
+    w4_json_name(call->result, "results");
+    w4_json_begin_array(call->result);
+    for (; r == 0 && w4_json_exists(i.value); i = w4_json_next(i)) {
+        w4_archive_result result;
+        r = w4_archive_take(protocol, w4_json_text(i.value), call->now_us, &result);
+        if (r == 0) {
+            write_result(call->result, &result);
+        }
+    }
+    w4_json_end_array(call->result);
+    w4_json_end_object(call->result);
+    return r == 0 ? w4_archive_settle(protocol, call->now_us) : r;
 }

@@ -6,6 +6,7 @@
 #include "protocol/knowledge.h"
 #include "protocol/lip.h"
 #include "protocol/memory.h"
+#include "protocol/misconduct.h"
 #include "protocol/route.h"
 #include "protocol/router.h"
 
@@ -156,14 +157,14 @@ static int make_claim(w4_protocol *p, const w4_inbound *in, const char *key, boo
         return -ENOMEM;
     }
     claim->proposer = e->sender.fingerprint;
-    const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
-    if (!w4_router_home(p, &claim->proposer, from, &claim->node)) {
-        claim->node = p->self;
-    }
+    w4_knowledge_home(p, in, &claim->node);
     claim->proposer_trust = w4_router_trust_of(p, &claim->proposer);
     claim->proposed_us = e->timestamp_us;
     claim->taken_us = claim->updated_us = in->wall_us;
     claim->marks = deferred ? W4_CLAIM_DEFERRED : 0;
+    if (in->origin == W4_ORIGIN_ARCHIVE) { /* its source has had its part of that already */
+        claim->marks |= W4_CLAIM_CORROBORATED | W4_CLAIM_CONFLICTED;
+    }
     w4_hash(w4_json_text(w4_json_get(e->payload, "claims")), w4_bytes_of(NULL, 0),
             claim->statement);
     *ret_claim = claim;
@@ -176,8 +177,8 @@ static bool key_of(const w4_inbound *in, char ret_key[static W4_SOURCE_KEY_MAX +
 
 /* Of one who is not trusted nobody gets it yet. */
 static bool must_wait(const w4_protocol *p, const w4_inbound *in) {
-    return in->origin == W4_ORIGIN_NODE &&
-           w4_router_trust_of(p, &in->envelope.sender.fingerprint) != W4_TRUST_TRUSTED;
+    bool here = in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT;
+    return !here && w4_router_trust_of(p, &in->envelope.sender.fingerprint) != W4_TRUST_TRUSTED;
 }
 
 int w4_claims_look_evidence(const w4_protocol *p, w4_inbound *in) {
@@ -235,6 +236,12 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
 static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance stance) {
     w4_claims *claims = w4_lip_claims(p);
     const w4_envelope *e = &in->envelope;
+    const w4_vote *before = w4_fact_vote_find(claim, &e->sender.fingerprint);
+    if (before && w4_fact_vote_said(before, e->msg_id)) { /* once more, out of an archive */
+        in->took_effect = !w4_inbound_is_old(in);
+        in->stored = true;
+        return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
+    }
     w4_ballot ballot;
     w4_knowledge_ballot(p, in, stance, &ballot);
     int r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
@@ -248,6 +255,7 @@ static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance s
     }
     in->took_effect = in->stored = true;
     if (r > 0) {
+        in->took_effect = !w4_inbound_is_old(in);
         w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
         return 0;
     }

@@ -140,8 +140,8 @@ static int look_room(const w4_protocol *p, w4_inbound *in, const char *decision_
                                     ? NULL
                                     : w4_facts_expendable(p->facts, p->trust, trusted);
     /* What neighbours keep longer does not come back here in the place of what is newer. */
-    bool older = expendable && in->origin == W4_ORIGIN_SHARED &&
-                 expendable->proposed_us >= in->envelope.timestamp_us;
+    bool older =
+        expendable && w4_inbound_is_old(in) && expendable->proposed_us >= in->envelope.timestamp_us;
     return w4_facts_count(p->facts) < p->config.facts_max || (expendable && !older)
                ? 0
                : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
@@ -188,10 +188,10 @@ static void find_place(const w4_protocol *p, const w4_fingerprint *agent,
                     : nowhere;
 }
 
-static void find_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node) {
+void w4_knowledge_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node) {
     const w4_fingerprint *agent = &in->envelope.sender.fingerprint;
     const w4_fingerprint *from = in->origin == W4_ORIGIN_NODE ? &in->from_node : NULL;
-    if (in->origin == W4_ORIGIN_SHARED) {
+    if (w4_inbound_is_old(in)) {
         find_place(p, agent, ret_node);
     } else if (!w4_router_home(p, agent, from, ret_node)) {
         *ret_node = p->self;
@@ -212,11 +212,12 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     }
     fact->link_count = n;
     fact->proposer = e->sender.fingerprint;
-    find_home(p, in, &fact->node);
+    w4_knowledge_home(p, in, &fact->node);
     fact->proposer_trust = w4_router_trust_of(p, &fact->proposer);
     fact->proposed_us = e->timestamp_us;
     fact->aside = !e->broadcast;
     fact->taken_us = fact->updated_us = in->wall_us;
+    fact->marks = in->origin == W4_ORIGIN_ARCHIVE ? W4_KNOWLEDGE_ARCHIVED : 0;
     hash_statement(e->payload, fact->statement);
     w4_hash(e->signed_head, e->signed_tail, fact->proposal);
     *ret_fact = fact;
@@ -255,7 +256,7 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char decision_id[NAME_MAX];
     if (is_repeat(p, in)) {
-        in->took_effect = in->origin != W4_ORIGIN_SHARED; /* to its sender it has */
+        in->took_effect = !w4_inbound_is_old(in); /* to its sender it has */
         in->stored = true;
         return 0;
     }
@@ -300,7 +301,7 @@ void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance s
                                .bound = w4_json_exists(w4_json_get(e->payload, "fact_digest")),
                                .trust = w4_router_trust_of(p, &e->sender.fingerprint)}};
     memcpy(ret_ballot->spoken.msg_id, e->msg_id, sizeof ret_ballot->spoken.msg_id);
-    find_home(p, in, &ret_ballot->node);
+    w4_knowledge_home(p, in, &ret_ballot->node);
 }
 
 int w4_knowledge_bind(const w4_protocol *p, w4_type type, w4_json payload, w4_buffer *out) {
@@ -416,7 +417,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     }
     const w4_vote *before = w4_fact_vote_find(fact, &e->sender.fingerprint);
     if (before && w4_fact_vote_said(before, e->msg_id)) { /* passed on once more */
-        in->took_effect = in->origin != W4_ORIGIN_SHARED;
+        in->took_effect = !w4_inbound_is_old(in);
         in->stored = true;
         return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
     }
@@ -433,7 +434,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     }
     in->took_effect = in->stored = true;
     if (r > 0) { /* it changes nothing, so nothing of it is kept */
-        in->took_effect = in->origin != W4_ORIGIN_SHARED;
+        in->took_effect = !w4_inbound_is_old(in);
         w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
         return 0;
     }
@@ -476,7 +477,7 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
                             .shared_us = e->timestamp_us,
                             .taken_us = in->wall_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
-    in->took_effect = in->origin != W4_ORIGIN_SHARED || !w4_decisions_has(p->decisions, e->msg_id);
+    in->took_effect = !w4_inbound_is_old(in) || !w4_decisions_has(p->decisions, e->msg_id);
     r = w4_decisions_add(p->decisions, &decision, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
@@ -588,7 +589,8 @@ static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
     w4_facts_queue_decision(p->facts, fact->decision_id);
     /* An order says nothing of the proposer. */
     bool ordered = fact->settlement && !fact->settlement->accepted;
-    return again || ordered ? 0 : apply_consequence(p, fact, &j, now_us);
+    bool archived = (fact->marks & W4_KNOWLEDGE_ARCHIVED) != 0;
+    return again || ordered || archived ? 0 : apply_consequence(p, fact, &j, now_us);
 }
 
 int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {

@@ -15,6 +15,12 @@ int w4_knowledge_propose(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);
 
+enum {                                  /* w4_fact.marks */
+       W4_KNOWLEDGE_ARCHIVED = 1u << 0, /* out of an archive: nobody's trust moves by it */
+};
+
+/* Where the sender lives; zero: not known here. */
+void w4_knowledge_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node);
 /* What the sender says now, where it lives, and how far it is trusted; doubt is the caller's. */
 void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
                          w4_ballot *ret_ballot);

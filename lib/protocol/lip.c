@@ -164,9 +164,9 @@ int w4_lip_source_set(w4_protocol *p, w4_bytes uri, w4_tier tier, bool pinned, c
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                 may it                   takes effect by     blame admits  what it does */
     {W4_TYPE_LIP_FETCH,           W4_TRUST_PROBING,    0,                    NULL,                    NULL,               NULL, NULL, "agents that can fetch are asked to"},
-    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    0,                    w4_claims_look_evidence, w4_claims_evidence, NULL, NULL, "a claim joins the liminal queue, and is judged with each word about it"},
+    {W4_TYPE_LIP_EVIDENCE,        W4_TRUST_PROBING,    W4_RULE_KEPT,                    w4_claims_look_evidence, w4_claims_evidence, NULL, NULL, "a claim joins the liminal queue, and is judged with each word about it"},
     {W4_TYPE_LIP_CONFLICT,        W4_TRUST_PROBING,    W4_RULE_IN_ORDER,     w4_claims_look_conflict, w4_claims_conflict, NULL, NULL, "the claims it names that are known here are disputed, when its sender is trusted"},
-    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    W4_RULE_IN_ORDER,     w4_claims_look_vote,     w4_claims_vote,     NULL, NULL, "it corroborates the claim, and counts when its sender is trusted"},
+    {W4_TYPE_LIP_ACCEPT,          W4_TRUST_PROBING,    W4_RULE_IN_ORDER | W4_RULE_KEPT,     w4_claims_look_vote,     w4_claims_vote,     NULL, NULL, "it corroborates the claim, and counts when its sender is trusted"},
     {W4_TYPE_LIP_REJECT,          W4_TRUST_PROBING,    W4_RULE_IN_ORDER,     w4_claims_look_vote,     w4_claims_vote,     NULL, NULL, "it speaks against the claim, and counts when its sender is trusted"},
 };
 /* clang-format on */

@@ -36,7 +36,7 @@ bool w4_memory_entry_kind(w4_json entry, w4_memory_kind *ret_kind) {
 
 /* ---- does one fit */
 
-static bool stands(w4_json entry) {
+bool w4_memory_entry_stands(w4_json entry) {
     w4_json state = w4_json_get(entry, "state");
     return (w4_json_string_equal(state, "accepted") || w4_json_string_equal(state, "shared")) &&
            !w4_json_is_true(w4_json_get(entry, "unsupported"));
@@ -71,7 +71,7 @@ static bool fits(const w4_memory_question *q, w4_json entry) {
     w4_memory_kind kind;
     return w4_memory_entry_kind(entry, &kind) &&
            (q->kind == W4_MEMORY_KIND_COUNT || q->kind == kind) &&
-           (q->retracted || stands(entry)) &&
+           (q->retracted || w4_memory_entry_stands(entry)) &&
            (!q->domain || w4_json_string_equal(w4_json_get(entry, "domain"), q->domain)) &&
            fits_author(q, entry) && fits_time(q, entry) && fits_cause(q, entry);
 }

@@ -13,4 +13,5 @@ w4_bytes w4_memory_link_key(const char *cause, uint64_t number,
                             uint8_t ret_key[static W4_MEMORY_LINK_KEY]);
 /* 0, W4_STORE_E_NOT_FOUND, or a failure. */
 int w4_memory_number_of(w4_store *store, w4_memory_kind kind, const char *id, uint64_t *ret_number);
+bool w4_memory_entry_stands(w4_json entry); /* accepted or shared, and not without support */
 bool w4_memory_entry_kind(w4_json entry, w4_memory_kind *ret_kind);

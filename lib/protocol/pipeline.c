@@ -187,11 +187,14 @@ static int look_speaker(const w4_protocol *p, w4_inbound *in) {
                                          "the node whose session brought it")
                      : 0;
     }
-    if (in->origin == W4_ORIGIN_SHARED) {
-        in->proven = (in->rule->flags & W4_RULE_SHARED) != 0 && in->envelope.broadcast;
+    if (w4_inbound_is_old(in)) {
+        bool shared = in->origin == W4_ORIGIN_SHARED;
+        unsigned flag = shared ? W4_RULE_SHARED : W4_RULE_KEPT;
+        in->proven = (in->rule->flags & flag) != 0 && in->envelope.broadcast;
         return in->proven ? 0
                           : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
-                                              "something about a fact, said to all");
+                                              shared ? "something about a fact, said to all"
+                                                     : "what a memory keeps, said to all");
     }
     if (!in->family->local) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
@@ -209,7 +212,7 @@ static int look_speaker(const w4_protocol *p, w4_inbound *in) {
 }
 
 static int look_freshness(const w4_protocol *p, w4_inbound *in) {
-    if (in->origin == W4_ORIGIN_SHARED) {
+    if (w4_inbound_is_old(in)) {
         return in->envelope.timestamp_us <= w4_later(in->wall_us, W4_FRESHNESS_WINDOW_US)
                    ? 0
                    : w4_inbound_refuse(in, W4_REFUSAL_STALE, "/timestamp",
@@ -425,8 +428,9 @@ static int act_memory(w4_protocol *p, w4_inbound *in) {
 #define HOSTED (1u << W4_ORIGIN_HOSTED)
 #define SUBMIT (1u << W4_ORIGIN_SUBMIT)
 #define SHARED (1u << W4_ORIGIN_SHARED)
+#define ARCHIVE (1u << W4_ORIGIN_ARCHIVE)
 #define SAID (NODE | HOSTED | SUBMIT)
-#define EACH (SAID | SHARED)
+#define EACH (SAID | SHARED | ARCHIVE)
 
 /* clang-format off */
 static const w4_stage stages[] = {
@@ -439,10 +443,10 @@ static const w4_stage stages[] = {
       W4_SIGHT_FORM, EACH, false, false},
     {{"fingerprint",  look_fingerprint, NULL,            blame_fingerprint, w4_tell_fingerprint, "bad_fingerprint",
       "the fingerprint of its sender is the SHA-256 of the key beside it", true},
-      W4_SIGHT_FORM, NODE | SUBMIT | SHARED, false, false},
+      W4_SIGHT_FORM, NODE | SUBMIT | SHARED | ARCHIVE, false, false},
     {{"signature",    look_signature,   act_signature,   blame_signature,   w4_tell_signature,   "bad_signature unknown_sender",
       "the sender's key has signed exactly this", true},
-      W4_SIGHT_FORM, NODE | SUBMIT | SHARED, false, false},
+      W4_SIGHT_FORM, NODE | SUBMIT | SHARED | ARCHIVE, false, false},
     {{"speaker",      look_speaker,     NULL,            NULL,              w4_tell_speaker,     "unauthorized",
       "who brings it may speak for its sender", false},
       W4_SIGHT_PROVEN, EACH, false, false},

@@ -10,10 +10,11 @@ typedef struct w4_agent w4_agent;
 typedef struct w4_words w4_words;
 
 typedef enum w4_origin {
-    W4_ORIGIN_NODE,   /* a neighbour's session brought it */
-    W4_ORIGIN_HOSTED, /* made here for a local agent, and signed with its key just now */
-    W4_ORIGIN_SUBMIT, /* a local agent signed it itself */
-    W4_ORIGIN_SHARED, /* a neighbour passes on what its sender said to all, maybe long ago */
+    W4_ORIGIN_NODE,    /* a neighbour's session brought it */
+    W4_ORIGIN_HOSTED,  /* made here for a local agent, and signed with its key just now */
+    W4_ORIGIN_SUBMIT,  /* a local agent signed it itself */
+    W4_ORIGIN_SHARED,  /* a neighbour passes on what its sender said to all, maybe long ago */
+    W4_ORIGIN_ARCHIVE, /* an operator brings back what a memory had kept (archive.h) */
     W4_ORIGIN_COUNT
 } w4_origin;
 
@@ -68,6 +69,7 @@ enum {
     W4_RULE_NO_COOLDOWN = 1u << 0,  /* not from one that is cooling down */
     W4_RULE_NODE_ANSWERS = 1u << 1, /* not for agents whose key the node holds: it answers */
     W4_RULE_SHARED = 1u << 2,       /* neighbours may pass it on (fact_sync.h) */
+    W4_RULE_KEPT = 1u << 4,         /* memories keep it: it may come out of an archive */
     W4_RULE_IN_ORDER = 1u << 3, /* of two of one agent the one with the later time stamp stands */
 };
 struct w4_type_rule {
@@ -174,6 +176,12 @@ int w4_pipeline_resume(w4_protocol *p, w4_inbound *in);
 
 /* One that took effect before and was not delivered: delivery alone. */
 int w4_pipeline_deliver(w4_protocol *p, w4_inbound *in);
+
+/* It was said some time ago, and not to this node: what it says of the place and the moment of its
+ * sender counts for nothing. */
+static inline bool w4_inbound_is_old(const w4_inbound *in) {
+    return in->origin == W4_ORIGIN_SHARED || in->origin == W4_ORIGIN_ARCHIVE;
+}
 
 /* Sets the fault and returns 1. */
 int w4_inbound_refuse(w4_inbound *in, w4_refusal code, const char *pointer, const char *expected);

@@ -57,4 +57,34 @@ static const w4_schema_row memory_query_result[] = {
     RPC_COUNT("next", O_, "there may be more: where to go on"),
     W4_SCHEMA_END};
 RESULT(memory_query);
+
+/* ---- memory.export, memory.import */
+static const w4_schema_row envelope_item = {.kind = W4_SCHEMA_OBJECT};
+static const w4_schema_row memory_export_params[] = {
+    RPC_COUNT("next", O_, "of the answer before: goes on there"),
+    W4_SCHEMA_END};
+PARAMS(memory_export);
+static const w4_schema_row memory_export_result[] = {
+    RPC_ARRAY("envelopes", R_, W4_RPC_LIST_MAX, &envelope_item, "as they were signed"),
+    RPC_COUNT("next", O_, "where to go on; absent: that was all"),
+    W4_SCHEMA_END};
+RESULT(memory_export);
+
+static const char *const outcomes[] = {"taken", "known", "refused", NULL};
+static const w4_schema_row taken_rows[] = {
+    RPC_ENUM("outcome", R_, outcomes, "known: it is here already"),
+    RPC_TEXT("msg_id", O_, 36, "of the envelope"),
+    RPC_LABEL("code", O_, "why it is refused"),
+    RPC_TEXT("text", O_, 1024, "the same for people"),
+    W4_SCHEMA_END};
+static const w4_schema taken = {taken_rows, true, NULL};
+static const w4_schema_row taken_item = RPC_ITEM(&taken);
+static const w4_schema_row memory_import_params[] = {
+    RPC_ARRAY("envelopes", R_, 64, &envelope_item, "as memory.export gave them, in that order"),
+    W4_SCHEMA_END};
+PARAMS(memory_import);
+static const w4_schema_row memory_import_result[] = {
+    RPC_ARRAY("results", R_, 64, &taken_item, "one for each envelope"),
+    W4_SCHEMA_END};
+RESULT(memory_import);
 /* clang-format on */

@@ -44,6 +44,8 @@ W4_METHOD_SCHEMA(config_show);
 W4_METHOD_SCHEMA(config_reload);
 W4_METHOD_SCHEMA(node_stop);
 W4_METHOD_SCHEMA(memory_query);
+W4_METHOD_SCHEMA(memory_export);
+W4_METHOD_SCHEMA(memory_import);
 W4_METHOD_SCHEMA(store_check);
 W4_METHOD_SCHEMA(store_backup);
 W4_METHOD_SCHEMA(store_export);

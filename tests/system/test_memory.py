@@ -118,4 +118,80 @@ def test_memory():
         assert json.loads(ctl(b, "--json", "store", "check"))["sound"]
 
 
-main([test_memory])
+def ctl(node, *arguments, stdin=None, status=0):
+    done = subprocess.run([WEB4CTL, "-s", node.control_socket, *arguments], input=stdin,
+                          capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == status, done
+    return done.stdout
+
+
+def trust_states(node):
+    return {(t["kind"], t["subject"]): t["state"]
+            for t in node.control.call("trust.list")["entries"]}
+
+
+def test_archive():
+    with Mesh("a", "b", "c") as mesh:
+        a, b, c = mesh
+        ada, ben, cem = a.agent("ada"), b.agent("ben"), c.agent("cem")
+        mesh.trust_all((ada, ben, cem))
+        fact = new_fact(ada, "Water boils at 100 degrees", "physics")
+        c.wait_fact(fact, "pending")
+        b.wait_fact(fact, "pending")
+        for client in (ben, cem):
+            state(client, fact)
+        a.wait_fact(fact, "accepted")
+        wrong = new_fact(ada, "Water is dry", "physics")
+        b.wait_fact(wrong, "pending")
+        wait_ids(a, [fact], text="water")
+        archive = ctl(a, "memory", "export")
+        lines = [json.loads(line) for line in archive.splitlines()]
+        assert [line["type"] for line in lines] == ["FACT_PROPOSE", "FACT_CONFIRM", "FACT_CONFIRM"]
+        assert lines[0]["msg_id"] == fact and all(line["sign"] for line in lines), lines
+
+        # Into where it came from: it is known.
+        told = json.loads(ctl(a, "--json", "memory", "import", stdin=archive))
+        assert (told["taken"], told["known"], told["refused"]) == (0, 3, 0), told
+
+        # Into a node that knows nobody: refused, and nobody is trusted for it.
+        with Mesh("d") as (d,):
+            before = trust_states(d)
+            told = json.loads(ctl(d, "--json", "memory", "import", stdin=archive, status=1))
+            assert (told["taken"], told["refused"]) == (0, 3), told
+            assert {r["code"] for r in told["refusals"]} == {"untrusted"}, told
+            assert trust_states(d) == before and not d.facts()
+
+            # Where its operator trusts them it is taken, and judged: who confirmed counts from when
+            # it is known where they live, and nobody has been here yet.
+            for line in lines:
+                d.control.call("trust.set", {"subject": line["sender"]["fingerprint"],
+                                             "kind": "agent", "state": "trusted", "reason": "test"})
+            before = trust_states(d)
+            forged = json.loads(json.dumps(lines))
+            forged[0]["payload"]["fact"]["statement"] = "Water burns"
+            text = "\n".join(["no JSON", json.dumps(forged[0], indent=None), "[]", "", "x" * 600000])
+            told = json.loads(ctl(d, "--json", "memory", "import", stdin=text, status=1))
+            assert told["taken"] == 0 and told["refused"] == 4, told
+            assert [(r["line"], r["code"]) for r in sorted(told["refusals"], key=lambda r: r["line"])] \
+                == [(1, "bad_json"), (2, "bad_signature"), (3, "bad_json"), (5, "too_large")], told
+            path = d.folder + "/archive"
+            with open(path, "w") as file:  # in another order of members it is the same
+                file.write("\n".join(json.dumps(dict(reversed(line.items()))) for line in lines))
+            told = json.loads(ctl(d, "--json", "memory", "import", path))
+            assert (told["taken"], told["known"], told["refused"]) == (3, 0, 0), told
+            shown = d.fact(fact)
+            assert shown["state"] in ("pending", "accepted"), shown
+            assert len(shown["confirmations"]) == 2, shown
+            assert trust_states(d) == before
+            again = json.loads(ctl(d, "--json", "memory", "import", path))
+            assert (again["taken"], again["known"]) == (0, 3), again
+            audit = [row["value"] for row in map(json.loads, ctl(
+                d, "store", "export", "--table", "audit").splitlines())]
+            assert [row["params"] for row in audit if row["method"] == "memory.import"][-1] \
+                == {"envelopes": 3}, audit
+            assert "FAULT" not in ctl(d, "store", "check")
+            assert "Refused" in ctl(d, "memory", "import", stdin="x\n", status=1)
+            assert ctl(d, "memory", "import", d.folder + "/none", status=1) == ""
+
+
+main([test_memory, test_archive])
