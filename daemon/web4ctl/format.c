@@ -215,6 +215,15 @@ int ctl_format_json(w4_buffer *out, w4_bytes json) {
     return r;
 }
 
+/* A voice that does not count is there to be seen, not to be counted. */
+static uint32_t number_of(w4_json array) {
+    uint32_t number = 0;
+    for (w4_json_iterator i = w4_json_first(array); w4_json_exists(i.value); i = w4_json_next(i)) {
+        number += w4_json_kind_of(w4_json_get(i.value, "counted")) == W4_JSON_FALSE ? 0 : 1;
+    }
+    return number;
+}
+
 int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
     static const char *const times[] = {"us", "ms", "s", NULL};
     static const char *const sizes[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
@@ -244,7 +253,7 @@ int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
     case CTL_SHORTS:
         return append_list(out, value, true);
     case CTL_NUMBER:
-        return w4_buffer_printf(out, "%u", w4_json_count(value));
+        return w4_buffer_printf(out, "%u", number_of(value));
     case CTL_DECIMAL:
         return append_decimal(out, value);
     case CTL_PERCENT:

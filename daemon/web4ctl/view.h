@@ -18,7 +18,7 @@ typedef enum ctl_format {
     CTL_YES,     /* true: yes, false: no */
     CTL_LIST,    /* an array of texts, with commas */
     CTL_SHORTS,  /* an array of fingerprints, with commas */
-    CTL_NUMBER,  /* how many elements an array has */
+    CTL_NUMBER,  /* how many elements an array has; of voices, how many count */
     CTL_DECIMAL, /* a number with a few digits */
     CTL_PERCENT, /* a share */
     CTL_PAIRS,   /* an object's members: name value, name value */

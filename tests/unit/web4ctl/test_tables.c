@@ -245,6 +245,8 @@ START_TEST(cells_are_harmless) {
     check_cell(CTL_YES, "false", "no");
     check_cell(CTL_LIST, "[\"a\",1,\"\\u0000\"]", "a, 1, \\x00");
     check_cell(CTL_NUMBER, "[1,2,3]", "3");
+    check_cell(CTL_NUMBER, "[{\"counted\":true},{\"counted\":false},{\"a\":1}]", "2");
+    check_cell(CTL_NUMBER, "[]", "0");
     check_cell(CTL_DECIMAL, "0.012345678", "0.0123457");
     check_cell(CTL_DECIMAL, "100", "100");
     check_cell(CTL_DECIMAL, "\"x\"", "x");
