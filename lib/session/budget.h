@@ -13,6 +13,7 @@ typedef struct w4_byte_budget {
     struct w4_byte_budget *parent; /* NULL: none; outlives it */
     size_t limit, used, peak;
     bool fair;
+    const void *finishing; /* who goes beyond it, to finish what was begun: one at a time */
 } w4_byte_budget;
 
 void w4_byte_budget_init(w4_byte_budget *budget, w4_byte_budget *parent, size_t limit);

@@ -17,11 +17,26 @@ void w4_inbox_begin_at(w4_inbox *in, uint64_t seq) {
     in->first = in->expected = in->promised = seq;
 }
 
-void w4_inbox_deinit(w4_inbox *in) {
-    w4_byte_budget_give(in->budget, in->partial.len + in->outstanding_bytes);
-    in->outstanding_bytes = 0;
+/* The message in partial is whole, or given up. */
+static void stop_finishing(w4_inbox *in) {
+    if (in->budget && in->budget->finishing == in) {
+        in->budget->finishing = NULL;
+    }
+    in->beyond = 0;
+}
+
+static void drop_partial(w4_inbox *in) {
+    w4_byte_budget_give(in->budget, in->partial.len - in->beyond);
+    stop_finishing(in);
     w4_buffer_deinit(&in->partial);
     in->partial.len = 0;
+    in->in_message = false;
+}
+
+void w4_inbox_deinit(w4_inbox *in) {
+    drop_partial(in);
+    w4_byte_budget_give(in->budget, in->outstanding_bytes);
+    in->outstanding_bytes = 0;
 }
 
 static uint64_t bound_of(const w4_inbox *in) {
@@ -44,7 +59,26 @@ static void hand_over(w4_inbox *in, w4_bytes last, w4_bytes *ret_message, uint8_
     in->messages++;
     in->messages_total++;
     in->outstanding++;
-    in->outstanding_bytes += ret_message->len;
+    in->outstanding_bytes += ret_message->len - in->beyond;
+    stop_finishing(in);
+}
+
+static bool take_room(w4_inbox *in, size_t len) {
+    if (w4_byte_budget_take(in->budget, len)) {
+        return true;
+    }
+    if (!in->in_message || (in->budget->finishing && in->budget->finishing != in)) {
+        return false;
+    }
+    in->budget->finishing = in;
+    in->beyond += len;
+    return true;
+}
+
+static void give_room(w4_inbox *in, size_t len) {
+    size_t beyond = len < in->beyond ? len : in->beyond;
+    in->beyond -= beyond;
+    w4_byte_budget_give(in->budget, len - beyond);
 }
 
 int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, uint8_t **ret_owned) {
@@ -63,7 +97,7 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
     if (frame->payload.len > in->partial.max - in->partial.len) {
         return W4_INBOX_TOO_LARGE;
     }
-    if (!w4_byte_budget_take(in->budget, frame->payload.len)) {
+    if (!take_room(in, frame->payload.len)) {
         in->over_budget++;
         return W4_INBOX_NOTHING;
     }
@@ -71,7 +105,7 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
     if (in->in_message || !last) {
         int r = w4_buffer_append(&in->partial, frame->payload);
         if (r < 0) {
-            w4_byte_budget_give(in->budget, frame->payload.len);
+            give_room(in, frame->payload.len);
             return r;
         }
         in->in_message = true;
@@ -111,10 +145,7 @@ void w4_inbox_hold(w4_inbox *in, bool hold) {
 }
 
 void w4_inbox_restart(w4_inbox *in) {
-    w4_byte_budget_give(in->budget, in->partial.len);
-    w4_buffer_deinit(&in->partial);
-    in->partial.len = 0;
-    in->in_message = false;
+    drop_partial(in);
     in->expected = in->first;
     in->messages = 0;
     in->promised = in->first;

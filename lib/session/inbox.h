@@ -6,7 +6,8 @@
  *
  * What has come and is not consumed counts against the budget, parts and whole messages alike. A
  * part beyond it is dropped as if the link had lost it; while it is tight nothing more is granted,
- * except on control. */
+ * except on control. But one message of a session that was begun may always be finished: or many
+ * that are half there would wait for one another's room. */
 #pragma once
 
 #include "session/budget.h"
@@ -29,6 +30,7 @@ typedef struct w4_inbox {
     uint64_t granted; /* the bound as last told */
     bool ack_due, gap;
     w4_buffer partial; /* parts of the message that is coming in, when it has several */
+    size_t beyond;     /* bytes of it that are not in the budget */
     uint64_t duplicates, bytes, messages_total, over_budget;
 } w4_inbox;
 

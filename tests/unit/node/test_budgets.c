@@ -110,6 +110,44 @@ START_TEST(limits_may_change) {
 }
 END_TEST
 
+/* More large messages are on their way to one node than it may hold: they come all the same. */
+START_TEST(half_messages_do_not_wait_for_one_another) {
+    enum { SENDERS = 9 };
+    w4_node_config c = config();
+    c.bytes_max = c.session.bytes_max;
+    town_init(&t, SENDERS + 1, &c);
+    for (unsigned i = 1; i <= SENDERS; i++) {
+        town_introduce(&t, i, 0);
+    }
+    town_go_on(&t, 10 * TOWN_S);
+    for (unsigned i = 1; i <= SENDERS; i++) {
+        town_send(&t, i, 0, W4_CHANNEL_STATE, 0);
+    }
+    town_go_on(&t, 5 * TOWN_S);
+    ck_assert_uint_eq(t.nodes[0].messages, SENDERS);
+    for (unsigned i = 1; i <= SENDERS; i++) {
+        town_send(&t, i, 0, W4_CHANNEL_KNOWLEDGE, c.session.max_message * 3 / 4);
+    }
+    size_t most = 0;
+    for (unsigned i = 0; i < 400; i++) {
+        town_go_on(&t, 10 * TOWN_MS);
+        ck_assert_uint_le(t.nodes[0].node->budget.used, c.bytes_max);
+        size_t held = 0;
+        for (unsigned from = 1; from <= SENDERS; from++) {
+            w4_session_memory_use use;
+            w4_session_memory_get(town_peer(&t, 0, from)->session, &use);
+            held += use.receiving;
+        }
+        most = held > most ? held : most;
+    }
+    town_go_on(&t, 120 * TOWN_S);
+    ck_assert_uint_gt(most, c.bytes_max);
+    ck_assert_uint_eq(t.nodes[0].messages, SENDERS * 2);
+    ck_assert_uint_eq(t.nodes[0].node->budget.used, 0);
+    town_deinit(&t);
+}
+END_TEST
+
 /* A session that ends gives back what it held. */
 START_TEST(what_is_given_up_is_given_back) {
     begin();
@@ -133,6 +171,7 @@ int main(void) {
     TCase *tc = tcase_create("budgets");
     tcase_add_test(tc, stalled_peers_leave_room_for_others);
     tcase_add_test(tc, limits_may_change);
+    tcase_add_test(tc, half_messages_do_not_wait_for_one_another);
     tcase_add_test(tc, what_is_given_up_is_given_back);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

@@ -177,6 +177,44 @@ START_TEST(afresh_it_forgets_the_stream_but_not_the_application) {
 }
 END_TEST
 
+/* Of many that are half there one is finished, whatever the budget says. */
+START_TEST(one_that_was_begun_may_be_finished) {
+    w4_byte_budget budget;
+    w4_inbox other;
+    begin(10, 100);
+    w4_byte_budget_init(&budget, NULL, 12);
+    in.budget = &budget;
+    w4_inbox_init(&other, W4_CHANNEL_KNOWLEDGE, &limits, 100, &budget);
+    ck_assert_int_eq(take(0, false, "12345"), W4_INBOX_NOTHING);
+    w4_frame frame = {.type = W4_FRAME_DATA, .seq = 0, .payload = w4_bytes_from_text("1234567")};
+    ck_assert_int_eq(w4_inbox_take(&other, &frame, &message, &owned), W4_INBOX_NOTHING);
+    ck_assert_uint_eq(budget.used, 12);
+    ck_assert_int_eq(take(1, false, "67890"), W4_INBOX_NOTHING); /* beyond it */
+    ck_assert_uint_eq(in.expected, 2);
+    frame.seq = 1;
+    ck_assert_int_eq(w4_inbox_take(&other, &frame, &message, &owned), W4_INBOX_NOTHING);
+    ck_assert_uint_eq(other.expected, 1); /* one at a time */
+    ck_assert_uint_eq(other.over_budget, 1);
+    ck_assert_uint_eq(budget.used, 12);
+    ck_assert_int_eq(take(2, true, "!"), W4_INBOX_MESSAGE);
+    ck_assert_uint_eq(message.len, 11);
+    free(owned);
+    ck_assert_uint_eq(budget.used, 12);
+    ck_assert_int_eq(take(3, true, "a new one"), W4_INBOX_NOTHING); /* was not begun */
+    ck_assert_uint_eq(in.expected, 3);
+    ck_assert_int_eq(w4_inbox_take(&other, &frame, &message, &owned), W4_INBOX_NOTHING);
+    ck_assert_uint_eq(other.expected, 2); /* its turn */
+    w4_inbox_consumed(&in, 1);
+    ck_assert_uint_eq(budget.used, 7);
+    w4_inbox_restart(&other); /* given up: only what was taken is given back */
+    ck_assert_uint_eq(budget.used, 0);
+    ck_assert_ptr_null(budget.finishing);
+    w4_inbox_deinit(&other);
+    w4_inbox_deinit(&in);
+    ck_assert_uint_eq(budget.used, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inbox");
     TCase *tc = tcase_create("inbox");
@@ -187,6 +225,7 @@ int main(void) {
     tcase_add_test(tc, little_credit_is_not_worth_a_record);
     tcase_add_test(tc, held_back_it_promises_nothing_new);
     tcase_add_test(tc, afresh_it_forgets_the_stream_but_not_the_application);
+    tcase_add_test(tc, one_that_was_begun_may_be_finished);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }
