@@ -54,9 +54,9 @@ WRAP(w4_refusal, w4_envelope_check_fresh, const w4_envelope *envelope, uint64_t 
                : __real_w4_envelope_check_fresh(envelope, wall_us);
 }
 
-WRAP(int, w4_humans_take, w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-     w4_human **ret_human, w4_consent *ret_before) {
-    int r = __real_w4_humans_take(humans, envelope, wall_us, ret_human, ret_before);
+WRAP(int, w4_humans_take, w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
+     w4_consent *ret_before) {
+    int r = __real_w4_humans_take(humans, word, ret_human, ret_before);
     if (r == 0 && planted == MINORITY_PLANT_CONSENT &&
         (*ret_human)->consent == W4_CONSENT_REVOKED) {
         (*ret_human)->consent = W4_CONSENT_GRANTED;

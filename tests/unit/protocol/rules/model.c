@@ -444,6 +444,7 @@ static w4_refusal handle(model *m, const letter *l) {
         return W4_REFUSAL_NONE;
     case LOAD:
         m->busy[s->who] = s->word != 0;
+        m->eased = m->eased || s->word == 0;
         return W4_REFUSAL_NONE;
     case AGAIN:
     case FORGE:
@@ -513,15 +514,13 @@ static bool has_letter(const model *m, const step *s) {
     if (!makes_letter(s)) {
         return false;
     }
-    if (s->kind == HUMAN && model_busy(m)) {
-        return false; /* what waits for an agent is another queue */
-    }
-    if (!is_other(s)) {
-        return true;
+    if (!is_other(s)) { /* what waits for an agent that has much to do is another matter */
+        return s->kind != HUMAN || !model_busy(m);
     }
     /* Of those of the neighbours, that was sent before; a greeting is never sent again. */
     const letter *l = s->about <= STEPS_MAX ? &m->letters[s->about] : NULL;
-    bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET;
+    bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET &&
+                (l->says->kind != HUMAN || !model_busy(m));
     return sent && (s->kind != TWIST || may_twist(m, l));
 }
 

@@ -52,12 +52,13 @@ static void relate(human *h, const step *s) {
     }
 }
 
-/* Later words count; of two said at one time the one that takes consent back. */
+/* Later words count; of two said at one time the one that takes consent back. At their own node
+ * each word is the latest, whatever the clock was when they said another one. */
 static void take_state(model *m, const letter *l) {
     const step *s = l->says;
     human *h = &m->humans[s->who];
     bool revokes = s->consent == REVOKED && h->consent != REVOKED;
-    if (!h->known || l->at_ms > h->said_ms || (l->at_ms == h->said_ms && revokes)) {
+    if (!h->known || s->via == 0 || l->at_ms > h->said_ms || (l->at_ms == h->said_ms && revokes)) {
         revokes = s->consent == REVOKED && (!h->known || h->consent != REVOKED);
         h->known = true;
         h->said_ms = l->at_ms;
@@ -173,9 +174,19 @@ static void take_talk(model *m, const step *s) {
     }
 }
 
-static bool waits(const model *m, const step *s) {
+static bool waits_for_ease(const model *m, const step *s) {
     bool urgent = s->word == INTENT && s->priority == 2;
     return !is_word_of_state(s) && !urgent && (is_strained(m, s->who) || is_strained(m, s->to));
+}
+
+/* What is knowledge waits for an agent that has much to do, too. */
+static bool waits_for_agent(const model *m, const step *s) {
+    return s->to < LOCALS && m->busy[s->to] &&
+           (s->word == CONTEXT || s->word == DECISION || s->word == FEEDBACK);
+}
+
+static bool waits(const model *m, const step *s) {
+    return waits_for_ease(m, s) || waits_for_agent(m, s);
 }
 
 /* At their own node nobody gives consent again by a word that is refused, or that is about
@@ -201,7 +212,8 @@ w4_refusal model_human(model *m, const letter *l) {
     }
     take_talk(m, s);
     if (s->to < LOCALS && waits(m, s)) {
-        m->paced_ms[s->to] = m->waiting_count[s->to] == 0 ? m->now_ms : m->paced_ms[s->to];
+        bool first = m->waiting_count[s->to] == 0;
+        m->paced_ms[s->to] = first ? m->now_ms : m->paced_ms[s->to];
         m->waiting[s->to][m->waiting_count[s->to]++] = (owed){.id = l->id};
     } else if (s->to < LOCALS) {
         m->at_once[s->to] = l->id;
@@ -238,7 +250,10 @@ const char *model_given(model *m, unsigned local, uint32_t id) {
     if (model_human_gate(m, l) != W4_REFUSAL_NONE) {
         return "was given when it might no longer be";
     }
-    if (!waits(m, l->says)) {
+    if (waits_for_agent(m, l->says)) {
+        return "was given to one who has much to do";
+    }
+    if (!waits_for_ease(m, l->says)) {
         return NULL;
     }
     bool early = m->now_ms < m->paced_ms[local] + PACE_MS;

@@ -139,11 +139,12 @@ WRAP(w4_tier, w4_sources_tier, const w4_sources *sources, const char *key) {
     return planted == PLANT_TIER && tier == W4_TIER_UNKNOWN ? W4_TIER_MEDIUM : tier;
 }
 
-WRAP(int, w4_humans_take, w4_humans *humans, const w4_envelope *envelope, uint64_t wall_us,
-     w4_human **ret_human, w4_consent *ret_before) {
-    w4_envelope bent = *envelope;
-    bent.timestamp_us = planted == PLANT_OLD_WORDS ? wall_us : envelope->timestamp_us;
-    return __real_w4_humans_take(humans, &bent, wall_us, ret_human, ret_before);
+WRAP(int, w4_humans_take, w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
+     w4_consent *ret_before) {
+    w4_envelope bent = *word->envelope;
+    bent.timestamp_us = planted == PLANT_OLD_WORDS ? word->wall_us : bent.timestamp_us;
+    const w4_human_word now = {.envelope = &bent, .wall_us = word->wall_us, .here = word->here};
+    return __real_w4_humans_take(humans, &now, ret_human, ret_before);
 }
 
 WRAP(bool, w4_human_in_scope, const w4_human *human, w4_bytes topic) {
