@@ -14,6 +14,7 @@
  * TYPE and CODE are numbers. mal is trusted, and so is ada; since nobody else is, no fact may ever
  * be accepted. */
 #include "graph/graph.h"
+#include "protocol/explain.h"
 #include "protocol/protocol.h"
 #include "protocol/trust_history.h"
 #include "store/memory.h"
@@ -126,7 +127,28 @@ static void attach(stage *s) {
     }
 }
 
+/* Asked before, it says something whole, and nothing has happened. */
+static void explain(stage *s, w4_bytes text) {
+    w4_buffer said = W4_BUFFER_INIT((size_t)1 << 20);
+    w4_json_document doc = {0};
+    w4_json_writer writer;
+    w4_refused refused;
+    w4_explain_request request = {
+        .bytes = text, .as_node = text.len % 2 == 0, .from = &s->peer, .all = text.len % 3 == 0};
+    bool told = w4_protocol_has_event(s->protocol);
+    uint64_t deadline_us = w4_protocol_deadline(s->protocol);
+    w4_json_writer_init(&writer, &said);
+    FUZZ_REQUIRE(w4_protocol_explain(s->protocol, &request, s->now_us, &writer, &refused) == 0);
+    FUZZ_REQUIRE(writer.error == 0);
+    FUZZ_REQUIRE(w4_json_read(&doc, w4_buffer_bytes(&said), &W4_JSON_LIMITS_LINE, NULL) == 0);
+    FUZZ_REQUIRE(w4_protocol_has_event(s->protocol) == told);
+    FUZZ_REQUIRE(w4_protocol_deadline(s->protocol) == deadline_us);
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&said);
+}
+
 static void receive(stage *s, w4_bytes text) {
+    explain(s, text);
     FUZZ_REQUIRE(w4_protocol_receive(s->protocol, &s->peer, text, s->now_us) == 0);
 }
 
@@ -199,7 +221,10 @@ static uint64_t number_of(w4_bytes text) {
 
 static void restart(stage *s) {
     w4_protocol_free(s->protocol);
+    w4_trust_book_free(s->trust);
     w4_store_memory_crash(s->store);
+    FUZZ_REQUIRE(w4_trust_book_new(&s->trust) == 0);
+    FUZZ_REQUIRE(w4_trust_history_load(s->store, s->trust) == 0);
     begin(s);
     s->ticket_count = 0;
 }
@@ -282,6 +307,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     w4_identity *ada = make_key(9);
     trust(&s, w4_identity_fingerprint(ada));
     w4_identity_free(ada);
+    FUZZ_REQUIRE(w4_store_commit(s.store) == 0);
     begin(&s);
     attach(&s);
     w4_protocol_peer_up(s.protocol, &s.peer, s.now_us);
