@@ -29,7 +29,7 @@ static const refusal_row refusals[W4_REFUSAL_COUNT] = {
     ROW(CONSENT_REQUIRED, "consent_required", "The human has not given consent yet; only a greeting passes."),
     ROW(CONSENT_REVOKED, "consent_revoked", "The human has revoked consent; nothing but state and greetings passes."),
     ROW(OUT_OF_SCOPE, "out_of_scope", "The topic is outside what the human consented to."),
-    ROW(DEFERRED_OVERLOAD, "deferred_overload", "The receiver is overloaded; the message waits until that eases."),
+    ROW(DEFERRED_OVERLOAD, "deferred_overload", "The receiver is overloaded; what is durable waits until that eases."),
     ROW(DEFERRED_PRESSURE, "deferred_pressure", "The human is under pressure or unclear; the message waits until that eases."),
     ROW(CHECK_IN_REQUIRED, "check_in_required", "The human is tense; a check-in has to be answered before this is asked."),
     ROW(MISSING_RATIONALE, "missing_rationale", "A decision needs its rationale and its alternatives."),

@@ -318,9 +318,16 @@ START_TEST(knowledge_waits_for_room) {
     world_clear_logs(w);
     propose(w, "ada", "a", first);
     propose(w, "cho", "b", second);
-    ask(w, "ada", "ben", asked);
+    /* State goes on, and an intent is put off. */
+    ck_assert_int_eq(
+        world_send(w, "ada", "ben", "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":5}"), 0);
+    memcpy(asked, w->receipt.msg_id, sizeof asked);
     world_settle(w);
     ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, asked, "ben"), 1);
+    ask(w, "ada", "ben", asked);
+    world_settle(w);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, asked, "ben"), 0);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_DEFERRED_OVERLOAD), 1);
     ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, NULL, "ben"), 1);
     w4_agent_info info;
     ck_assert(
