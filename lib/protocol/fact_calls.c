@@ -1,5 +1,6 @@
 /* What the node asks about facts, and orders: the part of protocol.h that is about them. */
 #include "base/text.h"
+#include "protocol/fact_reason.h"
 #include "protocol/fact_view.h"
 #include "protocol/knowledge.h"
 #include "protocol/router.h"
@@ -50,12 +51,6 @@ bool w4_protocol_fact_next(const w4_protocol *p, w4_fact_state state, size_t *cu
 
 uint32_t w4_protocol_fact_count(const w4_protocol *p, w4_fact_state state) {
     return w4_facts_count_state(p->facts, state);
-}
-
-int w4_protocol_node_ordered(w4_protocol *p, uint64_t now_us) {
-    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
-    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
-    return w4_knowledge_settle(p, now_us);
 }
 
 static void copy_cut(char *ret_text, size_t size, const char *text) {

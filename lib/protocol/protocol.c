@@ -2,7 +2,6 @@
 
 #include "base/text.h"
 #include "protocol/deliveries.h"
-#include "protocol/fact_reason.h"
 #include "protocol/fact_store.h"
 #include "protocol/knowledge.h"
 #include "protocol/memory.h"
@@ -723,5 +722,11 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
 
 int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uint64_t now_us) {
     w4_router_trust_moved(p, subject);
+    return w4_knowledge_settle(p, now_us);
+}
+
+int w4_protocol_node_ordered(w4_protocol *p, uint64_t now_us) {
+    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
     return w4_knowledge_settle(p, now_us);
 }
