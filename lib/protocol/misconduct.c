@@ -1,6 +1,7 @@
 #include "protocol/misconduct.h"
 
 #include "base/text.h"
+#include "crypto/primitives.h"
 #include "protocol/evidence.h"
 #include "protocol/router.h"
 #include "trust/blame.h"
@@ -50,13 +51,32 @@ static int keep(w4_protocol *p, const w4_inbound *in, w4_bytes first, const char
     return r < 0 && r != -EMSGSIZE ? r : 0;
 }
 
+/* Has the key signed something else in the kept one? What stands beside a signature is not covered
+ * by it: anybody on the way could have changed that. 0 or -ENOMEM. */
+static int says_else(const w4_protocol *p, w4_bytes kept, const w4_envelope *e, bool *ret_else) {
+    uint8_t before[W4_HASH_LEN], now[W4_HASH_LEN];
+    w4_json_document doc = {0};
+    w4_envelope first;
+    w4_envelope_fault fault;
+    int r = w4_envelope_read(&doc, kept, &p->config.limits, &first, &fault);
+    if (r == 0) {
+        w4_hash(first.signed_head, first.signed_tail, before);
+        w4_hash(e->signed_head, e->signed_tail, now);
+    }
+    *ret_else = r == 0 && memcmp(before, now, sizeof now) != 0;
+    w4_json_document_deinit(&doc);
+    return r < 0 ? r : 0;
+}
+
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,
                          const char *what) {
     const w4_envelope *e = &in->envelope;
     w4_trust_blame blame;
     w4_buffer first = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, kept_msg_id, &e->sender.fingerprint, &first);
-    bool proven = r == 0 && !w4_bytes_equal(w4_buffer_bytes(&first), e->text) &&
+    bool differs = false;
+    r = r == 0 ? says_else(p, w4_buffer_bytes(&first), e, &differs) : r;
+    bool proven = r == 0 && differs &&
                   w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, in->family->kind,
                                       &e->sender.fingerprint, NULL, &blame);
     if (proven) {

@@ -25,9 +25,24 @@ static world *three(void) {
     return w;
 }
 
+/* As somebody on the way could: what stands beside the signature is not covered by it. */
+static void add_beside_signature(w4_buffer *envelope) {
+    static const char place[] = "\"algo\":\"ed25519\",";
+    const char *at = strstr(w4_buffer_text(envelope), place);
+    ck_assert_ptr_nonnull(at);
+    size_t head = (size_t)(at - (const char *)envelope->data) + sizeof place - 1;
+    w4_buffer changed = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(w4_buffer_append(&changed, w4_bytes_of(envelope->data, head)), 0);
+    ck_assert_int_eq(w4_buffer_printf(&changed, "\"by\":1,"), 0);
+    ck_assert_int_eq(
+        w4_buffer_append(&changed, w4_bytes_of(envelope->data + head, envelope->len - head)), 0);
+    w4_buffer_deinit(envelope);
+    *envelope = changed;
+}
+
 /* Brings to node n what that agent signs, under a msg_id and at a time of its choice. */
-static void bring(world *w, unsigned n, const char *name, w4_type type, const char *msg_id,
-                  const char *payload) {
+static void bring_as(world *w, unsigned n, const char *name, w4_type type, const char *msg_id,
+                     const char *payload, bool changed) {
     const world_agent *from = world_agent_of(w, name);
     w4_buffer canonical = W4_BUFFER_INIT(65536), envelope = W4_BUFFER_INIT(65536);
     ck_assert_int_eq(
@@ -40,6 +55,9 @@ static void bring(world *w, unsigned n, const char *name, w4_type type, const ch
                                .with_pubkey = true,
                                .payload = w4_buffer_bytes(&canonical)};
     ck_assert_int_eq(w4_envelope_write(&draft, from->key, &envelope), 0);
+    if (changed) {
+        add_beside_signature(&envelope);
+    }
     unsigned by = from->node == n ? (n + 1) % w->count : from->node;
     ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol, &w->nodes[by].fingerprint,
                                          w4_buffer_bytes(&envelope), w->now),
@@ -47,6 +65,11 @@ static void bring(world *w, unsigned n, const char *name, w4_type type, const ch
     w4_buffer_deinit(&canonical);
     w4_buffer_deinit(&envelope);
     world_drain(w, n);
+}
+
+static void bring(world *w, unsigned n, const char *name, w4_type type, const char *msg_id,
+                  const char *payload) {
+    bring_as(w, n, name, type, msg_id, payload, false);
 }
 
 /* Both envelopes are there, are of that agent, are good, and differ. *ret_what: how. */
@@ -160,6 +183,29 @@ START_TEST(minds_may_change) {
 }
 END_TEST
 
+/* Who passes an envelope on cannot make a liar of its sender: as long as it is remembered, and when
+ * only the book knows it. */
+START_TEST(others_cannot_forge_a_proof) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-1111-4111-8111-111111111111",
+          VOTE("confirm", ""));
+    for (unsigned i = 0; i < 2; i++) {
+        bring_as(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"), true);
+        bring_as(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, "cccccccc-1111-4111-8111-111111111111",
+                 VOTE("confirm", ""), true);
+        ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_TRUSTED);
+        ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_TRUSTED);
+        ck_assert_uint_eq(check_proofs(w, 1, "mal", ""), 0);
+        ck_assert_uint_eq(check_proofs(w, 1, "eve", ""), 0);
+        w4_seen *seen = &w->nodes[1].protocol->seen;
+        w4_seen_deinit(seen);
+        ck_assert_int_eq(w4_replay_new(1024, W4_FRESHNESS_WINDOW_US, &seen->replay), 0);
+    }
+    world_free(w);
+}
+END_TEST
+
 /* Without the first of the two there is nothing to show, so nobody is blamed. */
 START_TEST(nobody_is_accused_without_proof) {
     world *w = three();
@@ -233,6 +279,7 @@ int main(void) {
     tcase_add_test(tcase, two_statements_of_one_decision);
     tcase_add_test(tcase, yes_and_no_at_one_time);
     tcase_add_test(tcase, minds_may_change);
+    tcase_add_test(tcase, others_cannot_forge_a_proof);
     tcase_add_test(tcase, nobody_is_accused_without_proof);
     tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
     tcase_add_test(tcase, votes_are_bound_by_the_node);
