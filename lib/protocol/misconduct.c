@@ -68,21 +68,26 @@ static int says_else(const w4_protocol *p, w4_bytes kept, const w4_envelope *e, 
     return r < 0 ? r : 0;
 }
 
+/* One that is blocked already is not looked at: what else it says makes nothing worse, and must not
+ * take the places of proofs against others. */
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,
                          const char *what) {
     const w4_envelope *e = &in->envelope;
     w4_trust_blame blame;
+    if (!w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, in->family->kind,
+                             &e->sender.fingerprint, NULL, &blame)) {
+        return 0;
+    }
+    w4_trust_state state = w4_trust_book_state(p->trust, blame.kind, &blame.subject);
+    if (state == W4_TRUST_BLOCKED) {
+        return 0;
+    }
+    bool differs = false;
     w4_buffer first = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, kept_msg_id, &e->sender.fingerprint, &first);
-    bool differs = false;
     r = r == 0 ? says_else(p, w4_buffer_bytes(&first), e, &differs) : r;
-    bool proven = r == 0 && differs &&
-                  w4_trust_blame_find(W4_TRUST_OFFENCE_EQUIVOCATION, in->family->kind,
-                                      &e->sender.fingerprint, NULL, &blame);
-    if (proven) {
-        bool trusted =
-            w4_trust_book_state(p->trust, blame.kind, &blame.subject) == W4_TRUST_TRUSTED;
-        uint32_t most = trusted ? W4_PROOFS_MAX : W4_PROOFS_MAX / 4 * 3;
+    if (r == 0 && differs) {
+        uint32_t most = state == W4_TRUST_TRUSTED ? W4_PROOFS_MAX : W4_PROOFS_MAX / 4 * 3;
         r = p->proofs < most ? keep(p, in, w4_buffer_bytes(&first), kept_msg_id, what) : 0;
         r = r == 0 ? w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL, what,
                                      e->msg_id, in->now_us)

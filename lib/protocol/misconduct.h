@@ -10,8 +10,8 @@
 
 /* in->envelope, whose signature is good, and the one of the same sender that is kept here under
  * that msg_id exclude one another; what says how, for people. When that one is here and the sender
- * signed something else in it, both are kept and the sender is taken to be malicious. 0 or a fatal
- * error. */
+ * signed something else in it, both are kept and the sender is taken to be malicious, unless it is
+ * blocked already. 0 or a fatal error. */
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,
                          const char *what);
 

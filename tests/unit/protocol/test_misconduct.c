@@ -134,6 +134,24 @@ START_TEST(two_faces_meet) {
 }
 END_TEST
 
+/* One key alone does not fill the places of proofs, whatever it goes on to say. */
+START_TEST(one_proof_is_enough) {
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, "bbbbbbbb-1111-4111-8111-111111111111",
+          "{\"dmp_trace\":{\"decision_id\":\"e\",\"steps\":[\"s\"]},\"fact\":"
+          "{\"confidence\":1,\"domain\":\"t\",\"statement\":\"yes\"}}");
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("no"));
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("never"));
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, "bbbbbbbb-1111-4111-8111-111111111111",
+          PROPOSAL("no"));
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_BLOCKED);
+    ck_assert_uint_eq(check_proofs(w, 1, "mal", "two different envelopes under one msg_id"), 1);
+    ck_assert_uint_eq(w->nodes[1].protocol->proofs, 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(two_statements_of_one_decision) {
     world *w = three();
     bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
@@ -279,6 +297,7 @@ int main(void) {
     tcase_add_test(tcase, two_statements_of_one_decision);
     tcase_add_test(tcase, yes_and_no_at_one_time);
     tcase_add_test(tcase, minds_may_change);
+    tcase_add_test(tcase, one_proof_is_enough);
     tcase_add_test(tcase, others_cannot_forge_a_proof);
     tcase_add_test(tcase, nobody_is_accused_without_proof);
     tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
