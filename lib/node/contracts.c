@@ -41,8 +41,28 @@ static void contract_free(w4_node *node, w4_node_contract *contract) {
     free(contract);
 }
 
+/* Strangers who come and go under ever new names leave no more behind than there may be sessions:
+ * who has been away for longest is forgotten before its window is over. */
+static void make_room(w4_node *node) {
+    size_t most = (size_t)node->config.sessions_max + node->config.peers_count;
+    while (HASH_COUNT(node->contracts) >= most) {
+        w4_node_contract *longest = NULL;
+        for (w4_node_contract *c = node->contracts; c != NULL; c = (w4_node_contract *)c->hh.next) {
+            bool may_go = !c->named && c->session == NULL;
+            if (may_go && (longest == NULL || c->away_since_us < longest->away_since_us)) {
+                longest = c;
+            }
+        }
+        if (longest == NULL) {
+            return;
+        }
+        contract_free(node, longest);
+    }
+}
+
 static int contract_new(w4_node *node, const w4_fingerprint *peer, uint64_t now_us,
                         w4_node_contract **ret_contract) {
+    make_room(node);
     w4_node_contract *contract = (w4_node_contract *)calloc(1, sizeof *contract);
     if (contract == NULL) {
         return -ENOMEM;

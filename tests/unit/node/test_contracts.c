@@ -230,6 +230,42 @@ START_TEST(who_is_away_is_forgotten_unless_named) {
 }
 END_TEST
 
+/* Whoever comes once under each of many names takes no memory but that of the last few. */
+START_TEST(strangers_leave_little_behind) {
+    enum { STRANGERS = 7 };
+    w4_node_channels named = {.node = t.nodes[1].id};
+    w4_node_sla sla;
+    town_deinit(&t);
+    config.session.channels[W4_CHANNEL_STATE].sla.window_ms = 3600 * 1000;
+    config.sessions_max = 2;
+    town_init(&t, STRANGERS + 1, &config);
+    memcpy(named.limits, config.session.channels, sizeof named.limits);
+    config.peers = &named;
+    config.peers_count = 1;
+    configure();
+    for (unsigned i = 1; i <= STRANGERS; i++) {
+        town_introduce(&t, 0, i);
+        town_go_on(&t, 2 * TOWN_S);
+        ck_assert(
+            w4_node_session_close(t.nodes[0].node, &t.nodes[i].id, W4_REFUSAL_NONE, "", t.now_us));
+        ck_assert(w4_mesh_forget(w4_node_mesh(t.nodes[0].node), &t.nodes[i].id, t.now_us));
+        t.nodes[i].frozen = true;
+        town_go_on(&t, TOWN_S);
+        ck_assert_uint_eq(count_slas(&sla), i < 3 ? i : 3);
+    }
+    bool has_named = false, has_last = false;
+    w4_node_sla_cursor cursor = {0};
+    while (w4_node_sla_next(t.nodes[0].node, &cursor, t.now_us, &sla)) {
+        has_named = has_named || w4_fingerprint_equal(&sla.peer, &t.nodes[1].id);
+        has_last = has_last || w4_fingerprint_equal(&sla.peer, &t.nodes[STRANGERS].id);
+    }
+    ck_assert(has_named && has_last);
+    config.peers_count = 0;
+    config.peers = NULL;
+    configure();
+}
+END_TEST
+
 START_TEST(the_configuration_may_change) {
     w4_node_sla sla;
     meet();
@@ -387,6 +423,7 @@ int main(void) {
     tcase_add_test(tc, time_without_a_link_counts);
     tcase_add_test(tc, what_is_refused_counts);
     tcase_add_loop_test(tc, who_is_away_is_forgotten_unless_named, 0, 2);
+    tcase_add_test(tc, strangers_leave_little_behind);
     tcase_add_test(tc, the_configuration_may_change);
     tcase_add_test(tc, names);
     tcase_add_test(tc, a_channel_by_number_has_its_own);
