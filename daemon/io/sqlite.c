@@ -94,7 +94,7 @@ static int sqlite_get(w4_store *store, w4_store_table table, w4_bytes key, w4_bu
     if (rc == SQLITE_OK) {
         rc = sqlite3_step(stmt);
     }
-    w4_bytes value;
+    w4_bytes value = {0};
     if (rc == SQLITE_ROW) {
         r = verified(s, table, key, stmt, &value);
         if (r == 0) {
@@ -145,7 +145,7 @@ static int give_gathered(const w4_store_node *node, w4_buffer *ret_key, w4_buffe
 
 static int give_stored(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt, w4_bytes key,
                        w4_buffer *ret_key, w4_buffer *ret_value) {
-    w4_bytes value;
+    w4_bytes value = {0};
     int verdict = verified(s, table, key, stmt, &value);
     if (verdict < 0) {
         return verdict;
@@ -162,7 +162,7 @@ static int give_stored(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt
 static int merge_next(sqlite_store *s, w4_store_table table, sqlite3_stmt *stmt, w4_bytes prefix,
                       w4_bytes from, bool inclusive, w4_buffer *ret_key, w4_buffer *ret_value) {
     const w4_store_node *node = w4_store_gathered_next(&s->gathered, table, from, inclusive);
-    w4_bytes key;
+    w4_bytes key = {0};
     int r = step_next(s, stmt, from, inclusive, &key);
     for (;;) {
         if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
@@ -467,7 +467,7 @@ static void check_records(sqlite_store *s, w4_store_table table, report *out) {
     int rc = sqlite3_prepare_v2(s->file.db, sql, -1, &stmt, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(stmt);
-        w4_bytes value;
+        w4_bytes value = {0};
         if (rc == SQLITE_ROW) {
             w4_bytes key = column(stmt, 2);
             out->records++;

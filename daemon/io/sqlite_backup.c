@@ -35,7 +35,7 @@ static int check_copy(w4_sqlite_file *f, w4_sqlite_file *copy) {
     rc = rc == SQLITE_OK ? sqlite3_step(stmt) : rc;
     const char *found = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     int r = found ? 0 : rc == SQLITE_ROW ? -ENOMEM : fail_copy(f, copy, rc, "checking the copy");
-    if (r == 0 && strcmp(found, "ok") != 0) {
+    if (r == 0 && found && strcmp(found, "ok") != 0) {
         r = w4_sqlite_file_fail(f, W4_STORE_E_CORRUPT,
                                 "is damaged (%s): no backup was made; `web4ctl store check` tells "
                                 "more, `web4ctl store export` gives what can be read",

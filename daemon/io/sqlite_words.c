@@ -16,8 +16,8 @@ static const char *const texts[W4_SQLITE_WORDS_COUNT] = {
     [W4_SQLITE_WORDS_ADD] = "INSERT INTO memory_words (rowid, text) VALUES (?1, ?2)",
     [W4_SQLITE_WORDS_REMOVE] =
         "INSERT INTO memory_words (memory_words, rowid, text) VALUES ('delete', ?1, ?2)",
-    [W4_SQLITE_WORDS_SEARCH] = "SELECT rowid FROM memory_words WHERE memory_words MATCH ?1"
-                               " AND rowid >= ?2 ORDER BY rowid",
+    [W4_SQLITE_WORDS_SEARCH] = ("SELECT rowid FROM memory_words WHERE memory_words MATCH ?1"
+                                " AND rowid >= ?2 ORDER BY rowid"),
 };
 
 static int statement(w4_sqlite_file *f, w4_sqlite_words which, sqlite3_stmt **ret_stmt) {

@@ -35,7 +35,7 @@ static ctl_status put_envelope(const ctl_context *ctl, w4_bytes json) {
 static ctl_status export_part(ctl_context *ctl, int64_t *next) {
     w4_buffer params = W4_BUFFER_INIT(PARAMS_MAX);
     w4_json_writer w;
-    w4_json result;
+    w4_json result = {0};
     w4_json_writer_init(&w, &params);
     w4_json_begin_object(&w);
     w4_json_member_integer(&w, "next", *next);
@@ -111,7 +111,7 @@ static void begin_batch(import *im) {
 }
 
 static ctl_status send_batch(import *im) {
-    w4_json result;
+    w4_json result = {0};
     if (im->count == 0) {
         return CTL_DONE;
     }
@@ -228,7 +228,7 @@ ctl_status ctl_run_memory_import(ctl_context *ctl) {
     }
     import *im = calloc(1, sizeof *im);
     ctl_status status = im ? ctl_connect(ctl, W4_SURFACE_CONTROL) : ctl_fatal(ctl, -ENOMEM);
-    if (status == CTL_DONE) {
+    if (im && status == CTL_DONE) {
         im->ctl = ctl;
         im->params = W4_BUFFER_INIT(PARAMS_MAX);
         im->refusals = W4_BUFFER_INIT(ANSWER_MAX);

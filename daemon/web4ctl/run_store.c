@@ -98,7 +98,7 @@ ctl_status ctl_run_store_check(ctl_context *ctl) {
     if (ctl->line.arguments_count > 0) {
         return check_file(ctl, ctl->line.arguments[0]);
     }
-    w4_json result;
+    w4_json result = {0};
     ctl_status status = ctl_ask(ctl, &result);
     if (status != CTL_DONE) {
         return status;
@@ -137,7 +137,7 @@ static ctl_status backup_file(ctl_context *ctl, const char *path, const char *fi
 
 static ctl_status backup_node(ctl_context *ctl, const char *path, w4_buffer *params) {
     w4_json_writer w;
-    w4_json result;
+    w4_json result = {0};
     w4_json_writer_init(&w, params);
     w4_json_begin_object(&w);
     w4_json_member_string(&w, "path", path);
@@ -226,7 +226,7 @@ static ctl_status export_part(ctl_context *ctl, const char *table, char *next, s
                               uint64_t *missing) {
     w4_buffer params = W4_BUFFER_INIT(PARAMS_MAX);
     w4_json_writer w;
-    w4_json result;
+    w4_json result = {0};
     w4_json_writer_init(&w, &params);
     w4_json_begin_object(&w);
     if (table) {

@@ -2,7 +2,7 @@
 
 #include "store/words.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static w4_bytes text(const char *t) {
