@@ -275,6 +275,10 @@ static sync_tried *find_tried(const w4_fact_sync *sync, const want *wanted) {
     return found;
 }
 
+uint32_t w4_fact_sync_tried(const w4_fact_sync *sync) {
+    return HASH_COUNT(sync->tried);
+}
+
 static int add_tried(w4_fact_sync *sync, const want *wanted) {
     if (find_tried(sync, wanted)) {
         return 0;

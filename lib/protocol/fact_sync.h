@@ -53,6 +53,8 @@ void w4_fact_sync_peer_down(w4_protocol *p, const w4_fingerprint *node);
 /* Trust in somebody moved: what was refused before may be taken now. */
 void w4_fact_sync_trust_moved(w4_protocol *p);
 
+/* States of facts at others that could not be made the ones here, and are not asked for again. */
+uint32_t w4_fact_sync_tried(const w4_fact_sync *sync);
 /* Handlers of the pipeline, for MESH_FACTS and MESH_VOTES. */
 int w4_fact_sync_take(w4_protocol *p, w4_inbound *in);
 int w4_fact_sync_take_votes(w4_protocol *p, w4_inbound *in);

@@ -109,14 +109,15 @@ static int add_words(words_of *words, w4_json value) {
 
 /* What of an envelope is its text: shown, in this order; and what else it is found by. */
 static const struct {
-    const char *shown[3], *found[4], *domain, *source;
+    const char *shown[4], *found[4], *domain, *source;
 } places[W4_MEMORY_KIND_COUNT] = {
     [W4_MEMORY_FACT] = {{"/payload/fact/statement", NULL, NULL},
                         {"/payload/fact/domain", "/payload/fact/context", "/payload/fact/sources",
                          NULL},
                         "/payload/fact/domain",
                         NULL},
-    [W4_MEMORY_DECISION] = {{"/payload/decision/choice", "/payload/decision/outcome", NULL},
+    [W4_MEMORY_DECISION] = {{"/payload/decision/choice", "/payload/decision/outcome",
+                             "/payload/retrospective", NULL},
                             {"/payload/decision/context", NULL, NULL, NULL},
                             NULL,
                             NULL},

@@ -1,4 +1,5 @@
 /* What the protocols hold in memory, table by table. */
+#include "protocol/map.h"
 #include "protocol/router.h"
 
 #include <string.h>
@@ -46,6 +47,13 @@ static w4_use of_early_votes(const w4_protocol *p) {
                     .count_max = W4_EARLY_VOTES_MAX,
                     .bytes = p->early.bytes,
                     .bytes_max = W4_EARLY_VOTES_BYTES_MAX};
+}
+
+static w4_use of_fact_sync(const w4_protocol *p) {
+    uint32_t count = w4_fact_sync_tried(&p->fact_sync);
+    return (w4_use){.count = count,
+                    .count_max = W4_FACT_SYNC_TRIED_MAX,
+                    .bytes = (uint64_t)count * (36 + W4_FACT_DIGEST_LEN + sizeof(UT_hash_handle))};
 }
 
 static w4_use of_parcels(const w4_protocol *p) {
@@ -111,6 +119,7 @@ static const struct {
     {"facts", of_facts},
     {"decisions", of_decisions},
     {"early votes", of_early_votes},
+    {"facts known otherwise", of_fact_sync},
     {"messages on their way", of_parcels},
     {"outbox", of_letters},
     {"durable to be taken", of_durable_sent},

@@ -237,7 +237,8 @@ static void fill(void) {
     ck_assert_int_eq(w4_memory_note_decision(
                          store, &decision,
                          text("{\"payload\":{\"decision\":{\"choice\":\"Build a mill\",\"context\":"
-                              "\"a river\",\"outcome\":\"flour\"}}}")),
+                              "\"a river\",\"outcome\":\"flour\"},"
+                              "\"retrospective\":\"next time a windmill\"}}")),
                      0);
     remember(6, 'b', "history", "Factories grew", (const unsigned[]){3, 5, 0});
 }
@@ -260,6 +261,7 @@ static const struct {
     {"example org", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
     {"page", NULL, "4 ", 0, 0, 0, 0, ANY, 0},
     {"river flour", NULL, "5 ", 0, 0, 0, 0, ANY, 0},
+    {"windmill", NULL, "5 ", 0, 0, 0, 0, ANY, 0},
     {"nothing of that", NULL, "", 0, 0, 0, 0, ANY, 0},
     {NULL, "physics", "1 2 ", 0, 0, 0, 0, ANY, 0},
     {NULL, "Physics", "", 0, 0, 0, 0, ANY, 0},
