@@ -26,7 +26,18 @@ def test_frames_that_end_the_session():
             except ConnectionError as error:
                 assert str(error) == code, (what, error)
             peer.close()
+        # who did not say that they know channels by number does not speak on one
         peer = HostileNode(mesh.nodes[0]).open()
+        peer.send((DATA, FIN, 4, 0, b"x"))
+        try:
+            peer.answered()
+            raise AssertionError("a channel was taken that was not agreed on")
+        except ConnectionError as error:
+            assert str(error) == "not_found", error
+        peer.close()
+        peer = HostileNode(mesh.nodes[0])
+        peer.features = ["channels"]
+        peer.open()
         peer.send((99, 0x80, 77, 0, b"of a later version"))
         peer.answered()
         # data on a channel that nobody opened costs that channel, not the session
