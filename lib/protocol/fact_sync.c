@@ -50,9 +50,11 @@ typedef struct sync_peer {
     UT_hash_handle hh;
 } sync_peer;
 
-/* A state of a fact at others that could not be made the one here. */
+/* A state of a fact at a neighbour that could not be made the one here with what that one gave.
+ * Another one may give more: nobody can keep a node from asking the others. */
 typedef struct sync_tried {
     struct {
+        w4_fingerprint node;
         char id[36];
         uint8_t digest[W4_FACT_DIGEST_LEN];
     } key;
@@ -267,8 +269,9 @@ static int take_sum(w4_protocol *p, w4_inbound *in, sync_peer *peer, w4_json sum
     return 0;
 }
 
-static sync_tried *find_tried(const w4_fact_sync *sync, const want *wanted) {
+static sync_tried *find_tried(const w4_fact_sync *sync, const sync_peer *peer, const want *wanted) {
     sync_tried probe, *found = NULL;
+    probe.key.node = peer->node;
     memcpy(probe.key.id, wanted->id, sizeof probe.key.id);
     memcpy(probe.key.digest, wanted->digest, sizeof probe.key.digest);
     HASH_FIND(hh, sync->tried, &probe.key, sizeof probe.key, found);
@@ -279,8 +282,8 @@ uint32_t w4_fact_sync_tried(const w4_fact_sync *sync) {
     return HASH_COUNT(sync->tried);
 }
 
-static int add_tried(w4_fact_sync *sync, const want *wanted) {
-    if (find_tried(sync, wanted)) {
+static int add_tried(w4_fact_sync *sync, const sync_peer *peer, const want *wanted) {
+    if (find_tried(sync, peer, wanted)) {
         return 0;
     }
     if (HASH_COUNT(sync->tried) >= W4_FACT_SYNC_TRIED_MAX) {
@@ -292,6 +295,7 @@ static int add_tried(w4_fact_sync *sync, const want *wanted) {
     if (!tried) {
         return -ENOMEM;
     }
+    tried->key.node = peer->node;
     memcpy(tried->key.id, wanted->id, sizeof tried->key.id);
     memcpy(tried->key.digest, wanted->digest, sizeof tried->key.digest);
     HASH_ADD(hh, sync->tried, key, sizeof tried->key, tried);
@@ -356,7 +360,7 @@ static int take_list(w4_protocol *p, w4_inbound *in, sync_peer *peer) {
         (void)w4_hex_parse(w4_json_string_raw(w4_json_get(i.value, "digest")), wanted.digest,
                            sizeof wanted.digest);
         memcpy(peer->after, wanted.id, sizeof peer->after);
-        if (!is_same_here(p, &wanted) && !find_tried(&p->fact_sync, &wanted)) {
+        if (!is_same_here(p, &wanted) && !find_tried(&p->fact_sync, peer, &wanted)) {
             peer->wants[peer->want_count++] = wanted;
         }
     }
@@ -436,7 +440,7 @@ static int close_answer(w4_protocol *p, sync_peer *peer, w4_json payload, uint64
     int r = 0;
     for (uint32_t i = 0; r == 0 && i < covered; i++, peer->want_at++) {
         const want *wanted = &peer->wants[peer->want_at];
-        r = is_same_here(p, wanted) ? 0 : add_tried(&p->fact_sync, wanted);
+        r = is_same_here(p, wanted) ? 0 : add_tried(&p->fact_sync, peer, wanted);
     }
     peer->skip = (uint64_t)skip;
     peer->answer = w4_blob_unref(peer->answer);

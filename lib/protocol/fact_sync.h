@@ -11,7 +11,7 @@
  *   G: MESH_VOTES          proposals, the decisions they follow from, votes, in order of time
  *
  * and again, until no part is left. What T cannot make the same (it trusts a voter less, it has no
- * room) it remembers and does not ask for again, until trust moves. A sum is said when a session
+ * room) it remembers and does not ask G for again, until trust moves. A sum is said when a session
  * begins, after something was taken from another neighbour, and to one neighbour now and then. What
  * was said to one agent only is not passed on. */
 #pragma once
@@ -24,7 +24,7 @@
 #define W4_FACT_SYNC_ENVELOPES_MAX 128u
 #define W4_FACT_SYNC_BYTES_MAX ((size_t)128 * 1024) /* of the envelopes in one answer */
 #define W4_FACT_SYNC_DEPTH 3u                       /* levels around an envelope in it */
-#define W4_FACT_SYNC_TRIED_MAX 8192u
+#define W4_FACT_SYNC_TRIED_MAX 32768u
 #define W4_FACT_SYNC_VERIFIED_PER_TURN 32u
 #define W4_FACT_SYNC_BURST 256u /* requests that are answered to one neighbour at once ... */
 #define W4_FACT_SYNC_PER_S 4u   /* ... and later */

@@ -1,5 +1,6 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
+#include "protocol/fact_give.h"
 #include "protocol/fact_sync.h"
 #include "protocol/router.h"
 #include "world.h"
@@ -342,6 +343,42 @@ START_TEST(forgeries_count_nothing) {
 }
 END_TEST
 
+/* Who lists what is true and then gives nothing of it does not keep it from coming otherwise. */
+START_TEST(silence_hides_nothing) {
+    world *w = four(40);
+    char fact[37], list[512], digest[W4_FACT_DIGEST_TEXT_LEN + 1];
+    cut(w, 0, false);
+    propose(w, "ben", "a", NULL, fact);
+    say(w, "cho", "FACT_CONFIRM", fact);
+    const w4_fact *there = w4_facts_find(w->nodes[2].protocol->facts, fact);
+    w4_fact_digest_format(there->digest, digest);
+    world_link(w, 0, 1, true);
+    world_clear_wire(w);
+    snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 900);
+    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+    ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
+    snprintf(list, sizeof list,
+             "{\"facts\":[{\"digest\":\"%s\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}", digest,
+             fact, w4_fact_part(there));
+    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+    w->now += W4_US_PER_S;
+    ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+    ck_assert_int_eq(
+        receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, "{\"done\":1,\"envelopes\":[],\"skip\":0}"), 0);
+    ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+    ck_assert_ptr_nonnull(w->nodes[0].protocol->fact_sync.tried);
+    world_drain(w, 0);
+    world_clear_wire(w);
+    world_link(w, 0, 1, false);
+    world_link(w, 0, 2, true);
+    world_publish(w, 0);
+    world_publish(w, 2);
+    world_pass(w, 5 * W4_US_PER_S);
+    ck_assert_ptr_nonnull(w4_facts_find(w->nodes[0].protocol->facts, fact));
+    world_free(w);
+}
+END_TEST
+
 /* One neighbour gets so many answers and no more. */
 START_TEST(requests_are_counted) {
     world *w = four(38);
@@ -405,6 +442,7 @@ int main(void) {
     tcase_add_test(tcase, private_words_are_not_passed_on);
     tcase_add_test(tcase, late_original_is_delivered);
     tcase_add_test(tcase, forgeries_count_nothing);
+    tcase_add_test(tcase, silence_hides_nothing);
     tcase_add_test(tcase, requests_are_counted);
     tcase_add_test(tcase, lists_must_lead_on);
     suite_add_tcase(suite, tcase);
