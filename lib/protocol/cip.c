@@ -10,7 +10,7 @@ static int take_state(w4_protocol *p, w4_inbound *in) {
     int r = w4_cip_handshake_take(p, in);
     if (r == 0 && in->origin != W4_ORIGIN_NODE) {
         w4_agent_set_state(in->agent, in->envelope.payload);
-        r = w4_router_unpace(p, in->agent);
+        r = w4_router_unpace(p, in->agent, in->now_us);
     }
     return r;
 }
@@ -21,7 +21,7 @@ static int take_own_state(w4_protocol *p, const w4_inbound *in) {
         return 0;
     }
     w4_agent_set_state(in->agent, in->envelope.state);
-    return w4_router_unpace(p, in->agent);
+    return w4_router_unpace(p, in->agent, in->now_us);
 }
 
 /* An agent that is overloaded puts off what others are after: their sender is told so, and why.

@@ -257,7 +257,7 @@ void w4_protocol_agent_room(w4_protocol *p, uint64_t owner, size_t bytes, uint64
         bool more = bytes > agent->room;
         agent->room = bytes;
         if (more && agent->hears) {
-            keep_error(p, w4_router_unpace(p, agent));
+            keep_error(p, w4_router_unpace(p, agent, now_us));
             keep_error(p, w4_durable_offer(p, agent, now_us));
         }
     }
@@ -559,7 +559,7 @@ int w4_protocol_agent_state(w4_protocol *p, uint64_t owner, const char *agent_id
         return 1;
     }
     w4_agent_set_state(agent, state);
-    int r = w4_router_unpace(p, agent);
+    int r = w4_router_unpace(p, agent, now_us);
     return r != 0 ? r : w4_knowledge_settle(p, now_us);
 }
 

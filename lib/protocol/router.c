@@ -243,7 +243,41 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
     return r < 0 ? r : 0;
 }
 
-int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
+/* What waited for a busy agent meets it once more: the humans may have said something else since.
+ * *ret_gone: it is not to be given now, for *ret_code, or because it is kept elsewhere. */
+static int meet_again(w4_protocol *p, const w4_paced *paced, w4_agent *agent, uint64_t now_us,
+                      bool *ret_gone, w4_refusal *ret_code) {
+    const w4_type_row *row = w4_type_row_of(paced->type);
+    const w4_family_rules *family = row ? w4_family_rules_of(row->family) : NULL;
+    *ret_gone = false;
+    *ret_code = W4_REFUSAL_NONE;
+    if (!family || !family->meets) {
+        return 0;
+    }
+    bool local = w4_fingerprint_is_zero(&paced->from_node);
+    w4_inbound in = {.origin = local ? W4_ORIGIN_HOSTED : W4_ORIGIN_NODE,
+                     .from_node = paced->from_node,
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .channel_kind = W4_CHANNEL_KNOWLEDGE,
+                     .blob = paced->envelope,
+                     .family = family};
+    w4_json_document doc = {0}; /* that of the pipeline may be in use */
+    int r = w4_envelope_read(&doc, w4_blob_bytes(paced->envelope), &p->config.limits, &in.envelope,
+                             &in.fault);
+    r = r == 0 ? family->meets(p, &in, agent) : r;
+    if (r == W4_MEETS_LATER) { /* one that its human was spared before has its turn */
+        *ret_gone = !paced->paced && family->keep != NULL;
+        r = *ret_gone ? family->keep(p, &in, agent) : 0;
+    } else {
+        *ret_gone = r > 0;
+    }
+    *ret_code = r == 1 ? in.fault.code : W4_REFUSAL_NONE;
+    w4_json_document_deinit(&doc);
+    return r < 0 ? r : 0;
+}
+
+int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
     int r = 0;
     p->offer_us = 0; /* what is durable too, with the next look at the time */
     w4_router_wake(p, 0);
@@ -260,7 +294,9 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent) {
                               .paced = paced->paced,
                               .wall_us = paced->wall_us};
         w4_refusal code;
-        r = deliver_now(p, agent, &arrival, &code);
+        bool gone;
+        r = meet_again(p, paced, agent, now_us, &gone, &code);
+        r = r == 0 && !gone ? deliver_now(p, agent, &arrival, &code) : r;
         if (r == 0 && code != W4_REFUSAL_NONE) {
             const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
                                       &paced->from_node};

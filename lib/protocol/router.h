@@ -136,4 +136,4 @@ typedef struct w4_arrival {
 int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
                      w4_refusal *ret_code);
 /* Delivers what waited, as far as the agent has room. 0 or -ENOMEM. */
-int w4_router_unpace(w4_protocol *p, w4_agent *agent);
+int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us);

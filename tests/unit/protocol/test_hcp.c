@@ -662,11 +662,41 @@ START_TEST(a_refused_word_gives_no_consent) {
 }
 END_TEST
 
+/* What waits for a busy agent is judged by what holds when it comes to be given. */
+START_TEST(a_busy_agent_is_given_what_is_still_allowed) {
+    world *w = acquainted(WELL, WELL);
+    char ids[2][37];
+    w->now += SECOND;
+    ck_assert_int_eq(say(w, "ada", "ben", "HCP_INTENT", INTENT("play", "normal"), WELL), 0);
+    world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"overloaded\",\"lri\":95}");
+    world_settle(w);
+    for (unsigned i = 0; i < 2; i++) {
+        w->now += SECOND;
+        ck_assert_int_eq(say(w, "ada", "ben", "HCP_CONTEXT", CONTEXT, WELL), 0);
+        memcpy(ids[i], w->receipt.msg_id, 37);
+        ck_assert_uint_eq(got(w, 1, ids[i]), 0);
+    }
+    w->now += SECOND;
+    greet(w, "ben", "ada", LIMITED); /* to work */
+    world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":5}");
+    world_settle(w);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(got(w, 1, ids[i]), 0);
+    }
+    w->now += SECOND;
+    ck_assert_int_eq(say(w, "ada", "ben", "HCP_INTENT", INTENT("work", "normal"), WELL), 0);
+    ck_assert_int_eq(say(w, "ada", "ben", "HCP_CONTEXT", CONTEXT, WELL), 0);
+    ck_assert_uint_eq(got(w, 1, w->receipt.msg_id), 1);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("hcp");
     TCase *tcase = tcase_create("hcp");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, consent_decides);
+    tcase_add_test(tcase, a_busy_agent_is_given_what_is_still_allowed);
     tcase_add_test(tcase, a_refused_word_gives_no_consent);
     tcase_add_test(tcase, consent_is_taken_back_in_a_cooldown_too);
     tcase_add_test(tcase, the_receiving_node_guards_too);
