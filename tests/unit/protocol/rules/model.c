@@ -514,13 +514,12 @@ static bool has_letter(const model *m, const step *s) {
     if (!makes_letter(s)) {
         return false;
     }
-    if (!is_other(s)) { /* what waits for an agent that has much to do is another matter */
-        return s->kind != HUMAN || !model_busy(m);
+    if (!is_other(s)) {
+        return true;
     }
     /* Of those of the neighbours, that was sent before; a greeting is never sent again. */
     const letter *l = s->about <= STEPS_MAX ? &m->letters[s->about] : NULL;
-    bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET &&
-                (l->says->kind != HUMAN || !model_busy(m));
+    bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET;
     return sent && (s->kind != TWIST || may_twist(m, l));
 }
 
