@@ -323,7 +323,7 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
         return;
     }
     if (envelope.family == W4_FAMILY_HCP) {
-        sim_people_arrived(ledger->people, node, &envelope);
+        sim_people_arrived(ledger->people, node, &envelope, said == NULL ? 0 : said->at_us);
     }
     bool counts = said != NULL;
     bool now = counts && ++ledger->seen == PLANT_AFTER;

@@ -113,7 +113,9 @@ static const char *text_of(const w4_envelope *envelope, const char *name, char *
     return ret;
 }
 
-static void check_form(sim_people *people, const sim_node *node, const w4_envelope *envelope) {
+/* Who limits consent does so for what is said from then on; what was let in before may come. */
+static void check_form(sim_people *people, const sim_node *node, const w4_envelope *envelope,
+                       uint64_t at_us) {
     const sim_person *person = &people->persons[node->index];
     char text[64];
     if (envelope->type == W4_TYPE_HCP_DECISION &&
@@ -123,13 +125,15 @@ static void check_form(sim_people *people, const sim_node *node, const w4_envelo
                  envelope->msg_id, node->name);
     }
     if (envelope->type == W4_TYPE_HCP_INTENT && person->consent == SIM_CONSENT_LIMITED &&
-        !person->unsure && strcmp(text_of(envelope, "topic", text, sizeof text), "work") != 0) {
+        !person->unsure && at_us > person->since_us &&
+        strcmp(text_of(envelope, "topic", text, sizeof text), "work") != 0) {
         sim_fail(people->world, "4: %s about %s came to the person of %s, who consents to work",
                  envelope->msg_id, text, node->name);
     }
 }
 
-void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope) {
+void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope,
+                        uint64_t at_us) {
     sim_world *world = people->world;
     const sim_node *from = sim_node_of_agent(world, &envelope->sender.fingerprint);
     const sim_person *person = &people->persons[node->index];
@@ -155,7 +159,7 @@ void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envel
         sim_fail(world, "4: %s came to the person of %s, who has not greeted", envelope->msg_id,
                  node->name);
     } else {
-        check_form(people, node, envelope);
+        check_form(people, node, envelope, at_us);
     }
 }
 

@@ -43,8 +43,9 @@ void sim_people_check_taken(sim_people *people, const sim_node *node, unsigned t
                             const char *msg_id);
 /* That node trusts the person of the other one: were both sides content? */
 void sim_people_check_trusted(sim_people *people, const sim_node *node, const sim_node *other);
-/* An agent is given an envelope of HCP. */
-void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope);
+/* An agent is given an envelope of HCP, which was sent at that time. */
+void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope,
+                        uint64_t at_us);
 void sim_people_turned(sim_people *people, const sim_node *node); /* and it is on disk */
 void sim_people_died(sim_people *people, const sim_node *node);
 uint64_t sim_people_checks(const sim_people *people); /* of words that came to agents */
