@@ -42,6 +42,9 @@ typedef struct w4_memory_question {
     w4_memory_kind kind;          /* W4_MEMORY_KIND_COUNT: any */
     const char *domain;           /* NULL: any */
     const w4_fingerprint *author; /* NULL: any */
+    /* Who asks: decisions that were shared with other agents only are not there for it. NULL: one
+     * who may know everything. */
+    const w4_fingerprint *listener;
     uint64_t after_us, before_us; /* when it was accepted: from, and up to but without; 0: any */
     const char *cause;            /* what follows from this id; NULL: any */
     const char *effect;           /* what this id follows from; NULL: any */

@@ -5,6 +5,7 @@
 
 #include "base/wire.h"
 #include "envelope/envelope.h"
+#include "protocol/evidence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ typedef struct search {
     const w4_memory_question *question;
     w4_json_writer *w;
     w4_buffer row, text;
-    w4_json_document doc;
+    w4_json_document doc, envelope;
     uint64_t next; /* where to go on */
     uint32_t looked_at, given;
     bool full;
@@ -82,6 +83,34 @@ static int fits_text(search *s, w4_bytes key, bool *ret_fits) {
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 
+/* Of a decision: was it shared with all, with that agent, or by it? */
+static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
+    const w4_fingerprint *listener = s->question->listener;
+    char id[W4_UUID_LEN + 1];
+    w4_fingerprint author, to;
+    w4_memory_kind kind = W4_MEMORY_KIND_COUNT;
+    *ret_fits = w4_memory_entry_kind(entry, &kind) && kind != W4_MEMORY_DECISION;
+    if (*ret_fits ||
+        !w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) ||
+        !w4_json_string_copy(w4_json_get(entry, "id"), id, sizeof id) ||
+        strlen(id) != W4_UUID_LEN) {
+        return 0;
+    }
+    int r = w4_evidence_get(s->store, id, &author, &s->text);
+    r = r == 0
+            ? w4_json_read(&s->envelope, w4_buffer_bytes(&s->text), &W4_JSON_LIMITS_ENVELOPE, NULL)
+            : r;
+    if (r != 0) {
+        return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    }
+    w4_json receiver =
+        w4_json_at_pointer(w4_json_root(&s->envelope), w4_bytes_from_text("/receiver/fingerprint"));
+    *ret_fits = w4_fingerprint_equal(&author, listener) || w4_json_string_equal(receiver, "*") ||
+                (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) &&
+                 w4_fingerprint_equal(&to, listener));
+    return 0;
+}
+
 /* Looks at one, and gives it if it fits and has room. */
 static int look(search *s, uint64_t number, bool found_by_text) {
     uint8_t key_bytes[NUMBER];
@@ -97,6 +126,9 @@ static int look(search *s, uint64_t number, bool found_by_text) {
     bool good = fits(s->question, entry);
     if (good && s->question->by_text && !found_by_text) {
         r = fits_text(s, key, &good);
+    }
+    if (r == 0 && good && s->question->listener) {
+        r = fits_listener(s, entry, &good);
     }
     if (r != 0 || !good) {
         return r;
@@ -249,6 +281,7 @@ int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_w
     w4_buffer_deinit(&s.row);
     w4_buffer_deinit(&s.text);
     w4_json_document_deinit(&s.doc);
+    w4_json_document_deinit(&s.envelope);
     if (r == 0) {
         *ret_next = s.full ? s.next : 0;
     }

@@ -53,7 +53,8 @@ static w4_use of_fact_sync(const w4_protocol *p) {
     uint32_t count = w4_fact_sync_tried(&p->fact_sync);
     return (w4_use){.count = count,
                     .count_max = W4_FACT_SYNC_TRIED_MAX,
-                    .bytes = (uint64_t)count * (36 + W4_FACT_DIGEST_LEN + sizeof(UT_hash_handle))};
+                    .bytes = (uint64_t)count * (W4_FINGERPRINT_LEN + 36 + W4_FACT_DIGEST_LEN +
+                                                sizeof(UT_hash_handle))};
 }
 
 static w4_use of_parcels(const w4_protocol *p) {

@@ -484,6 +484,44 @@ START_TEST(decisions_go) {
 }
 END_TEST
 
+/* What was shared with one agent is not there for the others. */
+START_TEST(decisions_of_others) {
+    static const char *const said[] = {
+        "{\"payload\":{\"decision\":{\"choice\":\"x\"}},\"receiver\":{\"fingerprint\":\"*\"}}",
+        "{\"payload\":{\"decision\":{\"choice\":\"y\"}},\"receiver\":{\"fingerprint\":"
+        "\"6262626262626262626262626262626262626262626262626262626262626262\"}}"};
+    static const struct {
+        uint8_t who;
+        const char *found;
+    } expected[] = {{'a', "1 2 "}, {'b', "1 2 "}, {'c', "1 "}, {0, "1 "}};
+    w4_decisions *book = NULL;
+    w4_memory_question q = any_question();
+    char found[32];
+    ck_assert_int_eq(w4_decisions_new(store, &book), 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        w4_decision decision = {.agent = agent('a'),
+                                .agent_id = "ada",
+                                .decision_id = "d",
+                                .shared_us = START,
+                                .taken_us = START};
+        memcpy(decision.id, id_of(i), W4_UUID_LEN + 1);
+        ck_assert_int_eq(w4_decisions_add(book, &decision, text(said[i - 1])), 0);
+    }
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        w4_fingerprint who = agent(expected[i].who);
+        q.listener = &who;
+        (void)ask(&q);
+        numbers_of_answer(found, sizeof found);
+        ck_assert_str_eq(found, expected[i].found);
+    }
+    q.listener = NULL;
+    (void)ask(&q);
+    numbers_of_answer(found, sizeof found);
+    ck_assert_str_eq(found, "1 2 ");
+    w4_decisions_free(book);
+}
+END_TEST
+
 /* A book that forgets leaves to the memory what it holds: the proposal and those who confirmed. */
 START_TEST(books_forget) {
     w4_fact *fact = make_fact(1, 'a', "{\"payload\":{\"fact\":{\"statement\":\"s\"}}}", NULL);
@@ -612,6 +650,7 @@ int main(void) {
     tcase_add_test(tests, the_oldest_goes);
     tcase_add_test(tests, books_forget);
     tcase_add_test(tests, decisions_go);
+    tcase_add_test(tests, decisions_of_others);
     tcase_add_test(tests, copied_ids);
     tcase_add_test(tests, questions_are_bounded);
     tcase_add_test(tests, damage_is_passed_over);
