@@ -264,7 +264,8 @@ static int take_sum(w4_protocol *p, w4_inbound *in, sync_peer *peer, w4_json sum
                 (peer->settled && memcmp(peer->settled_sum, peer->sum, sizeof own) == 0 &&
                  memcmp(peer->settled_own, own, sizeof own) == 0);
     if (!done && peer->step == STEP_IDLE) {
-        begin_round(p, peer, in->now_us);
+        uint64_t at_us = w4_later(peer->asked_us, W4_FACT_SYNC_PAUSE_US);
+        begin_round(p, peer, at_us > in->now_us ? at_us : in->now_us);
     }
     return 0;
 }

@@ -430,6 +430,27 @@ START_TEST(lists_must_lead_on) {
 }
 END_TEST
 
+/* Sums that come one upon another do not make this node ask faster than it would in one round. */
+START_TEST(rounds_are_paced) {
+    world *w = four(41);
+    const w4_protocol *p = w->nodes[0].protocol;
+    char sum[64];
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(sum, sizeof sum, "{\"sum\":\"%032x\"}", 700 + i);
+        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, sum), 0);
+        ck_assert_uint_eq(w4_fact_sync_deadline(p),
+                          i == 0 ? w->now : w->now + W4_FACT_SYNC_PAUSE_US);
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
+        ck_assert_int_eq(
+            receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, "{\"facts\":[],\"last\":true,\"part\":64}"),
+            0);
+    }
+    world_drain(w, 0);
+    world_clear_wire(w);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("fact_sync");
     TCase *tcase = tcase_create("fact_sync");
@@ -445,6 +466,7 @@ int main(void) {
     tcase_add_test(tcase, silence_hides_nothing);
     tcase_add_test(tcase, requests_are_counted);
     tcase_add_test(tcase, lists_must_lead_on);
+    tcase_add_test(tcase, rounds_are_paced);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
