@@ -251,8 +251,9 @@ START_TEST(forged_and_of_the_future) {
     (void)give(w, 0, SIZE_MAX / 2);
     trust_outside(w, W4_TRUST_TRUSTED);
     w4_bytes good = w4_json_text(w4_json_first(w4_json_root(&doc)).value);
-    char *forged = strndup((const char *)good.data, good.len);
+    char *forged = calloc(1, good.len + 1); /* strndup looks for an end beyond the text */
     ck_assert_ptr_nonnull(forged);
+    memcpy(forged, good.data, good.len);
     char *statement = strstr(forged, "water boils");
     ck_assert_ptr_nonnull(statement);
     memcpy(statement, "water burns", 11);
