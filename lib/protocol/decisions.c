@@ -13,14 +13,27 @@
 
 #define DECISION_BYTES_MAX 8192u
 
+typedef struct entry_key { /* no gaps: it is hashed as it lies */
+    char id[W4_UUID_LEN];
+    w4_fingerprint agent;
+} entry_key;
+
 typedef struct entry {
-    char id[37];
+    entry_key key;
+    bool stands_in; /* its row is kept under w4_evidence_stand_in */
     struct author *author;
-    TAILQ_ENTRY(entry) of_all, of_author;
+    struct id_group *group;
+    TAILQ_ENTRY(entry) of_all, of_author, of_id;
     UT_hash_handle hh;
 } entry;
 
 TAILQ_HEAD(entry_list, entry);
+typedef struct id_group { /* all of one id */
+    char id[W4_UUID_LEN];
+    struct entry_list entries; /* oldest first */
+    UT_hash_handle hh;
+} id_group;
+
 typedef struct author {
     w4_fingerprint agent;
     struct entry_list entries; /* oldest first */
@@ -31,19 +44,29 @@ typedef struct author {
 struct w4_decisions {
     w4_store *store;
     entry *map;
+    id_group *groups;
     author *authors;
     struct entry_list all; /* oldest first */
 };
 
-static void drop_entry(w4_decisions *decisions, entry *e) {
-    author *a = e->author;
-    HASH_DEL(decisions->map, e);
-    TAILQ_REMOVE(&decisions->all, e, of_all);
-    TAILQ_REMOVE(&a->entries, e, of_author);
-    if (--a->count == 0) {
+static void drop_if_empty(w4_decisions *decisions, author *a, id_group *group) {
+    if (a && a->count == 0) {
         HASH_DEL(decisions->authors, a);
         free(a);
     }
+    if (group && TAILQ_EMPTY(&group->entries)) {
+        HASH_DEL(decisions->groups, group);
+        free(group);
+    }
+}
+
+static void drop_entry(w4_decisions *decisions, entry *e) {
+    HASH_DEL(decisions->map, e);
+    TAILQ_REMOVE(&decisions->all, e, of_all);
+    TAILQ_REMOVE(&e->author->entries, e, of_author);
+    TAILQ_REMOVE(&e->group->entries, e, of_id);
+    e->author->count--;
+    drop_if_empty(decisions, e->author, e->group);
     free(e);
 }
 
@@ -73,32 +96,69 @@ static author *get_author(w4_decisions *decisions, const w4_fingerprint *agent) 
     return a;
 }
 
-static int add_entry(w4_decisions *decisions, const char *id, const w4_fingerprint *agent) {
+static id_group *find_group(const w4_decisions *decisions, const char *id) {
+    id_group *group = NULL;
+    if (strlen(id) == W4_UUID_LEN) {
+        HASH_FIND(hh, decisions->groups, id, W4_UUID_LEN, group);
+    }
+    return group;
+}
+
+static id_group *get_group(w4_decisions *decisions, const char *id) {
+    id_group *group = find_group(decisions, id);
+    if (!group && (group = calloc(1, sizeof *group)) != NULL) {
+        memcpy(group->id, id, sizeof group->id);
+        TAILQ_INIT(&group->entries);
+        HASH_ADD(hh, decisions->groups, id, sizeof group->id, group);
+        if (!group->hh.tbl) {
+            free(group);
+            group = NULL;
+        }
+    }
+    return group;
+}
+
+static entry *find_entry(const w4_decisions *decisions, const char *id,
+                         const w4_fingerprint *agent) {
+    entry *found = NULL;
+    entry_key key = {.agent = *agent};
+    if (strlen(id) == W4_UUID_LEN) {
+        memcpy(key.id, id, sizeof key.id);
+        HASH_FIND(hh, decisions->map, &key, sizeof key, found);
+    }
+    return found;
+}
+
+static int add_entry(w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
+                     bool stands_in) {
     author *a = get_author(decisions, agent);
-    entry *e = a ? calloc(1, sizeof *e) : NULL;
+    id_group *group = a ? get_group(decisions, id) : NULL;
+    entry *e = group ? calloc(1, sizeof *e) : NULL;
     if (e) {
-        memcpy(e->id, id, sizeof e->id);
+        memcpy(e->key.id, id, sizeof e->key.id);
+        e->key.agent = *agent;
+        e->stands_in = stands_in;
         e->author = a;
-        HASH_ADD(hh, decisions->map, id[0], (unsigned)strlen(e->id), e);
+        e->group = group;
+        HASH_ADD(hh, decisions->map, key, sizeof e->key, e);
     }
     if (!e || !e->hh.tbl) {
         free(e);
-        if (a && a->count == 0) {
-            HASH_DEL(decisions->authors, a);
-            free(a);
-        }
+        drop_if_empty(decisions, a, group);
         return -ENOMEM;
     }
     TAILQ_INSERT_TAIL(&decisions->all, e, of_all);
     TAILQ_INSERT_TAIL(&a->entries, e, of_author);
+    TAILQ_INSERT_TAIL(&group->entries, e, of_id);
     a->count++;
     return 0;
 }
 
 /* A row as it is loaded; the table is in the order of the ids, the list by age. */
 typedef struct loaded {
-    char id[37];
+    char id[W4_UUID_LEN + 1];
     w4_fingerprint agent;
+    bool stands_in;
     uint64_t taken_us;
 } loaded;
 
@@ -134,7 +194,14 @@ static int load_row(loaded_rows *rows, w4_json_document *doc, w4_bytes key, w4_b
         !w4_timestamp_parse(taken, &row->taken_us)) {
         return W4_STORE_E_CORRUPT;
     }
-    memcpy(row->id, key.data, key.len);
+    w4_json id = w4_json_get(w4_json_root(doc), "id");
+    row->stands_in = w4_json_exists(id);
+    if (!row->stands_in) {
+        memcpy(row->id, key.data, key.len);
+    } else if (!w4_json_string_copy(id, row->id, sizeof row->id) ||
+               strlen(row->id) != W4_UUID_LEN) {
+        return W4_STORE_E_CORRUPT;
+    }
     rows->count++;
     return 0;
 }
@@ -153,7 +220,10 @@ static int load(w4_decisions *decisions) {
             qsort(rows.items, rows.count, sizeof *rows.items, compare_age);
         }
         for (size_t i = 0; r == 0 && i < rows.count; i++) {
-            r = add_entry(decisions, rows.items[i].id, &rows.items[i].agent);
+            const loaded *row = &rows.items[i];
+            r = find_entry(decisions, row->id, &row->agent)
+                    ? 0
+                    : add_entry(decisions, row->id, &row->agent, row->stands_in);
         }
     }
     free(rows.items);
@@ -178,18 +248,20 @@ int w4_decisions_new(w4_store *store, w4_decisions **ret_decisions) {
     return 0;
 }
 
-static entry *find_entry(const w4_decisions *decisions, const char *id) {
-    entry *found = NULL;
-    HASH_FIND(hh, decisions->map, id, (unsigned)strlen(id), found);
-    return found;
-}
-
 bool w4_decisions_has(const w4_decisions *decisions, const char *id) {
-    return find_entry(decisions, id) != NULL;
+    return find_group(decisions, id) != NULL;
 }
 
-const w4_fingerprint *w4_decisions_author(const w4_decisions *decisions, const char *id) {
-    const entry *found = find_entry(decisions, id);
+bool w4_decisions_has_of(const w4_decisions *decisions, const char *id,
+                         const w4_fingerprint *agent) {
+    return find_entry(decisions, id, agent) != NULL;
+}
+
+const w4_fingerprint *w4_decisions_author(const w4_decisions *decisions, const char *id,
+                                          const w4_fingerprint *by) {
+    const id_group *group = find_group(decisions, id);
+    const entry *found = group ? find_entry(decisions, id, by) : NULL;
+    found = group && !found ? TAILQ_FIRST(&group->entries) : found;
     return found ? &found->author->agent : NULL;
 }
 
@@ -197,11 +269,24 @@ size_t w4_decisions_count(const w4_decisions *decisions) {
     return HASH_COUNT(decisions->map);
 }
 
+static void row_key(const char *id, const w4_fingerprint *agent, bool stands_in,
+                    char ret_key[static W4_UUID_LEN + 1]) {
+    if (stands_in) {
+        w4_evidence_stand_in(id, agent, ret_key);
+    } else {
+        memcpy(ret_key, id, W4_UUID_LEN + 1);
+    }
+}
+
 static int forget(w4_decisions *decisions, entry *e) {
-    int r = w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(e->id));
-    r = r == 0 ? w4_memory_forget(decisions->store, W4_MEMORY_DECISION, e->id) : r;
+    char id[W4_UUID_LEN + 1] = "", row[W4_UUID_LEN + 1];
+    const w4_fingerprint *agent = &e->key.agent;
+    memcpy(id, e->key.id, sizeof e->key.id);
+    row_key(id, agent, e->stands_in, row);
+    int r = w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(row));
+    r = r == 0 ? w4_memory_forget(decisions->store, W4_MEMORY_DECISION, id, agent) : r;
     if (r == 0) {
-        r = w4_evidence_remove(decisions->store, e->id, &e->author->agent);
+        r = w4_evidence_remove(decisions->store, id, agent);
     }
     if (r == 0) {
         drop_entry(decisions, e);
@@ -221,8 +306,9 @@ static int make_room(w4_decisions *decisions, const w4_fingerprint *agent) {
                : 0;
 }
 
-static int write_row(w4_decisions *decisions, const w4_decision *decision) {
-    char agent[W4_FINGERPRINT_TEXT_LEN + 1];
+static int write_row(w4_decisions *decisions, const w4_decision *decision, bool stands_in) {
+    char agent[W4_FINGERPRINT_TEXT_LEN + 1], key[W4_UUID_LEN + 1];
+    row_key(decision->id, &decision->agent, stands_in, key);
     w4_fingerprint_format(&decision->agent, agent);
     char shared[W4_TIMESTAMP_LEN + 1], taken[W4_TIMESTAMP_LEN + 1];
     w4_timestamp_format(decision->shared_us, shared);
@@ -234,12 +320,15 @@ static int write_row(w4_decisions *decisions, const w4_decision *decision) {
     w4_json_member_string(&w, "agent", agent);
     w4_json_member_string(&w, "agent_id", decision->agent_id);
     w4_json_member_string(&w, "decision_id", decision->decision_id);
+    if (stands_in) {
+        w4_json_member_string(&w, "id", decision->id);
+    }
     w4_json_member_string(&w, "shared_at", shared);
     w4_json_member_string(&w, "taken_at", taken);
     w4_json_end_object(&w);
     int r = w.error;
     if (r == 0) {
-        r = w4_store_put(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(decision->id),
+        r = w4_store_put(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(key),
                          w4_buffer_bytes(&text));
     }
     w4_buffer_deinit(&text);
@@ -247,16 +336,17 @@ static int write_row(w4_decisions *decisions, const w4_decision *decision) {
 }
 
 int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_bytes envelope) {
-    if (find_entry(decisions, decision->id)) {
+    if (find_entry(decisions, decision->id, &decision->agent)) {
         return 0;
     }
     int r = make_room(decisions, &decision->agent);
+    bool stands_in = find_group(decisions, decision->id) != NULL;
     if (r == 0) {
         r = w4_evidence_put(decisions->store, decision->id, &decision->agent, envelope);
     }
     r = r == 0 ? w4_memory_note_decision(decisions->store, decision, envelope) : r;
     if (r == 0) {
-        r = write_row(decisions, decision);
+        r = write_row(decisions, decision, stands_in);
     }
-    return r == 0 ? add_entry(decisions, decision->id, &decision->agent) : r;
+    return r == 0 ? add_entry(decisions, decision->id, &decision->agent, stands_in) : r;
 }

@@ -2,6 +2,7 @@
  * sender (a msg_id is unique for one sender only). */
 #pragma once
 
+#include "base/text.h"
 #include "crypto/fingerprint.h"
 #include "store/store.h"
 
@@ -11,3 +12,10 @@ int w4_evidence_put(w4_store *store, const char *msg_id, const w4_fingerprint *s
 int w4_evidence_get(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
                     w4_buffer *ret_envelope);
 int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint *sender);
+
+/* Under which key a row of that msg_id and sender is kept in a table by msg_id when another sender
+ * had the msg_id first: as long as a msg_id, and never one. It begins with W4_STAND_IN_PREFIX
+ * digits of the msg_id, so that all of one msg_id are found. */
+#define W4_STAND_IN_PREFIX 16u
+void w4_evidence_stand_in(const char *msg_id, const w4_fingerprint *sender,
+                          char ret_key[static W4_UUID_LEN + 1]);

@@ -147,7 +147,8 @@ static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
                         word ret_words[static WORDS_MAX]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fact->link_count && i < W4_FACT_LINKS_MAX; i++) {
-        const w4_fingerprint *agent = w4_decisions_author(p->decisions, fact->links[i]);
+        const w4_fingerprint *agent =
+            w4_decisions_author(p->decisions, fact->links[i], &fact->proposer);
         if (agent) {
             ret_words[count++] = (word){fact->links[i], agent, 0};
         }

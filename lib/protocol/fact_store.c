@@ -138,7 +138,7 @@ int w4_fact_store_put(w4_store *store, w4_store_table table, const w4_fact *fact
 int w4_fact_store_remove(w4_store *store, w4_store_table table, const w4_fact *fact) {
     bool remembered = false; /* then its proposal and its confirmations stay */
     int r = w4_memory_holds(store, table == W4_STORE_FACT ? W4_MEMORY_FACT : W4_MEMORY_CLAIM,
-                            fact->id, &remembered);
+                            fact->id, &fact->proposer, &remembered);
     r = r == 0 ? w4_store_remove(store, table, w4_bytes_from_text(fact->id)) : r;
     if (r == 0 && !remembered) {
         r = w4_evidence_remove(store, fact->id, &fact->proposer);

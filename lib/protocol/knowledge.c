@@ -477,7 +477,8 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
                             .shared_us = e->timestamp_us,
                             .taken_us = in->wall_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
-    in->took_effect = !w4_inbound_is_old(in) || !w4_decisions_has(p->decisions, e->msg_id);
+    in->took_effect = !w4_inbound_is_old(in) ||
+                      !w4_decisions_has_of(p->decisions, e->msg_id, &e->sender.fingerprint);
     r = w4_decisions_add(p->decisions, &decision, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);

@@ -11,6 +11,7 @@
 
 #define ROW_MAX ((size_t)256 * 1024)
 #define FOLDED_MAX ((size_t)64 * 1024) /* of a text, as it is searched */
+#define BESIDE_LOOKED_AT_MAX 16u       /* rows whose keys begin like one that was asked for */
 
 const char *const w4_memory_kinds[] = {"fact", "decision", "claim", NULL};
 
@@ -37,11 +38,9 @@ w4_bytes w4_memory_link_key(const char *cause, uint64_t number,
     return w4_bytes_of(ret_key, W4_MEMORY_LINK_KEY);
 }
 
-int w4_memory_number_of(w4_store *store, w4_memory_kind kind, const char *id,
-                        uint64_t *ret_number) {
-    uint8_t key[W4_MEMORY_ID_KEY];
+static int get_number(w4_store *store, w4_bytes key, uint64_t *ret_number) {
     w4_buffer value = W4_BUFFER_INIT(64);
-    int r = w4_store_get(store, W4_STORE_MEMORY_ID, w4_memory_id_key(kind, id, key), &value);
+    int r = w4_store_get(store, W4_STORE_MEMORY_ID, key, &value);
     if (r == 0) {
         w4_reader reader;
         w4_reader_init(&reader, w4_buffer_bytes(&value));
@@ -51,9 +50,90 @@ int w4_memory_number_of(w4_store *store, w4_memory_kind kind, const char *id,
     return r;
 }
 
-int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id, bool *ret_holds) {
+/* Of the entry: is it that author's (who: else NULL), of that id (else NULL)? */
+static int look_whose(w4_store *store, uint64_t number, const w4_fingerprint *author,
+                      const char *id, bool *ret_theirs) {
+    uint8_t key[8];
+    w4_fingerprint who;
+    w4_json_document doc = {0};
+    w4_buffer entry = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    w4_put_u64(key, number);
+    int r = w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &entry);
+    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&entry), &W4_JSON_LIMITS_FILE, NULL) : r;
+    w4_bytes text = w4_json_string_raw(w4_json_get(w4_json_root(&doc), "author"));
+    *ret_theirs = r != 0 || !author || !w4_fingerprint_parse(text, &who) ||
+                  w4_fingerprint_equal(&who, author);
+    *ret_theirs = *ret_theirs && (r != 0 || !id ||
+                                  w4_json_string_equal(w4_json_get(w4_json_root(&doc), "id"), id));
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&entry);
+    return r < 0 ? r : 0; /* a damaged one is written anew */
+}
+
+int w4_memory_number_of(w4_store *store, w4_memory_kind kind, const char *id,
+                        const w4_fingerprint *author, uint64_t *ret_number) {
+    uint8_t key[W4_MEMORY_ID_KEY];
+    char beside[W4_UUID_LEN + 1];
+    uint64_t number = 0;
+    bool theirs = false;
+    int r = get_number(store, w4_memory_id_key(kind, id, key), &number);
+    r = r == 0 ? look_whose(store, number, author, NULL, &theirs) : r;
+    if (!theirs && (r == 0 || r == W4_STORE_E_NOT_FOUND)) {
+        w4_evidence_stand_in(id, author, beside);
+        r = get_number(store, w4_memory_id_key(kind, beside, key), &number);
+    }
+    if (r == 0) {
+        *ret_number = number;
+    }
+    return r;
+}
+
+/* Those that stand beside the first; others may have the same first digits. */
+static int add_beside(w4_store *store, w4_memory_kind kind, const char *id, size_t max,
+                      uint64_t *numbers, size_t *count) {
+    const w4_fingerprint nobody = {{0}};
+    char prefix[W4_UUID_LEN + 1];
+    w4_store_cursor cursor;
+    w4_evidence_stand_in(id, &nobody, prefix);
+    int r =
+        w4_store_cursor_init(&cursor, W4_STORE_MEMORY_ID, w4_bytes_of(prefix, W4_STAND_IN_PREFIX));
+    for (size_t seen = 0; r == 0 && *count < max && seen < BESIDE_LOOKED_AT_MAX; seen++) {
+        bool theirs = false;
+        r = w4_store_next(store, &cursor);
+        if (r == 0 && cursor.key.len == W4_MEMORY_ID_KEY &&
+            cursor.key.data[W4_UUID_LEN] == (uint8_t)w4_memory_kinds[kind][0]) {
+            w4_reader reader;
+            w4_reader_init(&reader, w4_buffer_bytes(&cursor.value));
+            uint64_t number = w4_read_u64(&reader);
+            r = look_whose(store, number, NULL, id, &theirs);
+            if (r == 0 && theirs) {
+                numbers[(*count)++] = number;
+            }
+        }
+    }
+    w4_store_cursor_deinit(&cursor);
+    return r;
+}
+
+int w4_memory_numbers_of(w4_store *store, w4_memory_kind kind, const char *id, size_t max,
+                         uint64_t *ret_numbers, size_t *ret_count) {
+    uint8_t key[W4_MEMORY_ID_KEY];
+    size_t count = 0;
+    int r = max > 0 ? get_number(store, w4_memory_id_key(kind, id, key), &ret_numbers[0])
+                    : W4_STORE_E_NOT_FOUND;
+    count += r == 0 ? 1 : 0;
+    r = r < 0 || r == W4_STORE_E_FAILED ? r : add_beside(store, kind, id, max, ret_numbers, &count);
+    if (r == 0 || r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT) {
+        *ret_count = count;
+        return 0;
+    }
+    return r;
+}
+
+int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id,
+                    const w4_fingerprint *author, bool *ret_holds) {
     uint64_t number;
-    int r = w4_memory_number_of(store, kind, id, &number);
+    int r = w4_memory_number_of(store, kind, id, author, &number);
     if (r == 0 || r == W4_STORE_E_NOT_FOUND) {
         *ret_holds = r == 0;
         return 0;
@@ -227,9 +307,23 @@ static int write_entry(const subject *s, w4_json root, words_of *words, w4_buffe
 
 static int make_room(w4_store *store, uint64_t last);
 
+/* A msg_id is unique for one sender only: its key stays that of the one who had it first. */
+static int put_number(w4_store *store, const subject *s, w4_bytes number) {
+    uint8_t key[W4_MEMORY_ID_KEY];
+    char beside[W4_UUID_LEN + 1];
+    uint64_t other;
+    int r = get_number(store, w4_memory_id_key(s->kind, s->id, key), &other);
+    w4_evidence_stand_in(s->id, s->author, beside);
+    if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
+        return r;
+    }
+    return w4_store_put(store, W4_STORE_MEMORY_ID,
+                        w4_memory_id_key(s->kind, r == 0 ? beside : s->id, key), number);
+}
+
 static int put_new(w4_store *store, const subject *s, const words_of *words, w4_bytes entry) {
     uint64_t number = 0;
-    uint8_t id[W4_MEMORY_ID_KEY], link[W4_MEMORY_LINK_KEY], value[8];
+    uint8_t link[W4_MEMORY_LINK_KEY], value[8];
     int r = w4_store_append(store, W4_STORE_MEMORY, entry, &number);
     w4_put_u64(value, number);
     w4_bytes bytes = w4_bytes_of(value, sizeof value), none = w4_bytes_of(NULL, 0);
@@ -239,9 +333,7 @@ static int put_new(w4_store *store, const subject *s, const words_of *words, w4_
         r = w4_store_put(store, W4_STORE_MEMORY_LINK,
                          w4_memory_link_key(s->fact->links[i], number, link), none);
     }
-    r = r == 0
-            ? w4_store_put(store, W4_STORE_MEMORY_ID, w4_memory_id_key(s->kind, s->id, id), bytes)
-            : r;
+    r = r == 0 ? put_number(store, s, bytes) : r;
     return r == 0 ? make_room(store, number) : r;
 }
 
@@ -251,32 +343,11 @@ static int put_again(w4_store *store, uint64_t number, w4_bytes entry) {
     return w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), entry);
 }
 
-/* A msg_id is unique for one sender only: an entry stays that of the one who had it first. */
-static int look_whose(w4_store *store, uint64_t number, const w4_fingerprint *author,
-                      bool *ret_theirs) {
-    uint8_t key[8];
-    w4_fingerprint who;
-    w4_json_document doc = {0};
-    w4_buffer entry = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    w4_put_u64(key, number);
-    int r = w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &entry);
-    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&entry), &W4_JSON_LIMITS_FILE, NULL) : r;
-    w4_bytes text = w4_json_string_raw(w4_json_get(w4_json_root(&doc), "author"));
-    *ret_theirs = r != 0 || !w4_fingerprint_parse(text, &who) || w4_fingerprint_equal(&who, author);
-    w4_json_document_deinit(&doc);
-    w4_buffer_deinit(&entry);
-    return r < 0 ? r : 0; /* a damaged one is written anew */
-}
-
 static int note(w4_store *store, const subject *s) {
     uint64_t number = 0;
-    int r = w4_memory_number_of(store, s->kind, s->id, &number);
-    bool known = r == 0, theirs = true;
+    int r = w4_memory_number_of(store, s->kind, s->id, s->author, &number);
+    bool known = r == 0;
     if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
-        return r;
-    }
-    r = known ? look_whose(store, number, s->author, &theirs) : 0;
-    if (r != 0 || !theirs) {
         return r;
     }
     w4_json_document doc = {0};
@@ -343,7 +414,7 @@ static int catch_up_book(w4_store *store, w4_memory_kind kind, const w4_facts *b
     int r = 0;
     for (size_t i = 0; r == 0 && (fact = w4_facts_at(book, i)) != NULL; i++) {
         bool held = false;
-        r = w4_memory_holds(store, kind, fact->id, &held);
+        r = w4_memory_holds(store, kind, fact->id, &fact->proposer, &held);
         r = r == 0 && !held ? w4_memory_note_fact(store, kind, fact) : r;
     }
     return r;
@@ -367,7 +438,12 @@ static int catch_up_decision(w4_store *store, w4_bytes id, w4_bytes row, w4_json
         !w4_json_string_copy(w4_json_get(root, "agent_id"), agent_id, sizeof agent_id)) {
         return 0; /* damaged: the book tells */
     }
-    memcpy(decision.id, id.data, W4_UUID_LEN);
+    if (!w4_json_string_copy(w4_json_get(root, "id"), decision.id, sizeof decision.id)) {
+        memcpy(decision.id, id.data, W4_UUID_LEN);
+    }
+    if (strlen(decision.id) != W4_UUID_LEN) {
+        return 0;
+    }
     r = w4_evidence_get(store, decision.id, &decision.agent, envelope);
     r = r == 0 ? w4_memory_note_decision(store, &decision, w4_buffer_bytes(envelope)) : r;
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
@@ -440,21 +516,54 @@ static int remove_links(w4_store *store, uint64_t number, w4_json entry) {
     return r;
 }
 
-static int remove_named(w4_store *store, uint64_t number, w4_json entry) {
-    char id[W4_UUID_LEN + 1];
+/* Has the book that the entry came from still what it is of? */
+static int look_in_book(w4_store *store, w4_memory_kind kind, const char *key,
+                        const w4_fingerprint *author, w4_json_document *doc, bool *ret_there) {
+    w4_fingerprint who;
+    w4_buffer row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_store_get(store, books[kind], w4_bytes_from_text(key), &row);
+    bool there = r == W4_STORE_E_CORRUPT;
+    if (r == 0) {
+        r = w4_json_read(doc, w4_buffer_bytes(&row), &W4_JSON_LIMITS_FILE, NULL);
+        const char *name = kind == W4_MEMORY_DECISION ? "agent" : "proposer";
+        there = r != 0 || !read_fingerprint(w4_json_get(w4_json_root(doc), name), &who) ||
+                w4_fingerprint_equal(&who, author);
+    }
+    w4_buffer_deinit(&row);
+    *ret_there = *ret_there || there;
+    return r == W4_STORE_E_FAILED || r < 0 ? r : 0;
+}
+
+/* The row that leads from an id to the entry. */
+static int remove_number(w4_store *store, w4_memory_kind kind, const char *id, uint64_t number) {
     uint8_t key[W4_MEMORY_ID_KEY];
+    uint64_t found = 0;
+    int r = get_number(store, w4_memory_id_key(kind, id, key), &found);
+    if (r != 0 || found != number) {
+        return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    }
+    return w4_store_remove(store, W4_STORE_MEMORY_ID, w4_bytes_of(key, sizeof key));
+}
+
+static int remove_named(w4_store *store, uint64_t number, w4_json entry) {
+    char id[W4_UUID_LEN + 1], beside[W4_UUID_LEN + 1];
+    w4_fingerprint author;
+    w4_json_document doc = {0};
     w4_memory_kind kind;
+    bool there = false;
     if (!w4_memory_entry_kind(entry, &kind) ||
         !w4_json_string_copy(w4_json_get(entry, "id"), id, sizeof id) ||
-        strlen(id) != W4_UUID_LEN) {
+        strlen(id) != W4_UUID_LEN || !read_fingerprint(w4_json_get(entry, "author"), &author)) {
         return 0;
     }
-    w4_buffer row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    int r = w4_store_get(store, books[kind], w4_bytes_from_text(id), &row);
-    w4_buffer_deinit(&row);
-    r = r == W4_STORE_E_NOT_FOUND ? remove_evidence(store, id, entry) : r > 0 ? 0 : r;
+    w4_evidence_stand_in(id, &author, beside);
+    int r = look_in_book(store, kind, id, &author, &doc, &there);
+    r = r == 0 ? look_in_book(store, kind, beside, &author, &doc, &there) : r;
+    w4_json_document_deinit(&doc);
+    r = r == 0 && !there ? remove_evidence(store, id, entry) : r;
     r = r == 0 ? remove_links(store, number, entry) : r;
-    return r == 0 ? w4_store_remove(store, W4_STORE_MEMORY_ID, w4_memory_id_key(kind, id, key)) : r;
+    r = r == 0 ? remove_number(store, kind, id, number) : r;
+    return r == 0 ? remove_number(store, kind, beside, number) : r;
 }
 
 static int remove_entry(w4_store *store, w4_bytes key, w4_bytes entry) {
@@ -491,11 +600,12 @@ static int make_room(w4_store *store, uint64_t last) {
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 
-int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id) {
+int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id,
+                     const w4_fingerprint *author) {
     uint64_t number = 0;
     uint8_t key[8];
     w4_buffer entry = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    int r = w4_memory_number_of(store, kind, id, &number);
+    int r = w4_memory_number_of(store, kind, id, author, &number);
     w4_put_u64(key, number);
     r = r == 0 ? w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &entry) : r;
     r = r == 0 ? remove_entry(store, w4_bytes_of(key, sizeof key), w4_buffer_bytes(&entry)) : r;

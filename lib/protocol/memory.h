@@ -31,9 +31,11 @@ int w4_memory_note_decision(w4_store *store, const w4_decision *decision, w4_byt
  * (decisions: NULL). What the store does not take now waits for the next start. 0 or -ENOMEM. */
 int w4_memory_catch_up(w4_store *store, w4_memory_kind kind, const w4_facts *book);
 /* Takes it out. 0 (also when it is not in), -ENOMEM, or a store condition. */
-int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id);
+int w4_memory_forget(w4_store *store, w4_memory_kind kind, const char *id,
+                     const w4_fingerprint *author);
 /* Is there an entry of that? 0, -ENOMEM, or a store condition. */
-int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id, bool *ret_holds);
+int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id,
+                    const w4_fingerprint *author, bool *ret_holds);
 
 /* ---- asking. Everything that is asked for has to fit. */
 typedef struct w4_memory_question {

@@ -13,6 +13,9 @@
 #define NUMBER 8u
 #define FOUND_MAX 256u /* that the index of words is asked for at a time */
 #define ENTRY_ROOM 4u  /* beside an entry in its array */
+#define SAME_ID_MAX 4u /* entries of one kind that are meant by an id */
+#define EFFECTS_MAX (SAME_ID_MAX * W4_MEMORY_KIND_COUNT)
+#define CAUSES_MAX (2 * EFFECTS_MAX * W4_FACT_LINKS_MAX)
 
 typedef struct search {
     w4_store *store;
@@ -208,22 +211,32 @@ static int compare_numbers(const void *a, const void *b) {
     return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* Entries of any kind with that id. */
-static int find_id(search *s, const char *id, uint64_t *numbers, size_t max, size_t *count) {
+/* Entries of any kind with that id. Of decisions by the same id it is that of the one who names
+ * it, if he shared one: nobody else's is then meant. */
+static int find_id(search *s, const char *id, const w4_fingerprint *by, uint64_t *numbers,
+                   size_t max, size_t *count) {
     int r = 0;
-    for (size_t kind = 0; r == 0 && kind < W4_MEMORY_KIND_COUNT && *count < max; kind++) {
-        r = w4_memory_number_of(s->store, (w4_memory_kind)kind, id, &numbers[*count]);
-        *count += r == 0 ? 1 : 0;
-        r = r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
+    for (size_t k = 0; r == 0 && k < W4_MEMORY_KIND_COUNT && *count < max; k++) {
+        w4_memory_kind kind = (w4_memory_kind)k;
+        size_t found = 0, room = max - *count < SAME_ID_MAX ? max - *count : SAME_ID_MAX;
+        r = W4_STORE_E_NOT_FOUND;
+        if (by && kind == W4_MEMORY_DECISION) {
+            r = w4_memory_number_of(s->store, kind, id, by, &numbers[*count]);
+            found = r == 0 ? 1 : 0;
+        }
+        if (r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT) {
+            r = w4_memory_numbers_of(s->store, kind, id, room, &numbers[*count], &found);
+        }
+        *count += found;
     }
     return r;
 }
 
 /* The causes that the entries of that id name, in the order of their numbers. */
 static int find_causes(search *s, uint64_t *numbers, size_t max, size_t *ret_count) {
-    uint64_t effects[W4_MEMORY_KIND_COUNT];
+    uint64_t effects[EFFECTS_MAX];
     size_t effect_count = 0;
-    int r = find_id(s, s->question->effect, effects, W4_MEMORY_KIND_COUNT, &effect_count);
+    int r = find_id(s, s->question->effect, NULL, effects, EFFECTS_MAX, &effect_count);
     for (size_t e = 0; r == 0 && e < effect_count; e++) {
         uint8_t key[NUMBER];
         w4_put_u64(key, effects[e]);
@@ -234,11 +247,14 @@ static int find_causes(search *s, uint64_t *numbers, size_t max, size_t *ret_cou
             r = r == W4_STORE_E_FAILED || r < 0 ? r : 0;
             continue;
         }
+        w4_fingerprint who;
+        w4_bytes author = w4_json_string_raw(w4_json_get(w4_json_root(&s->doc), "author"));
+        const w4_fingerprint *by = w4_fingerprint_parse(author, &who) ? &who : NULL;
         w4_json_iterator i = w4_json_first(w4_json_get(w4_json_root(&s->doc), "causes"));
         for (; r == 0 && w4_json_exists(i.value); i = w4_json_next(i)) {
             char id[W4_UUID_LEN + 1];
             if (w4_json_string_copy(i.value, id, sizeof id) && strlen(id) == W4_UUID_LEN) {
-                r = find_id(s, id, numbers, max, ret_count);
+                r = find_id(s, id, by, numbers, max, ret_count);
             }
         }
     }
@@ -246,7 +262,7 @@ static int find_causes(search *s, uint64_t *numbers, size_t max, size_t *ret_cou
 }
 
 static int lead_by_effect(search *s) {
-    uint64_t numbers[W4_FACT_LINKS_MAX * W4_MEMORY_KIND_COUNT];
+    uint64_t numbers[CAUSES_MAX];
     size_t count = 0;
     int r = find_causes(s, numbers, sizeof numbers / sizeof numbers[0], &count);
     qsort(numbers, count, sizeof numbers[0], compare_numbers);

@@ -141,7 +141,9 @@ START_TEST(from_one_memory_into_another) {
     ck_assert_int_eq(world_fact(w, OUTSIDE, first), W4_FACT_ACCEPTED);
     ck_assert_int_eq(world_fact(w, OUTSIDE, second), W4_FACT_ACCEPTED);
     bool holds = false;
-    ck_assert_int_eq(w4_memory_holds(w->nodes[OUTSIDE].store, W4_MEMORY_FACT, second, &holds), 0);
+    ck_assert_int_eq(w4_memory_holds(w->nodes[OUTSIDE].store, W4_MEMORY_FACT, second,
+                                     &world_agent_of(w, "ada")->fingerprint, &holds),
+                     0);
     ck_assert(holds);
     /* Who proposed a fact that is accepted is trusted for it, but not for one of old. */
     ck_assert_int_eq(world_state_of(w, OUTSIDE, "ada"), W4_TRUST_PROBING);

@@ -415,7 +415,8 @@ END_TEST
 
 static void expect_held(unsigned number, bool should) {
     bool holds = !should;
-    ck_assert_int_eq(w4_memory_holds(store, W4_MEMORY_FACT, id_of(number), &holds), 0);
+    w4_fingerprint who = agent('a');
+    ck_assert_int_eq(w4_memory_holds(store, W4_MEMORY_FACT, id_of(number), &who, &holds), 0);
     ck_assert_msg(holds == should, "%u", number);
 }
 
@@ -445,7 +446,7 @@ START_TEST(the_oldest_goes) {
 }
 END_TEST
 
-/* Whoever uses the id of an entry again does not take its place. */
+/* Whoever uses the id of an entry again does not take its place, and has one of his own. */
 START_TEST(copied_ids) {
     remember(1, 'a', "physics", "the first", NULL);
     remember(1, 'b', "physics", "the second", NULL);
@@ -453,7 +454,56 @@ START_TEST(copied_ids) {
     expect(&q, "1 ", "the first");
     ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "\"author\":\"6161"));
     q = by_text("second");
-    expect(&q, "", "the second");
+    expect(&q, "1 ", "the second");
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "\"author\":\"6262"));
+    remember(1, 'b', "physics", "the second", NULL);
+    q = any_question();
+    expect(&q, "1 1 ", "both, once");
+    /* Each goes with its own rows. */
+    w4_fingerprint first = agent('a'), second = agent('b');
+    bool holds = true;
+    ck_assert_int_eq(w4_memory_forget(store, W4_MEMORY_FACT, id_of(1), &first), 0);
+    ck_assert_int_eq(w4_memory_holds(store, W4_MEMORY_FACT, id_of(1), &first, &holds), 0);
+    ck_assert(!holds && !has_envelope(1, 'a') && has_envelope(1, 'b'));
+    ck_assert_int_eq(w4_memory_holds(store, W4_MEMORY_FACT, id_of(1), &second, &holds), 0);
+    ck_assert(holds);
+    expect(&q, "1 ", "one");
+    ck_assert_int_eq(w4_memory_forget(store, W4_MEMORY_FACT, id_of(1), &second), 0);
+    expect(&q, "", "none");
+    ck_assert(!has_envelope(1, 'b'));
+}
+END_TEST
+
+static void share(w4_decisions *book, unsigned number, uint8_t author, const char *choice) {
+    char said[128];
+    (void)snprintf(said, sizeof said, "{\"payload\":{\"decision\":{\"choice\":\"%s\"}}}", choice);
+    w4_decision decision = {.agent = agent(author),
+                            .agent_id = "ada",
+                            .decision_id = "d",
+                            .shared_us = START,
+                            .taken_us = START};
+    memcpy(decision.id, id_of(number), W4_UUID_LEN + 1);
+    ck_assert_int_eq(w4_decisions_add(book, &decision, text(said)), 0);
+}
+
+/* A cause is an id: it means the decision of that id of the one who names it, if he shared one. */
+START_TEST(copied_ids_of_causes) {
+    w4_decisions *book = NULL;
+    ck_assert_int_eq(w4_decisions_new(store, &book), 0);
+    share(book, 1, 'c', "copied");
+    share(book, 1, 'a', "honest");
+    remember(2, 'a', "physics", "follows", (const unsigned[]){1, 0});
+    remember(3, 'b', "physics", "follows too", (const unsigned[]){1, 0});
+    w4_memory_question q = any_question();
+    q.effect = id_of(2);
+    expect(&q, "1 ", "its own");
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "honest"));
+    q.effect = id_of(3);
+    expect(&q, "1 1 ", "both are told, by their authors");
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "honest"));
+    q = by_text("honest");
+    expect(&q, "1 ", "found");
+    w4_decisions_free(book);
 }
 END_TEST
 
@@ -652,6 +702,7 @@ int main(void) {
     tcase_add_test(tests, decisions_go);
     tcase_add_test(tests, decisions_of_others);
     tcase_add_test(tests, copied_ids);
+    tcase_add_test(tests, copied_ids_of_causes);
     tcase_add_test(tests, questions_are_bounded);
     tcase_add_test(tests, damage_is_passed_over);
     tcase_add_test(tests, catching_up);

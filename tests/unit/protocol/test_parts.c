@@ -187,6 +187,57 @@ static int add_decision(w4_decisions *decisions, unsigned number, unsigned agent
     return w4_decisions_add(decisions, &d, w4_bytes_from_text("{}"));
 }
 
+static void expect_author(const w4_decisions *decisions, const char *id, unsigned by,
+                          unsigned should) {
+    w4_fingerprint who = fingerprint_of(by), expected = fingerprint_of(should);
+    const w4_fingerprint *author = w4_decisions_author(decisions, id, &who);
+    ck_assert_ptr_nonnull(author);
+    ck_assert(w4_fingerprint_equal(author, &expected));
+}
+
+/* Who copies a msg_id and comes first neither keeps the honest one out nor stands for it. */
+START_TEST(copied_ids_of_decisions) {
+    enum { HONEST = 1, COPIER = 2, OTHER = 3 };
+    w4_decisions *decisions;
+    w4_fingerprint honest = fingerprint_of(HONEST), copier = fingerprint_of(COPIER);
+    char id[37];
+    id_of(7, id);
+    ck_assert_int_eq(w4_decisions_new(store, &decisions), 0);
+    ck_assert_ptr_null(w4_decisions_author(decisions, id, &honest));
+    ck_assert_int_eq(add_decision(decisions, 7, COPIER), 0);
+    ck_assert(!w4_decisions_has_of(decisions, id, &honest));
+    for (unsigned turn = 0; turn < 3; turn++) {
+        ck_assert_int_eq(add_decision(decisions, 7, HONEST), 0);
+        ck_assert_uint_eq(w4_decisions_count(decisions), 2);
+        ck_assert_uint_eq(count_rows(W4_STORE_DECISION), 2);
+        ck_assert_uint_eq(count_rows(W4_STORE_ENVELOPE), 2);
+        ck_assert(w4_decisions_has_of(decisions, id, &honest));
+        expect_author(decisions, id, HONEST, HONEST);
+        expect_author(decisions, id, COPIER, COPIER);
+        w4_decisions_free(decisions);
+        ck_assert_int_eq(w4_decisions_new(store, &decisions), 0);
+    }
+    /* The copy goes, and nothing of the other one. */
+    for (unsigned i = 0; i < W4_DECISIONS_PER_AGENT; i++) {
+        ck_assert_int_eq(add_decision(decisions, 100 + i, COPIER), 0);
+    }
+    ck_assert(!w4_decisions_has_of(decisions, id, &copier));
+    ck_assert(w4_decisions_has(decisions, id));
+    expect_author(decisions, id, OTHER, HONEST);
+    ck_assert_uint_eq(count_rows(W4_STORE_DECISION), W4_DECISIONS_PER_AGENT + 1);
+    w4_decisions_free(decisions);
+    ck_assert_int_eq(w4_decisions_new(store, &decisions), 0);
+    expect_author(decisions, id, OTHER, HONEST);
+    for (unsigned i = 0; i < W4_DECISIONS_PER_AGENT; i++) {
+        ck_assert_int_eq(add_decision(decisions, 5000 + i, HONEST), 0);
+    }
+    ck_assert(!w4_decisions_has(decisions, id));
+    ck_assert_uint_eq(count_rows(W4_STORE_DECISION), 2 * W4_DECISIONS_PER_AGENT);
+    ck_assert_uint_eq(count_rows(W4_STORE_ENVELOPE), 2 * W4_DECISIONS_PER_AGENT);
+    w4_decisions_free(decisions);
+}
+END_TEST
+
 START_TEST(decisions_of_one_key_are_bounded) {
     w4_decisions *decisions;
     char id[37];
@@ -557,6 +608,7 @@ int main(void) {
     tcase_add_test(tcase, keys_used_longest_ago_go_first);
     tcase_add_test(tcase, seen_rows_are_bounded_in_time);
     tcase_add_test(tcase, decisions_of_one_key_are_bounded);
+    tcase_add_test(tcase, copied_ids_of_decisions);
     tcase_add_test(tcase, early_votes_are_bounded);
     tcase_add_test(tcase, early_votes_are_bounded_in_bytes);
     tcase_add_test(tcase, early_votes_come_due_and_end);
