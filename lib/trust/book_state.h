@@ -1,17 +1,13 @@
 /* The inside of a trust book, shared by the files of this folder only. */
 #pragma once
 
+#include "base/hash.h"
 #include "trust/book.h"
 
 #include <sys/queue.h>
 
-/* Keys are hashes that strangers can choose among. Where this program lies in memory differs from
- * start to start and is not told to them, so they cannot choose what collides. Nothing depends on
- * the order in the table. */
-unsigned w4_trust_hash(const void *key, size_t len);
-
 #undef HASH_FUNCTION
-#define HASH_FUNCTION(KEY, LEN, HASH) ((HASH) = w4_trust_hash((KEY), (LEN)))
+#define HASH_FUNCTION(KEY, LEN, HASH) ((HASH) = w4_table_hash((KEY), (LEN)))
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 

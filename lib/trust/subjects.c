@@ -30,16 +30,6 @@ size_t w4_trust_rank_places(w4_trust_rank rank) {
     return places[rank];
 }
 
-unsigned w4_trust_hash(const void *key, size_t len) {
-    static const char place;
-    uint64_t hash = (uint64_t)(uintptr_t)&place;
-    for (const uint8_t *at = key; len > 0; at++, len--) {
-        hash = (hash ^ *at) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 29;
-    }
-    return (unsigned)(hash >> 32);
-}
-
 w4_subject_key w4_subject_key_of(w4_trust_kind kind, const w4_fingerprint *fingerprint) {
     w4_subject_key key = {.kind = (uint8_t)kind};
     memcpy(key.fingerprint, fingerprint->bytes, W4_FINGERPRINT_LEN);

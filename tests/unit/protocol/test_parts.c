@@ -7,6 +7,7 @@
 #include "protocol/fact.h"
 #include "protocol/known_keys.h"
 #include "protocol/mail.h"
+#include "protocol/map.h"
 #include "protocol/seen.h"
 #include "world.h"
 
@@ -172,6 +173,30 @@ START_TEST(seen_rows_are_bounded_in_time) {
     ck_assert_uint_eq(count_rows(W4_STORE_SEEN), 0);
     w4_seen_deinit(&seen);
     w4_seen_deinit(&seen);
+}
+END_TEST
+
+/* ---- tables */
+
+/* Ids that all fall into one bucket of uthash's own hash do not in the tables here. */
+START_TEST(nobody_chooses_what_collides) {
+    enum { KEYS = 64, BUCKETS = 32 };
+    bool used[BUCKETS] = {false};
+    unsigned chosen = 0, buckets = 0;
+    for (unsigned number = 0; chosen < KEYS; number++) {
+        char id[37];
+        unsigned own, here;
+        id_of(number, id);
+        HASH_JEN(id, sizeof id - 1, own);
+        if (own % BUCKETS != 0) {
+            continue;
+        }
+        chosen++;
+        HASH_VALUE(id, sizeof id - 1, here);
+        buckets += used[here % BUCKETS] ? 0 : 1;
+        used[here % BUCKETS] = true;
+    }
+    ck_assert_uint_gt(buckets, BUCKETS / 4);
 }
 END_TEST
 
@@ -609,6 +634,7 @@ int main(void) {
     tcase_add_test(tcase, seen_rows_are_bounded_in_time);
     tcase_add_test(tcase, decisions_of_one_key_are_bounded);
     tcase_add_test(tcase, copied_ids_of_decisions);
+    tcase_add_test(tcase, nobody_chooses_what_collides);
     tcase_add_test(tcase, early_votes_are_bounded);
     tcase_add_test(tcase, early_votes_are_bounded_in_bytes);
     tcase_add_test(tcase, early_votes_come_due_and_end);
