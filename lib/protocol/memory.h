@@ -56,6 +56,10 @@ typedef struct w4_memory_question {
     size_t bytes_max;             /* no entry is begun behind so many bytes of the writer's */
 } w4_memory_question;
 #define W4_MEMORY_LOOKED_AT_MAX 20000u /* entries for one answer; then it goes on with the next */
+/* Asking the index of words costs much even where it leads to little: so for one answer it is asked
+ * that often, for so many at a time. */
+#define W4_MEMORY_SEARCHES_MAX 8u
+#define W4_MEMORY_FOUND_MAX 2048u
 
 /* Writes entries, in the order in which they came in, as elements of an array that was begun.
  * *ret_next: where to go on; 0: that was all. 0, -ENOMEM, or a store condition. */

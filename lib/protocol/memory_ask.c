@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define NUMBER 8u
-#define FOUND_MAX 256u /* that the index of words is asked for at a time */
 #define ENTRY_ROOM 4u  /* beside an entry in its array */
 #define SAME_ID_MAX 4u /* entries of one kind that are meant by an id */
 #define EFFECTS_MAX (SAME_ID_MAX * W4_MEMORY_KIND_COUNT)
@@ -159,12 +158,17 @@ static bool is_over(search *s, uint64_t number) {
 /* ---- what leads */
 
 static int lead_by_text(search *s) {
-    uint64_t numbers[FOUND_MAX], from = s->question->next;
-    size_t count = FOUND_MAX;
+    uint64_t numbers[W4_MEMORY_FOUND_MAX], from = s->question->next;
+    size_t count = W4_MEMORY_FOUND_MAX;
     int r = 0;
-    while (r == 0 && !s->full && count == FOUND_MAX) {
+    for (unsigned asked = 0; r == 0 && !s->full && count == W4_MEMORY_FOUND_MAX; asked++) {
+        if (asked == W4_MEMORY_SEARCHES_MAX) {
+            s->full = true;
+            s->next = from;
+            break;
+        }
         r = w4_store_search(s->store, W4_STORE_MEMORY_TEXT, &s->question->text, from, numbers,
-                            FOUND_MAX, &count);
+                            W4_MEMORY_FOUND_MAX, &count);
         for (size_t i = 0; r == 0 && i < count && !is_over(s, numbers[i]); i++) {
             r = look(s, numbers[i], true);
             from = numbers[i] + 1;

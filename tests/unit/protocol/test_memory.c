@@ -635,6 +635,27 @@ START_TEST(questions_are_bounded) {
 }
 END_TEST
 
+/* Words that nearly all entries have, of which none fits the rest of the question. */
+START_TEST(searches_are_bounded) {
+    enum { LOOKED_AT = W4_MEMORY_SEARCHES_MAX * W4_MEMORY_FOUND_MAX };
+    uint8_t key[8];
+    for (uint64_t i = 1; i <= LOOKED_AT + 10; i++) {
+        w4_put_u64(key, i);
+        w4_bytes number = w4_bytes_of(key, 8);
+        ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, number, text("{}")), 0);
+        ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY_TEXT, number, text("all")), 0);
+    }
+    remember(1, 'a', "physics", "all behind that", NULL);
+    char numbers[64];
+    w4_memory_question q = by_text("a*");
+    q.next = ask(&q);
+    numbers_of_answer(numbers, sizeof numbers);
+    ck_assert_str_eq(numbers, "");
+    ck_assert_uint_eq(q.next, LOOKED_AT + 1);
+    expect(&q, "1 ", "the rest");
+}
+END_TEST
+
 START_TEST(damage_is_passed_over) {
     fill();
     ck_assert_int_eq(w4_store_commit(store), 0);
@@ -704,6 +725,7 @@ int main(void) {
     tcase_add_test(tests, copied_ids);
     tcase_add_test(tests, copied_ids_of_causes);
     tcase_add_test(tests, questions_are_bounded);
+    tcase_add_test(tests, searches_are_bounded);
     tcase_add_test(tests, damage_is_passed_over);
     tcase_add_test(tests, catching_up);
     suite_add_tcase(suite, tests);
