@@ -574,7 +574,9 @@ static int remove_entry(w4_store *store, w4_bytes key, w4_bytes entry) {
     int r = w4_json_read(&doc, entry, &W4_JSON_LIMITS_FILE, NULL);
     r = r == 0 ? remove_named(store, number, w4_json_root(&doc)) : r > 0 ? 0 : r;
     w4_json_document_deinit(&doc);
-    r = r == 0 ? w4_store_remove(store, W4_STORE_MEMORY_TEXT, key) : r;
+    if (r == 0 && key.len == sizeof number) { /* no text is kept under another key */
+        r = w4_store_remove(store, W4_STORE_MEMORY_TEXT, key);
+    }
     return r == 0 ? w4_store_remove(store, W4_STORE_MEMORY, key) : r;
 }
 

@@ -159,7 +159,10 @@ static int note(web4_hooks *hooks, const w4_lifecycle *change) {
     if (o != NULL) {
         return 1; /* told again to one who asked for what is open */
     }
-    o = HASH_COUNT(hooks->open) < OPEN_MAX ? calloc(1, sizeof *o) : NULL;
+    if (HASH_COUNT(hooks->open) >= OPEN_MAX) {
+        return 1; /* more than a node has: passed over, as other odd words of it are */
+    }
+    o = calloc(1, sizeof *o);
     if (o == NULL) {
         return -ENOMEM;
     }

@@ -656,6 +656,21 @@ START_TEST(searches_are_bounded) {
 }
 END_TEST
 
+/* A damaged key is in nobody's way. */
+START_TEST(odd_keys) {
+    uint8_t key[8];
+    remember(1, 'a', "physics", "first", NULL);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of("", 1), text("{}")), 0);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of("\0\0\0", 3), text("7")), 0);
+    w4_put_u64(key, W4_MEMORY_ENTRIES_MAX);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, 8), text("{}")), 0);
+    remember(2, 'a', "physics", "second", NULL);
+    remember(3, 'a', "physics", "third", NULL);
+    w4_memory_question q = any_question();
+    expect(&q, "2 3 ", "entries");
+}
+END_TEST
+
 START_TEST(damage_is_passed_over) {
     fill();
     ck_assert_int_eq(w4_store_commit(store), 0);
@@ -725,6 +740,7 @@ int main(void) {
     tcase_add_test(tests, copied_ids);
     tcase_add_test(tests, copied_ids_of_causes);
     tcase_add_test(tests, questions_are_bounded);
+    tcase_add_test(tests, odd_keys);
     tcase_add_test(tests, searches_are_bounded);
     tcase_add_test(tests, damage_is_passed_over);
     tcase_add_test(tests, catching_up);

@@ -473,6 +473,45 @@ START_TEST(calls_hooks) {
 }
 END_TEST
 
+static int count_call(void *context, const web4_hook_call *call) {
+    (void)call;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* A node that tells of more sessions than a node has: those are passed over, and the agent goes on
+ * as before. */
+START_TEST(counts_open_sessions) {
+    enum { OPEN_MAX = 65536 };
+    unsigned opened = 0, closed = 0;
+    uint64_t id;
+    ck_assert_int_eq(web4_agent_new(&hooked), 0);
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_OPEN, count_call, &opened, &id), 0);
+    ck_assert_int_eq(
+        web4_agent_hook_register(hooked, WEB4_HOOK_SESSION_CLOSE, count_call, &closed, &id), 0);
+    for (unsigned i = 0; i < OPEN_MAX + 2; i++) {
+        char line[512];
+        web4_event event;
+        int len = snprintf(line, sizeof line,
+                           "{\"jsonrpc\":\"2.0\",\"method\":\"node.event\",\"params\":{\"data\":{"
+                           "\"reason\":\"opened\",\"reconnects\":0},\"event\":\"session_open\","
+                           "\"peer\":\"" PEER "\",\"session\":\"%032x\"}}\n",
+                           i);
+        ck_assert_int_eq(web4_agent_read(hooked, line, (size_t)len), 0);
+        ck_assert_int_eq(web4_agent_next(hooked, &event), 1);
+    }
+    ck_assert_uint_eq(opened, OPEN_MAX);
+    tell("session_close", "00000000000000000000000000010001", "manual", 0);
+    ck_assert_uint_eq(closed, 0); /* nobody was told that it is open */
+    tell("session_close", "00000000000000000000000000000007", "manual", 0);
+    ck_assert_uint_eq(closed, 1);
+    tell("session_open", "00000000000000000000000000010001", "opened", 0);
+    ck_assert_uint_eq(opened, OPEN_MAX + 1);
+    hooked = web4_agent_free(hooked);
+}
+END_TEST
+
 /* What a node may say and no node of ours does: none of it calls anybody. */
 START_TEST(passes_over_odd_events) {
     static char letter = 'a';
@@ -528,6 +567,7 @@ int main(void) {
     tcase_add_test(tcase, talks_to_a_node);
     tcase_add_test(tcase, calls_hooks);
     tcase_add_test(tcase, passes_over_odd_events);
+    tcase_add_test(tcase, counts_open_sessions);
     suite_add_tcase(suite, tcase);
     int result = w4_test_run(suite);
     rmdir(folder);
