@@ -68,6 +68,20 @@ static int says_else(const w4_protocol *p, w4_bytes kept, const w4_envelope *e, 
     return r < 0 ? r : 0;
 }
 
+int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_else) {
+    const w4_envelope *e = &in->envelope;
+    bool differs = false;
+    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_evidence_get(p->store, e->msg_id, &e->sender.fingerprint, &kept);
+    r = r == 0 ? says_else(p, w4_buffer_bytes(&kept), e, &differs) : r;
+    w4_buffer_deinit(&kept);
+    if (r < 0) {
+        return r;
+    }
+    *ret_else = differs;
+    return 0;
+}
+
 /* One that is blocked already is not looked at: what else it says makes nothing worse, and must not
  * take the places of proofs against others. */
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,

@@ -8,6 +8,10 @@
 /* Kept at all; of those who were not trusted here, three quarters of it. More are not kept. */
 #define W4_PROOFS_MAX 256u
 
+/* Is something else kept here that its sender signed under the msg_id of in->envelope? A word that
+ * was passed on can come when its msg_id is no longer remembered. 0 or a fatal error. */
+int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_else);
+
 /* in->envelope, whose signature is good, and the one of the same sender that is kept here under
  * that msg_id exclude one another; what says how, for people. When that one is here and the sender
  * signed something else in it, both are kept and the sender is taken to be malicious, unless it is

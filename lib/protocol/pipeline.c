@@ -373,7 +373,18 @@ static int act_room(w4_protocol *p, w4_inbound *in) {
     return 0;
 }
 
+/* What is kept of a sender is not written over by what it signs under the same msg_id later. */
 static int look_handler(const w4_protocol *p, w4_inbound *in) {
+    bool differs = false;
+    if ((in->rule->flags & (W4_RULE_SHARED | W4_RULE_KEPT)) != 0) {
+        int r = w4_misconduct_look(p, in, &differs);
+        if (r != 0) {
+            return r;
+        }
+    }
+    if (differs) {
+        return w4_inbound_refuse(in, W4_REFUSAL_REPLAY, "/msg_id", "one not seen before");
+    }
     return in->rule->look ? in->rule->look(p, in) : 0;
 }
 

@@ -224,6 +224,48 @@ START_TEST(others_cannot_forge_a_proof) {
 }
 END_TEST
 
+static void forget_msg_ids(world *w, unsigned n) {
+    w4_seen *seen = &w->nodes[n].protocol->seen;
+    w4_seen_deinit(seen);
+    ck_assert_int_eq(w4_replay_new(1024, W4_FRESHNESS_WINDOW_US, &seen->replay), 0);
+}
+
+static void expect_kept(world *w, unsigned n, const char *msg_id, const char *name,
+                        const char *words) {
+    w4_buffer kept = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(
+        w4_evidence_get(w->nodes[n].store, msg_id, &world_agent_of(w, name)->fingerprint, &kept),
+        0);
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&kept), words));
+    w4_buffer_deinit(&kept);
+}
+
+/* What is kept of a key is not written over by what it signs under the same msg_id when nobody
+ * remembers that any more. */
+START_TEST(what_is_kept_stays) {
+    static const char other[] = "bbbbbbbb-1111-4111-8111-111111111111";
+    world *w = three();
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_PROPOSE, other,
+          "{\"dmp_trace\":{\"decision_id\":\"e\",\"steps\":[\"s\"]},\"fact\":"
+          "{\"confidence\":1,\"domain\":\"t\",\"statement\":\"hers\"}}");
+    forget_msg_ids(w, 1);
+    world_clear_logs(w);
+    bring(w, 1, "mal", W4_TYPE_CIP_DECISION_SHARE, FACT,
+          "{\"decision\":{\"choice\":\"a\",\"outcome\":\"b\"},"
+          "\"dmp_trace\":{\"decision_id\":\"f\",\"steps\":[\"s\"]}}");
+    bring(w, 1, "eve", W4_TYPE_CIP_FACT_CONFIRM, other,
+          "{\"fact_ref\":\"" FACT "\",\"decision\":\"confirm\",\"confidence\":1}");
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 2);
+    expect_kept(w, 1, FACT, "mal", "yes");
+    expect_kept(w, 1, other, "eve", "hers");
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_BLOCKED);
+    ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_BLOCKED);
+    ck_assert_uint_eq(check_proofs(w, 1, "eve", "two different envelopes under one msg_id"), 1);
+    world_free(w);
+}
+END_TEST
+
 /* Without the first of the two there is nothing to show, so nobody is blamed. */
 START_TEST(nobody_is_accused_without_proof) {
     world *w = three();
@@ -300,6 +342,7 @@ int main(void) {
     tcase_add_test(tcase, one_proof_is_enough);
     tcase_add_test(tcase, others_cannot_forge_a_proof);
     tcase_add_test(tcase, nobody_is_accused_without_proof);
+    tcase_add_test(tcase, what_is_kept_stays);
     tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
     tcase_add_test(tcase, votes_are_bound_by_the_node);
     suite_add_tcase(suite, tcase);
