@@ -12,6 +12,7 @@
  * nobody else is, so no fact may ever be accepted. */
 #include "graph/graph.h"
 #include "protocol/protocol.h"
+#include "script.h"
 #include "store/memory.h"
 #include "target.h"
 
@@ -156,7 +157,8 @@ static uint64_t number_of(w4_bytes text) {
     return value;
 }
 
-static void perform(stage *s, uint8_t what, w4_bytes rest) {
+static void perform(void *context, uint8_t what, w4_bytes rest) {
+    stage *s = context;
     switch (what) {
     case 'm':
         from_mal(s, rest, false, false);
@@ -187,20 +189,6 @@ static void perform(stage *s, uint8_t what, w4_bytes rest) {
     drain(s);
 }
 
-static void run(stage *s, w4_bytes script) {
-    size_t at = 0;
-    for (unsigned line = 0; line < LINES_MAX && at < script.len; line++) {
-        const uint8_t *start = script.data + at;
-        const uint8_t *end = memchr(start, '\n', script.len - at);
-        size_t len = end ? (size_t)(end - start) : script.len - at;
-        size_t skip = len > 1 && start[1] == ' ' ? 2 : len > 0 ? 1 : 0;
-        if (len > 0) {
-            perform(s, start[0], w4_bytes_of(start + skip, len - skip));
-        }
-        at += len + 1;
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
@@ -224,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_REQUIRE(w4_protocol_new(&context, &config, s.now_us, &s.protocol) == 0);
     w4_protocol_peer_shares(s.protocol, &s.peer, true);
     w4_protocol_peer_up(s.protocol, &s.peer, s.now_us);
-    run(&s, w4_bytes_of(data, size));
+    fuzz_run_script(w4_bytes_of(data, size), LINES_MAX, perform, &s);
     w4_protocol_free(s.protocol);
     w4_graph_free(s.graph);
     w4_trust_book_free(s.trust);

@@ -17,6 +17,7 @@
 #include "protocol/explain.h"
 #include "protocol/protocol.h"
 #include "protocol/trust_history.h"
+#include "script.h"
 #include "store/memory.h"
 #include "target.h"
 
@@ -229,7 +230,8 @@ static void restart(stage *s) {
     s->ticket_count = 0;
 }
 
-static void perform(stage *s, uint8_t what, w4_bytes rest) {
+static void perform(void *context, uint8_t what, w4_bytes rest) {
+    stage *s = context;
     switch (what) {
     case 'r':
         receive(s, rest);
@@ -274,20 +276,6 @@ static void perform(stage *s, uint8_t what, w4_bytes rest) {
     drain(s);
 }
 
-static void run(stage *s, w4_bytes script) {
-    size_t at = 0;
-    for (unsigned line = 0; line < LINES_MAX && at < script.len; line++) {
-        const uint8_t *start = script.data + at;
-        const uint8_t *end = memchr(start, '\n', script.len - at);
-        size_t len = end ? (size_t)(end - start) : script.len - at;
-        size_t skip = len > 1 && start[1] == ' ' ? 2 : len > 0 ? 1 : 0;
-        if (len > 0) {
-            perform(s, start[0], w4_bytes_of(start + skip, len - skip));
-        }
-        at += len + 1;
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
@@ -311,7 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     begin(&s);
     attach(&s);
     w4_protocol_peer_up(s.protocol, &s.peer, s.now_us);
-    run(&s, w4_bytes_of(data, size));
+    fuzz_run_script(w4_bytes_of(data, size), LINES_MAX, perform, &s);
     w4_protocol_free(s.protocol);
     w4_graph_free(s.graph);
     w4_trust_book_free(s.trust);

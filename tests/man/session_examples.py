@@ -9,6 +9,7 @@ follow them. Words, and what stands where, have to be those of the page."""
 import json
 import pathlib
 import re
+import shlex
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -56,7 +57,7 @@ def commands(page):
             continue
         for part in re.split(r"(?m)^\$ ", block)[1:]:
             line, _, shown = part.partition("\n")
-            yield line.split()[1:], shown.rstrip("\n").split("\n")
+            yield shlex.split(line)[1:], shown.rstrip("\n").split("\n")
 
 
 def same(line):
@@ -78,31 +79,41 @@ def talk(north, south):
     return ada, ben
 
 
-def check(page, show):
+def type_commands(page, node, same_line, show):
+    """Types each command of the page at the node; (how many, what differs)."""
     faults, count = [], 0
+    for arguments, shown in commands(page):
+        count += 1
+        terminal = Terminal("-s", node.control_socket, *arguments, NO_COLOR="1")
+        status = terminal.end()
+        said = lines_of(terminal.text.rstrip("\n"))
+        if show:
+            print("$ web4ctl", shlex.join(arguments))
+            print("\n".join(said))
+        if status != 0:
+            faults.append("%s exits with %d: %s" % (arguments, status, said))
+        elif [same_line(line) for line in said] != [same_line(line) for line in shown]:
+            faults.append("web4ctl %s\n  page: %s\n  said: %s" % (
+                " ".join(arguments), "\n        ".join(map(same_line, shown)),
+                "\n        ".join(map(same_line, said))))
+    return count, faults
+
+
+def report(count, at_least, faults):
+    print("\n".join(faults))
+    print("%d commands, %d differences" % (count, len(faults)))
+    return 1 if faults or count < at_least else 0
+
+
+def check(page, show):
     config = configurations(page)
     with Mesh("north", "south", **{k: v for k, v in config.items() if k != "node"}) as mesh:
         north, south = mesh.nodes
         agents = talk(north, south)
-        for arguments, shown in commands(page):
-            count += 1
-            terminal = Terminal("-s", north.control_socket, *arguments, NO_COLOR="1")
-            status = terminal.end()
-            said = lines_of(terminal.text.rstrip("\n"))
-            if show:
-                print("$ web4ctl", *arguments)
-                print("\n".join(said))
-            if status != 0:
-                faults.append("%s exits with %d: %s" % (arguments, status, said))
-            elif [same(line) for line in said] != [same(line) for line in shown]:
-                faults.append("web4ctl %s\n  page: %s\n  said: %s" % (
-                    " ".join(arguments), "\n        ".join(map(same, shown)),
-                    "\n        ".join(map(same, said))))
+        count, faults = type_commands(page, north, same, show)
         for client in agents:
             client.close()
-    print("\n".join(faults))
-    print("%d commands, %d differences" % (count, len(faults)))
-    return 1 if faults or count < 4 else 0
+    return report(count, 4, faults)
 
 
 def main(arguments):

@@ -7,11 +7,9 @@ north of the page, and compares what comes with what stands there.
 What counts as the same: see session_examples.py."""
 import pathlib
 import re
-import shlex
 import sys
 
 import session_examples as session
-from terminal import Terminal, lines_of
 from web4test import Mesh
 
 
@@ -20,16 +18,6 @@ UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 def same(line):
     return session.same(UUID.sub("ID", line))
-
-
-def commands(page):
-    """(arguments, lines that are shown) of each command."""
-    for block in session.blocks(page):
-        if not block.startswith("$ web4ctl "):
-            continue
-        for part in re.split(r"(?m)^\$ ", block)[1:]:
-            line, _, shown = part.partition("\n")
-            yield shlex.split(line)[1:], shown.rstrip("\n").split("\n")
 
 
 def talk(north, south):
@@ -44,29 +32,13 @@ def talk(north, south):
 
 
 def check(page, show):
-    faults, count = [], 0
     with Mesh("north", "south") as mesh:
         north, south = mesh.nodes
         agents = talk(north, south)
-        for arguments, shown in commands(page):
-            count += 1
-            terminal = Terminal("-s", north.control_socket, *arguments, NO_COLOR="1")
-            status = terminal.end()
-            said = lines_of(terminal.text.rstrip("\n"))
-            if show:
-                print("$ web4ctl", shlex.join(arguments))
-                print("\n".join(said))
-            if status != 0:
-                faults.append("%s exits with %d: %s" % (arguments, status, said))
-            elif [same(line) for line in said] != [same(line) for line in shown]:
-                faults.append("web4ctl %s\n  page: %s\n  said: %s" % (
-                    " ".join(arguments), "\n        ".join(map(same, shown)),
-                    "\n        ".join(map(same, said))))
+        count, faults = session.type_commands(page, north, same, show)
         for client in agents:
             client.close()
-    print("\n".join(faults))
-    print("%d commands, %d differences" % (count, len(faults)))
-    return 1 if faults or count < 6 else 0
+    return session.report(count, 6, faults)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,6 @@
 /* Confirmers that are not independent of one another: whom the proposer introduced. */
+#include "five.h"
 #include "protocol/facts.h"
-#include "world.h"
-
-/* ada on node 0, ben on 1, cho on 2, dan on 3; eve (a second agent of node 1). All know all. */
-static world *five(void) {
-    world *w = world_new(4, 2);
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_add_agent(w, "cho", 2, true);
-    world_add_agent(w, "dan", 3, true);
-    world_add_agent(w, "eve", 1, true);
-    world_trust_all(w);
-    return w;
-}
-
-static void propose(world *w, const char *name, const char *statement, const char *decision,
-                    char ret_fact[static 37]) {
-    ck_assert_msg(world_propose(w, name, statement, decision, NULL) == 0, "%s: %s %s", name,
-                  w4_refusal_name(w->refused.code), w->refused.text);
-    memcpy(ret_fact, w->receipt.msg_id, 37);
-    world_settle(w);
-}
-
-static void vote(world *w, const char *name, const char *type, const char *fact) {
-    ck_assert_msg(world_vote(w, name, type, fact) == 0, "%s: %s %s", name,
-                  w4_refusal_name(w->refused.code), w->refused.text);
-    w->now += 1000; /* time stamps are in milliseconds: later is later */
-    world_settle(w);
-}
 
 /* At all nodes: node `who` became known through node `by`. */
 static void introduce(world *w, unsigned who, unsigned by) {
@@ -48,7 +20,7 @@ static void introduce(world *w, unsigned who, unsigned by) {
 /* Two confirmers whom the proposer's node introduced are one; one of them and another are two; so
  * are two whom somebody else introduced. */
 START_TEST(whom_the_proposer_introduced) {
-    world *w = five();
+    world *w = five(true);
     char fact[37], second[37], third[37], fourth[37];
     introduce(w, 1, 0);
     introduce(w, 2, 0);
