@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "crypto/primitives.h"
-#include "protocol/explain.h"
+#include "protocol/pipeline/explain.h"
 #include "rpc/shapes.h"
 
 #include <errno.h>

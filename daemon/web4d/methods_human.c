@@ -2,7 +2,7 @@
 #include "web4d/call.h"
 
 #include "envelope/schema.h"
-#include "protocol/hcp.h"
+#include "protocol/humans/hcp.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* What comes from the internet: claims, and the sources they are from. */
 #include "web4d/call.h"
 
-#include "protocol/facts.h"
-#include "protocol/lip.h"
+#include "protocol/facts/facts.h"
+#include "protocol/internet/lip.h"
 
 #include <errno.h>
 #include <string.h>

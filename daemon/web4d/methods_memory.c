@@ -2,8 +2,8 @@
 #include "web4d/call.h"
 
 #include "base/text.h"
-#include "protocol/archive.h"
-#include "protocol/memory.h"
+#include "protocol/memory/archive.h"
+#include "protocol/memory/memory.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* trust: what the operator sees and orders. */
 #include "web4d/call.h"
 
-#include "protocol/misconduct.h"
-#include "protocol/trust_history.h"
+#include "protocol/evidence/misconduct.h"
+#include "protocol/evidence/trust_history.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "web4d/call.h"
 
-#include "protocol/hcp.h"
+#include "protocol/humans/hcp.h"
 
 #include "base/text.h"
 

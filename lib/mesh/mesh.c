@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "mesh/beacon.h"
 #include "mesh/state.h"
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 #include "transport/address.h"
 
 #include <errno.h>

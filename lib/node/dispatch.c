@@ -1,8 +1,8 @@
 /* Moves what the protocol router and the mesh want done: sends, dials, deliveries, events. */
 #include "node/state.h"
 
-#include "protocol/hcp.h"
-#include "protocol/lip.h"
+#include "protocol/humans/hcp.h"
+#include "protocol/internet/lip.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "node/node.h"
 
 #include "node/state.h"
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* CIP, between cognitive agents: what its types need, and what they do here. */
 #include "protocol/cip_handshake.h"
-#include "protocol/knowledge.h"
+#include "protocol/facts/knowledge.h"
 #include "protocol/router.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/primitives.h"
-#include "protocol/deliveries.h"
+#include "protocol/delivery/deliveries.h"
 #include "protocol/map.h"
 #include "protocol/router.h"
 

@@ -14,7 +14,7 @@
  * under the challenge it gave before. So every step may be lost, repeated, or come late. */
 #pragma once
 
-#include "protocol/pipeline.h"
+#include "protocol/pipeline/pipeline.h"
 #include "protocol/protocol.h"
 
 #include <sys/queue.h>

@@ -1,6 +1,6 @@
 /* MESH, between nodes: proved here, and handed to the mesh layer. */
-#include "protocol/fact_sync.h"
-#include "protocol/receipts.h"
+#include "protocol/durable/receipts.h"
+#include "protocol/facts/fact_sync.h"
 #include "protocol/router.h"
 
 #include <string.h>

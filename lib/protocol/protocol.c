@@ -1,12 +1,12 @@
 #include "protocol/protocol.h"
 
 #include "base/text.h"
-#include "protocol/deliveries.h"
-#include "protocol/fact_store.h"
-#include "protocol/knowledge.h"
-#include "protocol/memory.h"
-#include "protocol/misconduct.h"
-#include "protocol/route.h"
+#include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/route.h"
+#include "protocol/evidence/misconduct.h"
+#include "protocol/facts/fact_store.h"
+#include "protocol/facts/knowledge.h"
+#include "protocol/memory/memory.h"
 #include "protocol/router.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "protocol/router.h"
 
 #include "base/text.h"
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -17,22 +17,23 @@
 #include "store/words.h"
 
 typedef enum w4_store_table {
-    W4_STORE_META,      /* name -> value */
-    W4_STORE_PEER,      /* node fingerprint -> JSON: addresses, name, when last worked */
-    W4_STORE_RECORD,    /* node fingerprint -> its newest signed node record */
-    W4_STORE_TRUST,     /* sequence u64 -> JSON of a trust move (history, append only) */
-    W4_STORE_FACT,      /* msg_id -> JSON: state and votes of a fact */
-    W4_STORE_ENVELOPE,  /* msg_id -> the signed envelope, as received */
-    W4_STORE_DECISION,  /* msg_id -> JSON */
-    W4_STORE_SEEN,      /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
-    W4_STORE_OUTBOX,    /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
-    W4_STORE_CONSENT,   /* agent fingerprint -> JSON: latest human state */
-    W4_STORE_CLAIM,     /* msg_id -> JSON */
-    W4_STORE_AUDIT,     /* sequence u64 -> JSON: who ordered what */
-    W4_STORE_DURABLE,   /* kind u8 | ... -> state of durable messages (protocol/durable.h) */
-    W4_STORE_MAIL,      /* kind u8 | number u64 -> the envelope of a durable message */
-    W4_STORE_MEMORY,    /* number u64 -> JSON: an entry of the causal memory (protocol/memory.h) */
-    W4_STORE_MEMORY_ID, /* msg_id 36 | kind u8 -> number u64 */
+    W4_STORE_META,     /* name -> value */
+    W4_STORE_PEER,     /* node fingerprint -> JSON: addresses, name, when last worked */
+    W4_STORE_RECORD,   /* node fingerprint -> its newest signed node record */
+    W4_STORE_TRUST,    /* sequence u64 -> JSON of a trust move (history, append only) */
+    W4_STORE_FACT,     /* msg_id -> JSON: state and votes of a fact */
+    W4_STORE_ENVELOPE, /* msg_id -> the signed envelope, as received */
+    W4_STORE_DECISION, /* msg_id -> JSON */
+    W4_STORE_SEEN,     /* timestamp u64 | sender 32 | msg_id 36 -> nothing: replay memory */
+    W4_STORE_OUTBOX,   /* node fingerprint 32 | sequence u64 -> channel u8 | envelope */
+    W4_STORE_CONSENT,  /* agent fingerprint -> JSON: latest human state */
+    W4_STORE_CLAIM,    /* msg_id -> JSON */
+    W4_STORE_AUDIT,    /* sequence u64 -> JSON: who ordered what */
+    W4_STORE_DURABLE,  /* kind u8 | ... -> state of durable messages (protocol/durable/durable.h) */
+    W4_STORE_MAIL,     /* kind u8 | number u64 -> the envelope of a durable message */
+    W4_STORE_MEMORY, /* number u64 -> JSON: an entry of the causal memory (protocol/memory/memory.h)
+                      */
+    W4_STORE_MEMORY_ID,   /* msg_id 36 | kind u8 -> number u64 */
     W4_STORE_MEMORY_LINK, /* msg_id of a cause 36 | number u64 of its effect -> nothing */
     W4_STORE_MEMORY_TEXT, /* number u64 -> its text, folded (store/words.h): can be searched */
     W4_STORE_TABLE_COUNT

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
-#include "protocol/event_queue.h"
-#include "protocol/pipeline.h"
+#include "protocol/delivery/event_queue.h"
+#include "protocol/pipeline/pipeline.h"
 #include "session/inbox.h"
 #include "session/outbox.h"
 

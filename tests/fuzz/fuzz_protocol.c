@@ -14,9 +14,9 @@
  * TYPE and CODE are numbers. mal is trusted, and so is ada; since nobody else is, no fact may ever
  * be accepted. */
 #include "graph/graph.h"
-#include "protocol/explain.h"
+#include "protocol/evidence/trust_history.h"
+#include "protocol/pipeline/explain.h"
 #include "protocol/protocol.h"
-#include "protocol/trust_history.h"
 #include "script.h"
 #include "store/memory.h"
 #include "target.h"

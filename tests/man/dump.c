@@ -2,7 +2,7 @@
 #include "node/events.h"
 #include "platform/config.h"
 #include "platform/config_table.h"
-#include "protocol/pipeline.h"
+#include "protocol/pipeline/pipeline.h"
 #include "rpc/method.h"
 #include "rpc/shapes.h"
 #include "trust/blame.h"

@@ -1,6 +1,6 @@
 #include "histories.h"
 
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 
 void sim_histories_check(const sim_node *node) {
     const w4_trust_book *book = w4_node_trust(node->node);

@@ -4,8 +4,8 @@
 #include "people.h"
 
 #include "envelope/envelope.h"
-#include "protocol/hcp.h"
-#include "protocol/lip.h"
+#include "protocol/humans/hcp.h"
+#include "protocol/internet/lip.h"
 
 #include <inttypes.h>
 #include <stdio.h>

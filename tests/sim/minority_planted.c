@@ -2,9 +2,9 @@
  * knows nothing of it. */
 #include "minority.h"
 
-#include "protocol/acceptance.h"
-#include "protocol/consent.h"
-#include "protocol/seen.h"
+#include "protocol/facts/acceptance.h"
+#include "protocol/humans/consent.h"
+#include "protocol/pipeline/seen.h"
 
 static minority_plant planted;
 static bool judging;

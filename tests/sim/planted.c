@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "protocol/consent.h"
+#include "protocol/humans/consent.h"
 #include "session/outbox.h"
 
 static sim_plant planted;

@@ -2,7 +2,7 @@
 #include "runner.h"
 
 #include "meshes.h"
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 
 static node *a, *b, *c, *d;
 static uint64_t seq;

@@ -1,8 +1,8 @@
 /* What the tests of durable messages have in common. */
 #pragma once
 
-#include "protocol/shelves.h"
-#include "protocol/taken.h"
+#include "protocol/durable/shelves.h"
+#include "protocol/durable/taken.h"
 #include "world.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  * and asking must have changed nothing. Part of world.h. */
 #pragma once
 
-#include "protocol/explain.h"
+#include "protocol/pipeline/explain.h"
 
 #define FORETELL_TEXT_MAX 65536u
 

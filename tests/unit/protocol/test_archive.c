@@ -1,10 +1,10 @@
 /* What a memory had kept, brought into another one: it is judged there like anything else, and
  * nobody gains trust by it. */
-#include "protocol/archive.h"
-#include "protocol/evidence.h"
-#include "protocol/facts.h"
-#include "protocol/lip.h"
-#include "protocol/memory.h"
+#include "protocol/evidence/evidence.h"
+#include "protocol/facts/facts.h"
+#include "protocol/internet/lip.h"
+#include "protocol/memory/archive.h"
+#include "protocol/memory/memory.h"
 #include "world.h"
 
 #define OUTSIDE 4u /* the node that was not there */

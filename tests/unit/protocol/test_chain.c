@@ -1,5 +1,5 @@
 /* The guard of agent loops: what chains say, what is left of them, and where they end. */
-#include "protocol/chain.h"
+#include "protocol/pipeline/chain.h"
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"

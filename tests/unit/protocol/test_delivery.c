@@ -1,6 +1,6 @@
 /* How envelopes get to agents here and at other nodes, and what their senders are told. */
-#include "protocol/agents.h"
-#include "protocol/mail.h"
+#include "protocol/delivery/agents.h"
+#include "protocol/delivery/mail.h"
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"

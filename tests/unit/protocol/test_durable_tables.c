@@ -1,8 +1,8 @@
 /* The tables behind durable messages, each at its bounds and read back from its store. */
-#include "protocol/homes.h"
-#include "protocol/posts.h"
-#include "protocol/shelves.h"
-#include "protocol/taken.h"
+#include "protocol/delivery/homes.h"
+#include "protocol/durable/posts.h"
+#include "protocol/durable/shelves.h"
+#include "protocol/durable/taken.h"
 #include "runner.h"
 #include "store/memory.h"
 

@@ -1,6 +1,6 @@
 /* Votes that come before their fact. */
 #include "five.h"
-#include "protocol/early_votes.h"
+#include "protocol/facts/early_votes.h"
 
 static wire_fate not_from_ada(world *w, const wire_item *item) {
     (void)w;

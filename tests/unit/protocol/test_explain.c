@@ -1,8 +1,8 @@
 /* What is said of an envelope before it comes, and that saying it changes nothing. That it comes
  * true is shown wherever world.h brings something to a node. */
-#include "protocol/explain.h"
-#include "protocol/pipeline.h"
-#include "protocol/words.h"
+#include "protocol/pipeline/explain.h"
+#include "protocol/pipeline/pipeline.h"
+#include "protocol/pipeline/words.h"
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"priority\":\"normal\",\"topic\":\"rain\"}"

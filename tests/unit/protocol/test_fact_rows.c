@@ -1,6 +1,6 @@
 /* The machine of facts, row by row: what each event makes of a fact in each state. The rows are
  * those of web4-protocols(7), written down once more. */
-#include "protocol/facts.h"
+#include "protocol/facts/facts.h"
 #include "world.h"
 
 typedef enum state { PENDING, ACCEPTED, DISPUTED, REJECTED, REFUTED, STATES } state;

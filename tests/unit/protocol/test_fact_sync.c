@@ -1,7 +1,7 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
-#include "protocol/fact_give.h"
-#include "protocol/fact_sync.h"
+#include "protocol/facts/fact_give.h"
+#include "protocol/facts/fact_sync.h"
 #include "protocol/router.h"
 #include "world.h"
 

@@ -1,6 +1,6 @@
 /* When facts are accepted, disputed, rejected, refuted; and by whom that can't be talked about. */
 #include "five.h"
-#include "protocol/facts.h"
+#include "protocol/facts/facts.h"
 #include "rpc/method.h"
 
 START_TEST(two_on_one_node_are_one) {

@@ -1,7 +1,7 @@
 /* Between people: consent and its scope, check-ins, pacing, and what a human's word does to what is
  * on its way already. */
-#include "protocol/deferral.h"
-#include "protocol/hcp.h"
+#include "protocol/humans/deferral.h"
+#include "protocol/humans/hcp.h"
 #include "world.h"
 
 #define SECOND W4_US_PER_S

@@ -2,7 +2,7 @@
  * book; it stays short; and what was changed in it shows. */
 #include "runner.h"
 
-#include "protocol/trust_history.h"
+#include "protocol/evidence/trust_history.h"
 #include "store/memory.h"
 
 #include "base/wire.h"

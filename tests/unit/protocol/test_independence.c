@@ -1,6 +1,6 @@
 /* Confirmers that are not independent of one another: whom the proposer introduced. */
 #include "five.h"
-#include "protocol/facts.h"
+#include "protocol/facts/facts.h"
 
 /* At all nodes: node `who` became known through node `by`. */
 static void introduce(world *w, unsigned who, unsigned by) {

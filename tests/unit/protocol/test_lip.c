@@ -1,6 +1,6 @@
 /* What comes from the internet: the liminal queue, and whom it waits for. */
-#include "protocol/facts.h"
-#include "protocol/lip.h"
+#include "protocol/facts/facts.h"
+#include "protocol/internet/lip.h"
 #include "world.h"
 
 #define SECOND W4_US_PER_S

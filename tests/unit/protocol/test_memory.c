@@ -3,9 +3,9 @@
 #include "base/text.h"
 #include "base/wire.h"
 #include "envelope/envelope.h"
-#include "protocol/evidence.h"
-#include "protocol/fact_store.h"
-#include "protocol/memory.h"
+#include "protocol/evidence/evidence.h"
+#include "protocol/facts/fact_store.h"
+#include "protocol/memory/memory.h"
 #include "store/memory.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Who signs two things that exclude one another is found out wherever both meet, and shown with
  * both; nobody is accused on less. Votes that name a proposal count for that one alone. */
-#include "protocol/evidence.h"
-#include "protocol/facts.h"
-#include "protocol/misconduct.h"
+#include "protocol/evidence/evidence.h"
+#include "protocol/evidence/misconduct.h"
+#include "protocol/facts/facts.h"
 #include "protocol/router.h"
 #include "world.h"
 

@@ -2,7 +2,7 @@
  * it, and it takes the same way as those of the specification. The lists here stand in for those of
  * the libraries. */
 #include "envelope/schema.h"
-#include "protocol/pipeline.h"
+#include "protocol/pipeline/pipeline.h"
 #include "protocol/router.h"
 #include "world.h"
 

@@ -1,5 +1,5 @@
 /* What one sender may have of all parcels, and who waits for room in a session. */
-#include "protocol/parcels.h"
+#include "protocol/delivery/parcels.h"
 #include "runner.h"
 
 #include <stdio.h>

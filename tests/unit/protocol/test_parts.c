@@ -1,14 +1,14 @@
 /* The small parts, each at its bounds: events, keys, what was seen, mail, decisions, votes, trust's
  * history. */
-#include "protocol/decisions.h"
-#include "protocol/early_votes.h"
-#include "protocol/event_queue.h"
-#include "protocol/evidence.h"
-#include "protocol/fact.h"
-#include "protocol/known_keys.h"
-#include "protocol/mail.h"
+#include "protocol/delivery/event_queue.h"
+#include "protocol/delivery/mail.h"
+#include "protocol/evidence/evidence.h"
+#include "protocol/evidence/known_keys.h"
+#include "protocol/facts/decisions.h"
+#include "protocol/facts/early_votes.h"
+#include "protocol/facts/fact.h"
 #include "protocol/map.h"
-#include "protocol/seen.h"
+#include "protocol/pipeline/seen.h"
 #include "world.h"
 
 #include <errno.h>

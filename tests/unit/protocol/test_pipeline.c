@@ -1,5 +1,5 @@
 /* Every gate: what it refuses, with which code, whom it blames; and their order. */
-#include "protocol/pipeline.h"
+#include "protocol/pipeline/pipeline.h"
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"priority\":\"normal\",\"topic\":\"rain\"}"

@@ -1,6 +1,6 @@
 /* What survives the end of a process at any moment: facts, votes, trust, what was seen, mail. */
-#include "protocol/early_votes.h"
-#include "protocol/evidence.h"
+#include "protocol/evidence/evidence.h"
+#include "protocol/facts/early_votes.h"
 #include "world.h"
 
 #define SECOND W4_US_PER_S

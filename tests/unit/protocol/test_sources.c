@@ -1,5 +1,5 @@
 /* Sources: the one spelling of a URI, the longest prefix, and what moves a tier. */
-#include "protocol/sources.h"
+#include "protocol/internet/sources.h"
 #include "world.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "crypto/primitives.h"
 #include "graph/graph.h"
+#include "protocol/evidence/trust_history.h"
 #include "protocol/protocol.h"
-#include "protocol/trust_history.h"
 #include "runner.h"
 #include "store/memory.h"
 

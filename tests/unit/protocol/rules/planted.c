@@ -1,11 +1,11 @@
 #include "planted.h"
 
-#include "protocol/claims.h"
-#include "protocol/consent.h"
-#include "protocol/early_votes.h"
-#include "protocol/facts.h"
-#include "protocol/rapport.h"
-#include "protocol/seen.h"
+#include "protocol/facts/early_votes.h"
+#include "protocol/facts/facts.h"
+#include "protocol/humans/consent.h"
+#include "protocol/humans/rapport.h"
+#include "protocol/internet/claims.h"
+#include "protocol/pipeline/seen.h"
 
 static plant planted;
 static bool judging;

@@ -3,10 +3,10 @@
 #include "base/text.h"
 #include "crypto/primitives.h"
 #include "graph/graph.h"
-#include "protocol/facts.h"
-#include "protocol/lip.h"
+#include "protocol/evidence/trust_history.h"
+#include "protocol/facts/facts.h"
+#include "protocol/internet/lip.h"
 #include "protocol/router.h"
-#include "protocol/trust_history.h"
 #include "store/memory.h"
 
 #include <check.h>

@@ -1,0 +1,657 @@
+#include "protocol/delivery/deliveries.h"
+
+#include "protocol/cip_handshake.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const w4_fingerprint nobody = {{0}};
+
+/* What a store says is told by the node, which sees its commits; a letter that could not be marked
+ * is sent once more after a restart, and the receiver knows a repeat. */
+static int only_fatal(int r) {
+    return r < 0 ? r : 0;
+}
+
+static uint32_t count_agents(const w4_protocol *p, const w4_fingerprint *node) {
+    const w4_record *record = w4_graph_find(p->graph, node);
+    return record ? record->agent_count : 0;
+}
+
+static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *node,
+                       w4_letter_mark mark) {
+    w4_letter *letter = number != 0 ? w4_mail_find(&p->mail, number) : NULL;
+    return letter ? only_fatal(w4_mail_mark(&p->mail, letter, node, mark)) : 0;
+}
+
+/* What the end of a parcel says of its letter. A greeting that nobody answered in time, or that
+ * nobody was there for, leaves it open for when agents of that node are new. */
+static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (code == W4_REFUSAL_NONE) {
+        return parcel->bare ? W4_LETTER_BARE : W4_LETTER_DONE;
+    }
+    if (parcel->refused) {
+        return W4_LETTER_DONE;
+    }
+    if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
+        return W4_LETTER_BARE;
+    }
+    return parcel->again ? W4_LETTER_OPEN : W4_LETTER_DONE;
+}
+
+/* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
+static int end_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    w4_letter_mark mark = mark_after(parcel, code, now_us);
+    int r = mark_letter(p, parcel->letter, &neighbour->node, mark);
+    if (r == 0 && !parcel->again) {
+        const w4_fingerprint *to =
+            w4_fingerprint_is_zero(&parcel->receiver) ? &neighbour->node : &parcel->receiver;
+        r = w4_router_tell_dropped(p, &parcel->sender, parcel->msg_id, to, code, parcel->policy);
+    }
+    if (mark == W4_LETTER_OPEN) {
+        neighbour->cursor = w4_earlier(neighbour->cursor, parcel->letter);
+        neighbour->resend_us = w4_later(now_us, W4_RESEND_PAUSE_US);
+        w4_router_wake(p, neighbour->resend_us);
+    }
+    w4_parcel_free(&p->parcels, parcel);
+    return r;
+}
+
+/* A letter whose session ends with a part of it sent goes once more with the next session. Nothing
+ * behind it on its channel may go before: letters take their place in line again, and for all else
+ * its sender gets a code. */
+static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t now_us) {
+    w4_blob_ref(envelope); /* it may be the parcel's own, which it gives up */
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
+                               .node = parcel->neighbour->node,
+                               .channel = parcel->channel,
+                               .sender = parcel->sender,
+                               .deadline_us = parcel->deadline_us,
+                               .of_session = parcel->neighbour->letters[parcel->channel] > 0,
+                               .type = W4_TYPE_COUNT};
+    int r = w4_parcel_fly(&p->parcels, parcel, &event.ticket);
+    if (r == 0) {
+        r = w4_event_queue_push(&p->events, &event, envelope);
+    }
+    w4_blob_unref(envelope);
+    return r > 0 ? end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us) : r;
+}
+
+/* Would its answer pass the gate of trust here? */
+static bool may_answer(const w4_protocol *p, const w4_fingerprint *agent, uint64_t now_us) {
+    return w4_router_trust_of(p, agent) != W4_TRUST_BLOCKED &&
+           !w4_trust_book_in_cooldown(p->trust, W4_TRUST_AGENT, agent, w4_router_wall(p, now_us));
+}
+
+/* The next agent of a node to be greeted by one of ours. NULL: there is none. */
+static const w4_record_agent *next_agent(const w4_protocol *p, const w4_agent *local,
+                                         w4_neighbour *neighbour, uint64_t now_us) {
+    const w4_record *record = w4_graph_find(p->graph, &neighbour->node);
+    for (uint32_t i = 0; record && i < record->agent_count; i++) {
+        const w4_record_agent *agent = &record->agents[neighbour->rotation++ % record->agent_count];
+        if (!w4_fingerprint_equal(&agent->fingerprint, &local->fingerprint) &&
+            may_answer(p, &agent->fingerprint, now_us)) {
+            return agent;
+        }
+    }
+    return NULL;
+}
+
+static int greet_one(w4_protocol *p, w4_agent *local, w4_neighbour *neighbour, uint64_t now_us) {
+    const w4_record_agent *agent = next_agent(p, local, neighbour, now_us);
+    if (!agent) {
+        return 0;
+    }
+    w4_party remote = {.fingerprint = agent->fingerprint};
+    memcpy(remote.agent_id, agent->agent_id, sizeof remote.agent_id);
+    return w4_cip_handshake_want(p, local, &remote, &neighbour->node, now_us);
+}
+
+static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *local,
+                const w4_party *receiver, uint64_t now_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    if (w4_parcels_held(neighbour, &parcel->sender) >= W4_AGENT_QUEUE_MAX ||
+        w4_parcel_hold(&p->parcels, parcel, envelope) != 0) {
+        return end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
+    }
+    parcel->hold_us = w4_later(now_us, p->config.handshake_timeout_us);
+    w4_router_wake(p, parcel->hold_us);
+    if (receiver) {
+        return w4_cip_handshake_want(p, local, receiver, &neighbour->node, now_us);
+    }
+    return w4_cip_handshake_running(p, &local->fingerprint, &neighbour->node)
+               ? 0
+               : greet_one(p, local, neighbour, now_us);
+}
+
+/* Does a letter of that sender to that receiver wait for its node? */
+static bool has_parked(const w4_parcel *parcel) {
+    const w4_parcel *other = NULL;
+    if (parcel->neighbour->parked > 1) { /* not only this one */
+        TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
+            if (other != parcel && other->state == W4_PARCEL_PARKED &&
+                w4_fingerprint_equal(&other->sender, &parcel->sender) &&
+                w4_fingerprint_equal(&other->receiver, &parcel->receiver)) {
+                break;
+            }
+        }
+    }
+    return other != NULL;
+}
+
+/* Whom the parcel is for by name, as the directory has it. */
+static bool find_party(const w4_protocol *p, const w4_fingerprint *agent, w4_party *ret_party) {
+    w4_fingerprint node;
+    const w4_record_agent *entry = w4_graph_find_agent(p->graph, agent, &node);
+    if (entry) {
+        ret_party->fingerprint = *agent;
+        memcpy(ret_party->agent_id, entry->agent_id, sizeof ret_party->agent_id);
+    }
+    return entry != NULL;
+}
+
+/* Who it is for may have left that node, or is not back yet after the node was started anew. */
+static bool is_there(const w4_protocol *p, const w4_parcel *parcel) {
+    return w4_fingerprint_is_zero(&parcel->receiver) ||
+           w4_router_has(p, &parcel->neighbour->node, &parcel->receiver);
+}
+
+/* Sends it, or holds it until it may go. */
+static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool greets,
+                 uint64_t now_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    if (!neighbour->up || !is_there(p, parcel)) {
+        if (parcel->letter == 0) {
+            w4_refusal code = neighbour->up ? W4_REFUSAL_NOT_FOUND : W4_REFUSAL_DISCONNECTED;
+            return end_parcel(p, parcel, code, now_us);
+        }
+        w4_parcel_park(&p->parcels, parcel);
+        return 0;
+    }
+    w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+    bool all = w4_fingerprint_is_zero(&parcel->receiver);
+    w4_party receiver;
+    parcel->bare = greets && all && count_agents(p, &neighbour->node) == 0;
+    bool ready =
+        !greets || !local || !local->identity || parcel->bare ||
+        (all ? w4_cip_handshake_ready_node(p, &parcel->sender, &neighbour->node)
+             : w4_cip_handshake_ready(p, &parcel->sender, &parcel->receiver, &neighbour->node) ||
+                   !find_party(p, &parcel->receiver, &receiver));
+    return ready ? fly(p, parcel, envelope, now_us)
+                 : hold(p, parcel, envelope, local, all ? NULL : &receiver, now_us);
+}
+
+int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
+    const w4_fingerprint *receiver = d->receiver ? &d->receiver->fingerprint : &nobody;
+    w4_parcel draft = {.sender = *d->sender,
+                       .receiver = *receiver,
+                       .type = d->type,
+                       .channel = d->channel,
+                       .letter = d->letter ? d->letter->number : 0,
+                       .deadline_us = d->deadline_us};
+    memcpy(draft.msg_id, d->msg_id, sizeof draft.msg_id);
+    draft.neighbour = w4_neighbour_get(&p->parcels, d->node);
+    if (!draft.neighbour) {
+        return -ENOMEM;
+    }
+    w4_parcel *parcel;
+    int r = w4_parcel_new(&p->parcels, &draft, &parcel);
+    if (r > 0) {
+        r = mark_letter(p, draft.letter, d->node, W4_LETTER_DONE);
+        return r != 0 ? r
+                      : w4_router_tell_delivery(p, d->sender, d->msg_id,
+                                                d->receiver ? receiver : d->node,
+                                                W4_REFUSAL_BACKPRESSURE);
+    }
+    if (r == 0) {
+        w4_router_wake(p, d->deadline_us);
+        r = mark_letter(p, draft.letter, d->node, W4_LETTER_SENT);
+    }
+    if (r == 0 && draft.letter != 0 && has_parked(parcel)) {
+        return 0; /* it goes after those */
+    }
+    return r != 0 ? r : place(p, parcel, d->envelope, d->greets, now_us);
+}
+
+int w4_deliver_unheld(w4_protocol *p, w4_bytes envelope, const w4_envelope_draft *draft,
+                      const w4_agent *sender, const w4_fingerprint *node, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    int r = only_fatal(w4_seen_add(&p->seen, &sender->fingerprint, draft->msg_id,
+                                   draft->timestamp_us, w4_router_wall(p, now_us)));
+    if (r != 0 || !neighbour || !neighbour->up) {
+        return r;
+    }
+    w4_blob *blob = w4_blob_new(envelope);
+    if (!blob) {
+        return -ENOMEM;
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
+                               .node = *node,
+                               .channel = w4_type_row_of(draft->type)->channel,
+                               .ticket = w4_parcels_ticket(&p->parcels),
+                               .sender = sender->fingerprint,
+                               .deadline_us = W4_NEVER,
+                               .type = W4_TYPE_COUNT};
+    r = w4_event_queue_push(&p->events, &event, blob);
+    w4_blob_unref(blob);
+    return only_fatal(r);
+}
+
+/* Puts what is kept on its way to a neighbour, from its row in the store. */
+static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter, uint64_t now_us) {
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_mail_read(&p->mail, letter, &text);
+    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
+    w4_buffer_deinit(&text);
+    if (!blob) {
+        return r <= 0 ? -ENOMEM : end_parcel(p, parcel, W4_REFUSAL_INTERNAL, now_us);
+    }
+    /* What is knowledge always asks for a handshake first. */
+    r = place(p, parcel, blob, true, now_us);
+    w4_blob_unref(blob);
+    return r;
+}
+
+static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
+    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
+}
+
+static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent);
+    int r = 0;
+    while (r == 0 && parcel) {
+        w4_parcel *next = TAILQ_NEXT(parcel, link);
+        if (parcel->state == W4_PARCEL_PARKED && is_there(p, parcel)) {
+            const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
+            r = !letter || is_stale(p, letter, now_us)
+                    ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
+                    : place_kept(p, parcel, letter, now_us);
+        }
+        parcel = next;
+    }
+    return r;
+}
+
+int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
+                          const w4_fingerprint *node, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    int r = neighbour && neighbour->parked > 0 ? resume_parked(p, neighbour, now_us) : 0;
+    w4_parcel *parcel = neighbour ? TAILQ_FIRST(&neighbour->held) : NULL;
+    while (r == 0 && parcel) {
+        w4_parcel *next = TAILQ_NEXT(parcel, link);
+        if (w4_fingerprint_equal(&parcel->sender, local) &&
+            (w4_fingerprint_is_zero(&parcel->receiver) ||
+             w4_fingerprint_equal(&parcel->receiver, remote))) {
+            r = fly(p, parcel, parcel->envelope, now_us);
+        }
+        parcel = next;
+    }
+    if (r == 0) {
+        r = w4_durable_released(p, local, remote, now_us);
+    }
+    if (neighbour) { /* mail that nobody answered for before may go now */
+        neighbour->cursor = 0;
+        neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
+        w4_router_wake(p, now_us);
+    }
+    return r;
+}
+
+int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fingerprint *node,
+                             uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    const w4_parcel *parcel;
+    bool waits = false;
+    if (!neighbour) {
+        return 0;
+    }
+    TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        waits = waits || (w4_fingerprint_is_zero(&parcel->receiver) &&
+                          w4_fingerprint_equal(&parcel->sender, &local->fingerprint));
+    }
+    w4_agent *agent = w4_agents_find(&p->agents, &local->fingerprint);
+    return waits && agent ? greet_one(p, agent, neighbour, now_us) : 0;
+}
+
+/* ---- the outbox */
+
+/* Has this letter still to go there? */
+static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
+                   uint64_t now_us) {
+    if (!w4_fingerprint_is_zero(&letter->node) &&
+        !w4_fingerprint_equal(&letter->node, &neighbour->node)) {
+        return false;
+    }
+    if (is_stale(p, letter, now_us)) {
+        return false;
+    }
+    switch (w4_letter_mark_of(letter, &neighbour->node)) {
+    case W4_LETTER_OPEN:
+        return true;
+    case W4_LETTER_BARE:
+        return count_agents(p, &neighbour->node) > 0;
+    case W4_LETTER_SENT:
+    case W4_LETTER_DONE:
+        break;
+    }
+    return false;
+}
+
+/* Sends what the outbox has for a neighbour, a window at a time. It waits for the neighbour's
+ * record, which says whom to greet. */
+static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    if (!neighbour->up || !w4_graph_find(p->graph, &neighbour->node)) {
+        return 0;
+    }
+    int r = resume_parked(p, neighbour, now_us);
+    while (r == 0 && neighbour->again_flying < W4_RESEND_WINDOW && neighbour->up) {
+        w4_letter *letter = w4_mail_from(&p->mail, neighbour->cursor);
+        if (!letter || w4_parcels_held(neighbour, &letter->sender) >= W4_AGENT_QUEUE_MAX / 2) {
+            break;
+        }
+        neighbour->cursor = letter->number + 1;
+        if (!is_due(p, letter, neighbour, now_us)) {
+            continue;
+        }
+        w4_parcel draft = {.neighbour = neighbour,
+                           .sender = letter->sender,
+                           .receiver = letter->receiver,
+                           .type = letter->type,
+                           .channel = letter->channel,
+                           .letter = letter->number,
+                           .deadline_us = W4_NEVER,
+                           .again = true};
+        memcpy(draft.msg_id, letter->msg_id, sizeof draft.msg_id);
+        w4_parcel *parcel;
+        r = w4_parcel_new(&p->parcels, &draft, &parcel);
+        if (r > 0) {
+            neighbour->cursor = letter->number;
+            neighbour->resend_us = w4_later(now_us, W4_RESEND_PAUSE_US);
+            w4_router_wake(p, neighbour->resend_us);
+            return 0;
+        }
+        if (r == 0) {
+            r = only_fatal(w4_mail_mark(&p->mail, letter, &neighbour->node, W4_LETTER_SENT));
+        }
+        if (r == 0) {
+            r = place_kept(p, parcel, letter, now_us);
+        }
+    }
+    return r;
+}
+
+int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
+                              uint64_t now_us) {
+    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
+    if (!parcel) {
+        return 0; /* a word of a handshake, or given up before */
+    }
+    w4_neighbour *neighbour = parcel->neighbour;
+    bool again = parcel->again;
+    bool link_gone = outcome == W4_REFUSAL_DISCONNECTED || outcome == W4_REFUSAL_NO_ROUTE;
+    if (link_gone && w4_mail_find(&p->mail, parcel->letter)) {
+        w4_parcel_park(&p->parcels, parcel);
+        if (neighbour->up) { /* a new session stands already */
+            neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
+            w4_router_wake(p, now_us);
+        }
+        return 0;
+    }
+    int r = end_parcel(p, parcel, outcome, now_us);
+    return r == 0 && again && outcome == W4_REFUSAL_NONE ? pump(p, neighbour, now_us) : r;
+}
+
+int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
+    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
+    if (parcel) {
+        parcel->policy = policy;
+    }
+    return w4_deliveries_transmitted(p, ticket, W4_REFUSAL_BACKPRESSURE, now_us);
+}
+
+int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, answer->node);
+    w4_parcel *parcel = neighbour ? w4_parcel_find_sent(&p->parcels, neighbour, answer->sender,
+                                                        answer->receiver, answer->msg_id)
+                                  : NULL;
+    if (parcel && parcel->state == W4_PARCEL_FLYING) {
+        parcel->refused = true;
+        return end_parcel(p, parcel, answer->code, now_us);
+    }
+    bool all = w4_fingerprint_is_zero(answer->receiver);
+    return parcel ? 0
+                  : w4_router_correct_delivery(p, answer->sender, answer->msg_id,
+                                               all ? answer->node : answer->receiver, answer->code);
+}
+
+/* ---- neighbours */
+
+/* Greets once more for what is held: the agents there are others now, or have forgotten. */
+static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    const w4_parcel *parcel, *before = NULL;
+    int r = 0;
+    TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+        bool all = w4_fingerprint_is_zero(&parcel->receiver);
+        bool same = before && w4_fingerprint_equal(&before->sender, &parcel->sender) &&
+                    w4_fingerprint_equal(&before->receiver, &parcel->receiver);
+        w4_party receiver;
+        before = parcel;
+        if (r != 0 || same || !local) {
+            continue;
+        }
+        if (all) {
+            r = greet_one(p, local, neighbour, now_us);
+        } else if (find_party(p, &parcel->receiver, &receiver)) {
+            r = w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us);
+        }
+    }
+    return r;
+}
+
+int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
+    if (!neighbour) {
+        return -ENOMEM;
+    }
+    bool anew = neighbour->up; /* the other process is another one, the session began afresh */
+    neighbour->up = true;
+    neighbour->cursor = 0;
+    neighbour->resend_us = W4_NEVER;
+    int r = 0;
+    if (anew) {
+        w4_cip_handshakes_forget_node(p, &neighbour->node);
+        r = greet_for_held(p, neighbour, now_us);
+    }
+    return r == 0 ? pump(p, neighbour, now_us) : r;
+}
+
+int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (!neighbour || !neighbour->up) {
+        return 0;
+    }
+    neighbour->cursor = 0;
+    int r = greet_for_held(p, neighbour, now_us);
+    return r == 0 ? pump(p, neighbour, now_us) : r;
+}
+
+int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (!neighbour) {
+        return 0;
+    }
+    neighbour->up = false;
+    neighbour->resend_us = W4_NEVER;
+    struct w4_parcel_list *lists[] = {&neighbour->sent, &neighbour->held}; /* older ones first */
+    int r = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        /* What is parked goes behind the last one that there is now. */
+        const w4_parcel *last = TAILQ_LAST(lists[i], w4_parcel_list);
+        w4_parcel *parcel = TAILQ_FIRST(lists[i]), *next;
+        for (bool end = parcel == NULL; r == 0 && !end; parcel = next) {
+            end = parcel == last;
+            next = TAILQ_NEXT(parcel, link);
+            if (parcel->state == W4_PARCEL_PARKED) {
+                continue;
+            }
+            if (parcel->letter != 0) {
+                w4_parcel_park(&p->parcels, parcel);
+            } else {
+                r = end_parcel(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
+            }
+        }
+    }
+    w4_cip_handshakes_forget_node(p, node);
+    w4_neighbour_tidy(&p->parcels, neighbour);
+    return r;
+}
+
+/* ---- taking back */
+
+static bool concerns(const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                     const w4_fingerprint *who) {
+    return w4_fingerprint_equal(sender, who) || w4_fingerprint_equal(receiver, who);
+}
+
+/* What flies is asked back: the session says whether it came in time. */
+static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (parcel->state != W4_PARCEL_FLYING) {
+        return end_parcel(p, parcel, code, now_us);
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_WITHDRAW,
+                               .node = parcel->neighbour->node,
+                               .channel = parcel->channel,
+                               .ticket = parcel->ticket,
+                               .code = code,
+                               .type = W4_TYPE_COUNT};
+    return only_fatal(w4_event_queue_push(&p->events, &event, NULL));
+}
+
+static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                          w4_refusal code) {
+    w4_agent *agent;
+    int r = 0;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        w4_paced *paced, *next;
+        for (paced = TAILQ_FIRST(&agent->paced); r == 0 && paced; paced = next) {
+            next = TAILQ_NEXT(paced, link);
+            if (!match(paced->type) || !concerns(&paced->sender, &agent->fingerprint, who)) {
+                continue;
+            }
+            const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
+                                      &paced->from_node};
+            r = w4_router_tell_ended(p, &waited, code);
+            w4_agent_unpace_one(agent, paced);
+            w4_paced_free(paced);
+        }
+    }
+    return r;
+}
+
+static int withdraw_letters(w4_protocol *p, bool (*match)(w4_type type),
+                            const w4_fingerprint *who) {
+    w4_letter *letter = TAILQ_FIRST(&p->mail.list), *next;
+    int r = 0;
+    for (; r == 0 && letter; letter = next) {
+        next = TAILQ_NEXT(letter, link);
+        if (match(letter->type) && concerns(&letter->sender, &letter->receiver, who)) {
+            r = only_fatal(w4_mail_remove(&p->mail, letter));
+        }
+    }
+    return r;
+}
+
+int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                           w4_refusal code, uint64_t now_us) {
+    int r = withdraw_paced(p, match, who, code);
+    void *cursor = NULL;
+    w4_neighbour *neighbour = w4_neighbour_next(&p->parcels, &cursor), *next_neighbour;
+    for (; r == 0 && neighbour; neighbour = next_neighbour) {
+        next_neighbour = w4_neighbour_next(&p->parcels, &cursor);
+        struct w4_parcel_list *lists[] = {&neighbour->held, &neighbour->sent};
+        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+            w4_parcel *parcel = TAILQ_FIRST(lists[i]), *next;
+            for (; r == 0 && parcel; parcel = next) {
+                next = TAILQ_NEXT(parcel, link);
+                if (match(parcel->type) && concerns(&parcel->sender, &parcel->receiver, who)) {
+                    r = withdraw_parcel(p, parcel, code, now_us);
+                }
+            }
+        }
+    }
+    r = r == 0 ? withdraw_letters(p, match, who) : r;
+    return r == 0 ? w4_durable_withdraw(p, match, who, code, now_us) : r;
+}
+
+/* ---- time */
+
+/* What waited too long, by the list it is in. */
+static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now_us) {
+    w4_parcel *parcel = TAILQ_FIRST(list);
+    int r = 0;
+    while (r == 0 && parcel) {
+        w4_parcel *next = TAILQ_NEXT(parcel, link);
+        bool held = parcel->state == W4_PARCEL_HELD;
+        bool lost = parcel->letter != 0 && parcel->state != W4_PARCEL_FLYING &&
+                    !w4_mail_find(&p->mail, parcel->letter);
+        if (lost) {
+            r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
+        } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
+            r = end_parcel(p, parcel, W4_REFUSAL_TIMEOUT, now_us);
+        }
+        parcel = next;
+    }
+    return r;
+}
+
+static int expire_letters(w4_protocol *p, uint64_t now_us) {
+    const w4_letter *first;
+    int r = 0;
+    while (r == 0 && (first = TAILQ_FIRST(&p->mail.list)) != NULL && is_stale(p, first, now_us)) {
+        r = w4_mail_remove(&p->mail, TAILQ_FIRST(&p->mail.list));
+    }
+    return only_fatal(r);
+}
+
+int w4_deliveries_expire(w4_protocol *p, uint64_t now_us) {
+    int r = expire_letters(p, now_us);
+    void *cursor = NULL;
+    w4_neighbour *neighbour = w4_neighbour_next(&p->parcels, &cursor), *next;
+    for (; r == 0 && neighbour; neighbour = next) {
+        next = w4_neighbour_next(&p->parcels, &cursor);
+        r = expire_list(p, &neighbour->held, now_us);
+        r = r == 0 ? expire_list(p, &neighbour->sent, now_us) : r;
+        if (r == 0 && now_us >= neighbour->resend_us) {
+            neighbour->resend_us = W4_NEVER;
+            r = pump(p, neighbour, now_us);
+        }
+        w4_neighbour_tidy(&p->parcels, neighbour);
+    }
+    return r;
+}
+
+uint64_t w4_deliveries_deadline(const w4_protocol *p, uint64_t now_us) {
+    uint64_t deadline_us = W4_NEVER;
+    const w4_letter *first = TAILQ_FIRST(&p->mail.list);
+    if (first) {
+        uint64_t stale_us = w4_later(first->timestamp_us, W4_LETTER_KEEP_US);
+        uint64_t wall_us = w4_router_wall(p, now_us);
+        deadline_us = w4_later(now_us, stale_us > wall_us ? stale_us - wall_us : 0);
+    }
+    void *cursor = NULL;
+    const w4_neighbour *neighbour;
+    while ((neighbour = w4_neighbour_next(&p->parcels, &cursor)) != NULL) {
+        deadline_us = w4_earlier(deadline_us, neighbour->resend_us);
+        const w4_parcel *parcel;
+        TAILQ_FOREACH (parcel, &neighbour->held, link) {
+            deadline_us = w4_earlier(deadline_us, w4_earlier(parcel->hold_us, parcel->deadline_us));
+        }
+        TAILQ_FOREACH (parcel, &neighbour->sent, link) {
+            deadline_us = w4_earlier(deadline_us, parcel->deadline_us);
+        }
+    }
+    return deadline_us;
+}

@@ -1,0 +1,53 @@
+/* How what local agents sent gets to other nodes, and what becomes of it: held until a handshake is
+ * done, given to the session, kept in the outbox where it is knowledge, told to the sender. */
+#pragma once
+
+#include "protocol/delivery/mail.h"
+#include "protocol/delivery/parcels.h"
+#include "protocol/durable/receipts.h"
+#include "protocol/pipeline/pipeline.h"
+#include "protocol/protocol.h"
+
+#define W4_RESEND_WINDOW 128u                /* from the outbox to one neighbour at once */
+#define W4_RESEND_PAUSE_US (1 * W4_US_PER_S) /* after the session took no more */
+
+typedef struct w4_dispatch {
+    w4_blob *envelope;
+    const char *msg_id;
+    const w4_fingerprint *sender;
+    const w4_fingerprint *node;
+    const w4_party *receiver; /* NULL: all of the node */
+    w4_type type;
+    w4_channel_kind channel;
+    w4_letter *letter; /* or NULL: not kept */
+    uint64_t deadline_us;
+    bool greets; /* only after a handshake */
+} w4_dispatch;
+
+/* 0 or a fatal error; a code goes to the sender as an event. */
+int w4_deliver(w4_protocol *p, const w4_dispatch *dispatch, uint64_t now_us);
+/* A word of a handshake: goes at once, or not at all. 0 or -ENOMEM. */
+int w4_deliver_unheld(w4_protocol *p, w4_bytes envelope, const w4_envelope_draft *draft,
+                      const w4_agent *sender, const w4_fingerprint *node, uint64_t now_us);
+
+/* The handshake of these two is done: what waited for it goes. */
+int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
+                          const w4_fingerprint *node, uint64_t now_us);
+/* A greeting went unanswered; if something waits for anybody at that node, try another. */
+int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fingerprint *node,
+                             uint64_t now_us);
+
+/* The node at the other end has refused what it acknowledged: known in time, that is its end; else
+ * it corrects what the sender is being told. 0 or -ENOMEM. */
+int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us);
+int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us);
+int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us);
+int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+/* Whatever of the types that `match` takes is on its way from or to that agent, and can still be
+ * held back, ends with code; waiting letters and what waits for local agents too. */
+int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                           w4_refusal code, uint64_t now_us);
+int w4_deliveries_expire(w4_protocol *p, uint64_t now_us);
+uint64_t w4_deliveries_deadline(const w4_protocol *p, uint64_t now_us);

@@ -1,0 +1,449 @@
+#include "protocol/durable/durable.h"
+
+#include "base/text.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- in the pipeline */
+
+static bool is_trusted(const w4_protocol *p, const w4_fingerprint *agent) {
+    return w4_router_trust_of(p, agent) == W4_TRUST_TRUSTED;
+}
+
+/* An agent of this node: attached, or away. One that told another node lately is not. */
+static bool is_ours(const w4_protocol *p, const w4_fingerprint *agent) {
+    const w4_agent *local = w4_agents_find(&p->agents, agent);
+    const w4_home *home = w4_homes_find(&p->homes, agent);
+    return (local && local->attached) || (home && home->local);
+}
+
+/* What is older could not be brought any more, so nothing of it needs to be remembered. */
+static uint64_t oldest_taken(const w4_protocol *p, uint64_t wall_us) {
+    uint64_t age_us = w4_later(p->config.durable.age_us, W4_FRESHNESS_WINDOW_US);
+    return wall_us > age_us ? wall_us - age_us : 0;
+}
+
+w4_refusal w4_durable_check_fresh(const w4_protocol *p, const w4_inbound *in) {
+    bool old = in->envelope.timestamp_us < in->wall_us &&
+               w4_envelope_check_fresh(&in->envelope, in->wall_us) != W4_REFUSAL_NONE;
+    if (!old) {
+        return w4_envelope_check_fresh(&in->envelope, in->wall_us);
+    }
+    return in->wall_us - in->envelope.timestamp_us > p->config.durable.age_us ? W4_REFUSAL_STALE
+                                                                              : W4_REFUSAL_NONE;
+}
+
+int w4_durable_check_new(const w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    bool posted = in->origin == W4_ORIGIN_SUBMIT &&
+                  w4_posts_has(&p->posts, &e->sender.fingerprint, e->msg_id);
+    w4_novelty novelty = posted ? W4_NOVELTY_REPEAT
+                                : w4_taken_look(&p->taken, &e->receiver.fingerprint,
+                                                &e->sender.fingerprint, e->msg_id, e->timestamp_us);
+    in->repeat = novelty == W4_NOVELTY_REPEAT;
+    return novelty == W4_NOVELTY_NEW
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_REPLAY, in->repeat ? "/msg_id" : "/timestamp",
+                                   in->repeat ? "one not seen before"
+                                              : "later than those of what came before");
+}
+
+int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    const w4_fingerprint *receiver = &e->receiver.fingerprint, *sender = &e->sender.fingerprint;
+    const char *full = NULL;
+    if (is_ours(p, receiver)) {
+        bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
+        full = w4_shelves_full(&p->shelves, &p->config.durable, receiver, sender, trusted,
+                               e->text.len);
+        if (!full && !w4_taken_has_room(&p->taken, receiver, sender, trusted,
+                                        oldest_taken(p, in->wall_us))) {
+            full = "fewer who send durable messages";
+        }
+    } else if (in->origin != W4_ORIGIN_NODE) {
+        full = w4_posts_full(&p->posts, &p->config.durable, sender, receiver, e->text.len);
+    }
+    return full ? w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/receiver", full) : 0;
+}
+
+void w4_durable_make_room(w4_protocol *p, const w4_inbound *in) {
+    const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    if (is_ours(p, receiver)) {
+        bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
+        w4_taken_make_room(&p->taken, receiver, sender, trusted, oldest_taken(p, in->wall_us));
+    }
+}
+
+/* From now on it is a repeat. 0, 1 with in->fault, or fatal. */
+static int remember(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    if (w4_taken_look(&p->taken, &e->receiver.fingerprint, &e->sender.fingerprint, e->msg_id,
+                      e->timestamp_us) == W4_NOVELTY_REPEAT) {
+        return 0;
+    }
+    int r = w4_taken_add(&p->taken, &e->receiver.fingerprint, &e->sender.fingerprint, e->msg_id,
+                         e->timestamp_us);
+    return r != 0 ? w4_inbound_store_failed(in, r) : 0;
+}
+
+static int keep(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    const w4_fingerprint *receiver = &e->receiver.fingerprint;
+    w4_kept draft = {.sender = e->sender.fingerprint,
+                     .from_node = in->from_node,
+                     .timestamp_us = e->timestamp_us,
+                     .wall_us = in->wall_us,
+                     .channel = w4_type_row_of(e->type)->channel,
+                     .trusted = is_trusted(p, &e->sender.fingerprint)};
+    memcpy(draft.msg_id, e->msg_id, sizeof draft.msg_id);
+    int r = w4_shelves_add(&p->shelves, receiver, &draft, e->text);
+    if (r != 0) {
+        return w4_inbound_store_failed(in, r);
+    }
+    r = remember(p, in);
+    if (r > 0) { /* without that it might come twice: so it has not come */
+        w4_shelf *shelf = w4_shelves_find(&p->shelves, receiver);
+        int removed = w4_shelves_remove(&p->shelves, TAILQ_LAST(&shelf->list, w4_kept_list));
+        return removed < 0 ? removed : r;
+    }
+    in->stored = true;
+    in->recipients++;
+    w4_router_wake(p, in->now_us); /* says when it is too old */
+    if (r == 0 && in->origin != W4_ORIGIN_NODE) {
+        r = w4_router_tell_delivery(p, &e->sender.fingerprint, e->msg_id, receiver,
+                                    W4_REFUSAL_NONE);
+    }
+    w4_agent *agent = w4_agents_find(&p->agents, receiver);
+    return r == 0 && agent ? w4_durable_offer(p, agent, in->now_us) : r;
+}
+
+/* Where a sender here can have it brought to: the directory knows better than memory. */
+static bool find_node(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node) {
+    const w4_envelope *e = &in->envelope;
+    w4_fingerprint node;
+    if (w4_router_node_for(p, &e->sender.fingerprint, &e->receiver.fingerprint, &node) &&
+        !w4_fingerprint_equal(&node, &p->self)) {
+        *ret_node = node;
+        return true;
+    }
+    const w4_home *home = w4_homes_find(&p->homes, &e->receiver.fingerprint);
+    if (home) {
+        *ret_node = home->node;
+    }
+    return home != NULL;
+}
+
+w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in,
+                                  const char **ret_why) {
+    w4_fingerprint node;
+    if (is_ours(p, &in->envelope.receiver.fingerprint) || find_node(p, in, &node)) {
+        return W4_REFUSAL_NONE;
+    }
+    *ret_why = "an agent that is known here";
+    return W4_REFUSAL_NOT_FOUND;
+}
+
+int w4_durable_route(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    w4_fingerprint node;
+    if (is_ours(p, &e->receiver.fingerprint)) {
+        return keep(p, in);
+    }
+    if (in->origin != W4_ORIGIN_NODE && find_node(p, in, &node)) {
+        return w4_durable_post(p, in, &node);
+    }
+    return in->took_effect
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver", "an agent of this node");
+}
+
+int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    w4_fingerprint node;
+    return in->origin == W4_ORIGIN_NODE && !e->broadcast && in->family->local &&
+                   is_trusted(p, &e->sender.fingerprint) &&
+                   w4_router_home(p, &e->sender.fingerprint, &in->from_node, &node)
+               ? w4_homes_note(&p->homes, &e->sender, &node, in->wall_us)
+               : 0;
+}
+
+/* ---- giving */
+
+/* One from the shelf, read once more: as it was, judged by what is known now. */
+typedef struct reading {
+    w4_json_document document;
+    w4_buffer text;
+    w4_inbound in;
+} reading;
+
+static void reading_deinit(reading *r) {
+    w4_blob_unref(r->in.blob);
+    w4_buffer_deinit(&r->text);
+    w4_json_document_deinit(&r->document);
+}
+
+/* 0, -ENOMEM, or a store condition (CORRUPT also when it is no envelope of ours). The reading is to
+ * be deinited in any case. */
+static int read_kept(const w4_protocol *p, const w4_kept *kept, uint64_t now_us, reading *ret) {
+    *ret = (reading){.text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX),
+                     .in = {.origin = W4_ORIGIN_NODE,
+                            .from_node = kept->from_node,
+                            .now_us = now_us,
+                            .wall_us = w4_router_wall(p, now_us),
+                            .deadline_us = W4_NEVER,
+                            .channel_kind = kept->channel,
+                            .durable = true}};
+    w4_inbound *in = &ret->in;
+    int r = w4_shelves_read(&p->shelves, kept, &ret->text);
+    if (r != 0) {
+        return r == W4_STORE_E_NOT_FOUND ? W4_STORE_E_CORRUPT : r;
+    }
+    r = w4_envelope_read(&ret->document, w4_buffer_bytes(&ret->text), &W4_JSON_LIMITS_ENVELOPE,
+                         &in->envelope, &in->fault);
+    if (r != 0) {
+        return r < 0 ? r : W4_STORE_E_CORRUPT;
+    }
+    in->family = w4_family_rules_of(in->envelope.family);
+    in->chained = w4_chain_of(&in->envelope, &in->chain);
+    in->blob = w4_blob_new(in->envelope.text);
+    return !in->family ? W4_STORE_E_CORRUPT : in->blob ? 0 : -ENOMEM;
+}
+
+static int tell_given_up(w4_protocol *p, const w4_kept *kept, w4_refusal code, const char *why) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
+                               .node = kept->from_node,
+                               .code = code,
+                               .family = W4_FAMILY_COUNT,
+                               .type = W4_TYPE_COUNT,
+                               .sender = kept->sender};
+    memcpy(event.msg_id, kept->msg_id, sizeof event.msg_id);
+    w4_text_copy(event.text, sizeof event.text, w4_bytes_from_text(why));
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    return r < 0 ? r : 0;
+}
+
+static int give_up(w4_protocol *p, w4_kept *kept, w4_refusal code, const char *why) {
+    int r = tell_given_up(p, kept, code, why);
+    return r != 0 ? r : w4_shelves_remove(&p->shelves, kept);
+}
+
+static int push_delivery(w4_protocol *p, const w4_agent *agent, const w4_kept *kept,
+                         const w4_inbound *in) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVER,
+                               .node = kept->from_node,
+                               .channel = kept->channel,
+                               .owner = agent->owner,
+                               .trust = w4_router_trust_of(p, &kept->sender),
+                               .wall_us = kept->wall_us,
+                               .type = in->envelope.type,
+                               .sender = kept->sender,
+                               .receiver = agent->fingerprint,
+                               .paced = in->paced,
+                               .redelivered = kept->given > 1};
+    memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
+    memcpy(event.msg_id, kept->msg_id, sizeof event.msg_id);
+    return w4_event_queue_push(&p->events, &event, in->blob);
+}
+
+/* 0, fatal, or a condition: not now. */
+static int hand_over(w4_protocol *p, w4_agent *agent, w4_kept *kept, const w4_inbound *in) {
+    int r = w4_shelves_give(&p->shelves, kept);
+    if (r != 0) {
+        return r;
+    }
+    r = push_delivery(p, agent, kept, in);
+    if (r > 0) { /* it may come marked as a repeat then, without having been one */
+        w4_shelf_take_back_one(kept);
+    }
+    if (r == 0) {
+        w4_agent_given(agent, kept->size);
+    }
+    return r != 0 ? r
+                  : w4_heard_add(&agent->heard, in->envelope.msg_id,
+                                 &in->envelope.sender.fingerprint, in->chained ? &in->chain : NULL);
+}
+
+#define NOT_NOW 1000 /* beside the conditions of a store */
+
+/* What its family says of it waits too, but not for ever: one each pace_interval goes. */
+static int meet(w4_protocol *p, w4_agent *agent, w4_kept *kept, w4_inbound *in) {
+    w4_shelf *shelf = kept->shelf;
+    int r = in->family->meets ? in->family->meets(p, in, agent) : 0;
+    if (r != W4_MEETS_LATER) {
+        shelf->pace_us = 0;
+        return r == W4_MEETS_NOT ? 1 : r;
+    }
+    bool first = shelf->pace_us == 0;
+    bool due = !first && in->now_us >= shelf->pace_us;
+    if (first || due) {
+        shelf->pace_us = w4_later(in->now_us, p->config.hcp.pace_interval_us);
+    }
+    p->offer_us = w4_earlier(p->offer_us, shelf->pace_us); /* others may have been due before it */
+    w4_router_wake(p, p->offer_us);
+    return due ? 0 : NOT_NOW;
+}
+
+/* Gives the next one to its agent. 0, fatal, or a condition: not now. */
+static int offer_one(w4_protocol *p, w4_agent *agent, w4_kept *kept, uint64_t now_us) {
+    if (w4_router_trust_of(p, &kept->sender) == W4_TRUST_BLOCKED) {
+        return give_up(p, kept, W4_REFUSAL_BLACKLISTED, "/sender: one that is not blocked");
+    }
+    reading kept_now;
+    int r = read_kept(p, kept, now_us, &kept_now);
+    if (r == W4_STORE_E_CORRUPT) { /* it stays where it is, and the others go on */
+        w4_log(p->env, W4_LOG_ERROR, "protocol: the durable message %s is damaged in the store",
+               kept->msg_id);
+        w4_shelf_pass_over(kept);
+        r = 0;
+    } else if (r == 0) {
+        r = meet(p, agent, kept, &kept_now.in);
+        r = r == 1   ? give_up(p, kept, kept_now.in.fault.code, kept_now.in.fault.detail.expected)
+            : r == 0 ? hand_over(p, agent, kept, &kept_now.in)
+                     : r;
+    }
+    reading_deinit(&kept_now);
+    return r;
+}
+
+int w4_durable_offer(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
+    w4_shelf *shelf;
+    w4_kept *kept;
+    int r = 0;
+    while (r == 0 && agent->attached && agent->hears &&
+           (shelf = w4_shelves_find(&p->shelves, &agent->fingerprint)) != NULL &&
+           (kept = w4_shelf_next(shelf)) != NULL) {
+        if ((kept->channel == W4_CHANNEL_KNOWLEDGE && w4_agent_overloaded(agent)) ||
+            !w4_agent_has_room(agent, kept->size)) {
+            break; /* and what came behind it waits too */
+        }
+        r = offer_one(p, agent, kept, now_us);
+    }
+    if (r > 0 && r != NOT_NOW) {
+        p->offer_us = w4_earlier(p->offer_us, w4_later(now_us, W4_DURABLE_PAUSE_US));
+        w4_router_wake(p, p->offer_us);
+    }
+    return r < 0 ? r : 0;
+}
+
+void w4_durable_unheard(w4_protocol *p, const w4_agent *agent) {
+    w4_shelf *shelf = w4_shelves_find(&p->shelves, &agent->fingerprint);
+    if (shelf) {
+        w4_shelf_take_back(shelf);
+    }
+}
+
+int w4_durable_acknowledge(w4_protocol *p, w4_agent *agent, const char *msg_id, uint64_t now_us,
+                           bool *ret_known) {
+    w4_shelf *shelf = w4_shelves_find(&p->shelves, &agent->fingerprint);
+    w4_kept *kept = shelf ? w4_shelf_find_out(shelf, msg_id) : NULL;
+    *ret_known = kept != NULL;
+    if (!kept) {
+        return 0;
+    }
+    int r = w4_shelves_remove(&p->shelves, kept);
+    return r == 0 ? w4_durable_offer(p, agent, now_us) : r;
+}
+
+uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent) {
+    const w4_shelf *shelf = w4_shelves_find(&p->shelves, agent);
+    return shelf ? shelf->count : 0;
+}
+
+/* ---- taking back */
+
+/* Of those types, from or to that one? What cannot be read is not taken back. */
+static bool is_meant(const w4_protocol *p, const w4_kept *kept, bool (*match)(w4_type type),
+                     const w4_fingerprint *who, uint64_t now_us, int *ret_error) {
+    reading kept_now;
+    if (!w4_fingerprint_equal(&kept->sender, who) &&
+        !w4_fingerprint_equal(&kept->shelf->agent, who)) {
+        return false;
+    }
+    int r = read_kept(p, kept, now_us, &kept_now);
+    bool meant = r == 0 && match(kept_now.in.envelope.type);
+    reading_deinit(&kept_now);
+    *ret_error = r < 0 ? r : 0;
+    return meant;
+}
+
+static int withdraw_kept(w4_protocol *p, w4_shelf *shelf, bool (*match)(w4_type type),
+                         const w4_fingerprint *who, w4_refusal code, uint64_t now_us) {
+    w4_kept *kept = TAILQ_FIRST(&shelf->list), *next;
+    int r = 0;
+    for (; r == 0 && kept; kept = next) {
+        next = TAILQ_NEXT(kept, link);
+        if (is_meant(p, kept, match, who, now_us, &r) && !kept->out) {
+            r = give_up(p, kept, code, w4_refusal_help(code));
+        }
+    }
+    return r;
+}
+
+int w4_durable_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
+                        w4_refusal code, uint64_t now_us) {
+    const void *cursor = NULL;
+    w4_shelf *shelf = w4_shelves_next(&p->shelves, &cursor), *next;
+    int r = w4_durable_withdraw_posts(p, match, who, code, now_us);
+    for (; r == 0 && shelf; shelf = next) {
+        next = w4_shelves_next(&p->shelves, &cursor);
+        r = withdraw_kept(p, shelf, match, who, code, now_us);
+        r = r > 0 ? 0 : r; /* judged once more before it is given */
+    }
+    return r;
+}
+
+/* ---- time */
+
+static uint64_t oldest_kept(const w4_protocol *p, uint64_t wall_us) {
+    return wall_us > p->config.durable.age_us ? wall_us - p->config.durable.age_us : 0;
+}
+
+static int end_old_kept(w4_protocol *p, uint64_t now_us) {
+    uint64_t before_us = oldest_kept(p, w4_router_wall(p, now_us));
+    w4_kept *kept;
+    int r = 0;
+    while (r == 0 && (kept = w4_shelves_stale(&p->shelves, before_us)) != NULL) {
+        r = give_up(p, kept, W4_REFUSAL_TIMEOUT, "its receiver did not come for it in time");
+    }
+    return r;
+}
+
+static int offer_all(w4_protocol *p, uint64_t now_us) {
+    int r = 0;
+    p->offer_us = W4_NEVER;
+    w4_agent *agent;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        r = r == 0 ? w4_durable_offer(p, agent, now_us) : r;
+    }
+    return r;
+}
+
+int w4_durable_expire(w4_protocol *p, uint64_t now_us) {
+    int r = 0;
+    if (now_us >= p->durable_again_us) {
+        r = w4_durable_end_old_posts(p, now_us);
+        r = r == 0 ? end_old_kept(p, now_us) : r;
+        if (r > 0) { /* the store takes nothing now */
+            p->durable_again_us = w4_later(now_us, W4_DURABLE_PAUSE_US);
+            r = 0;
+        }
+    }
+    r = r == 0 ? w4_durable_try_streams(p, now_us) : r;
+    return r == 0 && now_us >= p->offer_us ? offer_all(p, now_us) : r;
+}
+
+uint64_t w4_durable_deadline(const w4_protocol *p, uint64_t now_us) {
+    uint64_t wall_us = w4_router_wall(p, now_us), until_us = p->posts.until_us;
+    if (p->shelves.count > 0) {
+        until_us = w4_earlier(until_us, w4_later(p->shelves.oldest_us, p->config.durable.age_us));
+    }
+    uint64_t deadline_us = W4_NEVER;
+    if (until_us != W4_NEVER) {
+        deadline_us = w4_later(now_us, until_us >= wall_us ? until_us - wall_us + 1 : 0);
+        deadline_us = deadline_us > p->durable_again_us ? deadline_us : p->durable_again_us;
+    }
+    return w4_earlier(deadline_us, w4_earlier(w4_durable_streams_deadline(p), p->offer_us));
+}

@@ -1,0 +1,307 @@
+#include "protocol/durable/receipts.h"
+
+#include "base/text.h"
+#include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/parcels.h"
+#include "protocol/durable/durable.h"
+#include "protocol/map.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct receipt {
+    w4_fingerprint sender, receiver; /* receiver zero: all */
+    char msg_id[37];
+    w4_refusal code;
+} receipt;
+
+typedef struct receipt_box {
+    w4_fingerprint node;
+    receipt *items;
+    uint32_t count, cap;
+    UT_hash_handle hh;
+} receipt_box;
+
+typedef struct receipt_batch {
+    uint64_t ticket;
+    w4_fingerprint node;
+    uint32_t count;
+    UT_hash_handle hh;
+    receipt items[];
+} receipt_batch;
+
+static void drop_box(w4_receipts *receipts, receipt_box *box) {
+    receipts->count -= box->count;
+    HASH_DEL(receipts->boxes, box);
+    free(box->items);
+    free(box);
+}
+
+static void drop_batch(w4_receipts *receipts, receipt_batch *batch) {
+    HASH_DEL(receipts->batches, batch);
+    free(batch);
+}
+
+void w4_receipts_deinit(w4_receipts *receipts) {
+    while (receipts->boxes) {
+        drop_box(receipts, receipts->boxes);
+    }
+    while (receipts->batches) {
+        drop_batch(receipts, receipts->batches);
+    }
+}
+
+static receipt_box *get_box(w4_receipts *receipts, const w4_fingerprint *node) {
+    receipt_box *box = NULL;
+    HASH_FIND(hh, receipts->boxes, node, sizeof *node, box);
+    if (box) {
+        return box;
+    }
+    box = calloc(1, sizeof *box);
+    if (!box) {
+        return NULL;
+    }
+    box->node = *node;
+    HASH_ADD(hh, receipts->boxes, node, sizeof box->node, box);
+    if (!box->hh.tbl) {
+        free(box);
+        return NULL;
+    }
+    return box;
+}
+
+static int push(w4_receipts *receipts, const w4_fingerprint *node, const receipt *item) {
+    receipt_box *box = get_box(receipts, node);
+    if (!box) {
+        return -ENOMEM;
+    }
+    if (box->count == box->cap && box->cap < W4_RECEIPTS_MAX) {
+        uint32_t cap = box->cap == 0 ? 8 : box->cap * 2;
+        receipt *items = realloc(box->items, cap * sizeof *items);
+        if (!items) {
+            return -ENOMEM;
+        }
+        box->items = items;
+        box->cap = cap;
+    }
+    if (box->count == W4_RECEIPTS_MAX) {
+        box->count--;
+        receipts->count--;
+        memmove(&box->items[0], &box->items[1], box->count * sizeof *box->items);
+    }
+    box->items[box->count++] = *item;
+    receipts->count++;
+    return 0;
+}
+
+int w4_receipts_add(w4_receipts *receipts, const w4_fingerprint *node, const w4_envelope *envelope,
+                    w4_refusal code) {
+    receipt item = {.sender = envelope->sender.fingerprint,
+                    .receiver = envelope->receiver.fingerprint,
+                    .code = code};
+    memcpy(item.msg_id, envelope->msg_id, sizeof item.msg_id);
+    return push(receipts, node, &item);
+}
+
+/* A repeat has come before, so it is not refused. What nobody has proved is not answered, unless
+ * it is durable: that would be brought again and again. */
+int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
+    w4_refusal code = refused && !in->repeat ? in->fault.code : W4_REFUSAL_NONE;
+    bool wanted = in->durable || (in->proven && in->family->local && code != W4_REFUSAL_NONE &&
+                                  code != W4_REFUSAL_REPLAY);
+    return neighbour && neighbour->receipts && wanted
+               ? w4_receipts_add(&p->receipts, &in->from_node, &in->envelope, code)
+               : 0;
+}
+
+/* ---- saying */
+
+static void write_payload(w4_json_writer *w, const receipt *items, uint32_t count) {
+    w4_json_begin_object(w);
+    w4_json_name(w, "receipts");
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < count; i++) {
+        char sender[W4_FINGERPRINT_TEXT_LEN + 1], receiver[W4_FINGERPRINT_TEXT_LEN + 1] = "*";
+        w4_fingerprint_format(&items[i].sender, sender);
+        if (!w4_fingerprint_is_zero(&items[i].receiver)) {
+            w4_fingerprint_format(&items[i].receiver, receiver);
+        }
+        w4_json_begin_object(w);
+        if (items[i].code != W4_REFUSAL_NONE) {
+            w4_json_member_string(w, "code", w4_refusal_name(items[i].code));
+        }
+        w4_json_member_string(w, "msg_id", items[i].msg_id);
+        w4_json_member_string(w, "receiver", receiver);
+        w4_json_member_string(w, "sender", sender);
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    w4_json_end_object(w);
+}
+
+/* The signed envelope of them, in p->word. 0, -ENOMEM, or -EMSGSIZE. */
+static int write_word(w4_protocol *p, const receipt *items, uint32_t count,
+                      const w4_fingerprint *node, uint64_t now_us) {
+    w4_buffer payload = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &payload);
+    write_payload(&w, items, count);
+    char msg_id[W4_UUID_LEN + 1];
+    w4_uuid_v4(p->env, msg_id);
+    w4_party receiver = {.agent_id = "node", .fingerprint = *node};
+    w4_envelope_draft draft = {.type = W4_TYPE_MESH_RECEIPT,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_router_wall(p, now_us),
+                               .sender_id = "node",
+                               .receiver = &receiver,
+                               .with_pubkey = true,
+                               .payload = w4_buffer_bytes(&payload)};
+    w4_buffer_clear(&p->word);
+    int r = w.error != 0 ? w.error : w4_envelope_write(&draft, p->node, &p->word);
+    w4_buffer_deinit(&payload);
+    return r;
+}
+
+static int add_batch(w4_receipts *receipts, const receipt_box *box, uint32_t count,
+                     uint64_t ticket) {
+    receipt_batch *batch = malloc(sizeof *batch + count * sizeof batch->items[0]);
+    if (!batch) {
+        return -ENOMEM;
+    }
+    batch->ticket = ticket;
+    batch->node = box->node;
+    batch->count = count;
+    memcpy(batch->items, box->items, count * sizeof batch->items[0]);
+    HASH_ADD(hh, receipts->batches, ticket, sizeof batch->ticket, batch);
+    if (!batch->hh.tbl) {
+        free(batch);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Says the first of them. 0, -ENOMEM, or 1: there is no room for it now. */
+static int say_some(w4_protocol *p, receipt_box *box, uint64_t now_us) {
+    uint32_t count = box->count < W4_RECEIPTS_PER_WORD ? box->count : W4_RECEIPTS_PER_WORD;
+    int r = write_word(p, box->items, count, &box->node, now_us);
+    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
+    if (!blob) {
+        return r != 0 ? r : -ENOMEM;
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
+                               .node = box->node,
+                               .channel = W4_CHANNEL_CONTROL,
+                               .sender = p->self,
+                               .deadline_us = W4_NEVER,
+                               .ticket = w4_parcels_ticket(&p->parcels),
+                               .type = W4_TYPE_COUNT};
+    r = w4_event_queue_push(&p->events, &event, blob);
+    w4_blob_unref(blob);
+    r = r == 0 ? add_batch(&p->receipts, box, count, event.ticket) : r;
+    if (r == 0) {
+        box->count -= count;
+        p->receipts.count -= count;
+        memmove(&box->items[0], &box->items[count], box->count * sizeof *box->items);
+    }
+    return r;
+}
+
+int w4_receipts_say(w4_protocol *p, uint64_t now_us) {
+    int r = 0;
+    if (p->receipts.count == 0 || now_us < p->receipts.again_us) {
+        return 0;
+    }
+    receipt_box *box = p->receipts.boxes, *next;
+    for (; r == 0 && box; box = next) {
+        next = box->hh.next;
+        const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &box->node);
+        bool up = neighbour && neighbour->up;
+        while (r == 0 && up && box->count > 0) {
+            r = say_some(p, box, now_us);
+        }
+        if (r == 0) {
+            drop_box(&p->receipts, box);
+        }
+    }
+    if (r > 0) {
+        p->receipts.again_us = w4_later(now_us, W4_RECEIPTS_PAUSE_US);
+        w4_router_wake(p, p->receipts.again_us);
+    }
+    return r < 0 ? r : 0;
+}
+
+int w4_receipts_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
+                            bool *ret_known) {
+    receipt_batch *batch = NULL;
+    HASH_FIND(hh, p->receipts.batches, &ticket, sizeof ticket, batch);
+    *ret_known = batch != NULL;
+    if (!batch) {
+        return 0;
+    }
+    int r = 0;
+    if (outcome != W4_REFUSAL_NONE) {
+        for (uint32_t i = 0; r == 0 && i < batch->count; i++) {
+            r = push(&p->receipts, &batch->node, &batch->items[i]);
+        }
+        p->receipts.again_us = w4_later(now_us, W4_RECEIPTS_PAUSE_US);
+        w4_router_wake(p, p->receipts.again_us);
+    }
+    drop_batch(&p->receipts, batch);
+    return r;
+}
+
+void w4_receipts_peer_down(w4_receipts *receipts, const w4_fingerprint *node) {
+    receipt_box *box = NULL;
+    HASH_FIND(hh, receipts->boxes, node, sizeof *node, box);
+    if (box) {
+        drop_box(receipts, box);
+    }
+    receipt_batch *batch = receipts->batches, *next;
+    for (; batch; batch = next) {
+        next = batch->hh.next;
+        if (w4_fingerprint_equal(&batch->node, node)) {
+            drop_batch(receipts, batch);
+        }
+    }
+}
+
+uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
+    return receipts->count > 0 && receipts->again_us > now_us ? receipts->again_us : W4_NEVER;
+}
+
+/* ---- taking */
+
+static int take_answer(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
+    bool known;
+    int r = w4_durable_answered(p, answer, now_us, &known);
+    return r == 0 && !known && answer->code != W4_REFUSAL_NONE
+               ? w4_deliveries_refused(p, answer, now_us)
+               : r;
+}
+
+int w4_receipts_take(w4_protocol *p, w4_inbound *in) {
+    w4_json list = w4_json_get(in->envelope.payload, "receipts");
+    int r = 0;
+    for (w4_json_iterator i = w4_json_first(list); r == 0 && w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        char msg_id[W4_UUID_LEN + 1];
+        w4_fingerprint sender, receiver = {{0}};
+        w4_refusal code = W4_REFUSAL_NONE;
+        w4_json said = w4_json_get(i.value, "code");
+        if (w4_json_exists(said) && !w4_refusal_from_name(w4_json_string_raw(said), &code)) {
+            code = W4_REFUSAL_INTERNAL; /* one of a later version */
+        }
+        if (w4_json_string_copy(w4_json_get(i.value, "msg_id"), msg_id, sizeof msg_id) &&
+            w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "sender")), &sender)) {
+            (void)w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "receiver")),
+                                       &receiver); /* "*" is none */
+            w4_answer answer = {&in->from_node, &sender, &receiver, msg_id, code};
+            r = take_answer(p, &answer, in->now_us);
+        }
+    }
+    in->consumed = true;
+    return r;
+}

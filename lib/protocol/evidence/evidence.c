@@ -1,0 +1,49 @@
+#include "protocol/evidence/evidence.h"
+
+#include "crypto/primitives.h"
+
+#include <string.h>
+
+#define KEY_LEN (W4_UUID_LEN + W4_FINGERPRINT_LEN)
+
+static w4_bytes make_key(const char *msg_id, const w4_fingerprint *sender,
+                         uint8_t ret_key[static KEY_LEN]) {
+    memcpy(ret_key, msg_id, W4_UUID_LEN);
+    memcpy(ret_key + W4_UUID_LEN, sender->bytes, W4_FINGERPRINT_LEN);
+    return w4_bytes_of(ret_key, KEY_LEN);
+}
+
+int w4_evidence_put(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                    w4_bytes envelope) {
+    uint8_t key[KEY_LEN];
+    return w4_store_put(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key), envelope);
+}
+
+int w4_evidence_get(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                    w4_buffer *ret_envelope) {
+    uint8_t key[KEY_LEN];
+    return w4_store_get(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key), ret_envelope);
+}
+
+int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint *sender) {
+    uint8_t key[KEY_LEN];
+    return w4_store_remove(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key));
+}
+
+void w4_evidence_stand_in(const char *msg_id, const w4_fingerprint *sender,
+                          char ret_key[static W4_UUID_LEN + 1]) {
+    static const char digits[] = "0123456789abcdef";
+    uint8_t hash[W4_HASH_LEN];
+    size_t len = 0;
+    w4_hash(w4_bytes_of(msg_id, W4_UUID_LEN), w4_bytes_of(sender->bytes, W4_FINGERPRINT_LEN), hash);
+    for (size_t i = 0; i < W4_UUID_LEN && len < W4_STAND_IN_PREFIX; i++) {
+        if (msg_id[i] != '-') {
+            ret_key[len++] = msg_id[i];
+        }
+    }
+    for (size_t i = 0; len < W4_UUID_LEN; i++) { /* no hyphens: so it is no msg_id */
+        ret_key[len++] = digits[hash[i] >> 4];
+        ret_key[len++] = digits[hash[i] & 15];
+    }
+    ret_key[len] = '\0';
+}

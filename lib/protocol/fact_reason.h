@@ -1,9 +1,0 @@
-/* Why a fact stands where it stands, in one sentence for people. */
-#pragma once
-
-#include "protocol/acceptance.h"
-#include "protocol/words.h"
-
-void w4_fact_reason(const w4_fact *fact, const w4_acceptance *rule, w4_words *words);
-/* What acceptance still waits for; nothing is said when it is nothing. */
-void w4_fact_missing(const w4_fact *fact, const w4_acceptance *rule, w4_words *words);

@@ -1,0 +1,690 @@
+#include "protocol/facts/facts.h"
+
+#include "base/text.h"
+#include "crypto/primitives.h"
+#include "protocol/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER_FIRST 64u
+#define PREFIX_MIN 4u
+#define EFFECTS_FIRST 4u
+
+typedef struct by_id { /* a fact in the table */
+    w4_fact *fact;
+    UT_hash_handle hh; /* key: fact->id */
+} by_id;
+
+typedef struct fact_set {
+    w4_fact **items;
+    uint32_t count, cap;
+} fact_set;
+
+typedef struct cause { /* facts that name id as a cause */
+    char id[37];
+    fact_set effects;
+    UT_hash_handle hh;
+} cause;
+
+typedef struct decision_name { /* facts with that decision_id, in order of coming */
+    char *decision_id;
+    fact_set facts;
+    UT_hash_handle hh;
+} decision_name;
+
+typedef struct participant {
+    w4_fingerprint agent;
+    uint32_t refs; /* facts it proposed or spoke about */
+    uint32_t open; /* facts it proposed that are pending or disputed */
+    UT_hash_handle hh;
+} participant;
+
+struct w4_facts {
+    const w4_decisions *decisions;
+    by_id *ids;
+    cause *causes;
+    decision_name *names;
+    participant *participants;
+    fact_set order;
+    uint32_t states[W4_FACT_STATE_COUNT];
+    uint32_t mark;
+    uint8_t parts[W4_FACT_PARTS][W4_FACT_DIGEST_LEN];
+    uint32_t steps; /* of walks, since they were asked for */
+    struct w4_fact_list queue, changed;
+};
+
+int w4_facts_new(const w4_decisions *decisions, w4_facts **ret_facts) {
+    w4_facts *facts = calloc(1, sizeof *facts);
+    if (!facts) {
+        return -ENOMEM;
+    }
+    facts->decisions = decisions;
+    TAILQ_INIT(&facts->queue);
+    TAILQ_INIT(&facts->changed);
+    *ret_facts = facts;
+    return 0;
+}
+
+w4_facts *w4_facts_free(w4_facts *facts) {
+    if (facts) {
+        while (facts->order.count > 0) {
+            w4_facts_remove(facts, facts->order.items[facts->order.count - 1]);
+        }
+        free(facts->order.items);
+        free(facts);
+    }
+    return NULL;
+}
+
+/* ---- sets of facts */
+
+static int set_add(fact_set *set, w4_fact *fact) {
+    if (set->count == set->cap) {
+        uint32_t cap = set->cap == 0 ? EFFECTS_FIRST : set->cap * 2;
+        w4_fact **items = realloc(set->items, cap * sizeof(w4_fact *));
+        if (!items) {
+            return -ENOMEM;
+        }
+        set->items = items;
+        set->cap = cap;
+    }
+    set->items[set->count++] = fact;
+    return 0;
+}
+
+static void set_remove(fact_set *set, const w4_fact *fact) {
+    for (uint32_t i = set->count; i > 0; i--) {
+        if (set->items[i - 1] == fact) {
+            memmove(&set->items[i - 1], &set->items[i], (set->count - i) * sizeof(w4_fact *));
+            set->count--;
+            return;
+        }
+    }
+}
+
+/* ---- by cause, by decision, by who takes part */
+
+static cause *find_cause(const w4_facts *facts, const char *id) {
+    cause *found = NULL;
+    HASH_FIND(hh, facts->causes, id, (unsigned)strlen(id), found);
+    return found;
+}
+
+static int add_effect(w4_facts *facts, const char *id, w4_fact *fact) {
+    cause *c = find_cause(facts, id);
+    if (!c) {
+        c = calloc(1, sizeof *c);
+        if (!c) {
+            return -ENOMEM;
+        }
+        memcpy(c->id, id, sizeof c->id);
+        HASH_ADD(hh, facts->causes, id[0], (unsigned)strlen(c->id), c);
+        if (!c->hh.tbl) {
+            free(c);
+            return -ENOMEM;
+        }
+    }
+    return set_add(&c->effects, fact);
+}
+
+static void remove_effect(w4_facts *facts, const char *id, const w4_fact *fact) {
+    cause *c = find_cause(facts, id);
+    if (c) {
+        set_remove(&c->effects, fact);
+        if (c->effects.count == 0) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
+            HASH_DEL(facts->causes, c);
+            free(c->effects.items);
+            free(c);
+        }
+    }
+}
+
+static decision_name *find_name(const w4_facts *facts, const char *decision_id) {
+    decision_name *found = NULL;
+    HASH_FIND_STR(facts->names, decision_id, found);
+    return found;
+}
+
+static int add_name(w4_facts *facts, w4_fact *fact) {
+    decision_name *name = find_name(facts, fact->decision_id);
+    if (!name) {
+        name = calloc(1, sizeof *name);
+        if (!name || !(name->decision_id = strdup(fact->decision_id))) {
+            free(name);
+            return -ENOMEM;
+        }
+        HASH_ADD_KEYPTR(hh, facts->names, name->decision_id, strlen(name->decision_id), name);
+        if (!name->hh.tbl) {
+            free(name->decision_id);
+            free(name);
+            return -ENOMEM;
+        }
+    }
+    return set_add(&name->facts, fact);
+}
+
+static void remove_name(w4_facts *facts, const w4_fact *fact) {
+    decision_name *name = find_name(facts, fact->decision_id);
+    if (name) {
+        set_remove(&name->facts, fact);
+        if (name->facts.count == 0) {
+            HASH_DEL(facts->names, name);
+            free(name->facts.items);
+            free(name->decision_id);
+            free(name);
+        }
+    }
+}
+
+static participant *find_participant(const w4_facts *facts, const w4_fingerprint *agent) {
+    participant *found = NULL;
+    HASH_FIND(hh, facts->participants, agent, sizeof *agent, found);
+    return found;
+}
+
+int w4_facts_join(w4_facts *facts, const w4_fingerprint *agent) {
+    participant *p = find_participant(facts, agent);
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p) {
+            return -ENOMEM;
+        }
+        p->agent = *agent;
+        HASH_ADD(hh, facts->participants, agent, sizeof p->agent, p);
+        if (!p->hh.tbl) {
+            free(p);
+            return -ENOMEM;
+        }
+    }
+    p->refs++;
+    return 0;
+}
+
+void w4_facts_leave(w4_facts *facts, const w4_fingerprint *agent) {
+    participant *p = find_participant(facts, agent);
+    if (p && --p->refs == 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
+        HASH_DEL(facts->participants, p);
+        free(p);
+    }
+}
+
+static bool is_open(w4_fact_state state) {
+    return state == W4_FACT_PENDING || state == W4_FACT_DISPUTED;
+}
+
+static void count_state(w4_facts *facts, const w4_fact *fact, bool add) {
+    participant *p = find_participant(facts, &fact->proposer);
+    uint32_t by = add ? 1u : UINT32_MAX; /* one more or one less */
+    facts->states[fact->state] += by;
+    if (p && is_open(fact->state)) {
+        p->open += by;
+    }
+}
+
+/* ---- lookups */
+
+w4_fact *w4_facts_find(const w4_facts *facts, const char *id) {
+    by_id *found = NULL;
+    HASH_FIND_STR(facts->ids, id, found);
+    return found ? found->fact : NULL;
+}
+
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, char ret_id[static 37]) {
+    char found[37];
+    uint32_t count = 0;
+    const w4_fact *fact;
+    if (prefix.len < PREFIX_MIN || prefix.len > W4_UUID_LEN) {
+        return 0;
+    }
+    for (size_t i = 0; (fact = w4_facts_at(facts, i)) != NULL; i++) {
+        if (memcmp(fact->id, prefix.data, prefix.len) == 0) {
+            memcpy(found, fact->id, sizeof found);
+            count++;
+        }
+    }
+    if (count == 1) {
+        memcpy(ret_id, found, sizeof found);
+    }
+    return count;
+}
+
+bool w4_facts_next_of(const w4_facts *facts, w4_fact_state state, size_t *cursor,
+                      char ret_id[static 37]) {
+    size_t count = w4_facts_count(facts);
+    while (*cursor < count) {
+        const w4_fact *fact = w4_facts_at(facts, count - 1 - (*cursor)++);
+        if (state == W4_FACT_STATE_COUNT || fact->state == state) {
+            memcpy(ret_id, fact->id, sizeof fact->id);
+            return true;
+        }
+    }
+    return false;
+}
+
+w4_fact *w4_facts_at(const w4_facts *facts, size_t position) {
+    return position < facts->order.count ? facts->order.items[position] : NULL;
+}
+
+size_t w4_facts_count(const w4_facts *facts) {
+    return facts->order.count;
+}
+
+uint32_t w4_facts_count_state(const w4_facts *facts, w4_fact_state state) {
+    return (unsigned)state < W4_FACT_STATE_COUNT ? facts->states[state] : facts->order.count;
+}
+
+uint32_t w4_facts_open_of(const w4_facts *facts, const w4_fingerprint *proposer) {
+    const participant *p = find_participant(facts, proposer);
+    return p ? p->open : 0;
+}
+
+uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id) {
+    const decision_name *name = find_name(facts, decision_id);
+    return name ? name->facts.count : 0;
+}
+
+bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
+    return find_participant(facts, agent) != NULL;
+}
+
+/* ---- digests */
+
+unsigned w4_fact_part(const w4_fact *fact) {
+    unsigned value = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        char c = fact->id[i];
+        value = value * 16 + (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0');
+    }
+    return value * W4_FACT_PARTS / 256 % W4_FACT_PARTS;
+}
+
+/* In or out: the same way. The id is in it, so that no two facts make up for each other. */
+static void toggle_digest(w4_facts *facts, const w4_fact *fact) {
+    uint8_t hash[W4_HASH_LEN], *part = facts->parts[w4_fact_part(fact)];
+    w4_hash(w4_bytes_from_text(fact->id), w4_bytes_of(fact->digest, sizeof fact->digest), hash);
+    for (size_t i = 0; i < W4_FACT_DIGEST_LEN; i++) {
+        part[i] ^= hash[i];
+    }
+}
+
+static void uncount(w4_facts *facts, w4_fact *fact) {
+    if (fact->counted) {
+        toggle_digest(facts, fact);
+        fact->counted = false;
+    }
+}
+
+static void count_digest(w4_facts *facts, w4_fact *fact) {
+    static const uint8_t none[sizeof fact->proposal] = {0};
+    uncount(facts, fact);
+    if (!fact->aside && memcmp(fact->proposal, none, sizeof none) != 0) {
+        w4_fact_digest(fact, fact->digest);
+        fact->counted = true;
+        toggle_digest(facts, fact);
+    }
+}
+
+const uint8_t *w4_facts_part_digest(const w4_facts *facts, unsigned part) {
+    return facts->parts[part];
+}
+
+void w4_facts_sum(const w4_facts *facts, uint8_t ret_sum[static W4_FACT_DIGEST_LEN]) {
+    uint8_t hash[W4_HASH_LEN];
+    w4_hash(w4_bytes_of(facts->parts, sizeof facts->parts), w4_bytes_of(NULL, 0), hash);
+    memcpy(ret_sum, hash, W4_FACT_DIGEST_LEN);
+}
+
+/* ---- adding, removing */
+
+static int add_indexes(w4_facts *facts, w4_fact *fact) {
+    int r = w4_facts_join(facts, &fact->proposer);
+    for (uint32_t i = 0; r == 0 && i < fact->vote_count; i++) {
+        r = w4_facts_join(facts, &fact->votes[i].agent);
+    }
+    for (uint32_t i = 0; r == 0 && i < fact->link_count; i++) {
+        r = add_effect(facts, fact->links[i], fact);
+    }
+    return r == 0 ? add_name(facts, fact) : r;
+}
+
+static int add_id(w4_facts *facts, w4_fact *fact) {
+    by_id *entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        return -ENOMEM;
+    }
+    entry->fact = fact;
+    HASH_ADD_KEYPTR(hh, facts->ids, fact->id, strlen(fact->id), entry);
+    if (!entry->hh.tbl) {
+        free(entry);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int w4_facts_add(w4_facts *facts, w4_fact *fact) {
+    int r = set_add(&facts->order, fact);
+    if (r != 0) {
+        w4_fact_free(fact);
+        return r;
+    }
+    r = add_id(facts, fact);
+    if (r == 0) {
+        r = add_indexes(facts, fact);
+    }
+    if (r != 0) {
+        return r; /* fatal; what was added goes with the book */
+    }
+    count_state(facts, fact, true);
+    count_digest(facts, fact);
+    w4_facts_queue(facts, fact);
+    w4_facts_queue_effects(facts, fact->id);
+    return 0;
+}
+
+void w4_facts_remove(w4_facts *facts, w4_fact *fact) {
+    by_id *entry = NULL;
+    HASH_FIND_STR(facts->ids, fact->id, entry);
+    if (entry) {
+        HASH_DEL(facts->ids, entry);
+        free(entry);
+    }
+    if (fact->queued) {
+        TAILQ_REMOVE(&facts->queue, fact, in_queue);
+    }
+    if (fact->unsaved) {
+        TAILQ_REMOVE(&facts->changed, fact, in_changed);
+    }
+    count_state(facts, fact, false);
+    uncount(facts, fact);
+    for (uint32_t i = 0; i < fact->vote_count; i++) {
+        w4_facts_leave(facts, &fact->votes[i].agent);
+    }
+    w4_facts_leave(facts, &fact->proposer);
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        remove_effect(facts, fact->links[i], fact);
+    }
+    remove_name(facts, fact);
+    set_remove(&facts->order, fact);
+    w4_fact_free(fact);
+}
+
+w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, bool trusted) {
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        if (!is_open(facts->order.items[i]->state)) {
+            return facts->order.items[i];
+        }
+    }
+    for (uint32_t i = 0; trusted && i < facts->order.count; i++) {
+        w4_fact *fact = facts->order.items[i];
+        if (w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) != W4_TRUST_TRUSTED) {
+            return fact;
+        }
+    }
+    return NULL;
+}
+
+void w4_facts_set_state(w4_facts *facts, w4_fact *fact, w4_fact_state state) {
+    count_state(facts, fact, false);
+    fact->state = state;
+    count_state(facts, fact, true);
+}
+
+/* ---- queues */
+
+void w4_facts_queue(w4_facts *facts, w4_fact *fact) {
+    if (!fact->queued) {
+        fact->queued = true;
+        TAILQ_INSERT_TAIL(&facts->queue, fact, in_queue);
+    }
+}
+
+void w4_facts_queue_effects(w4_facts *facts, const char *id) {
+    const cause *c = find_cause(facts, id);
+    for (uint32_t i = 0; c && i < c->effects.count; i++) {
+        w4_facts_queue(facts, c->effects.items[i]);
+    }
+}
+
+void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent) {
+    if (!w4_facts_takes_part(facts, agent)) {
+        return;
+    }
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        w4_fact *fact = facts->order.items[i];
+        if (w4_fingerprint_equal(&fact->proposer, agent) || w4_fact_vote_find(fact, agent)) {
+            w4_facts_queue(facts, fact);
+        }
+        /* who is trusted decides who holds a decision_id */
+        if (w4_fingerprint_equal(&fact->proposer, agent)) {
+            w4_facts_queue_decision(facts, fact->decision_id);
+        }
+    }
+}
+
+void w4_facts_queue_state(w4_facts *facts, w4_fact_state state) {
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        if (facts->order.items[i]->state == state) {
+            w4_facts_queue(facts, facts->order.items[i]);
+        }
+    }
+}
+
+void w4_facts_queue_decision(w4_facts *facts, const char *decision_id) {
+    const decision_name *name = find_name(facts, decision_id);
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        w4_facts_queue(facts, name->facts.items[i]);
+    }
+}
+
+w4_fact *w4_facts_next_queued(w4_facts *facts) {
+    w4_fact *fact = TAILQ_FIRST(&facts->queue);
+    if (fact) {
+        TAILQ_REMOVE(&facts->queue, fact, in_queue);
+        fact->queued = false;
+    }
+    return fact;
+}
+
+bool w4_facts_any_queued(const w4_facts *facts) {
+    return !TAILQ_EMPTY(&facts->queue);
+}
+
+void w4_facts_changed(w4_facts *facts, w4_fact *fact) {
+    fact->untold = true;
+    count_digest(facts, fact);
+    w4_facts_unsaved(facts, fact);
+}
+
+void w4_facts_unsaved(w4_facts *facts, w4_fact *fact) {
+    if (!fact->unsaved) {
+        fact->unsaved = true;
+        TAILQ_INSERT_TAIL(&facts->changed, fact, in_changed);
+    }
+}
+
+w4_fact *w4_facts_next_changed(w4_facts *facts) {
+    w4_fact *fact = TAILQ_FIRST(&facts->changed);
+    if (fact) {
+        TAILQ_REMOVE(&facts->changed, fact, in_changed);
+        fact->unsaved = false;
+    }
+    return fact;
+}
+
+/* ---- for the rule of acceptance */
+
+/* Is there a way from fact along its causes to target? The walk keeps its own stack of bounded
+ * depth; what it cannot finish counts as a circle, since nothing shows that there is none. */
+static bool leads_to(w4_facts *facts, const w4_fact *fact, const w4_fact *target) {
+    const w4_fact *stack[W4_FACT_CAUSES_WALK_MAX];
+    uint32_t depth = 0, seen = 0;
+    uint32_t mark = ++facts->mark;
+    stack[depth++] = fact;
+    while (depth > 0) {
+        const w4_fact *at = stack[--depth];
+        facts->steps += at->link_count;
+        for (uint32_t i = 0; i < at->link_count; i++) {
+            w4_fact *next = w4_facts_find(facts, at->links[i]);
+            if (next == target) {
+                return true;
+            }
+            if (!next || next->mark == mark) {
+                continue;
+            }
+            next->mark = mark;
+            if (++seen >= W4_FACT_CAUSES_WALK_MAX) {
+                return true;
+            }
+            stack[depth++] = next;
+        }
+    }
+    return false;
+}
+
+static bool has_fallen(const w4_fact *fact) {
+    return fact->state == W4_FACT_REJECTED || fact->state == W4_FACT_REFUTED;
+}
+
+w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact) {
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        const w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (link && has_fallen(link)) {
+            return W4_MISSING_CAUSE_REJECTED;
+        }
+        if (!link && !w4_decisions_has(facts->decisions, fact->links[i])) {
+            return W4_MISSING_CAUSE_UNKNOWN;
+        }
+    }
+    return leads_to(facts, fact, fact) ? W4_MISSING_CAUSE_CIRCLE : W4_MISSING_NOTHING;
+}
+
+/* ---- support */
+
+typedef struct support_walk { /* along causes, the nearest first, each once */
+    const w4_fact *queue[W4_FACT_CAUSES_WALK_MAX];
+    uint16_t steps[W4_FACT_CAUSES_WALK_MAX];
+    uint32_t head, tail;
+    bool gone; /* it met a cause that is not known here, or could not finish */
+} support_walk;
+
+/* Looks at the causes of one fact: the first that has fallen, else those that are marked (or all)
+ * are to be looked at next. */
+static const w4_fact *look_at_causes(w4_facts *facts, support_walk *walk, const w4_fact *fact,
+                                     uint16_t steps, bool marked_only) {
+    facts->steps += fact->link_count;
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (!link) {
+            walk->gone = walk->gone || !w4_decisions_has(facts->decisions, fact->links[i]);
+        } else if (has_fallen(link)) {
+            return link;
+        } else if (link->mark != facts->mark && (link->unsupported || !marked_only)) {
+            link->mark = facts->mark;
+            if (walk->tail == W4_FACT_CAUSES_WALK_MAX) {
+                walk->gone = true;
+                continue;
+            }
+            walk->steps[walk->tail] = steps;
+            walk->queue[walk->tail++] = link;
+        }
+    }
+    return NULL;
+}
+
+/* The nearest cause that has fallen, or NULL. */
+static const w4_fact *find_fallen(w4_facts *facts, const w4_fact *fact, bool marked_only,
+                                  uint32_t *ret_steps, bool *ret_gone) {
+    support_walk walk;
+    walk.head = walk.tail = 0;
+    walk.gone = false;
+    facts->mark++;
+    uint16_t steps = 1;
+    const w4_fact *fallen = look_at_causes(facts, &walk, fact, steps, marked_only);
+    while (!fallen && walk.head < walk.tail) {
+        steps = (uint16_t)(walk.steps[walk.head] + 1);
+        fallen = look_at_causes(facts, &walk, walk.queue[walk.head++], steps, marked_only);
+    }
+    *ret_steps = steps;
+    *ret_gone = walk.gone;
+    return fallen;
+}
+
+/* A mark comes from a cause that is marked or has fallen. It goes only when no way along marks
+ * leads to one that has fallen: two that follow from each other must not hold each other's up. */
+bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact) {
+    uint32_t steps;
+    bool gone;
+    if (fact->unsupported) {
+        return find_fallen(facts, fact, true, &steps, &gone) != NULL || gone;
+    }
+    facts->steps += fact->link_count;
+    for (uint32_t i = 0; i < fact->link_count; i++) {
+        const w4_fact *link = w4_facts_find(facts, fact->links[i]);
+        if (link && (link->unsupported || has_fallen(link))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps) {
+    bool gone;
+    uint32_t steps;
+    const w4_fact *fallen = find_fallen(facts, fact, false, &steps, &gone);
+    if (fallen) {
+        *ret_steps = steps;
+    }
+    return fallen;
+}
+
+uint32_t w4_facts_take_steps(w4_facts *facts) {
+    uint32_t steps = facts->steps;
+    facts->steps = 0;
+    return steps;
+}
+
+static bool is_trusted(const w4_trust_book *trust, const w4_fact *fact) {
+    return w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) == W4_TRUST_TRUSTED;
+}
+
+bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact,
+                            const w4_trust_book *trust) {
+    const decision_name *name = find_name(facts, fact->decision_id);
+    bool first = true; /* the others seen so far came before this fact */
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        const w4_fact *other = name->facts.items[i];
+        if (other == fact) {
+            first = false;
+            continue;
+        }
+        if (has_fallen(other) ||
+            memcmp(other->statement, fact->statement, sizeof fact->statement) == 0) {
+            continue;
+        }
+        if (other->accepted_us != 0) {
+            return false;
+        }
+        bool mine = is_trusted(trust, fact), theirs = is_trusted(trust, other);
+        if (mine == theirs ? first : theirs) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const w4_fact *w4_facts_equivocation(const w4_facts *facts, const w4_fingerprint *proposer,
+                                     const char *decision_id, const uint8_t statement[static 32]) {
+    const decision_name *name = find_name(facts, decision_id);
+    for (uint32_t i = 0; name && i < name->facts.count; i++) {
+        const w4_fact *other = name->facts.items[i];
+        if (w4_fingerprint_equal(&other->proposer, proposer) &&
+            memcmp(other->statement, statement, sizeof other->statement) != 0) {
+            return other;
+        }
+    }
+    return NULL;
+}

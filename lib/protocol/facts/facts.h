@@ -1,0 +1,85 @@
+/* The fact book of a node: all facts by id, by decision, by cause; who takes part in them; and
+ * which of them are to be judged anew, stored, or told about. It judges nothing itself. */
+#pragma once
+
+#include "protocol/facts/acceptance.h"
+#include "protocol/facts/decisions.h"
+#include "protocol/facts/fact.h"
+
+/* Proposed by one key and not settled: by one that is trusted or attached here, by any other. */
+#define W4_FACT_PENDING_PER_AGENT 16384u
+#define W4_FACT_PENDING_PER_STRANGER 1024u
+#define W4_FACT_PER_DECISION_MAX 16u  /* under one decision_id, of who is not trusted */
+#define W4_FACT_CAUSES_WALK_MAX 4096u /* causes looked at in search of a circle */
+
+TAILQ_HEAD(w4_fact_list, w4_fact);
+
+int w4_facts_new(const w4_decisions *decisions, w4_facts **ret_facts);
+w4_facts *w4_facts_free(w4_facts *facts);
+
+w4_fact *w4_facts_find(const w4_facts *facts, const char *id);
+/* As w4_protocol_fact_find and _next. */
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, char ret_id[static 37]);
+bool w4_facts_next_of(const w4_facts *facts, w4_fact_state state, size_t *cursor,
+                      char ret_id[static 37]);
+w4_fact *w4_facts_at(const w4_facts *facts, size_t position); /* in order of coming; NULL: end */
+size_t w4_facts_count(const w4_facts *facts);
+uint32_t w4_facts_count_state(const w4_facts *facts, w4_fact_state state);
+/* Facts of that key that are pending or disputed. */
+uint32_t w4_facts_open_of(const w4_facts *facts, const w4_fingerprint *proposer);
+uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id);
+bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent);
+
+/* Takes the fact over, also when it fails. It goes to the queue of those to be judged, as do those
+ * that wait for it as a cause. 0, -ENOMEM. */
+int w4_facts_add(w4_facts *facts, w4_fact *fact);
+/* Takes it out and frees it. */
+void w4_facts_remove(w4_facts *facts, w4_fact *fact);
+/* The next that would have to go for a new one of a proposer trusted or not: settled ones first,
+ * then, for a trusted proposer, the oldest open one of somebody who is not. NULL: none. */
+w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, bool trusted);
+
+/* Counts the voter among those who take part. 0 or -ENOMEM. Call when a voter is new to a fact. */
+int w4_facts_join(w4_facts *facts, const w4_fingerprint *agent);
+void w4_facts_leave(w4_facts *facts, const w4_fingerprint *agent);
+void w4_facts_set_state(w4_facts *facts, w4_fact *fact, w4_fact_state state);
+
+/* To be judged anew: one; all that name id as a cause; all that this agent takes part in; all of
+ * this state; all with that decision_id. */
+void w4_facts_queue(w4_facts *facts, w4_fact *fact);
+void w4_facts_queue_effects(w4_facts *facts, const char *id);
+void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent);
+void w4_facts_queue_state(w4_facts *facts, w4_fact_state state);
+void w4_facts_queue_decision(w4_facts *facts, const char *decision_id);
+w4_fact *w4_facts_next_queued(w4_facts *facts); /* takes it off; NULL: none */
+bool w4_facts_any_queued(const w4_facts *facts);
+
+/* Has to be stored, and told about. */
+void w4_facts_changed(w4_facts *facts, w4_fact *fact);
+void w4_facts_unsaved(w4_facts *facts, w4_fact *fact); /* the store did not take it */
+w4_fact *w4_facts_next_changed(w4_facts *facts);       /* takes it off; NULL: none */
+
+/* ---- what can be passed on (fact_sync.h): what was proposed to all. In parts, by the first digits
+ * of the ids: the digests of two books differ in those parts in which they do. */
+#define W4_FACT_PARTS 64u
+unsigned w4_fact_part(const w4_fact *fact);
+const uint8_t *w4_facts_part_digest(const w4_facts *facts, unsigned part);
+void w4_facts_sum(const w4_facts *facts, uint8_t ret_sum[static W4_FACT_DIGEST_LEN]);
+
+/* ---- for the rule of acceptance */
+/* W4_MISSING_NOTHING, _CAUSE_UNKNOWN, _CAUSE_REJECTED or _CAUSE_CIRCLE. */
+w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact);
+/* No other fact holds its decision_id with another statement. One that was accepted holds it; else
+ * the one that came first, but nobody who is not trusted holds it against one who is. */
+bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_trust_book *trust);
+/* Does it follow, over however many causes, from something that was rejected or refuted? A cause
+ * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes
+ * are, or all that are not will be asked about again. */
+bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact);
+/* The nearest such cause, and how many steps away it is. NULL: none is known here. */
+const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps);
+/* Causes looked at since this was asked last: what judging has cost. */
+uint32_t w4_facts_take_steps(w4_facts *facts);
+/* A fact of that very key that binds decision_id to another statement: equivocation. */
+const w4_fact *w4_facts_equivocation(const w4_facts *facts, const w4_fingerprint *proposer,
+                                     const char *decision_id, const uint8_t statement[static 32]);

@@ -1,0 +1,793 @@
+/* HCP, between people through their agents (protocols.md 4). Consent comes first. Its gates stand
+ * at both ends and judge by what each human said last of themselves; a human of this node who is
+ * under pressure is spared here, where the state is known best. */
+#include "protocol/humans/hcp.h"
+
+#include "base/text.h"
+#include "envelope/schema.h"
+#include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/route.h"
+#include "protocol/durable/durable.h"
+#include "protocol/humans/consent.h"
+#include "protocol/humans/deferral.h"
+#include "protocol/humans/rapport.h"
+#include "protocol/pipeline/words.h"
+#include "protocol/router.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SATISFIED 70 /* and more */
+
+typedef struct hcp {
+    w4_humans *humans;
+    w4_rapports *rapports;
+    w4_deferrals deferrals;
+    bool eased; /* somebody's state changed: look through what waits */
+} hcp;
+
+static hcp *hcp_of(const w4_protocol *p) {
+    return w4_family_state(p, W4_FAMILY_HCP);
+}
+
+/* Who speaks and who listens, as far as they are known here. receiver is NULL for one who has said
+ * nothing, and of a broadcast that has no agent yet. */
+typedef struct meeting {
+    const w4_human *sender, *receiver;
+    const w4_fingerprint *sender_key, *receiver_key; /* receiver_key NULL: nobody in particular */
+    const w4_rapport *rapport;                       /* or NULL */
+} meeting;
+
+/* What is foreseen of the sender by the gate `state`, where nothing is to happen. */
+typedef struct preview {
+    bool known;
+    w4_human human;
+} preview;
+
+static const w4_human *sender_of(const w4_protocol *p, const w4_inbound *in) {
+    const preview *seen = in->preview;
+    if (seen) {
+        return seen->known ? &seen->human : NULL;
+    }
+    return w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+}
+
+static meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
+                          const w4_fingerprint *receiver) {
+    const hcp *h = hcp_of(p);
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    return (meeting){
+        .sender = sender_of(p, in),
+        .receiver = receiver ? w4_humans_find(h->humans, receiver) : NULL,
+        .sender_key = sender,
+        .receiver_key = receiver,
+        .rapport = receiver ? w4_rapports_find(h->rapports, sender, receiver) : NULL,
+    };
+}
+
+static bool is_greeting(const w4_inbound *in) {
+    return in->envelope.type == W4_TYPE_HCP_HELLO;
+}
+
+static bool is_word_of_state(const w4_inbound *in) {
+    return is_greeting(in) || in->envelope.type == W4_TYPE_HCP_STATE_UPDATE;
+}
+
+/* ---- gates. Each looks at a meeting; refusing is w4_inbound_refuse. */
+
+static int check_consent(const meeting *m, w4_inbound *in) {
+    bool revoked_here = m->sender && m->sender->consent == W4_CONSENT_REVOKED;
+    bool revoked_there = m->receiver && m->receiver->consent == W4_CONSENT_REVOKED;
+    if (is_greeting(in)) {
+        return 0;
+    }
+    if ((revoked_here || revoked_there) && !is_word_of_state(in)) {
+        return w4_inbound_refuse(in, W4_REFUSAL_CONSENT_REVOKED,
+                                 revoked_here ? "/sender" : "/receiver",
+                                 "a human who has not taken consent back");
+    }
+    /* All at once is nobody whose consent is known. */
+    bool unknown = !m->sender || (!m->receiver && (m->receiver_key || !is_word_of_state(in)));
+    return unknown ? w4_inbound_refuse(in, W4_REFUSAL_CONSENT_REQUIRED,
+                                       m->sender ? "/receiver" : "/sender",
+                                       "a human who has greeted with HCP_HELLO")
+                   : 0;
+}
+
+static bool allows(const w4_human *human, w4_bytes topic) {
+    return !human || human->consent != W4_CONSENT_LIMITED || w4_human_in_scope(human, topic);
+}
+
+static int check_scope(const meeting *m, w4_inbound *in) {
+    if (is_word_of_state(in)) {
+        return 0;
+    }
+    bool names = in->envelope.type == W4_TYPE_HCP_INTENT;
+    w4_bytes topic = names ? w4_json_string_raw(w4_json_get(in->envelope.payload, "topic"))
+                           : w4_bytes_from_text(m->rapport ? m->rapport->topic : "");
+    if (allows(m->sender, topic) && allows(m->receiver, topic)) {
+        return 0;
+    }
+    return w4_inbound_refuse(in, W4_REFUSAL_OUT_OF_SCOPE, names ? "/payload/topic" : "/payload",
+                             names ? "a topic that both humans consent to"
+                                   : "an HCP_INTENT before it, of a topic in scope");
+}
+
+static int check_rationale(const meeting *m, w4_inbound *in) {
+    (void)m;
+    if (in->envelope.type != W4_TYPE_HCP_DECISION) {
+        return 0;
+    }
+    bool reasoned = w4_json_string_raw(w4_json_get(in->envelope.payload, "rationale")).len > 0;
+    bool weighed = w4_json_count(w4_json_get(in->envelope.payload, "alternatives")) > 0;
+    if (reasoned && weighed) {
+        return 0;
+    }
+    return w4_inbound_refuse(in, W4_REFUSAL_MISSING_RATIONALE,
+                             reasoned ? "/payload/alternatives" : "/payload/rationale",
+                             reasoned ? "what else could be done" : "why");
+}
+
+static bool presses_for_decision(const w4_inbound *in) {
+    w4_json goal = w4_json_get(in->envelope.payload, "goal");
+    return in->envelope.type == W4_TYPE_HCP_DECISION ||
+           (in->envelope.type == W4_TYPE_HCP_INTENT &&
+            (w4_json_string_equal(goal, "decide") ||
+             w4_json_string_equal(goal, "resolve_conflict")));
+}
+
+/* Whoever is tense has to have told the other one how he is. */
+static int check_check_in(const meeting *m, w4_inbound *in) {
+    if (!presses_for_decision(in)) {
+        return 0;
+    }
+    bool tense_there = m->receiver && w4_human_is_tense(m->receiver, in->wall_us) &&
+                       !w4_rapport_checked_in(m->rapport, m->sender_key, in->now_us);
+    bool tense_here = m->receiver_key && m->sender && w4_human_is_tense(m->sender, in->wall_us) &&
+                      !w4_rapport_checked_in(m->rapport, m->receiver_key, in->now_us);
+    if (!tense_there && !tense_here) {
+        return 0;
+    }
+    return w4_inbound_refuse(
+        in, W4_REFUSAL_CHECK_IN_REQUIRED, tense_there ? "/receiver" : "/sender",
+        "an HCP_CONTEXT with the constraint check_in, answered by HCP_FEEDBACK "
+        "in the last 10 minutes");
+}
+
+static int (*const checks[])(const meeting *m, w4_inbound *in) = {
+    check_consent,
+    check_scope,
+    check_rationale,
+    check_check_in,
+};
+
+static int check_meeting(const w4_protocol *p, w4_inbound *in, const w4_fingerprint *receiver) {
+    meeting m = meeting_of(p, in, receiver);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        int r = checks[i](&m, in);
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* ---- what a human says of themselves */
+
+static int tell_consent(w4_protocol *p, const w4_human *human, const w4_inbound *in) {
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_CONSENT,
+                               .node = in->from_node,
+                               .family = W4_FAMILY_HCP,
+                               .type = in->envelope.type,
+                               .sender = human->fingerprint,
+                               .code = human->consent == W4_CONSENT_REVOKED
+                                           ? W4_REFUSAL_CONSENT_REVOKED
+                                           : W4_REFUSAL_NONE};
+    memcpy(event.agent_id, human->agent_id, sizeof event.agent_id);
+    memcpy(event.msg_id, human->msg_id, sizeof event.msg_id);
+    memcpy(event.text, w4_consent_name(human->consent),
+           strlen(w4_consent_name(human->consent)) + 1);
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    return r < 0 ? r : 0;
+}
+
+static int end_deferred(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred,
+                        w4_refusal code) {
+    w4_fingerprint human = queue->human;
+    w4_deferrals_take(&hcp_of(p)->deferrals, queue, deferred);
+    const w4_waited waited = {deferred->msg_id, &deferred->sender, &human, &deferred->from_node};
+    int r = w4_router_tell_ended(p, &waited, code);
+    w4_deferred_free(deferred);
+    return r;
+}
+
+/* At once: what waits from or for that human does not wait any more. */
+static int purge_deferred(w4_protocol *p, const w4_fingerprint *human, w4_refusal code) {
+    w4_deferral *queue, *next_queue;
+    int r = 0;
+    for (queue = TAILQ_FIRST(&hcp_of(p)->deferrals.list); r == 0 && queue; queue = next_queue) {
+        next_queue = TAILQ_NEXT(queue, link);
+        bool theirs = w4_fingerprint_equal(&queue->human, human);
+        uint32_t left = queue->count;
+        w4_deferred *deferred, *next;
+        for (deferred = TAILQ_FIRST(&queue->list); r == 0 && left > 0; deferred = next, left--) {
+            next = TAILQ_NEXT(deferred, link);
+            if (theirs || w4_fingerprint_equal(&deferred->sender, human)) {
+                r = end_deferred(p, queue, deferred, code);
+            }
+        }
+    }
+    return r;
+}
+
+bool w4_hcp_needs_consent(w4_type type) {
+    const w4_type_row *row = w4_type_row_of(type);
+    return row && row->family == W4_FAMILY_HCP && type != W4_TYPE_HCP_HELLO &&
+           type != W4_TYPE_HCP_STATE_UPDATE;
+}
+
+static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *human,
+                        w4_consent before) {
+    const w4_fingerprint *who = &human->fingerprint;
+    bool restricted = w4_trust_book_state(p->trust, W4_TRUST_HUMAN, who) == W4_TRUST_BLOCKED;
+    bool revoked = human->consent == W4_CONSENT_REVOKED;
+    int r = 0;
+    if (revoked && !restricted) {
+        r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_REVOKED, who,
+                            "consent was taken back", human->msg_id, in->now_us);
+    } else if (!revoked && (restricted || is_greeting(in))) {
+        w4_trust_book_bear(p->trust, W4_TRUST_HUMAN, who, &in->from_node);
+        r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_GIVEN, who,
+                            restricted ? "consent was given again" : "greeted with consent",
+                            human->msg_id, in->now_us);
+    }
+    if (r >= 0 && revoked && before != W4_CONSENT_REVOKED) {
+        r = purge_deferred(p, who, W4_REFUSAL_CONSENT_REVOKED);
+        r = r == 0 ? w4_deliveries_withdraw(p, w4_hcp_needs_consent, who,
+                                            W4_REFUSAL_CONSENT_REVOKED, in->now_us)
+                   : r;
+    }
+    if (r >= 0 && before != human->consent) {
+        r = tell_consent(p, human, in);
+    }
+    return r < 0 ? r : 0;
+}
+
+/* ---- gates */
+
+static w4_human_word word_of(const w4_inbound *in) {
+    return (w4_human_word){.envelope = &in->envelope,
+                           .wall_us = in->wall_us,
+                           .here =
+                               in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT};
+}
+
+/* Of a human of this node who has taken consent back: only a greeting or a state gives it again,
+ * and only one that leaves. Who is told that a word was refused has given nothing by it. */
+static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
+    const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+    const w4_human_word word = word_of(in);
+    w4_human said;
+    if (!in->agent || !known || known->consent != W4_CONSENT_REVOKED ||
+        !w4_humans_foresee(hcp_of(p)->humans, &word, &said) || said.consent == W4_CONSENT_REVOKED) {
+        return false;
+    }
+    const char *why;
+    return !is_word_of_state(in) ||
+           (in->durable ? w4_durable_check_route(p, in, &why)
+                        : w4_route_check(p, &in->envelope, &why)) != W4_REFUSAL_NONE;
+}
+
+/* What the sender says of themselves counts before it is judged by. */
+static int look_state(const w4_protocol *p, w4_inbound *in) {
+    preview *seen = in->preview;
+    if (seen && gives_in_vain(p, in)) {
+        seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+        seen->known = true;
+    } else if (seen) {
+        const w4_human_word word = word_of(in);
+        seen->known = w4_humans_foresee(hcp_of(p)->humans, &word, &seen->human);
+    }
+    return 0;
+}
+
+static int act_state(w4_protocol *p, w4_inbound *in) {
+    hcp *h = hcp_of(p);
+    w4_human *human;
+    w4_consent before;
+    if (gives_in_vain(p, in)) {
+        return 0; /* the gates behind this one say why */
+    }
+    const w4_human_word word = word_of(in);
+    int r = w4_humans_take(h->humans, &word, &human, &before);
+    if (r != 0) {
+        return r > 0 ? w4_inbound_store_failed(in, r) : r;
+    }
+    in->stored = true;
+    h->eased = true;
+    p->offer_us = in->now_us;
+    w4_router_wake(p, in->now_us);
+    return take_consent(p, in, human, before);
+}
+
+static int run_check(const w4_protocol *p, w4_inbound *in, size_t check) {
+    meeting m =
+        meeting_of(p, in, in->envelope.broadcast ? NULL : &in->envelope.receiver.fingerprint);
+    return checks[check](&m, in);
+}
+
+static int look_consent(const w4_protocol *p, w4_inbound *in) {
+    return run_check(p, in, 0);
+}
+
+static int look_scope(const w4_protocol *p, w4_inbound *in) {
+    return run_check(p, in, 1);
+}
+
+static int look_rationale(const w4_protocol *p, w4_inbound *in) {
+    return run_check(p, in, 2);
+}
+
+static int look_check_in(const w4_protocol *p, w4_inbound *in) {
+    return run_check(p, in, 3);
+}
+
+/* ---- in words */
+
+/* Topics as they stand in the HCP_HELLO: a JSON array. */
+static void say_scope(const w4_human *human, w4_words *words) {
+    if (human->scope.data && human->scope.len > 2) {
+        w4_words_say(words, " to %.*s", human->scope.len > 200 ? 200 : (int)human->scope.len,
+                     (const char *)human->scope.data);
+    } else {
+        w4_words_say(words, " and named no topic");
+    }
+}
+
+static void tell_human(const w4_human *human, const w4_inbound *in, w4_words *words) {
+    if (!human) {
+        w4_words_say(words, "has not greeted with HCP_HELLO, so nothing is known of their consent");
+        return;
+    }
+    w4_words_say(words, "said consent %s", w4_consent_name(human->consent));
+    if (human->consent == W4_CONSENT_LIMITED) {
+        say_scope(human, words);
+    }
+    if (human->said_us < in->wall_us) {
+        w4_words_say(words, ", ");
+        w4_words_span(words, in->wall_us - human->said_us);
+        w4_words_say(words, " ago");
+    }
+}
+
+static void tell_state(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_human *human = sender_of(p, in);
+    if (human) {
+        w4_words_who(words, in->envelope.sender.agent_id, &in->envelope.sender.fingerprint);
+        w4_words_say(words, " says of themselves: consent %s, pressure %u, clarity %u, affect %s",
+                     w4_consent_name(human->consent), human->pressure, human->clarity,
+                     w4_names_affect[human->affect]);
+    }
+}
+
+static void tell_consents(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    if (is_greeting(in)) {
+        w4_words_say(words, "a greeting asks for nobody's consent");
+        return;
+    }
+    w4_words_who(words, e->sender.agent_id, &e->sender.fingerprint);
+    w4_words_say(words, " ");
+    tell_human(m.sender, in, words);
+    w4_words_say(words, "; ");
+    if (e->broadcast) {
+        w4_words_say(words, "it is for everybody, and each one's consent is asked where they are");
+        return;
+    }
+    w4_words_who(words, e->receiver.agent_id, &e->receiver.fingerprint);
+    w4_words_say(words, " ");
+    tell_human(m.receiver, in, words);
+}
+
+static void tell_limit(const w4_human *human, const w4_party *who, w4_words *words) {
+    if (human && human->consent == W4_CONSENT_LIMITED) {
+        w4_words_say(words, "; ");
+        w4_words_who(words, who->agent_id, &who->fingerprint);
+        w4_words_say(words, " limited their consent");
+        say_scope(human, words);
+    }
+}
+
+static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    bool limits = (m.sender && m.sender->consent == W4_CONSENT_LIMITED) ||
+                  (m.receiver && m.receiver->consent == W4_CONSENT_LIMITED);
+    if (is_word_of_state(in) || !limits) {
+        w4_words_say(words, "%s",
+                     is_word_of_state(in) ? "greetings and states have no topic"
+                                          : "neither human has limited their consent");
+        return;
+    }
+    char topic[W4_NAME_BYTES_MAX + 1] = "";
+    char shown[W4_NAME_BYTES_MAX + 1] = "";
+    if (e->type == W4_TYPE_HCP_INTENT) {
+        (void)w4_json_string_copy(w4_json_get(e->payload, "topic"), topic, sizeof topic);
+    } else if (m.rapport) {
+        memcpy(topic, m.rapport->topic, sizeof topic);
+    }
+    w4_text_escape_cut(shown, sizeof shown, w4_bytes_from_text(topic));
+    w4_words_say(words, "%s%s", topic[0] ? "they talk about " : "no HCP_INTENT has said what about",
+                 shown);
+    tell_limit(m.sender, &e->sender, words);
+    tell_limit(m.receiver, &e->receiver, words);
+}
+
+static void tell_rationale(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    (void)p;
+    w4_json payload = in->envelope.payload;
+    if (in->envelope.type != W4_TYPE_HCP_DECISION) {
+        w4_words_say(words, "it is no decision");
+        return;
+    }
+    w4_words_say(words, "a decision with %s rationale and %u alternatives",
+                 w4_json_string_raw(w4_json_get(payload, "rationale")).len > 0 ? "a" : "no",
+                 w4_json_count(w4_json_get(payload, "alternatives")));
+}
+
+static bool tell_tense(const w4_human *human, const w4_party *who, const w4_inbound *in,
+                       w4_words *words) {
+    bool tense = human && w4_human_is_tense(human, in->wall_us);
+    if (tense) {
+        w4_words_who(words, who->agent_id, &who->fingerprint);
+        w4_words_say(words, " is %s; ", w4_names_affect[human->affect]);
+    }
+    return tense;
+}
+
+static void tell_check_in(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
+    const w4_envelope *e = &in->envelope;
+    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    if (!presses_for_decision(in)) {
+        w4_words_say(words, "it presses for no decision");
+        return;
+    }
+    bool here = tell_tense(m.sender, &e->sender, in, words);
+    bool there = tell_tense(m.receiver, &e->receiver, in, words);
+    bool refused = in->fault.code == W4_REFUSAL_CHECK_IN_REQUIRED;
+    w4_words_say(words, !here && !there ? "nobody of the two is tense or anxious now"
+                        : refused       ? "it presses for a decision, and no check-in was answered"
+                                        : "it presses for a decision, and a check-in was answered");
+}
+
+/* clang-format off */
+static const w4_gate gates[] = {
+    {"state",     look_state,     act_state, NULL, tell_state,    "internal backpressure",            "what the human says of themselves is kept first", false},
+    {"consent",   look_consent,   NULL,      NULL, tell_consents, "consent_required consent_revoked", "both humans consent", false},
+    {"scope",     look_scope,     NULL,      NULL, tell_scope,    "out_of_scope",                     "limited consent covers the topic", false},
+    {"rationale", look_rationale, NULL,      NULL, tell_rationale, "missing_rationale",                "a decision says why, and what else could be done", true},
+    {"check_in",  look_check_in,  NULL,      NULL, tell_check_in, "check_in_required",                "who is tense or anxious was asked, and answered", false},
+};
+/* clang-format on */
+
+/* ---- what passed takes effect */
+
+static int satisfy(w4_protocol *p, const w4_inbound *in, w4_human *human) {
+    int r = w4_humans_save(hcp_of(p)->humans, human);
+    if (r == 0 && human->validates_us != 0 && human->validated_us != 0) {
+        r = w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint,
+                            W4_TRUST_EVENT_MUTUAL_VALIDATION, NULL, "satisfied in both directions",
+                            in->envelope.msg_id, in->now_us);
+    }
+    return r;
+}
+
+static int correct(w4_protocol *p, const w4_inbound *in, w4_human *human) {
+    human->corrected_us[1] = human->corrected_us[0];
+    human->corrected_us[0] = in->wall_us;
+    uint64_t before = human->corrected_us[1];
+    int r = 0;
+    if (before != 0 && in->wall_us <= w4_later(before, p->config.hcp.correction_window_us)) {
+        human->corrected_us[0] = human->corrected_us[1] = 0;
+        human->validates_us = human->validated_us = 0;
+        r = w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint, W4_TRUST_EVENT_MISUNDERSTANDING,
+                            NULL, "corrected twice", in->envelope.msg_id, in->now_us);
+    }
+    return r < 0 ? r : w4_humans_save(hcp_of(p)->humans, human);
+}
+
+/* Feedback says of both: who gives it and who gets it. What the store does not take is said again
+ * by the next one. */
+static int take_feedback(w4_protocol *p, w4_inbound *in) {
+    hcp *h = hcp_of(p);
+    const w4_envelope *e = &in->envelope;
+    w4_human *from = w4_humans_find(h->humans, &e->sender.fingerprint);
+    w4_human *to = e->broadcast ? NULL : w4_humans_find(h->humans, &e->receiver.fingerprint);
+    int64_t satisfaction = 0;
+    int r = 0;
+    if (!from || !to) {
+        return 0;
+    }
+    w4_rapport *rapport = w4_rapports_get(h->rapports, &from->fingerprint, &to->fingerprint);
+    if (!rapport) {
+        return -ENOMEM;
+    }
+    w4_rapport_answer(rapport, &to->fingerprint, in->now_us);
+    w4_json_integer(w4_json_get(e->payload, "satisfaction"), &satisfaction);
+    if (w4_json_count(w4_json_get(e->payload, "corrections")) > 0) {
+        r = correct(p, in, to);
+    } else if (satisfaction >= SATISFIED) {
+        from->validates_us = to->validated_us = in->wall_us;
+        r = satisfy(p, in, from);
+        r = r >= 0 ? satisfy(p, in, to) : r;
+    }
+    return r < 0 ? r : 0;
+}
+
+static bool asks_for_check_in(const w4_inbound *in) {
+    w4_json constraints = w4_json_get(in->envelope.payload, "constraints");
+    for (w4_json_iterator i = w4_json_first(constraints); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        if (w4_json_string_equal(i.value, "check_in")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An intent says what both talk about from now on, a context may ask how the other one is. */
+static int take_talk(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    bool intent = e->type == W4_TYPE_HCP_INTENT;
+    if (e->broadcast || (!intent && !asks_for_check_in(in))) {
+        return 0;
+    }
+    w4_rapport *rapport =
+        w4_rapports_get(hcp_of(p)->rapports, &e->sender.fingerprint, &e->receiver.fingerprint);
+    if (!rapport) {
+        return -ENOMEM;
+    }
+    if (intent) {
+        w4_json_string_copy(w4_json_get(e->payload, "topic"), rapport->topic,
+                            sizeof rapport->topic);
+    } else {
+        w4_rapport_ask(rapport, &e->sender.fingerprint, in->now_us);
+    }
+    return 0;
+}
+
+static int look_update(const w4_protocol *p, w4_inbound *in) {
+    (void)p;
+    in->concerns = true;
+    return 0;
+}
+
+static int take_update(w4_protocol *p, w4_inbound *in) {
+    (void)p;
+    in->took_effect = true; /* whoever of the agents may see it */
+    return 0;
+}
+
+/* ---- pacing */
+
+static bool is_strained(const w4_protocol *p, const w4_fingerprint *who, uint64_t wall_us) {
+    const w4_human *human = w4_humans_find(hcp_of(p)->humans, who);
+    return human && w4_human_is_strained(human, wall_us);
+}
+
+static bool sender_is_strained(const w4_protocol *p, const w4_inbound *in) {
+    const w4_human *human = sender_of(p, in);
+    return human && w4_human_is_strained(human, in->wall_us);
+}
+
+static bool is_urgent(const w4_inbound *in) {
+    return in->envelope.type == W4_TYPE_HCP_INTENT &&
+           w4_json_string_equal(w4_json_get(in->envelope.payload, "priority"), "high");
+}
+
+static bool must_wait(const w4_protocol *p, const w4_inbound *in, const w4_fingerprint *receiver) {
+    return !is_word_of_state(in) &&
+           (sender_is_strained(p, in) || is_strained(p, receiver, in->wall_us));
+}
+
+/* What the sender should know, though its message was taken. */
+static w4_refusal notice(const w4_protocol *p, const w4_inbound *in) {
+    bool waits = !in->envelope.broadcast && !is_urgent(in) &&
+                 must_wait(p, in, &in->envelope.receiver.fingerprint);
+    return waits ? W4_REFUSAL_DEFERRED_PRESSURE : W4_REFUSAL_NONE;
+}
+
+static int defer(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
+    hcp *h = hcp_of(p);
+    w4_deferred draft = {.envelope = in->blob,
+                         .sender = in->envelope.sender.fingerprint,
+                         .from_node = in->from_node,
+                         .channel = in->channel_kind,
+                         .wall_us = in->wall_us};
+    memcpy(draft.msg_id, in->envelope.msg_id, sizeof draft.msg_id);
+    uint64_t first_us = w4_later(in->now_us, p->config.hcp.pace_interval_us);
+    int r = w4_deferrals_add(&h->deferrals, &agent->fingerprint, &draft, first_us);
+    if (r > 0) {
+        return w4_inbound_refuse(in, W4_REFUSAL_DEFERRED_PRESSURE, "/receiver",
+                                 "fewer messages that wait for this human");
+    }
+    w4_router_wake(p, w4_deferrals_deadline(&h->deferrals));
+    return r;
+}
+
+/* On the doorstep of one agent: also for what was meant for all. */
+static int meets(const w4_protocol *p, w4_inbound *in, const w4_agent *agent) {
+    int r = check_meeting(p, in, &agent->fingerprint);
+    if (r == 1 && in->envelope.broadcast) {
+        return W4_MEETS_NOT;
+    }
+    if (r != 0 || !must_wait(p, in, &agent->fingerprint)) {
+        return r;
+    }
+    in->paced = true;
+    if (is_urgent(in)) {
+        return 0;
+    }
+    in->held_why = "its human, or the one who writes, is under pressure or unclear; it goes when "
+                   "that eases, or one at a time";
+    return W4_MEETS_LATER;
+}
+
+/* One that waited goes: judged once more, by what is known now. Takes it out of the queue. */
+static int release(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred, bool paced,
+                   uint64_t now_us) {
+    w4_fingerprint human = queue->human;
+    bool local = w4_fingerprint_is_zero(&deferred->from_node);
+    w4_inbound in = {.origin = local ? W4_ORIGIN_HOSTED : W4_ORIGIN_NODE,
+                     .from_node = deferred->from_node,
+                     .now_us = now_us,
+                     .wall_us = w4_router_wall(p, now_us),
+                     .channel_kind = deferred->channel,
+                     .blob = deferred->envelope,
+                     .family = w4_family_rules_of(W4_FAMILY_HCP),
+                     .paced = paced,
+                     .met = true};
+    w4_deferrals_take(&hcp_of(p)->deferrals, queue, deferred);
+    w4_agent *agent = w4_agents_find(&p->agents, &human);
+    w4_refusal code = W4_REFUSAL_DISCONNECTED;
+    int r = w4_envelope_read(&p->document, w4_blob_bytes(deferred->envelope), &p->config.limits,
+                             &in.envelope, &in.fault);
+    if (r == 0 && agent && agent->attached) {
+        in.chained = w4_chain_of(&in.envelope, &in.chain);
+        r = check_meeting(p, &in, &human);
+        code = in.fault.code;
+        r = r == 0 ? w4_route_hand(p, &in, agent, &code) : r;
+    }
+    if (r >= 0 && code != W4_REFUSAL_NONE) {
+        r = local ? w4_router_tell_delivery(p, &deferred->sender, deferred->msg_id, &human, code)
+                  : w4_router_tell_rejected(p, &in);
+    }
+    w4_deferred_free(deferred);
+    return r < 0 ? r : 0;
+}
+
+/* What of this queue may go: all whose humans have eased, and one when its time has come. */
+static int release_due(w4_protocol *p, w4_deferral *queue, uint64_t now_us) {
+    uint64_t wall_us = w4_router_wall(p, now_us);
+    bool one = now_us >= queue->next_us;
+    bool strained = is_strained(p, &queue->human, wall_us);
+    uint32_t left = queue->count;
+    int r = 0;
+    if (one) {
+        queue->next_us = w4_later(now_us, p->config.hcp.pace_interval_us);
+    }
+    w4_deferred *deferred = TAILQ_FIRST(&queue->list), *next;
+    for (; r == 0 && left > 0; deferred = next, left--) {
+        next = TAILQ_NEXT(deferred, link);
+        bool waits = strained || is_strained(p, &deferred->sender, wall_us);
+        if (!waits || one) {
+            one = one && !waits;
+            r = release(p, queue, deferred, waits, now_us);
+        }
+    }
+    return r;
+}
+
+static int expire(w4_protocol *p, uint64_t now_us) {
+    hcp *h = hcp_of(p);
+    bool all = h->eased;
+    h->eased = false;
+    w4_deferral *queue, *next;
+    int r = 0;
+    for (queue = TAILQ_FIRST(&h->deferrals.list); r == 0 && queue; queue = next) {
+        next = TAILQ_NEXT(queue, link);
+        if (all || now_us >= queue->next_us) {
+            r = release_due(p, queue, now_us);
+        }
+    }
+    return r;
+}
+
+static uint64_t deadline(const w4_protocol *p) {
+    return w4_deferrals_deadline(&hcp_of(p)->deferrals);
+}
+
+/* ---- life */
+
+static int open_state(w4_protocol *p, uint64_t now_us, void **ret_state) {
+    (void)now_us;
+    hcp *h = calloc(1, sizeof *h);
+    if (!h) {
+        return -ENOMEM;
+    }
+    w4_deferrals_init(&h->deferrals);
+    *ret_state = h;
+    int r = w4_humans_new(p->store, &h->humans);
+    return r == 0 ? w4_rapports_new(&h->rapports) : r;
+}
+
+static void close_state(void *state) {
+    hcp *h = state;
+    if (h) {
+        w4_deferrals_deinit(&h->deferrals);
+        w4_rapports_free(h->rapports);
+        w4_humans_free(h->humans);
+        free(h);
+    }
+}
+
+static int agent_gone(w4_protocol *p, const w4_agent *agent) {
+    w4_deferral *queue = w4_deferrals_find(&hcp_of(p)->deferrals, &agent->fingerprint);
+    int r = 0;
+    for (uint32_t left = queue ? queue->count : 0; r == 0 && left > 0; left--) {
+        r = end_deferred(p, queue, TAILQ_FIRST(&queue->list), W4_REFUSAL_DISCONNECTED);
+    }
+    return r;
+}
+
+static uint64_t said_last(const w4_protocol *p, const w4_fingerprint *agent) {
+    const w4_human *human = w4_humans_find(hcp_of(p)->humans, agent);
+    return human ? human->said_us : 0;
+}
+
+/* ---- what may be seen of it */
+
+const w4_humans *w4_hcp_humans(const w4_protocol *p) {
+    return hcp_of(p)->humans;
+}
+
+uint32_t w4_hcp_waiting(const w4_protocol *p, const w4_fingerprint *human) {
+    const w4_deferral *queue = w4_deferrals_find(&hcp_of(p)->deferrals, human);
+    return queue ? queue->count : 0;
+}
+
+/* What a human says of himself is heard while his agent cools down too: consent comes first. */
+/* clang-format off */
+static const w4_type_rule rules[] = {
+/*   type                         sender at least      flags                 may it  takes effect by  blame admits  what it does */
+    {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "the human is known here from then on, with what they consent to"},
+    {W4_TYPE_HCP_INTENT,          W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "its topic is what both talk about from then on"},
+    {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "the constraint check_in asks the other one how they are"},
+    {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "nothing here; it is for the other human"},
+    {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    NULL, take_feedback, NULL, NULL, "it answers a check-in, and counts for or against the relation"},
+    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  0,                    look_update, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
+};
+/* clang-format on */
+
+const w4_family_rules w4_hcp_rules = {
+    .family = W4_FAMILY_HCP,
+    .kind = W4_TRUST_AGENT,
+    .blocked = W4_REFUSAL_BLACKLISTED,
+    .local = true,
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .gates = gates,
+    .gate_count = sizeof gates / sizeof gates[0],
+    .preview_size = sizeof(preview),
+    .said_last = said_last,
+    .meets = meets,
+    .keep = defer,
+    .notice = notice,
+    .open = open_state,
+    .close = close_state,
+    .expire = expire,
+    .deadline = deadline,
+    .agent_gone = agent_gone,
+};

@@ -1,0 +1,309 @@
+/* Questions to the causal memory. What narrows most leads: the causes of one, what follows from
+ * one, the index of words, or else all entries in their order. Each one it leads to is held against
+ * the whole question. */
+#include "protocol/memory/memory_rows.h"
+
+#include "base/wire.h"
+#include "envelope/envelope.h"
+#include "protocol/evidence/evidence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER 8u
+#define ENTRY_ROOM 4u  /* beside an entry in its array */
+#define SAME_ID_MAX 4u /* entries of one kind that are meant by an id */
+#define EFFECTS_MAX (SAME_ID_MAX * W4_MEMORY_KIND_COUNT)
+#define CAUSES_MAX (2 * EFFECTS_MAX * W4_FACT_LINKS_MAX)
+
+typedef struct search {
+    w4_store *store;
+    const w4_memory_question *question;
+    w4_json_writer *w;
+    w4_buffer row, text;
+    w4_json_document doc, envelope;
+    uint64_t next; /* where to go on */
+    uint32_t looked_at, given;
+    bool full;
+} search;
+
+bool w4_memory_entry_kind(w4_json entry, w4_memory_kind *ret_kind) {
+    for (size_t kind = 0; kind < W4_MEMORY_KIND_COUNT; kind++) {
+        if (w4_json_string_equal(w4_json_get(entry, "kind"), w4_memory_kinds[kind])) {
+            *ret_kind = (w4_memory_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- does one fit */
+
+bool w4_memory_entry_stands(w4_json entry) {
+    w4_json state = w4_json_get(entry, "state");
+    return (w4_json_string_equal(state, "accepted") || w4_json_string_equal(state, "shared")) &&
+           !w4_json_is_true(w4_json_get(entry, "unsupported"));
+}
+
+static bool fits_time(const w4_memory_question *q, w4_json entry) {
+    uint64_t at_us = 0;
+    if (q->after_us == 0 && q->before_us == 0) {
+        return true;
+    }
+    return w4_timestamp_parse(w4_json_string_raw(w4_json_get(entry, "accepted_at")), &at_us) &&
+           at_us >= q->after_us && (q->before_us == 0 || at_us < q->before_us);
+}
+
+static bool fits_author(const w4_memory_question *q, w4_json entry) {
+    w4_fingerprint author;
+    return !q->author ||
+           (w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) &&
+            w4_fingerprint_equal(&author, q->author));
+}
+
+static bool fits_cause(const w4_memory_question *q, w4_json entry) {
+    bool found = !q->cause;
+    w4_json_iterator i = w4_json_first(w4_json_get(entry, "causes"));
+    for (; !found && w4_json_exists(i.value); i = w4_json_next(i)) {
+        found = w4_json_string_equal(i.value, q->cause);
+    }
+    return found;
+}
+
+static bool fits(const w4_memory_question *q, w4_json entry) {
+    w4_memory_kind kind;
+    return w4_memory_entry_kind(entry, &kind) &&
+           (q->kind == W4_MEMORY_KIND_COUNT || q->kind == kind) &&
+           (q->retracted || w4_memory_entry_stands(entry)) &&
+           (!q->domain || w4_json_string_equal(w4_json_get(entry, "domain"), q->domain)) &&
+           fits_author(q, entry) && fits_time(q, entry) && fits_cause(q, entry);
+}
+
+static int fits_text(search *s, w4_bytes key, bool *ret_fits) {
+    int r = w4_store_get(s->store, W4_STORE_MEMORY_TEXT, key, &s->text);
+    *ret_fits = r == 0 && w4_words_match(&s->question->text, w4_buffer_bytes(&s->text));
+    return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
+}
+
+/* Of a decision: was it shared with all, with that agent, or by it? */
+static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
+    const w4_fingerprint *listener = s->question->listener;
+    char id[W4_UUID_LEN + 1];
+    w4_fingerprint author, to;
+    w4_memory_kind kind = W4_MEMORY_KIND_COUNT;
+    *ret_fits = w4_memory_entry_kind(entry, &kind) && kind != W4_MEMORY_DECISION;
+    if (*ret_fits ||
+        !w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) ||
+        !w4_json_string_copy(w4_json_get(entry, "id"), id, sizeof id) ||
+        strlen(id) != W4_UUID_LEN) {
+        return 0;
+    }
+    int r = w4_evidence_get(s->store, id, &author, &s->text);
+    r = r == 0
+            ? w4_json_read(&s->envelope, w4_buffer_bytes(&s->text), &W4_JSON_LIMITS_ENVELOPE, NULL)
+            : r;
+    if (r != 0) {
+        return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    }
+    w4_json receiver =
+        w4_json_at_pointer(w4_json_root(&s->envelope), w4_bytes_from_text("/receiver/fingerprint"));
+    *ret_fits = w4_fingerprint_equal(&author, listener) || w4_json_string_equal(receiver, "*") ||
+                (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) &&
+                 w4_fingerprint_equal(&to, listener));
+    return 0;
+}
+
+/* Looks at one, and gives it if it fits and has room. */
+static int look(search *s, uint64_t number, bool found_by_text) {
+    uint8_t key_bytes[NUMBER];
+    w4_put_u64(key_bytes, number);
+    w4_bytes key = w4_bytes_of(key_bytes, sizeof key_bytes);
+    s->looked_at++;
+    int r = w4_store_get(s->store, W4_STORE_MEMORY, key, &s->row);
+    r = r == 0 ? w4_json_read(&s->doc, w4_buffer_bytes(&s->row), &W4_JSON_LIMITS_FILE, NULL) : r;
+    if (r != 0) { /* gone, or damaged: store check tells */
+        return r == W4_STORE_E_FAILED || r < 0 ? r : 0;
+    }
+    w4_json entry = w4_json_root(&s->doc);
+    bool good = fits(s->question, entry);
+    if (good && s->question->by_text && !found_by_text) {
+        r = fits_text(s, key, &good);
+    }
+    if (r == 0 && good && s->question->listener) {
+        r = fits_listener(s, entry, &good);
+    }
+    if (r != 0 || !good) {
+        return r;
+    }
+    size_t used = s->w->out->len + w4_json_text(entry).len + ENTRY_ROOM;
+    if (s->given == s->question->limit || (s->given > 0 && used > s->question->bytes_max)) {
+        s->full = true;
+        s->next = number;
+        return 0;
+    }
+    s->given++;
+    w4_json_value(s->w, entry);
+    return s->w->error;
+}
+
+/* True: no more for this answer; the next one goes on with that number. */
+static bool is_over(search *s, uint64_t number) {
+    if (!s->full && s->looked_at >= W4_MEMORY_LOOKED_AT_MAX) {
+        s->full = true;
+        s->next = number;
+    }
+    return s->full;
+}
+
+/* ---- what leads */
+
+static int lead_by_text(search *s) {
+    uint64_t numbers[W4_MEMORY_FOUND_MAX], from = s->question->next;
+    size_t count = W4_MEMORY_FOUND_MAX;
+    int r = 0;
+    for (unsigned asked = 0; r == 0 && !s->full && count == W4_MEMORY_FOUND_MAX; asked++) {
+        if (asked == W4_MEMORY_SEARCHES_MAX) {
+            s->full = true;
+            s->next = from;
+            break;
+        }
+        r = w4_store_search(s->store, W4_STORE_MEMORY_TEXT, &s->question->text, from, numbers,
+                            W4_MEMORY_FOUND_MAX, &count);
+        for (size_t i = 0; r == 0 && i < count && !is_over(s, numbers[i]); i++) {
+            r = look(s, numbers[i], true);
+            from = numbers[i] + 1;
+        }
+    }
+    return r;
+}
+
+static uint64_t number_at(const w4_buffer *key, size_t at) {
+    w4_reader reader;
+    w4_reader_init(&reader, w4_bytes_of(key->data + at, key->len - at));
+    return w4_read_u64(&reader);
+}
+
+/* Rows of a table whose keys end in a number, from that of the question on. */
+static int lead_by_rows(search *s, w4_store_table table, w4_bytes prefix) {
+    w4_store_cursor cursor;
+    uint8_t place[W4_MEMORY_LINK_KEY];
+    int r = w4_store_cursor_init(&cursor, table, prefix);
+    if (r == 0 && s->question->next > 0) {
+        memcpy(place, prefix.data ? prefix.data : (const uint8_t *)"", prefix.len);
+        w4_put_u64(place + prefix.len, s->question->next - 1);
+        r = w4_store_cursor_go_on(&cursor, w4_bytes_of(place, prefix.len + NUMBER));
+    }
+    while (r == 0) {
+        r = w4_store_next(s->store, &cursor);
+        if (r == W4_STORE_E_CORRUPT && cursor.key.len > 0) {
+            r = 0;
+        }
+        if (r == 0 && cursor.key.len == prefix.len + NUMBER) {
+            uint64_t number = number_at(&cursor.key, prefix.len);
+            if (is_over(s, number)) {
+                break;
+            }
+            r = look(s, number, false);
+        }
+    }
+    w4_store_cursor_deinit(&cursor);
+    return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* Entries of any kind with that id. Of decisions by the same id it is that of the one who names
+ * it, if he shared one: nobody else's is then meant. */
+static int find_id(search *s, const char *id, const w4_fingerprint *by, uint64_t *numbers,
+                   size_t max, size_t *count) {
+    int r = 0;
+    for (size_t k = 0; r == 0 && k < W4_MEMORY_KIND_COUNT && *count < max; k++) {
+        w4_memory_kind kind = (w4_memory_kind)k;
+        size_t found = 0, room = max - *count < SAME_ID_MAX ? max - *count : SAME_ID_MAX;
+        r = W4_STORE_E_NOT_FOUND;
+        if (by && kind == W4_MEMORY_DECISION) {
+            r = w4_memory_number_of(s->store, kind, id, by, &numbers[*count]);
+            found = r == 0 ? 1 : 0;
+        }
+        if (r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT) {
+            r = w4_memory_numbers_of(s->store, kind, id, room, &numbers[*count], &found);
+        }
+        *count += found;
+    }
+    return r;
+}
+
+/* The causes that the entries of that id name, in the order of their numbers. */
+static int find_causes(search *s, uint64_t *numbers, size_t max, size_t *ret_count) {
+    uint64_t effects[EFFECTS_MAX];
+    size_t effect_count = 0;
+    int r = find_id(s, s->question->effect, NULL, effects, EFFECTS_MAX, &effect_count);
+    for (size_t e = 0; r == 0 && e < effect_count; e++) {
+        uint8_t key[NUMBER];
+        w4_put_u64(key, effects[e]);
+        r = w4_store_get(s->store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &s->row);
+        r = r == 0 ? w4_json_read(&s->doc, w4_buffer_bytes(&s->row), &W4_JSON_LIMITS_FILE, NULL)
+                   : r;
+        if (r != 0) {
+            r = r == W4_STORE_E_FAILED || r < 0 ? r : 0;
+            continue;
+        }
+        w4_fingerprint who;
+        w4_bytes author = w4_json_string_raw(w4_json_get(w4_json_root(&s->doc), "author"));
+        const w4_fingerprint *by = w4_fingerprint_parse(author, &who) ? &who : NULL;
+        w4_json_iterator i = w4_json_first(w4_json_get(w4_json_root(&s->doc), "causes"));
+        for (; r == 0 && w4_json_exists(i.value); i = w4_json_next(i)) {
+            char id[W4_UUID_LEN + 1];
+            if (w4_json_string_copy(i.value, id, sizeof id) && strlen(id) == W4_UUID_LEN) {
+                r = find_id(s, id, by, numbers, max, ret_count);
+            }
+        }
+    }
+    return r;
+}
+
+static int lead_by_effect(search *s) {
+    uint64_t numbers[CAUSES_MAX];
+    size_t count = 0;
+    int r = find_causes(s, numbers, sizeof numbers / sizeof numbers[0], &count);
+    qsort(numbers, count, sizeof numbers[0], compare_numbers);
+    for (size_t i = 0; r == 0 && i < count && !is_over(s, numbers[i]); i++) {
+        bool again = i > 0 && numbers[i] == numbers[i - 1];
+        r = numbers[i] >= s->question->next && !again ? look(s, numbers[i], false) : 0;
+    }
+    return r;
+}
+
+int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_writer *w,
+                  uint64_t *ret_next) {
+    search s = {.store = store,
+                .question = question,
+                .w = w,
+                .row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX),
+                .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
+    w4_bytes cause = w4_bytes_from_text(question->cause);
+    int r = 0;
+    if (question->limit == 0 || (question->cause && cause.len != W4_UUID_LEN) ||
+        (question->effect && strlen(question->effect) != W4_UUID_LEN)) {
+        r = 0; /* such an id nothing has */
+    } else if (question->effect) {
+        r = lead_by_effect(&s);
+    } else if (question->cause) {
+        r = lead_by_rows(&s, W4_STORE_MEMORY_LINK, cause);
+    } else if (question->by_text) {
+        r = lead_by_text(&s);
+    } else {
+        r = lead_by_rows(&s, W4_STORE_MEMORY, w4_bytes_of(NULL, 0));
+    }
+    w4_buffer_deinit(&s.row);
+    w4_buffer_deinit(&s.text);
+    w4_json_document_deinit(&s.doc);
+    w4_json_document_deinit(&s.envelope);
+    if (r == 0) {
+        *ret_next = s.full ? s.next : 0;
+    }
+    return r;
+}
