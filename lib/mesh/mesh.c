@@ -7,6 +7,7 @@
 #include "transport/address.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,9 @@ const char *w4_address_source_name(w4_address_source source) {
 
 int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event) {
     if (mesh->item_count >= W4_MESH_EVENTS_MAX) {
-        return 0; /* the owner drains after each call; only a flood within one call comes here */
+        /* The owner drains after each call: only a flood within one call comes here. */
+        mesh->events_lost++;
+        return 0;
     }
     w4_mesh_item *item = (w4_mesh_item *)malloc(sizeof *item + event->bytes.len);
     if (item == NULL) {
@@ -48,6 +51,22 @@ int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event) {
     STAILQ_INSERT_TAIL(&mesh->items, item, next);
     mesh->item_count++;
     return 0;
+}
+
+uint64_t w4_mesh_events_lost(const w4_mesh *mesh) {
+    return mesh->events_lost;
+}
+
+/* Says it now and then: how many since the last time. */
+void w4_mesh_tell_lost(w4_mesh *mesh, uint64_t now_us) {
+    uint64_t suppressed = 0;
+    if (mesh->events_lost > mesh->events_lost_told &&
+        w4_log_limit_allow(&mesh->lost_limit, 1, now_us, &suppressed)) {
+        w4_log(mesh->context.env, W4_LOG_WARNING,
+               "the mesh had more to tell at once than it keeps: %" PRIu64 " were left out",
+               mesh->events_lost - mesh->events_lost_told);
+        mesh->events_lost_told = mesh->events_lost;
+    }
 }
 
 bool w4_mesh_pop_event(w4_mesh *mesh, w4_mesh_event *ret_event) {
@@ -450,6 +469,7 @@ uint64_t w4_mesh_deadline(const w4_mesh *mesh) {
 
 int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us) {
     int r = 0;
+    w4_mesh_tell_lost(mesh, now_us);
     if (mesh->record_due_us <= now_us) {
         r = w4_mesh_publish(mesh, now_us);
     }

@@ -115,6 +115,9 @@ typedef struct w4_mesh_event {
 } w4_mesh_event;
 
 bool w4_mesh_pop_event(w4_mesh *mesh, w4_mesh_event *ret_event);
+/* What did not fit among those that wait for the owner; also logged. The own record is not lost by
+ * it: whom it was not told is told first next time. */
+uint64_t w4_mesh_events_lost(const w4_mesh *mesh);
 
 /* For peers.list. */
 typedef struct w4_mesh_address_info {

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #define W4_MESH_EVENTS_MAX 4096u
+#define W4_MESH_EVENTS_SPARE 64u /* of them: not taken by the own record for everybody */
 #define W4_MESH_HELLO_BYTES_MAX (192u * 1024u) /* of records in one MESH_HELLO */
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
@@ -50,10 +51,14 @@ struct w4_mesh {
     struct w4_mesh_items items;
     w4_mesh_item *popped;
     uint32_t item_count;
+    uint64_t events_lost, events_lost_told;
+    w4_log_limit lost_limit;
+    uint32_t tell_from; /* the peer who is told the own record first */
 };
 
 /* mesh.c */
 int w4_mesh_push(w4_mesh *mesh, const w4_mesh_event *event);
+void w4_mesh_tell_lost(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_lost(w4_mesh *mesh, const w4_fingerprint *node, const char *why);
 int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer);
 /* by: who caused it; NULL: this node. */

@@ -52,20 +52,22 @@ static int keep(w4_protocol *p, const w4_inbound *in, w4_bytes first, const char
 }
 
 /* Has the key signed something else in the kept one? What stands beside a signature is not covered
- * by it: anybody on the way could have changed that. 0 or -ENOMEM. */
-static int says_else(const w4_protocol *p, w4_bytes kept, const w4_envelope *e, bool *ret_else) {
+ * by it: anybody on the way could have changed that. 0, -ENOMEM, or W4_STORE_E_CORRUPT: what is
+ * kept is no envelope. */
+static int says_else(w4_bytes kept, const w4_envelope *e, bool *ret_else) {
     uint8_t before[W4_HASH_LEN], now[W4_HASH_LEN];
     w4_json_document doc = {0};
     w4_envelope first;
     w4_envelope_fault fault;
-    int r = w4_envelope_read(&doc, kept, &p->config.limits, &first, &fault);
+    w4_json_limits limits = W4_JSON_LIMITS_ENVELOPE; /* taken under other ones, maybe */
+    int r = w4_envelope_read(&doc, kept, &limits, &first, &fault);
     if (r == 0) {
         w4_hash(first.signed_head, first.signed_tail, before);
         w4_hash(e->signed_head, e->signed_tail, now);
     }
     *ret_else = r == 0 && memcmp(before, now, sizeof now) != 0;
     w4_json_document_deinit(&doc);
-    return r < 0 ? r : 0;
+    return r > 0 ? W4_STORE_E_CORRUPT : r;
 }
 
 int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_else) {
@@ -73,12 +75,12 @@ int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_els
     bool differs = false;
     w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, e->msg_id, &e->sender.fingerprint, &kept);
-    r = r == 0 ? says_else(p, w4_buffer_bytes(&kept), e, &differs) : r;
+    r = r == 0 ? says_else(w4_buffer_bytes(&kept), e, &differs) : r;
     w4_buffer_deinit(&kept);
-    if (r < 0) {
+    if (r != 0 && r != W4_STORE_E_NOT_FOUND) {
         return r;
     }
-    *ret_else = differs;
+    *ret_else = r == 0 && differs;
     return 0;
 }
 
@@ -99,7 +101,7 @@ int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_
     bool differs = false;
     w4_buffer first = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_evidence_get(p->store, kept_msg_id, &e->sender.fingerprint, &first);
-    r = r == 0 ? says_else(p, w4_buffer_bytes(&first), e, &differs) : r;
+    r = r == 0 ? says_else(w4_buffer_bytes(&first), e, &differs) : r;
     if (r == 0 && differs) {
         uint32_t most = state == W4_TRUST_TRUSTED ? W4_PROOFS_MAX : W4_PROOFS_MAX / 4 * 3;
         r = p->proofs < most ? keep(p, in, w4_buffer_bytes(&first), kept_msg_id, what) : 0;

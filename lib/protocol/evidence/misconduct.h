@@ -9,7 +9,8 @@
 #define W4_PROOFS_MAX 256u
 
 /* Is something else kept here that its sender signed under the msg_id of in->envelope? A word that
- * was passed on can come when its msg_id is no longer remembered. 0 or a fatal error. */
+ * was passed on can come when its msg_id is no longer remembered. 0, a fatal error, or a store
+ * condition: what is kept cannot be read, so nobody knows, and the word must not pass. */
 int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_else);
 
 /* in->envelope, whose signature is good, and the one of the same sender that is kept here under

@@ -379,7 +379,7 @@ static int look_handler(const w4_protocol *p, w4_inbound *in) {
     if ((in->rule->flags & (W4_RULE_SHARED | W4_RULE_KEPT)) != 0) {
         int r = w4_misconduct_look(p, in, &differs);
         if (r != 0) {
-            return r;
+            return w4_inbound_store_failed(in, r);
         }
     }
     if (differs) {
@@ -485,7 +485,7 @@ static const w4_stage stages[] = {
     {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",
       "there is room to keep a durable message", false},
       W4_SIGHT_PROVEN, SAID, false, false},
-    {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope replay blacklisted unknown_reference rate_limited backpressure",
+    {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope replay blacklisted unknown_reference rate_limited backpressure internal",
       "what it says may take effect here", false},
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"delivery",     NULL,             act_delivery,    NULL,              NULL,                "not_found backpressure",

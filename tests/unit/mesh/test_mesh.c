@@ -2,6 +2,7 @@
 #include "runner.h"
 
 #include "mesh/meshes.h"
+#include "mesh/state.h"
 
 #include "json/writer.h"
 
@@ -61,6 +62,37 @@ START_TEST(one_seed_joins_all) {
     ck_assert_uint_gt(info.addresses[0].worked_wall_us, 0);
     ck_assert_int_eq(w4_trust_book_state(b->trust, W4_TRUST_NODE, id_of(a)), W4_TRUST_PROBING);
     ck_assert_uint_eq(b->events[W4_MESH_EVENT_TRUST], 2);
+}
+END_TEST
+
+/* More to tell than there is room for: who was left out is told first next time, and what is lost
+ * is counted. */
+START_TEST(a_flood_leaves_nobody_untold) {
+    seed(b, a);
+    seed(c, a);
+    run_for(3 * S);
+    ck_assert(all_joined());
+    uint64_t seq = record_of(b, a)->seq;
+    const w4_mesh_event event = {.kind = W4_MESH_EVENT_DISCOVERED, .node = *id_of(b)};
+    while (a->mesh->item_count < W4_MESH_EVENTS_MAX - W4_MESH_EVENTS_SPARE - 1) {
+        ck_assert_int_eq(w4_mesh_push(a->mesh, &event), 0);
+    }
+    uint32_t before = a->mesh->item_count;
+    ck_assert_int_eq(w4_mesh_publish(a->mesh, now_us), 0);
+    ck_assert_uint_eq(a->mesh->item_count, before + 2); /* one of the two is told, and the owner */
+    ck_assert_uint_eq(a->mesh->tell_from, 1);
+    ck_assert_uint_eq(w4_mesh_events_lost(a->mesh), 0);
+    for (unsigned i = 0; i < W4_MESH_EVENTS_MAX; i++) {
+        ck_assert_int_eq(w4_mesh_push(a->mesh, &event), 0);
+    }
+    uint64_t lost = w4_mesh_events_lost(a->mesh);
+    ck_assert_uint_gt(lost, 0);
+    ck_assert_uint_eq(a->mesh->item_count, W4_MESH_EVENTS_MAX);
+    run_for(3 * S);
+    ck_assert_uint_eq(a->mesh->tell_from, 0);
+    ck_assert_uint_gt(record_of(b, a)->seq, seq);
+    ck_assert_uint_gt(record_of(c, a)->seq, seq);
+    ck_assert_uint_eq(w4_mesh_events_lost(a->mesh), lost);
 }
 END_TEST
 
@@ -575,6 +607,7 @@ int main(void) {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, one_seed_joins_all);
+    tcase_add_test(tc, a_flood_leaves_nobody_untold);
     tcase_add_test(tc, a_quiet_mesh_is_quiet);
     tcase_add_test(tc, dials_back_off_and_stop_when_it_works);
     tcase_add_test(tc, lost_sessions);

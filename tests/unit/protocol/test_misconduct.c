@@ -9,6 +9,9 @@
 #define PROPOSAL(STATEMENT)                                                                        \
     "{\"dmp_trace\":{\"decision_id\":\"d\",\"steps\":[\"s\"]},\"fact\":{\"confidence\":1,"         \
     "\"domain\":\"t\",\"statement\":\"" STATEMENT "\"}}"
+#define SHARE(DECISION, CHOICE)                                                                    \
+    "{\"decision\":{\"choice\":\"" CHOICE "\",\"outcome\":\"planned\"},\"dmp_trace\":{"            \
+    "\"decision_id\":\"" DECISION "\",\"steps\":[\"s\"]}}"
 #define FACT "aaaaaaaa-1111-4111-8111-111111111111"
 
 /* mal holds its own key, on node 0; ben and cho are on 1 and 2, eve, who holds hers, on 2. */
@@ -266,6 +269,41 @@ START_TEST(what_is_kept_stays) {
 }
 END_TEST
 
+/* What is kept and cannot be read may be anything: nothing passes under its msg_id, and nobody is
+ * accused. What is no envelope at all is as bad. */
+START_TEST(what_cannot_be_read_lets_nothing_through) {
+    static const char other[] = "bbbbbbbb-1111-4111-8111-111111111111";
+    world *w = three();
+    uint8_t key[W4_UUID_LEN + W4_FINGERPRINT_LEN];
+    const w4_fingerprint *mal = &world_agent_of(w, "mal")->fingerprint;
+    bring(w, 1, "mal", W4_TYPE_CIP_FACT_PROPOSE, FACT, PROPOSAL("yes"));
+    bring(w, 1, "eve", W4_TYPE_CIP_DECISION_SHARE, other, SHARE("d-1", "east"));
+    forget_msg_ids(w, 1);
+    memcpy(key, FACT, W4_UUID_LEN);
+    memcpy(key + W4_UUID_LEN, mal->bytes, W4_FINGERPRINT_LEN);
+    ck_assert_int_eq(w4_store_commit(w->nodes[1].store), 0);
+    ck_assert_int_eq(
+        w4_store_memory_damage(w->nodes[1].store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key)),
+        0);
+    ck_assert_int_eq(w4_evidence_put(w->nodes[1].store, other,
+                                     &world_agent_of(w, "eve")->fingerprint,
+                                     w4_bytes_from_text("{\"no\":\"envelope\"}")),
+                     0);
+    world_clear_logs(w);
+    bring(w, 1, "mal", W4_TYPE_CIP_DECISION_SHARE, FACT, SHARE("d-2", "west"));
+    bring(w, 1, "eve", W4_TYPE_CIP_DECISION_SHARE, other, SHARE("d-3", "west"));
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_INTERNAL), 2);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 0);
+    ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_TRUSTED);
+    ck_assert_int_eq(world_state_of(w, 1, "eve"), W4_TRUST_TRUSTED);
+    /* Under another one the same is said and taken. */
+    bring(w, 1, "mal", W4_TYPE_CIP_DECISION_SHARE, "cccccccc-1111-4111-8111-111111111111",
+          SHARE("d-2", "west"));
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_INTERNAL), 2);
+    world_free(w);
+}
+END_TEST
+
 /* Without the first of the two there is nothing to show, so nobody is blamed. */
 START_TEST(nobody_is_accused_without_proof) {
     world *w = three();
@@ -343,6 +381,7 @@ int main(void) {
     tcase_add_test(tcase, others_cannot_forge_a_proof);
     tcase_add_test(tcase, nobody_is_accused_without_proof);
     tcase_add_test(tcase, what_is_kept_stays);
+    tcase_add_test(tcase, what_cannot_be_read_lets_nothing_through);
     tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
     tcase_add_test(tcase, votes_are_bound_by_the_node);
     suite_add_tcase(suite, tcase);
