@@ -220,7 +220,7 @@ static const w4_schema trust = {trust_rows, true, NULL};
 
 static const w4_schema_row cip_rows[] = {
     INTEGER("quorum",               LIVE, 2,   64,     "2",     "distinct trusted agents, other than the proposer, that must confirm a fact"),
-    BOOLEAN("distinct_nodes",       LIVE,              "true",  "whether confirmers must be on different nodes"),
+    BOOLEAN("distinct_nodes",       LIVE,              "true",  "whether those who confirm a fact, or reject it, must be on different nodes"),
     INTEGER("handshake_timeout_ms", LIVE, 100, 600000, "10000", "milliseconds for the handshake between two agents"),
     W4_SCHEMA_END};
 static const w4_schema cip = {cip_rows, true, NULL};

@@ -46,8 +46,9 @@ struct w4_protocol {
     w4_facts *facts;
     w4_early_votes early;
     w4_fact_sync fact_sync;
-    uint32_t proofs; /* of misconduct, that are kept */
-    bool unplaced;   /* of some voter it is not known where he lives */
+    uint32_t proofs;   /* of misconduct, that are kept */
+    bool unplaced;     /* of some voter it is not known where he lives */
+    uint32_t placings; /* times that it may be known since */
     w4_decisions *decisions;
     void *family_states[W4_FAMILIES_MAX]; /* by place in w4_family_rules_all */
     w4_log_limit log_limit;

@@ -20,6 +20,7 @@ typedef enum minority_plant {
     MINORITY_PLANT_NONE,
     MINORITY_PLANT_PROBATION,  /* whoever is on probation counts as trusted */
     MINORITY_PLANT_ONE_NODE,   /* confirmers on one node are independent */
+    MINORITY_PLANT_CENSOR,     /* those who reject on one node are independent */
     MINORITY_PLANT_REPLAY,     /* nothing is remembered */
     MINORITY_PLANT_STALE,      /* 400 s are fresh */
     MINORITY_PLANT_CONSENT,    /* consent taken back is consent */

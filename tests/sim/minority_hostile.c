@@ -66,7 +66,7 @@ static void vote(minority *m) {
     const minority_fact *f = &m->facts[m->fact_count - 1 - sim_below(m->world, recent)];
     for (unsigned i = 0; i < MINORITY_AGENTS; i++) {
         const minority_agent *a = &m->agents[i];
-        bool against = f->good && i >= MINORITY_TRAITORS; /* two who are trusted may reject */
+        bool against = f->good; /* two of them are trusted, on one node */
         char payload[PAYLOAD_MAX];
         char id[37];
         (void)snprintf(payload, sizeof payload,

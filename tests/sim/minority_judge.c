@@ -123,7 +123,8 @@ void minority_judge_watch(minority *m) {
 
 /* 3: accepted is only what an honest agent has proposed and two have confirmed who are trusted and
  * live apart. All of theirs who are trusted live in one place, so one of the two is honest, and of
- * what was never confirmed by an honest one nothing is accepted. */
+ * what was never confirmed by an honest one nothing is accepted; and what honest ones have said
+ * does not come to an end by the word of those. */
 void minority_judge_fact(minority *m, const sim_node *node, const w4_node_event *event) {
     w4_json_document doc = {.nodes = NULL};
     char state[16] = "";
@@ -140,7 +141,7 @@ void minority_judge_fact(minority *m, const sim_node *node, const w4_node_event 
                  event->msg_id, f->proposer < MINORITY_HONEST ? "an honest agent" : "a liar");
     } else if (f->good && (strcmp(state, "rejected") == 0 || strcmp(state, "refuted") == 0 ||
                            strcmp(state, "disputed") == 0)) {
-        sim_fail(m->world, "3: at %s %s is %s, and nobody who is trusted said so", node->name,
+        sim_fail(m->world, "3: at %s %s is %s, and nobody who is honest said so", node->name,
                  event->msg_id, state);
     }
 }

@@ -11,7 +11,7 @@ static bool judging;
 
 const char *minority_plant_name(minority_plant plant) {
     static const char *const names[MINORITY_PLANT_COUNT] = {
-        "none", "probation", "one node", "replay", "stale", "consent", "introduced"};
+        "none", "probation", "one node", "censor", "replay", "stale", "consent", "introduced"};
     return names[plant];
 }
 
@@ -29,6 +29,11 @@ WRAP(w4_judgement, w4_fact_judge, const w4_fact *fact, const w4_acceptance *rule
     bent.distinct_nodes = rule->distinct_nodes && planted != MINORITY_PLANT_ONE_NODE;
     judging = true;
     w4_judgement j = __real_w4_fact_judge(fact, &bent);
+    if (planted == MINORITY_PLANT_CENSOR) {
+        bent.distinct_nodes = false;
+        const w4_judgement other = __real_w4_fact_judge(fact, &bent);
+        j = other.rejections >= W4_FACT_REJECTIONS ? other : j;
+    }
     judging = false;
     return j;
 }

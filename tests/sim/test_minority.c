@@ -31,8 +31,9 @@ END_TEST
 START_TEST(a_planted_fault_is_noticed) {
     static const char invariants[MINORITY_PLANT_COUNT] = {
         [MINORITY_PLANT_PROBATION] = '3', [MINORITY_PLANT_ONE_NODE] = '3',
-        [MINORITY_PLANT_REPLAY] = '3',    [MINORITY_PLANT_STALE] = '3',
-        [MINORITY_PLANT_CONSENT] = '4',   [MINORITY_PLANT_INTRODUCED] = '3'};
+        [MINORITY_PLANT_CENSOR] = '3',    [MINORITY_PLANT_REPLAY] = '3',
+        [MINORITY_PLANT_STALE] = '3',     [MINORITY_PLANT_CONSENT] = '4',
+        [MINORITY_PLANT_INTRODUCED] = '3'};
     minority_result result = {.failed = false};
     const char *name = minority_plant_name((minority_plant)_i);
     for (uint64_t seed = 1; seed <= PLANT_SEEDS_MAX && !result.failed; seed++) {

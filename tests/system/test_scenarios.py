@@ -120,6 +120,24 @@ def a_challenge_disputes(stage):
     stage.facts_are(fact, "accepted")
 
 
+def one_node_refutes_nothing(stage):
+    """Two on one node, and a stranger: what others know does not come to an end by them."""
+    fact = stage.propose("ada", "bread is made of flour")
+    stage.confirm("cho", fact)
+    stage.confirm("dan", fact)
+    stage.facts_are(fact, "accepted")
+    for name in ("ben", "bob", "eve"):
+        stage.reject(name, fact)
+    stage.voices(fact, "rejections", 3)
+    for node in stage.mesh:
+        shown = node.fact(fact)
+        assert shown["state"] == "accepted", shown
+        assert sum(voice["counted"] for voice in shown["rejections"]) == 1, shown
+        assert all(voice.get("why") for voice in shown["rejections"] if not voice["counted"])
+    stage.reject("cho", fact)
+    stage.facts_are(fact, "refuted")
+
+
 def a_refutation_reaches_four_copies(stage):
     """One of them is with a node that is away while it happens."""
     fact = stage.propose("ada", "the sun goes round")
@@ -313,7 +331,7 @@ def tier_low_with_one_confirmer_stays_pending(stage):
 
 SCENARIOS = [collusion_stays_pending, two_independent_confirmations_accept, a_challenge_disputes,
              nothing_reaches_a_human_after_revocation, tier_low_with_one_confirmer_stays_pending,
-             a_refutation_reaches_four_copies]
+             one_node_refutes_nothing, a_refutation_reaches_four_copies]
 
 
 def test_scenarios():

@@ -12,19 +12,24 @@ static bool challenge_stands(const w4_vote *vote) {
            !(vote->decision == W4_STANCE_CONFIRM && vote->decided.at_us > vote->challenged.at_us);
 }
 
-/* NULL: this vote is a confirmation that counts, apart from where the agent lives. */
-static const char *confirmation_void(const w4_fact *fact, const w4_vote *vote,
-                                     const w4_acceptance *rule) {
+/* NULL: whose decision this is may decide. */
+static const char *voter_void(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     if (w4_fingerprint_equal(&vote->agent, &fact->proposer)) {
         return "the proposer's own";
     }
     if (!is_trusted(rule, &vote->agent)) {
         return "not trusted here";
     }
-    if (rule->distinct_nodes && w4_fingerprint_is_zero(&vote->node)) {
-        return "it is not known here on which node it lives";
-    }
-    return challenge_stands(vote) ? "doubts it since" : NULL;
+    return rule->distinct_nodes && w4_fingerprint_is_zero(&vote->node)
+               ? "it is not known here on which node it lives"
+               : NULL;
+}
+
+/* NULL: this vote is a confirmation that counts, apart from where the agent lives. */
+static const char *confirmation_void(const w4_fact *fact, const w4_vote *vote,
+                                     const w4_acceptance *rule) {
+    const char *why = voter_void(fact, vote, rule);
+    return why ? why : challenge_stands(vote) ? "doubts it since" : NULL;
 }
 
 /* A confirmation later than after_us that counts and is not except's. */
@@ -84,10 +89,27 @@ static bool is_settled(const w4_fact *fact, const w4_utterance *said) {
     return fact->settlement && said->taken_us <= fact->settlement->at_us;
 }
 
+/* NULL: this vote is a rejection that counts, apart from where the agent lives. */
+static const char *rejection_void(const w4_fact *fact, const w4_vote *vote,
+                                  const w4_acceptance *rule) {
+    return is_settled(fact, &vote->decided) ? "an operator has settled it since"
+                                            : voter_void(fact, vote, rule);
+}
+
 static bool rejects(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
-    return vote->decision == W4_STANCE_REJECT && is_trusted(rule, &vote->agent) &&
-           !is_settled(fact, &vote->decided) &&
-           !w4_fingerprint_equal(&vote->agent, &fact->proposer);
+    return vote->decision == W4_STANCE_REJECT && rejection_void(fact, vote, rule) == NULL;
+}
+
+/* Why an earlier rejection is counted in place of this one; NULL: none is. One node can no more end
+ * a fact than it can make one. Whom the proposer's node introduced is not asked here: nobody is to
+ * be safe from being rejected by having introduced all others. */
+static const char *is_echo(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    for (const w4_vote *other = fact->votes; rule->distinct_nodes && other < vote; other++) {
+        if (rejects(fact, other, rule) && w4_fingerprint_equal(&other->node, &vote->node)) {
+            return "on the same node as another who rejects it";
+        }
+    }
+    return NULL;
 }
 
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
@@ -120,7 +142,7 @@ w4_judgement w4_fact_tally(const w4_fact *fact, const w4_acceptance *rule) {
     j.confirmations = count_confirmations(fact, 0, NULL, rule);
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         const w4_vote *vote = &fact->votes[i];
-        j.rejections += rejects(fact, vote, rule) ? 1 : 0;
+        j.rejections += rejects(fact, vote, rule) && is_echo(fact, vote, rule) == NULL ? 1 : 0;
         if (!j.challenge && w4_fact_challenge_open(fact, vote, rule)) {
             j.challenge = vote;
         }
@@ -146,21 +168,14 @@ w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule) {
 
 const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stance stance,
                               const w4_acceptance *rule) {
+    const char *why;
     switch (stance) {
-    case W4_STANCE_CONFIRM: {
-        const char *why = confirmation_void(fact, vote, rule);
-        if (why) {
-            return why;
-        }
-        return is_taken(fact, vote, 0, NULL, rule);
-    }
+    case W4_STANCE_CONFIRM:
+        why = confirmation_void(fact, vote, rule);
+        return why ? why : is_taken(fact, vote, 0, NULL, rule);
     case W4_STANCE_REJECT:
-        if (w4_fingerprint_equal(&vote->agent, &fact->proposer)) {
-            return "the proposer's own";
-        }
-        return is_settled(fact, &vote->decided) ? "an operator has settled it since"
-               : is_trusted(rule, &vote->agent) ? NULL
-                                                : "not trusted here";
+        why = rejection_void(fact, vote, rule);
+        return why ? why : is_echo(fact, vote, rule);
     case W4_STANCE_CHALLENGE:
         return is_settled(fact, &vote->challenged) ? "an operator has settled it since"
                : is_trusted(rule, &vote->agent)    ? NULL

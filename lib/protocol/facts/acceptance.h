@@ -7,7 +7,7 @@
 
 #include "protocol/facts/fact.h"
 
-#define W4_FACT_REJECTIONS 2u /* of trusted agents, that make an end of a fact */
+#define W4_FACT_REJECTIONS 2u /* independent ones of trusted agents make an end of a fact */
 
 typedef struct w4_facts w4_facts;
 
@@ -42,8 +42,8 @@ typedef struct w4_judgement {
 w4_judgement w4_fact_tally(const w4_fact *fact, const w4_acceptance *rule);
 w4_judgement w4_fact_judge(const w4_fact *fact, const w4_acceptance *rule);
 
-/* Why a voter's word does not count (now): NULL when it does. For a confirmation also says when
- * another one on the same node is counted in its place. */
+/* Why a voter's word does not count (now): NULL when it does. Of a decision also says when another
+ * one on the same node is counted in its place. */
 const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stance stance,
                               const w4_acceptance *rule);
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule);

@@ -95,8 +95,8 @@ static void say_rejections(const w4_fact *fact, const w4_acceptance *rule, const
     if (j->rejections < W4_FACT_REJECTIONS && say_order(fact, false, words)) {
         return;
     }
-    w4_words_say(words, "%" PRIu32 " trusted agents reject it, and %u are enough", j->rejections,
-                 W4_FACT_REJECTIONS);
+    w4_words_say(words, "%" PRIu32 " trusted agents%s reject it, and %u are enough", j->rejections,
+                 rule->distinct_nodes ? " on different nodes" : "", W4_FACT_REJECTIONS);
     say_voices(fact, rule, W4_STANCE_REJECT, words);
 }
 

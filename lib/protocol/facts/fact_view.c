@@ -302,8 +302,8 @@ static bool look_at_challenges(const w4_fact *fact, const w4_acceptance *rule,
 
 static bool look_at_rejections(const w4_fact *fact, const w4_acceptance *rule,
                                const w4_judgement *tally, char why[static WHY_MAX]) {
-    snprintf(why, WHY_MAX, "%u of %u rejections by trusted agents that end it", tally->rejections,
-             W4_FACT_REJECTIONS);
+    snprintf(why, WHY_MAX, "%u of %u independent rejections by trusted agents that end it",
+             tally->rejections, W4_FACT_REJECTIONS);
     name_voices(fact, rule, W4_STANCE_REJECT, why);
     return tally->rejections < W4_FACT_REJECTIONS;
 }

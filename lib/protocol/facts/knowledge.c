@@ -176,16 +176,24 @@ static int look_displaced(const w4_protocol *p, w4_inbound *in, const w4_fact *k
                                    "one that no other fact has");
 }
 
+/* It is connected, or it was and the trust in it tells so: it was not only introduced. */
+static bool has_been_here(const w4_protocol *p, const w4_fingerprint *node) {
+    w4_trust_state state = w4_trust_book_state(p->trust, W4_TRUST_NODE, node);
+    w4_fingerprint by;
+    return w4_neighbour_find(&p->parcels, node) ||
+           ((state == W4_TRUST_PROBING || state == W4_TRUST_TRUSTED) &&
+            !w4_trust_book_introducer(p->trust, W4_TRUST_NODE, node, &by));
+}
+
 /* Where the agent is whose word it is; zero: not known here. Of a word that others passed on only a
  * node that has been here can say so: any number of them can be written on paper. */
 static void find_place(const w4_protocol *p, const w4_fingerprint *agent,
                        w4_fingerprint *ret_node) {
     const w4_agent *local = w4_agents_find(&p->agents, agent);
     w4_fingerprint named, nowhere = {{0}};
-    *ret_node = local && local->attached ? p->self
-                : w4_router_place(p, agent, &named) && w4_neighbour_find(&p->parcels, &named)
-                    ? named
-                    : nowhere;
+    *ret_node = local && local->attached                                        ? p->self
+                : w4_router_place(p, agent, &named) && has_been_here(p, &named) ? named
+                                                                                : nowhere;
 }
 
 void w4_knowledge_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node) {
@@ -545,8 +553,8 @@ static void mark_support(w4_protocol *p, w4_fact *fact, uint64_t wall_us) {
     }
 }
 
-/* Of words that were passed on it may be known only now where their speakers live. */
-static void place_voters(w4_protocol *p, w4_fact *fact) {
+bool w4_knowledge_place_voters(const w4_protocol *p, w4_facts *book, w4_fact *fact) {
+    bool all = true;
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         w4_vote *vote = &fact->votes[i];
         if (!w4_fingerprint_is_zero(&vote->node)) {
@@ -554,24 +562,27 @@ static void place_voters(w4_protocol *p, w4_fact *fact) {
         }
         find_place(p, &vote->agent, &vote->node);
         if (w4_fingerprint_is_zero(&vote->node)) {
-            p->unplaced = true;
+            all = false;
         } else {
-            w4_facts_changed(p->facts, fact);
+            w4_facts_changed(book, fact);
         }
     }
+    return all;
 }
 
 void w4_knowledge_place(w4_protocol *p, uint64_t now_us) {
     if (p->unplaced) {
         p->unplaced = false;
+        p->placings++;
         w4_facts_queue_state(p->facts, W4_FACT_PENDING);
         w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+        w4_facts_queue_state(p->facts, W4_FACT_ACCEPTED);
         w4_router_wake(p, now_us);
     }
 }
 
 static int judge(w4_protocol *p, w4_fact *fact, uint64_t now_us) {
-    place_voters(p, fact);
+    p->unplaced = !w4_knowledge_place_voters(p, p->facts, fact) || p->unplaced;
     w4_acceptance rule = w4_knowledge_rule(p);
     w4_judgement j = w4_fact_judge(fact, &rule);
     uint64_t wall_us = w4_router_wall(p, now_us);

@@ -2,7 +2,7 @@
  * means for the trust in those who took part. */
 #pragma once
 
-#include "protocol/facts/fact.h"
+#include "protocol/facts/facts.h"
 #include "protocol/pipeline/pipeline.h"
 
 /* Looks and handlers of the pipeline. */
@@ -21,6 +21,9 @@ enum {                                  /* w4_fact.marks */
 
 /* Where the sender lives; zero: not known here. */
 void w4_knowledge_home(const w4_protocol *p, const w4_inbound *in, w4_fingerprint *ret_node);
+/* Of words that were passed on it may be known only now where their speakers live. False: of one it
+ * is not. */
+bool w4_knowledge_place_voters(const w4_protocol *p, w4_facts *book, w4_fact *fact);
 /* What the sender says now, where it lives, and how far it is trusted; doubt is the caller's. */
 void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
                          w4_ballot *ret_ballot);

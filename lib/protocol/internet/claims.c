@@ -18,6 +18,7 @@ struct w4_claims {
     w4_facts *book;
     w4_sources *sources;
     bool was_overloaded;
+    uint32_t placings; /* of the node, up to which voters are placed */
 };
 
 int w4_claims_new(w4_store *store, w4_claims **ret_claims) {
@@ -416,6 +417,7 @@ static int judge(w4_protocol *p, w4_claims *claims, w4_fact *claim, uint64_t now
         r = deliver_deferred(p, claim, now_us);
         w4_facts_changed(claims->book, claim);
     }
+    p->unplaced = !w4_knowledge_place_voters(p, claims->book, claim) || p->unplaced;
     w4_claim_judgement j =
         w4_claim_judge(claim, &rule, w4_sources_tier(claims->sources, claim->decision_id));
     r = r == 0 ? count_for_source(p, claims, claim, &j, wall_us) : r;
@@ -463,6 +465,12 @@ int w4_claims_settle(w4_protocol *p, w4_claims *claims, uint64_t now_us) {
         w4_facts_queue_state(claims->book, W4_FACT_PENDING);
     }
     claims->was_overloaded = overloaded;
+    if (claims->placings != p->placings) {
+        claims->placings = p->placings;
+        w4_facts_queue_state(claims->book, W4_FACT_PENDING);
+        w4_facts_queue_state(claims->book, W4_FACT_DISPUTED);
+        w4_facts_queue_state(claims->book, W4_FACT_ACCEPTED);
+    }
     size_t rounds = w4_facts_count(claims->book) * 2 + 64;
     int r = 0;
     w4_fact *claim;

@@ -12,17 +12,18 @@ typedef enum event {
     OVERRULED,     /* quorum + 1 confirm after the doubt */
     REJECTED_ONCE, /* one trusted agent more */
     REJECTED_TWICE,
-    TURNED,          /* who rejected confirms */
-    CONFIRMERS_LEFT, /* nobody is trusted any more */
+    REJECTED_BY_ONE_NODE, /* by two agents on it */
+    TURNED,               /* who rejected confirms */
+    CONFIRMERS_LEFT,      /* nobody is trusted any more */
     ORDER_FOR,
     ORDER_AGAINST,
     EVENTS
 } event;
 
 static const char *const event_names[EVENTS] = {
-    "confirmed",       "doubted",        "doubted by a stranger", "taken back",
-    "overruled",       "rejected",       "rejected twice",        "turned",
-    "confirmers left", "ordered for it", "ordered against it"};
+    "confirmed", "doubted",         "doubted by a stranger", "taken back",
+    "overruled", "rejected",        "rejected twice",        "rejected by one node",
+    "turned",    "confirmers left", "ordered for it",        "ordered against it"};
 
 /* What it is then. */
 /* clang-format off */
@@ -35,6 +36,7 @@ static const w4_fact_state rows[EVENTS][STATES] = {
     [OVERRULED]           = {W4_FACT_ACCEPTED, W4_FACT_ACCEPTED, W4_FACT_ACCEPTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
     [REJECTED_ONCE]       = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
     [REJECTED_TWICE]      = {W4_FACT_REJECTED, W4_FACT_REFUTED,  W4_FACT_REJECTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
+    [REJECTED_BY_ONE_NODE] = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
     [TURNED]              = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_PENDING,  W4_FACT_ACCEPTED},
     [CONFIRMERS_LEFT]     = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_PENDING,  W4_FACT_PENDING,  W4_FACT_ACCEPTED},
     [ORDER_FOR]           = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_PENDING,  W4_FACT_PENDING,  W4_FACT_ACCEPTED},
@@ -69,10 +71,10 @@ static void judge(stage *s) {
     }
 }
 
-static void say(stage *s, unsigned number, w4_stance stance) {
+static void say_at(stage *s, unsigned number, unsigned node, w4_stance stance) {
     s->now_us += W4_US_PER_MS;
     w4_ballot ballot = {.agent = agent(number),
-                        .node = {{2, (uint8_t)number}},
+                        .node = {{node == 0 ? 0 : 2, (uint8_t)node}},
                         .agent_id = "a",
                         .stance = stance,
                         .doubt = W4_DOUBT_CONFLICT,
@@ -82,6 +84,11 @@ static void say(stage *s, unsigned number, w4_stance stance) {
     w4_vote_effect effect;
     ck_assert_int_eq(w4_fact_vote(s->fact, &ballot, s->trust, &effect), 0);
     judge(s);
+}
+
+/* Each on a node of its own. */
+static void say(stage *s, unsigned number, w4_stance stance) {
+    say_at(s, number, number, stance);
 }
 
 static void trust_all(stage *s, w4_trust_state trust) {
@@ -170,6 +177,10 @@ static void happen(stage *s, event what) {
         say(s, 12, W4_STANCE_REJECT);
         say(s, 13, W4_STANCE_REJECT);
         break;
+    case REJECTED_BY_ONE_NODE:
+        say_at(s, 12, 12, W4_STANCE_REJECT);
+        say_at(s, 13, 12, W4_STANCE_REJECT);
+        break;
     case TURNED:
         say(s, 4, W4_STANCE_CONFIRM);
         break;
@@ -226,6 +237,42 @@ START_TEST(orders_look_back_only) {
     judge(&s);
     ck_assert_int_eq(s.fact->state, W4_FACT_REFUTED);
     end(&s);
+}
+END_TEST
+
+/* One node can end a fact no more than it can make one, whatever it is asked for; nor can somebody
+ * who might be anywhere. */
+START_TEST(rejections_are_independent) {
+    static const state from[] = {PENDING, ACCEPTED, DISPUTED};
+    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
+        stage s;
+        begin(&s);
+        lead_to(&s, from[i]);
+        w4_fact_state before = s.fact->state;
+        for (unsigned number = 12; number < 16; number++) {
+            say_at(&s, number, 12, W4_STANCE_REJECT);
+        }
+        say_at(&s, 16, 0, W4_STANCE_REJECT);
+        ck_assert_int_eq(s.fact->state, before);
+        ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).rejections, 1);
+        const w4_vote *second = &s.fact->votes[s.fact->vote_count - 2];
+        ck_assert_str_eq(w4_fact_vote_void(s.fact, second, W4_STANCE_REJECT, &s.rule),
+                         "on the same node as another who rejects it");
+        ck_assert_str_eq(w4_fact_vote_void(s.fact, second + 1, W4_STANCE_REJECT, &s.rule),
+                         "it is not known here on which node it lives");
+        /* The first of them turns: now another of that node is the one that counts. */
+        say_at(&s, 12, 12, W4_STANCE_CONFIRM);
+        ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).rejections, 1);
+        /* The proposer is nobody to ask, wherever he lives. */
+        say_at(&s, 0, 17, W4_STANCE_REJECT);
+        ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).rejections, 1);
+        s.rule.distinct_nodes = false; /* the operator does not mind */
+        ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).rejections, 4);
+        s.rule.distinct_nodes = true;
+        say_at(&s, 18, 18, W4_STANCE_REJECT);
+        ck_assert_int_eq(s.fact->state, from[i] == ACCEPTED ? W4_FACT_REFUTED : W4_FACT_REJECTED);
+        end(&s);
+    }
 }
 END_TEST
 
@@ -309,6 +356,7 @@ int main(void) {
     tcase_add_test(tcase, each_event_in_each_state);
     tcase_add_test(tcase, orders_look_back_only);
     tcase_add_test(tcase, orders_confirm_nothing);
+    tcase_add_test(tcase, rejections_are_independent);
     tcase_add_test(tcase, orders_are_local_and_kept);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);

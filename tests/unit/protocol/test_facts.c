@@ -680,7 +680,7 @@ START_TEST(why_is_told_part_by_part) {
     expect_condition(w, fact, "challenges", false, "dan doubts");
     vote(w, "dan", "FACT_REJECT", fact);
     expect_condition(w, fact, "rejections", true,
-                     "1 of 2 rejections by trusted agents that end it: dan");
+                     "1 of 2 independent rejections by trusted agents that end it: dan");
     propose(w, "ben", "b", "d-1", other);
     expect_condition(w, other, "decision", false, "another statement");
     world_trust(w, 3, "ada", W4_TRUST_UNTRUSTED);

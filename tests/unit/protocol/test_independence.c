@@ -57,11 +57,27 @@ START_TEST(whom_the_proposer_introduced) {
 }
 END_TEST
 
+/* Who introduced all others can be rejected all the same. */
+START_TEST(whom_nobody_introduced_need_not_reject) {
+    world *w = five(true);
+    char fact[37];
+    introduce(w, 1, 0);
+    introduce(w, 2, 0);
+    propose(w, "ada", "a", "d-1", fact);
+    vote(w, "ben", "FACT_REJECT", fact);
+    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_PENDING);
+    vote(w, "cho", "FACT_REJECT", fact);
+    world_expect_fact(w, fact, W4_FACT_REJECTED);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("independence");
     TCase *tcase = tcase_create("independence");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, whom_the_proposer_introduced);
+    tcase_add_test(tcase, whom_nobody_introduced_need_not_reject);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

@@ -74,6 +74,7 @@ static unsigned confirmations(const model *m, int after, unsigned except) {
 }
 
 static w4_fact_state judge(const model *m) {
+    bool rejecting[AGENTS] = {false}; /* by node, or each for himself */
     unsigned rejections = 0;
     bool disputed = false;
     for (unsigned agent = 0; agent < AGENTS; agent++) {
@@ -82,7 +83,9 @@ static w4_fact_state judge(const model *m) {
             continue;
         }
         if (agent != 0 && last_decision(m, agent, &what) >= 0 && what == REJECT) {
-            rejections++;
+            unsigned voice = m->distinct ? node_of(agent) : agent;
+            rejections += rejecting[voice] ? 0 : 1;
+            rejecting[voice] = true;
         }
         disputed = disputed || (stands(m, agent) &&
                                 confirmations(m, last_challenge(m, agent), agent) < m->quorum + 1);

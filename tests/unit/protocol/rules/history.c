@@ -118,8 +118,8 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         break;
     case VOTE:
         s->about = draw_about(random, h, PROPOSE, 5);
-        s->word = below(random, STANCES + 6);
-        s->word = s->word >= STANCES ? CONFIRM : s->word;
+        s->word = below(random, STANCES + 8);
+        s->word = s->word >= STANCES + 6 ? REJECT : s->word >= STANCES ? CONFIRM : s->word;
         break;
     case CLAIM:
         s->decision = below(random, SOURCES);

@@ -242,12 +242,15 @@ const utterance *model_doubt(const model *m, const matter *f) {
 }
 
 unsigned model_rejections(const model *m, const matter *f) {
+    bool nodes[NODES] = {false};
     unsigned count = 0;
     for (unsigned who = 0; who < AGENTS; who++) {
         const utterance *decision = model_last(m, f->id, who, DECISIONS);
-        count += who != f->who && is_trusted(m, who) && decision != NULL && decision->word == REJECT
-                     ? 1
-                     : 0;
+        if (who == f->who || !is_trusted(m, who) || decision == NULL || decision->word != REJECT) {
+            continue;
+        }
+        count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
+        nodes[home_of(who)] = true;
     }
     return count;
 }

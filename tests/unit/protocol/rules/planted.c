@@ -12,15 +12,16 @@ static bool judging;
 static unsigned came;
 
 static const char *const names[PLANTS] = {
-    [PLANT_NONE] = "none",           [PLANT_QUORUM] = "quorum",       [PLANT_ONE_NODE] = "one node",
-    [PLANT_OVERLOAD] = "overload",   [PLANT_PROBATION] = "probation", [PLANT_CAUSES] = "causes",
-    [PLANT_DECISION] = "decision",   [PLANT_TWO_FACED] = "two-faced", [PLANT_LATEST] = "latest",
-    [PLANT_EARLY] = "early",         [PLANT_FRESH] = "fresh",         [PLANT_STALE] = "stale",
-    [PLANT_REPLAY] = "replay",       [PLANT_COOLDOWN] = "cooldown",   [PLANT_REJUDGE] = "rejudge",
-    [PLANT_MALICE] = "malice",       [PLANT_ANOMALY] = "anomaly",     [PLANT_CARRIER] = "carrier",
-    [PLANT_CONFLICTS] = "conflicts", [PLANT_BLOCKED] = "blocked",     [PLANT_TIER] = "tier",
-    [PLANT_OLD_WORDS] = "old words", [PLANT_SCOPE] = "scope",         [PLANT_PRESSURE] = "pressure",
-    [PLANT_CALM] = "calm",           [PLANT_CHECK_IN] = "check-in",   [PLANT_RELATION] = "relation",
+    [PLANT_NONE] = "none",         [PLANT_QUORUM] = "quorum",       [PLANT_ONE_NODE] = "one node",
+    [PLANT_CENSOR] = "censor",     [PLANT_OVERLOAD] = "overload",   [PLANT_PROBATION] = "probation",
+    [PLANT_CAUSES] = "causes",     [PLANT_DECISION] = "decision",   [PLANT_TWO_FACED] = "two-faced",
+    [PLANT_LATEST] = "latest",     [PLANT_EARLY] = "early",         [PLANT_FRESH] = "fresh",
+    [PLANT_STALE] = "stale",       [PLANT_REPLAY] = "replay",       [PLANT_COOLDOWN] = "cooldown",
+    [PLANT_REJUDGE] = "rejudge",   [PLANT_MALICE] = "malice",       [PLANT_ANOMALY] = "anomaly",
+    [PLANT_CARRIER] = "carrier",   [PLANT_CONFLICTS] = "conflicts", [PLANT_BLOCKED] = "blocked",
+    [PLANT_TIER] = "tier",         [PLANT_OLD_WORDS] = "old words", [PLANT_SCOPE] = "scope",
+    [PLANT_PRESSURE] = "pressure", [PLANT_CALM] = "calm",           [PLANT_CHECK_IN] = "check-in",
+    [PLANT_RELATION] = "relation",
 };
 
 void plant_set(plant p) {
@@ -44,7 +45,12 @@ WRAP(w4_judgement, w4_fact_judge, const w4_fact *fact, const w4_acceptance *rule
     bent.distinct_nodes = rule->distinct_nodes && planted != PLANT_ONE_NODE;
     bent.overloaded = rule->overloaded && planted != PLANT_OVERLOAD;
     judging = true;
-    w4_judgement j = __real_w4_fact_judge(fact, &bent);
+    w4_judgement j = __real_w4_fact_judge(fact, &bent), other;
+    if (planted == PLANT_CENSOR) {
+        bent.distinct_nodes = false;
+        other = __real_w4_fact_judge(fact, &bent);
+        j = other.rejections >= W4_FACT_REJECTIONS ? other : j;
+    }
     judging = false;
     return j;
 }

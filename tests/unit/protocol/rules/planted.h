@@ -6,6 +6,7 @@ typedef enum plant {
     PLANT_NONE,
     PLANT_QUORUM,    /* one confirmation fewer is enough */
     PLANT_ONE_NODE,  /* confirmers on one node count as independent */
+    PLANT_CENSOR,    /* and those who reject, though confirmers on one do not */
     PLANT_OVERLOAD,  /* accepted while an agent is overloaded */
     PLANT_PROBATION, /* the word of one on probation counts */
     PLANT_CAUSES,    /* nobody asks what became of the causes */
