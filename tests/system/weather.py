@@ -87,7 +87,7 @@ class Parcel:
         self.msg_id = None
         self.stored = False
         self.came = 0
-        self.outcomes = []
+        self.outcomes, self.told_at = [], []
         self.refused = None
         # Deaths that may excuse it: of its sender's or its receiver's node while it was under way.
         self.sender_died = self.receiver_died = False
@@ -115,18 +115,24 @@ class Flow:
         self.bytes = 0  # of each message, about; 0: small ones, and a large one now and then
 
     def start(self):
-        parcel = Parcel(self, len(self.parcels))
+        parcel = self.parcel(len(self.parcels))
         self.parcels.append(parcel)
         self.asked = parcel
+        self.sender.ask(parcel, "agent.send", {
+            "to": self.receiver.fingerprint, **self.message(parcel, self.channel), **self.more})
+
+    def parcel(self, number):
+        return Parcel(self, number)
+
+    def message(self, parcel, channel):
         topic = f"{self.name}:{parcel.number}"
         context = "." * (self.bytes or (16000 if parcel.number % 50 == 49 else 20))
-        message = {"type": "INTENT", "payload": {"goal": "ask", "topic": topic, "priority": "low",
-                                                 "context": context}}
-        if self.channel == "knowledge":
-            message = {"type": "FACT_PROPOSE", "payload": fact_payload(topic)}
-            message["payload"]["fact"]["context"] = context
-        self.sender.ask(parcel, "agent.send", {
-            "to": self.receiver.fingerprint, "channel": self.channel, **message, **self.more})
+        if channel == "knowledge":
+            payload = fact_payload(topic)
+            payload["fact"]["context"] = context
+            return {"type": "FACT_PROPOSE", "channel": channel, "payload": payload}
+        return {"type": "INTENT", "channel": channel, "payload": {
+            "goal": "ask", "topic": topic, "priority": "low", "context": context}}
 
 
 class Voice:
@@ -136,6 +142,7 @@ class Voice:
         self.talk, self.node, self.name = talk, node, name
         self.socket = None
         self.fingerprint = None
+        self.attached = 0  # so many times
 
     def attach(self):
         client = self.node.agent(self.name, subscribe=["agent.message", "agent.delivery"])
@@ -143,6 +150,8 @@ class Voice:
         self.socket, self.buffer, self.out = client.socket, client.buffer, b""
         self.socket.setblocking(False)
         self.asked, self.number = {}, client.number
+        self.attached += 1
+        self.waiting = client.attached["waiting"]
         for note in client.notes:
             self.take(note)
 
@@ -184,7 +193,7 @@ class Voice:
         elif message["method"] == "agent.message":
             self.talk.came(self, message["params"])
         elif message["method"] == "agent.delivery":
-            self.talk.told(message["params"])
+            self.talk.told(self, message["params"])
 
 
 class Talk:
@@ -195,8 +204,8 @@ class Talk:
 
     def __init__(self):
         self.voices, self.flows, self.watchers = [], [], {}
-        self.by_topic, self.by_id, self.early = {}, {}, {}
-        self.events = {}
+        self.links = {}  # by node: the peers it has an open session with
+        self.by_id, self.early = {}, {}
         self.rejected = {}
         self.wild = []
 
@@ -208,16 +217,19 @@ class Talk:
             watcher.close()
 
     def watch(self, node):
-        """Counts the events of a node, for those who wait for one."""
+        """Follows the events of a node: which sessions are open, and what it rejects."""
         watcher = Client(node.control_socket)
-        watcher.call("events.watch", {"types": [
-            "heartbeat_timeout", "session_open", "session_resumed", "session_close",
-            "transport_disconnect", "envelope_rejected", "overflow"]})
+        self.links[node.name] = set()
+        watcher.call("events.watch", {"open": True, "types": [
+            "session_open", "session_close", "envelope_rejected"]})
         watcher.socket.setblocking(False)
         self.watchers[node.name] = watcher
+        for note in watcher.notes:
+            self.take_event(node.name, note["params"])
 
-    def count(self, node, event):
-        return self.events.get((node.name, event), 0)
+    def is_linked(self, node, other):
+        """node has an open session with the other one, for all it knows."""
+        return other.fingerprint in self.links.get(node.name, ())
 
     # ---- what the agents hear
     def answered(self, parcel, message):
@@ -234,17 +246,18 @@ class Talk:
         parcel.msg_id, parcel.stored = result["msg_id"], result["stored"]
         self.by_id[parcel.msg_id] = parcel
         parcel.flow.open += 1
-        for params in self.early.pop(parcel.msg_id, ()):
-            self.told(params)
+        for voice, params in self.early.pop(parcel.msg_id, ()):
+            self.told(voice, params)
 
-    def told(self, params):
+    def told(self, voice, params):
         parcel = self.by_id.get(params["msg_id"])
         if parcel is None:
-            self.early.setdefault(params["msg_id"], []).append(params)
+            self.early.setdefault(params["msg_id"], []).append((voice, params))
             return
-        if not parcel.outcomes:
+        if not parcel.outcomes and not parcel.sender_died:
             parcel.flow.open -= 1
         parcel.outcomes.append((params["outcome"], params.get("code")))
+        parcel.told_at.append(voice.attached)
 
     def came(self, voice, params):
         payload = params["envelope"]["payload"]
@@ -297,12 +310,16 @@ class Talk:
             return
         *lines, watcher.buffer = (watcher.buffer + chunk).split(b"\n")
         for line in lines:
-            params = json.loads(line)["params"]
-            key = (name, params["event"])
-            self.events[key] = self.events.get(key, 0) + 1
-            if params["event"] == "envelope_rejected":
-                code = params.get("data", params).get("code")
-                self.rejected[(name, code)] = self.rejected.get((name, code), 0) + 1
+            self.take_event(name, json.loads(line)["params"])
+
+    def take_event(self, name, params):
+        if params["event"] == "session_open":
+            self.links[name].add(params["peer"])
+        elif params["event"] == "session_close":
+            self.links[name].discard(params["peer"])
+        else:
+            key = (name, params["data"]["code"])
+            self.rejected[key] = self.rejected.get(key, 0) + 1
 
     def until(self, what, check, deadline=DEADLINE):
         until = time.monotonic() + deadline
@@ -352,7 +369,7 @@ class Talk:
                    for flow in self.flows for p in flow.parcels)
 
     def missing(self):
-        """What they say was delivered, and has not come out at the other end, though nobody died
+        """What was delivered, they say, and has not come out at the other end, though nobody died
         whom it could have died with."""
         return [p for flow in self.flows for p in flow.parcels
                 if not p.came and p.outcomes and p.outcomes[0][0] == "delivered"
