@@ -408,14 +408,28 @@ static int count_for_source(w4_protocol *p, w4_claims *claims, w4_fact *claim,
     return moved == -ENOMEM ? moved : 0; /* of a source there is no room for nothing is kept */
 }
 
+/* All of a sender, in the order in which they came: one of them may be judged before the others. */
+static int release(w4_protocol *p, w4_claims *claims, const w4_fingerprint *sender,
+                   uint64_t now_us) {
+    w4_fact *claim;
+    int r = 0;
+    for (size_t i = 0; r == 0 && (claim = w4_facts_at(claims->book, i)) != NULL; i++) {
+        if ((claim->marks & W4_CLAIM_DEFERRED) != 0 &&
+            w4_fingerprint_equal(&claim->proposer, sender)) {
+            r = deliver_deferred(p, claim, now_us);
+            w4_facts_changed(claims->book, claim);
+        }
+    }
+    return r;
+}
+
 static int judge(w4_protocol *p, w4_claims *claims, w4_fact *claim, uint64_t now_us) {
     w4_acceptance rule = w4_claims_rule(p, claims);
     uint64_t wall_us = w4_router_wall(p, now_us);
     bool trusted = w4_router_trust_of(p, &claim->proposer) == W4_TRUST_TRUSTED;
     int r = 0;
     if (trusted && (claim->marks & W4_CLAIM_DEFERRED) != 0) {
-        r = deliver_deferred(p, claim, now_us);
-        w4_facts_changed(claims->book, claim);
+        r = release(p, claims, &claim->proposer, now_us);
     }
     p->unplaced = !w4_knowledge_place_voters(p, claims->book, claim) || p->unplaced;
     w4_claim_judgement j =

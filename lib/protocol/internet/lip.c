@@ -37,6 +37,22 @@ bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w)
 
 /* ---- gates */
 
+/* What says nothing is no item. */
+static bool has_item(w4_json evidence) {
+    for (w4_json_iterator i = w4_json_first(evidence); w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        w4_bytes text = w4_json_string_raw(i.value);
+        bool says = w4_json_kind_of(i.value) == W4_JSON_OBJECT && w4_json_count(i.value) > 0;
+        for (size_t c = 0; !says && c < text.len; c++) {
+            says = text.data[c] != ' ';
+        }
+        if (says) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int look_provenance(const w4_protocol *p, w4_inbound *in) {
     (void)p;
     const w4_envelope *e = &in->envelope;
@@ -46,7 +62,7 @@ static int look_provenance(const w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/source/uri",
                                  "a URI with its scheme");
     }
-    if (evidence && w4_json_count(w4_json_get(e->payload, "evidence")) == 0) {
+    if (evidence && !has_item(w4_json_get(e->payload, "evidence"))) {
         return w4_inbound_refuse(in, W4_REFUSAL_NO_PROVENANCE, "/payload/evidence",
                                  "at least one item");
     }

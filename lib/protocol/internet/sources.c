@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define ROW_BYTES_MAX 65536u
 
+static const char by_evidence[] = "node"; /* actor of such a move */
 static const char row_prefix[] = "source/";
 #define ROW_PREFIX_LEN (sizeof row_prefix - 1)
+#define ROW_KEY_MAX (ROW_PREFIX_LEN + W4_SOURCE_KEY_MAX + 1)
 
 static const char *const tier_names[W4_TIER_COUNT] = {
     [W4_TIER_UNKNOWN] = "unknown", [W4_TIER_LOW] = "low",         [W4_TIER_MEDIUM] = "medium",
@@ -46,210 +47,6 @@ bool w4_tier_from_name(w4_bytes name, w4_tier *ret_tier) {
     return false;
 }
 
-/* ---- the spelling of a URI (RFC 3986, 6.2.2 and 6.2.3) */
-
-typedef struct spelling {
-    char text[W4_SOURCE_KEY_MAX + 1];
-    size_t len;
-    bool cut;
-} spelling;
-
-static void put(spelling *s, uint8_t c) {
-    if (s->len < W4_SOURCE_KEY_MAX && !s->cut) {
-        s->text[s->len++] = (char)c;
-        s->text[s->len] = '\0';
-    } else {
-        s->cut = true;
-    }
-}
-
-static uint8_t lower(uint8_t c) {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
-}
-
-static bool is_letter(uint8_t c) {
-    return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
-static bool is_digit(uint8_t c) {
-    return c >= '0' && c <= '9';
-}
-
-static bool is_unreserved(uint8_t c) {
-    return is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static int hex_digit(uint8_t c) {
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The next byte of text, with an escape that stands for an unreserved one undone; *ret_raw: it is
- * escaped and has to stay so. */
-static uint8_t take(w4_bytes *text, bool *ret_raw) {
-    uint8_t c = text->data[0];
-    *ret_raw = false;
-    if (c == '%' && text->len >= 3) {
-        int high = hex_digit(text->data[1]), low = hex_digit(text->data[2]);
-        if (high >= 0 && low >= 0) {
-            text->data += 3;
-            text->len -= 3;
-            c = (uint8_t)(high * 16 + low);
-            *ret_raw = !is_unreserved(c);
-            return c;
-        }
-    }
-    text->data++;
-    text->len--;
-    return c;
-}
-
-static void put_escaped(spelling *s, uint8_t c, bool raw) {
-    static const char digits[] = "0123456789ABCDEF";
-    if (raw) {
-        put(s, '%');
-        put(s, (uint8_t)digits[c >> 4]);
-        put(s, (uint8_t)digits[c & 15]);
-    } else {
-        put(s, c);
-    }
-}
-
-static w4_bytes cut_at(w4_bytes text, const char *ends) {
-    for (size_t i = 0; i < text.len; i++) {
-        if (strchr(ends, text.data[i]) && text.data[i] != '\0') {
-            return w4_bytes_of(text.data, i);
-        }
-    }
-    return text;
-}
-
-static size_t scheme_len(w4_bytes uri) {
-    size_t i = 0;
-    while (i < uri.len &&
-           (is_letter(uri.data[i]) || (i > 0 && (is_digit(uri.data[i]) || uri.data[i] == '+' ||
-                                                 uri.data[i] == '-' || uri.data[i] == '.')))) {
-        i++;
-    }
-    return i > 0 && i < uri.len && uri.data[i] == ':' ? i : 0;
-}
-
-static bool is_default_port(const char *scheme, w4_bytes port) {
-    return port.len == 0 ||
-           (strncmp(scheme, "https:", 6) == 0 && w4_bytes_equal_text(port, "443")) ||
-           (strncmp(scheme, "http:", 5) == 0 && w4_bytes_equal_text(port, "80"));
-}
-
-static void put_authority(spelling *s, w4_bytes authority) {
-    for (size_t i = authority.len; i > 0; i--) { /* whoever is in front of the last @ */
-        if (authority.data[i - 1] == '@') {
-            authority = w4_bytes_of(authority.data + i, authority.len - i);
-            break;
-        }
-    }
-    size_t host_len = authority.len;
-    for (size_t i = authority.len;
-         i > 0 && (is_digit(authority.data[i - 1]) || authority.data[i - 1] == ':'); i--) {
-        if (authority.data[i - 1] == ':') {
-            host_len = i - 1;
-            break;
-        }
-    }
-    w4_bytes host = w4_bytes_of(authority.data, host_len);
-    w4_bytes port = host_len < authority.len
-                        ? w4_bytes_of(authority.data + host_len + 1, authority.len - host_len - 1)
-                        : w4_bytes_of(NULL, 0);
-    size_t start = s->len;
-    while (host.len > 0) {
-        bool raw;
-        uint8_t c = take(&host, &raw);
-        put_escaped(s, raw ? c : lower(c), raw);
-    }
-    if (s->len > start && s->text[s->len - 1] == '.') { /* the root of the DNS */
-        s->text[--s->len] = '\0';
-    }
-    if (!is_default_port(s->text, port)) {
-        put(s, ':');
-        for (size_t i = 0; i < port.len; i++) {
-            put(s, port.data[i]);
-        }
-    }
-}
-
-/* Segments, one after the other; "." vanishes and ".." takes one back. */
-static void put_path(spelling *s, w4_bytes path) {
-    size_t root = s->len;
-    while (path.len > 0 && !s->cut) {
-        path = w4_bytes_of(path.data + 1, path.len - 1); /* the slash */
-        w4_bytes segment = cut_at(path, "/");
-        path = w4_bytes_of(path.data + segment.len, path.len - segment.len);
-        spelling one = {.len = 0};
-        while (segment.len > 0) {
-            bool raw;
-            uint8_t c = take(&segment, &raw);
-            put_escaped(&one, c, raw);
-        }
-        if (strcmp(one.text, ".") == 0 && !one.cut) {
-            continue;
-        }
-        if (strcmp(one.text, "..") == 0 && !one.cut) {
-            while (s->len > root && s->text[--s->len] != '/') {
-            }
-            s->text[s->len] = '\0';
-            continue;
-        }
-        size_t before = s->len;
-        put(s, '/');
-        for (size_t i = 0; i < one.len; i++) {
-            put(s, (uint8_t)one.text[i]);
-        }
-        if (s->cut || one.cut) {
-            s->cut = true;
-            s->len = before;
-            s->text[s->len] = '\0';
-        }
-    }
-}
-
-bool w4_source_key(w4_bytes uri, char ret_key[static W4_SOURCE_KEY_MAX + 1]) {
-    size_t scheme = scheme_len(uri);
-    if (scheme == 0) {
-        return false;
-    }
-    spelling s = {.len = 0};
-    for (size_t i = 0; i <= scheme; i++) {
-        put(&s, lower(uri.data[i]));
-    }
-    w4_bytes rest = w4_bytes_of(uri.data + scheme + 1, uri.len - scheme - 1);
-    rest = cut_at(rest, "?#");
-    if (rest.len >= 2 && rest.data[0] == '/' && rest.data[1] == '/') {
-        put(&s, '/');
-        put(&s, '/');
-        rest = w4_bytes_of(rest.data + 2, rest.len - 2);
-        w4_bytes authority = cut_at(rest, "/\\");
-        put_authority(&s, authority);
-        rest = w4_bytes_of(rest.data + authority.len, rest.len - authority.len);
-        put_path(&s, rest);
-    } else {
-        for (size_t i = 0; i < rest.len; i++) {
-            put(&s, rest.data[i]);
-        }
-    }
-    memcpy(ret_key, s.text, s.len + 1);
-    return true;
-}
-
-void w4_source_origin(const char *key, char ret_origin[static W4_SOURCE_KEY_MAX + 1]) {
-    const char *authority = strstr(key, "://");
-    const char *path = authority ? strchr(authority + 3, '/') : NULL;
-    size_t len = path ? (size_t)(path - key) : strlen(key);
-    memcpy(ret_origin, key, len);
-    ret_origin[len] = '\0';
-}
-
 /* ---- the table */
 
 typedef struct entry {
@@ -274,16 +71,37 @@ const w4_source *w4_sources_get(const w4_sources *sources, const char *prefix) {
 }
 
 /* Each border of a segment is tried, the longest first. */
-const w4_source *w4_sources_find(const w4_sources *sources, const char *key) {
+static entry *find_path(const w4_sources *sources, const char *key) {
     for (size_t len = strlen(key); len > 0; len--) {
         bool border =
             key[len] == '\0' || key[len] == '/' || key[len - 1] == '/' || key[len - 1] == ':';
         entry *e = border ? find(sources, key, len) : NULL;
         if (e) {
-            return &e->source;
+            return e;
         }
     }
     return NULL;
+}
+
+/* Then the hosts that this one is below, the nearest first. What evidence said well of one is of no
+ * use to those below it: anybody may have got a name there. */
+static entry *find_entry(const w4_sources *sources, const char *uri) {
+    char key[W4_SOURCE_KEY_MAX + 1], origin[W4_SOURCE_KEY_MAX + 1];
+    if (!w4_source_key(w4_bytes_from_text(uri), key)) {
+        return NULL;
+    }
+    entry *e = find_path(sources, key);
+    w4_source_origin(key, origin);
+    while (!e && w4_source_parent(origin, origin)) {
+        e = find(sources, origin, strlen(origin));
+        e = e && (e->source.named || e->source.tier == W4_TIER_LOW) ? e : NULL;
+    }
+    return e;
+}
+
+const w4_source *w4_sources_find(const w4_sources *sources, const char *key) {
+    entry *e = find_entry(sources, key);
+    return e ? &e->source : NULL;
 }
 
 const w4_source *w4_sources_next(const w4_sources *sources, const void **cursor) {
@@ -301,9 +119,34 @@ static int compare_prefix(const entry *a, const entry *b) {
     return strcmp(a->source.prefix, b->source.prefix);
 }
 
+/* Its row too. 0, -ENOMEM, or a store condition. */
+static int drop(w4_sources *sources, entry *e) {
+    char key[ROW_KEY_MAX];
+    snprintf(key, sizeof key, "%s%s", row_prefix, e->source.prefix);
+    HASH_DEL(sources->map, e);
+    free(e);
+    return w4_store_remove(sources->store, W4_STORE_META, w4_bytes_from_text(key));
+}
+
+/* One that nobody named and that is worth no more than one that is not known makes room; of those
+ * the one that stands so for the longest. Names are for nothing below a domain of one's own: they
+ * must not fill the table. */
+static int make_room(w4_sources *sources) {
+    entry *e, *next, *oldest = NULL;
+    if (HASH_COUNT(sources->map) < W4_SOURCES_MAX) {
+        return 0;
+    }
+    HASH_ITER (hh, sources->map, e, next) {
+        bool may_go = !e->source.named && e->source.tier <= W4_TIER_LOW;
+        oldest = may_go && (!oldest || e->source.since_us < oldest->source.since_us) ? e : oldest;
+    }
+    return oldest ? drop(sources, oldest) : -ENOSPC;
+}
+
 static int add(w4_sources *sources, const char *prefix, entry **ret_entry) {
-    if (HASH_COUNT(sources->map) >= W4_SOURCES_MAX) {
-        return -ENOSPC;
+    int r = make_room(sources);
+    if (r < 0) {
+        return r;
     }
     entry *e = calloc(1, sizeof *e);
     if (!e) {
@@ -351,13 +194,14 @@ static int save(const w4_sources *sources, const w4_source *source) {
         w4_json_end_object(&w);
     }
     w4_json_end_array(&w);
+    w4_json_member_bool(&w, "named", source->named);
     w4_json_member_bool(&w, "pinned", source->pinned);
     write_time(&w, "since", source->since_us);
     w4_json_member_string(&w, "tier", w4_tier_name(source->tier));
     w4_json_end_object(&w);
     int r = w.error;
     if (r == 0) {
-        char key[ROW_PREFIX_LEN + W4_SOURCE_KEY_MAX + 1];
+        char key[ROW_KEY_MAX];
         snprintf(key, sizeof key, "%s%s", row_prefix, source->prefix);
         r = w4_store_put(sources->store, W4_STORE_META, w4_bytes_from_text(key),
                          w4_buffer_bytes(&text));
@@ -410,6 +254,11 @@ static bool read_source(w4_json root, w4_source *source) {
         source->corroborated = (uint32_t)corroborated;
         source->conflicts = (uint32_t)conflicts;
         source->pinned = w4_json_is_true(w4_json_get(root, "pinned"));
+        source->named = source->pinned || w4_json_is_true(w4_json_get(root, "named"));
+        for (uint32_t i = 0; i < source->move_count;
+             i++) { /* rows of before there was that member */
+            source->named = source->named || strcmp(source->moves[i].actor, by_evidence) != 0;
+        }
     }
     return good;
 }
@@ -440,6 +289,39 @@ static int load(w4_sources *sources) {
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
+/* What speaks against a source weighs more, and what an operator said more than evidence. */
+static int compare_weight(const w4_source *a, const w4_source *b) {
+    static const int weights[W4_TIER_COUNT] = {[W4_TIER_UNKNOWN] = 2,
+                                               [W4_TIER_LOW] = 3,
+                                               [W4_TIER_MEDIUM] = 1,
+                                               [W4_TIER_HIGH] = 0,
+                                               [W4_TIER_BLOCKED] = 4};
+    return a->named != b->named ? (a->named ? 1 : -1) : weights[a->tier] - weights[b->tier];
+}
+
+/* Rows from when there were more spellings: those that are one now become the weightier of them. */
+static int respell(w4_sources *sources) {
+    entry *e, *next;
+    int r = 0;
+    HASH_ITER (hh, sources->map, e, next) {
+        char prefix[W4_SOURCE_KEY_MAX + 1];
+        if (r < 0 || !w4_source_key(w4_bytes_from_text(e->source.prefix), prefix) ||
+            strcmp(prefix, e->source.prefix) == 0) {
+            continue;
+        }
+        w4_source was = e->source;
+        entry *same = find(sources, prefix, strlen(prefix));
+        r = drop(sources, e);
+        r = r >= 0 && !same ? add(sources, prefix, &same) : r;
+        if (r >= 0 && (same->source.move_count == 0 || compare_weight(&was, &same->source) > 0)) {
+            memcpy(was.prefix, prefix, sizeof was.prefix);
+            same->source = was;
+            r = save(sources, &same->source);
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
 int w4_sources_new(w4_store *store, w4_sources **ret_sources) {
     w4_sources *sources = calloc(1, sizeof *sources);
     if (!sources) {
@@ -447,6 +329,7 @@ int w4_sources_new(w4_store *store, w4_sources **ret_sources) {
     }
     sources->store = store;
     int r = load(sources);
+    r = r == 0 ? respell(sources) : r;
     if (r != 0) {
         w4_sources_free(sources);
         return r;
@@ -485,15 +368,22 @@ static void move_to(w4_source *source, w4_tier tier, const char *actor, const ch
     source->corroborated = source->conflicts = 0;
 }
 
+/* Whose evidence is that of the key: of a prefix that an operator named, else of its origin, which
+ * begins with what is thought of it already. */
 static int get(w4_sources *sources, const char *key, uint64_t wall_us, w4_source **ret_source) {
-    entry *e = (entry *)w4_sources_find(sources, key);
-    if (!e) {
-        char origin[W4_SOURCE_KEY_MAX + 1];
-        w4_source_origin(key, origin);
+    char origin[W4_SOURCE_KEY_MAX + 1];
+    if (!w4_source_key(w4_bytes_from_text(key), origin)) {
+        return -ENOSPC; /* of a claim kept from when that was a URI */
+    }
+    w4_source_origin(origin, origin);
+    entry *e = find_entry(sources, key);
+    if (!e || (!e->source.named && strcmp(e->source.prefix, origin) != 0)) {
+        w4_tier tier = e ? e->source.tier : W4_TIER_UNKNOWN;
         int r = add(sources, origin, &e);
         if (r != 0) {
             return r;
         }
+        e->source.tier = tier;
         e->source.since_us = wall_us;
     }
     *ret_source = &e->source;
@@ -506,7 +396,7 @@ static int settle(const w4_sources *sources, w4_source *source, uint32_t *count,
                   uint64_t wall_us) {
     bool moves = *count >= after && !source->pinned && to[source->tier] != source->tier;
     if (moves) {
-        move_to(source, to[source->tier], "node", reason, evidence, wall_us);
+        move_to(source, to[source->tier], by_evidence, reason, evidence, wall_us);
     }
     int r = save(sources, source);
     return r < 0 ? r : moves;
@@ -538,6 +428,18 @@ int w4_sources_conflicted(w4_sources *sources, const char *key, const w4_source_
                   "claims from there conflict", evidence, wall_us);
 }
 
+/* What evidence made of parts of a prefix that an operator speaks of now is part of that. */
+static int absorb(w4_sources *sources, const w4_source *whole) {
+    entry *e, *next;
+    int r = 0;
+    HASH_ITER (hh, sources->map, e, next) {
+        if (r >= 0 && !e->source.named && w4_source_is_below(e->source.prefix, whole->prefix)) {
+            r = drop(sources, e);
+        }
+    }
+    return r < 0 ? r : 0;
+}
+
 int w4_sources_set(w4_sources *sources, const char *prefix, w4_tier tier, bool pinned,
                    const char *actor, const char *reason, uint64_t wall_us) {
     entry *e = find(sources, prefix, strlen(prefix));
@@ -545,8 +447,10 @@ int w4_sources_set(w4_sources *sources, const char *prefix, w4_tier tier, bool p
     if (r != 0) {
         return r;
     }
+    e->source.named = true;
     e->source.pinned = pinned;
     move_to(&e->source, tier, actor, reason, "", wall_us);
     r = save(sources, &e->source);
+    r = r < 0 ? r : absorb(sources, &e->source);
     return r < 0 ? r : 0;
 }

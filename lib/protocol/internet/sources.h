@@ -1,15 +1,18 @@
 /* Where knowledge from the internet comes from, and how far that is worth: tiers by URI prefix,
  * kept by this node alone. What a sender says of a source is an opinion. Tiers move by evidence:
  * claims that were corroborated raise, conflicts lower; an operator can pin one, or block it. One
- * row of W4_STORE_META for each prefix: source/PREFIX. */
+ * row of W4_STORE_META for each prefix: source/PREFIX.
+ *
+ * Names below a domain cost whoever has it nothing. So what is bad holds for all of them, as does
+ * what an operator says; what evidence said well of a host holds for it alone. */
 #pragma once
 
 #include "base/env.h"
+#include "protocol/internet/origin.h"
 #include "store/store.h"
 #include "json/writer.h"
 
 #define W4_SOURCES_MAX 4096u
-#define W4_SOURCE_KEY_MAX 240u  /* bytes of a prefix */
 #define W4_SOURCE_MOVES_MAX 32u /* kept of each, the latest */
 #define W4_SOURCE_MOVE_TEXT_MAX 127u
 
@@ -24,14 +27,6 @@ typedef enum w4_tier {
 const char *w4_tier_name(w4_tier tier);
 bool w4_tier_from_name(w4_bytes name, w4_tier *ret_tier);
 
-/* The one spelling of a URI that prefixes are compared in: scheme and host in lower case, without
- * user, port of the scheme, dot segments, query and fragment; what needs no escape has none. One
- * without an authority (urn:...) keeps all but the case of its scheme. Cut to W4_SOURCE_KEY_MAX at
- * a whole segment. False when it has no scheme. */
-bool w4_source_key(w4_bytes uri, char ret_key[static W4_SOURCE_KEY_MAX + 1]);
-/* scheme://host of it: what a source is when nobody named a longer prefix. */
-void w4_source_origin(const char *key, char ret_origin[static W4_SOURCE_KEY_MAX + 1]);
-
 typedef struct w4_source_move {
     uint64_t wall_us;
     w4_tier from, to;
@@ -43,7 +38,8 @@ typedef struct w4_source_move {
 typedef struct w4_source {
     char prefix[W4_SOURCE_KEY_MAX + 1];
     w4_tier tier;
-    bool pinned;
+    bool named;                       /* by an operator; else evidence made it, of an origin */
+    bool pinned;                      /* evidence does not move it */
     uint32_t corroborated, conflicts; /* since the tier moved last */
     uint64_t corroborated_total, conflicts_total;
     uint64_t since_us;                         /* wall */
@@ -62,15 +58,17 @@ typedef struct w4_sources w4_sources;
 int w4_sources_new(w4_store *store, w4_sources **ret_sources);
 w4_sources *w4_sources_free(w4_sources *sources);
 
-/* The one with the longest prefix of that key that ends at a border of a segment; NULL: none. */
+/* The one that speaks for that URI; NULL: none. It has the longest prefix of the key that ends at a
+ * border of a segment; else it is that of the nearest host above, if an operator named it, or if
+ * evidence made it low. */
 const w4_source *w4_sources_find(const w4_sources *sources, const char *key);
 const w4_source *w4_sources_get(const w4_sources *sources, const char *prefix);   /* exactly that */
 const w4_source *w4_sources_next(const w4_sources *sources, const void **cursor); /* by prefix */
 w4_tier w4_sources_tier(const w4_sources *sources, const char *key); /* unknown where none is */
 
 /* A claim from there was corroborated, or is in conflict. Makes the source (its origin) where there
- * is none. 1 when the tier moved, 0 when it did not, -ENOMEM, -ENOSPC (too many sources). What the
- * store says of the row comes with the next commit. */
+ * is none. 1 when the tier moved, 0 when it did not, -ENOMEM, -ENOSPC (too many sources, of
+ * which none may go for it). What the store says of the row comes with the next commit. */
 int w4_sources_corroborated(w4_sources *sources, const char *key, const w4_source_limits *limits,
                             const char *evidence, uint64_t wall_us);
 int w4_sources_conflicted(w4_sources *sources, const char *key, const w4_source_limits *limits,

@@ -154,19 +154,88 @@ START_TEST(the_receiver_blocks_too) {
 }
 END_TEST
 
+/* However it is spelled, and whatever it is below. */
+START_TEST(no_spelling_gets_around_a_block) {
+    static const char *const blocked[] = {
+        SOURCE_OF("https://example.org", "high"),
+        SOURCE_OF("http://example.org:8080/x", "high"),
+        SOURCE_OF("HTTPS://EXAMPLE.ORG./x", "high"),
+        SOURCE_OF("https://good.org@example.org/x", "high"),
+        SOURCE_OF("https://ex%61mple.org/x", "high"),
+        SOURCE_OF("https:example.org/x", "high"),
+        SOURCE_OF("https:\\\\\\\\example.org\\\\x", "high"),
+        SOURCE_OF("https://www.example.org/x", "high"),
+        SOURCE_OF("https://a.b.example.org/x", "high"),
+        SOURCE_OF("http://3221225991/x", "high"),
+        SOURCE_OF("http://[::ffff:192.0.2.7]/x", "high"),
+        SOURCE_OF("https://paper.org/a/../%6Eews//x", "high"),
+        SOURCE_OF("https://paper.org/%2e/news?x", "high"),
+    };
+    world *w = four();
+    set_tier(w, 0, "https://example.org/", W4_TIER_BLOCKED, true);
+    set_tier(w, 0, "http://192.0.2.7", W4_TIER_BLOCKED, true);
+    set_tier(w, 0, "https://paper.org/news/", W4_TIER_BLOCKED, true);
+    for (size_t i = 0; i < sizeof blocked / sizeof blocked[0]; i++) {
+        ck_assert_msg(say(w, "ada", "LIP_EVIDENCE", EVIDENCE, blocked[i]) == 1, "%s", blocked[i]);
+        ck_assert_msg(w->refused.code == W4_REFUSAL_SOURCE_BLOCKED, "%s", blocked[i]);
+    }
+    ck_assert_int_eq(
+        say(w, "ada", "LIP_EVIDENCE", EVIDENCE, SOURCE_OF("https://paper.org/newsroom", "high")),
+        0);
+    ck_assert_int_eq(
+        say(w, "ada", "LIP_EVIDENCE", EVIDENCE, SOURCE_OF("https://notexample.org/", "high")), 0);
+    world_free(w);
+}
+END_TEST
+
+/* One of them is judged before the others: a word about it came in the same breath as the trust. */
+START_TEST(deferred_ones_keep_their_order) {
+    world *w = four();
+    char ids[3][37];
+    world_trust(w, 1, "ada", W4_TRUST_PROBING);
+    for (unsigned i = 0; i < 3; i++) {
+        bring(w, "ada", ids[i]);
+    }
+    world_clear_logs(w);
+    w4_facts *book = w4_claims_book(w4_lip_claims(w->nodes[1].protocol));
+    w4_facts_queue(book, w4_facts_find(book, ids[2]));
+    world_trust(w, 1, "ada", W4_TRUST_TRUSTED);
+    world_settle(w);
+    unsigned order = 0;
+    for (unsigned i = 0; i < w->log_count[1]; i++) {
+        if (w->log[1][i].kind == W4_PROTOCOL_EVENT_DELIVER) {
+            ck_assert_uint_lt(order, 3);
+            ck_assert_str_eq(w->log[1][i].msg_id, ids[order++]);
+        }
+    }
+    ck_assert_uint_eq(order, 3);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(provenance_must_be_there) {
     static const char *const payloads[] = {
         "{\"claims\":[\"c\"],\"confidence\":1}",
         "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[]}",
+        "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[\"\",{},\"  \"]}",
     };
+    static const char *const nowhere[] = {
+        SOURCE_OF("nowhere", "high"), SOURCE_OF("https://", "high"),
+        SOURCE_OF("https://a b.org/x", "high"), SOURCE_OF("//a.org/x", "high")};
     world *w = four();
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
         ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", payloads[i], SOURCE), 1);
         ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
     }
-    ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", EVIDENCE, SOURCE_OF("nowhere", "high")), 1);
-    ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
-    ck_assert_str_eq(w->refused.pointer, "/source/uri");
+    for (size_t i = 0; i < sizeof nowhere / sizeof nowhere[0]; i++) {
+        ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", EVIDENCE, nowhere[i]), 1);
+        ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
+        ck_assert_str_eq(w->refused.pointer, "/source/uri");
+    }
+    ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE",
+                         "{\"claims\":[\"c\"],\"confidence\":1,\"evidence\":[{},{\"at\":1}]}",
+                         SOURCE),
+                     0);
     world_free(w);
 }
 END_TEST
@@ -427,6 +496,8 @@ int main(void) {
     tcase_add_test(tcase, tiers_of_sources_decide);
     tcase_add_test(tcase, a_better_tier_lets_in_what_waits);
     tcase_add_test(tcase, the_receiver_blocks_too);
+    tcase_add_test(tcase, no_spelling_gets_around_a_block);
+    tcase_add_test(tcase, deferred_ones_keep_their_order);
     tcase_add_test(tcase, provenance_must_be_there);
     tcase_add_test(tcase, conflicts_dispute_and_end);
     tcase_add_test(tcase, conflicts_of_strangers_do_nothing);
