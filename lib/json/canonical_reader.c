@@ -281,6 +281,25 @@ static int report(const reader *r, int condition, w4_json_error *ret_error) {
                          w4_json_found(text, offset, found));
 }
 
+/* 0 with the document, or why not; of the conditions, *ret_reader can report. */
+static int try_text(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
+                    reader *ret_reader) {
+    reader *r = ret_reader; /* its frames are written before they are read: not worth clearing */
+    r->doc = doc;
+    r->text = r->at = r->where = text.data;
+    r->end = text.data + text.len;
+    r->limits = limits;
+    r->why = NULL;
+    r->depth = r->values = 0;
+    r->depth_max = limits->depth < W4_JSON_DEPTH_MAX ? limits->depth : W4_JSON_DEPTH_MAX;
+    int error = read_document(r);
+    if (error == 0)
+        doc->text = text;
+    else
+        doc->count = 0;
+    return error;
+}
+
 int w4_json_read_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
                            w4_json_error *ret_error) {
     doc->count = 0;
@@ -291,19 +310,16 @@ int w4_json_read_canonical(w4_json_document *doc, w4_bytes text, const w4_json_l
     if (text.len == 0)
         return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, 0,
                              "expected a value, found nothing");
-    reader r; /* its frames are written before they are read: not worth clearing */
-    r.doc = doc;
-    r.text = r.at = r.where = text.data;
-    r.end = text.data + text.len;
-    r.limits = limits;
-    r.why = NULL;
-    r.depth = r.values = 0;
-    r.depth_max = limits->depth < W4_JSON_DEPTH_MAX ? limits->depth : W4_JSON_DEPTH_MAX;
-    int error = read_document(&r);
-    if (error == 0) {
-        doc->text = text;
-        return 0;
-    }
+    reader r;
+    int error = try_text(doc, text, limits, &r);
+    return error <= 0 ? error : report(&r, error, ret_error);
+}
+
+int w4_json_try_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits) {
     doc->count = 0;
-    return error < 0 ? error : report(&r, error, ret_error);
+    doc->text = w4_bytes_of(NULL, 0);
+    if (text.len == 0 || text.len > limits->bytes || text.len > UINT32_MAX)
+        return W4_JSON_E_NOT_CANONICAL;
+    reader r;
+    return try_text(doc, text, limits, &r);
 }

@@ -291,13 +291,23 @@ int w4_json_canonical(w4_buffer *out, w4_bytes text, const w4_json_limits *limit
     return r;
 }
 
+/* The text becomes the document's own. */
+static int own(w4_json_document *doc, w4_bytes text) {
+    int r = w4_buffer_append(&doc->owned, text);
+    doc->text = r == 0 ? w4_buffer_bytes(&doc->owned) : w4_bytes_of(NULL, 0);
+    doc->count = r == 0 ? doc->count : 0;
+    return r;
+}
+
 int w4_json_read(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
                  w4_json_error *ret_error) {
-    doc->count = 0;
-    doc->text = w4_bytes_of(NULL, 0);
     doc->owned.max = SIZE_MAX; /* the limits bound it */
     w4_buffer_clear(&doc->owned);
-    int r = w4_json_canonical(&doc->owned, text, limits, ret_error);
+    /* What programs wrote, as the rows of stores, is canonical as a rule. */
+    int r = w4_json_try_canonical(doc, text, limits);
+    if (r <= 0)
+        return r == 0 ? own(doc, text) : r;
+    r = w4_json_canonical(&doc->owned, text, limits, ret_error);
     if (r != 0)
         return r;
     return w4_json_read_canonical(doc, w4_buffer_bytes(&doc->owned), limits, ret_error);

@@ -21,3 +21,7 @@ typedef struct w4_json_scan_result {
 /* 0 or W4_JSON_E_*. */
 int w4_json_scan(w4_bytes text, const w4_json_limits *limits, w4_json_scan_result *ret_result,
                  w4_json_error *ret_error);
+
+/* As w4_json_read_canonical, for those who have another way: any condition means that the text does
+ * not go this way, and costs no second look at why. */
+int w4_json_try_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits);

@@ -201,51 +201,46 @@ typedef struct update {
     const char *id;
     w4_event event;
     w4_node_event_kind kind;
+    bool (*state)(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
+    bool (*write)(const w4_protocol *p, const char *id, w4_json_writer *w);
 } update;
 
-/* Something that all agents may know of changed: an event, and a word to who subscribed. */
-static int tell_update(w4_node *node, const update *u, w4_bytes object, uint64_t now_us) {
-    w4_json_document doc = {0};
-    if (w4_json_read(&doc, object, &W4_JSON_LIMITS_LINE, NULL) == 0) {
+/* Something that all agents may know of changed: an event, and a word to who subscribed. It may be
+ * gone by now. */
+static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
+    w4_fact_state state;
+    if (!u->state(node->protocol, u->id, &state)) {
+        return 0;
+    }
+    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
+    w4_json_writer object;
+    w4_json_writer_init(&object, &text);
+    (void)u->write(node->protocol, u->id, &object);
+    int r = object.error;
+    if (r == 0) {
         w4_event_about about = {.event = u->event, .severity = W4_LOG_INFO};
         w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
         w4_json_member_string(w, "id", u->id);
-        w4_json_name(w, "state");
-        w4_json_value(w, w4_json_get(w4_json_root(&doc), "state"));
+        w4_json_member_string(w, "state", w4_fact_state_name(state));
         w4_events_end(node->events);
+        w4_node_event out = {.kind = u->kind, .bytes = w4_buffer_bytes(&text)};
+        memcpy(out.msg_id, u->id, sizeof out.msg_id);
+        r = out_push(node, &out);
     }
-    w4_json_document_deinit(&doc);
-    w4_node_event out = {.kind = u->kind, .bytes = object};
-    memcpy(out.msg_id, u->id, sizeof out.msg_id);
-    return out_push(node, &out);
+    w4_buffer_deinit(&text);
+    return r;
 }
 
 static int on_fact(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id, W4_EVENT_FACT_UPDATED, W4_NODE_EVENT_FACT};
-    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
-    w4_json_writer fact;
-    w4_json_writer_init(&fact, &text);
-    bool known = w4_protocol_fact_write(node->protocol, event->msg_id, &fact);
-    int r = fact.error;
-    if (known && r == 0) {
-        r = tell_update(node, &u, w4_buffer_bytes(&text), now_us);
-    }
-    w4_buffer_deinit(&text);
-    return r;
+    const update u = {event->msg_id, W4_EVENT_FACT_UPDATED, W4_NODE_EVENT_FACT,
+                      w4_protocol_fact_state, w4_protocol_fact_write};
+    return tell_update(node, &u, now_us);
 }
 
 static int on_claim(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id, W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM};
-    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
-    w4_json_writer w;
-    w4_json_writer_init(&w, &text);
-    bool known = w4_lip_claim_write(node->protocol, event->msg_id, &w);
-    int r = w.error;
-    if (known && r == 0) {
-        r = tell_update(node, &u, w4_buffer_bytes(&text), now_us);
-    }
-    w4_buffer_deinit(&text);
-    return r;
+    const update u = {event->msg_id, W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM,
+                      w4_lip_claim_state, w4_lip_claim_write};
+    return tell_update(node, &u, now_us);
 }
 
 static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {

@@ -272,6 +272,8 @@ bool w4_fact_state_from_name(w4_bytes name, w4_fact_state *ret_state);
  * not unique. */
 uint32_t w4_protocol_fact_find(const w4_protocol *protocol, w4_bytes prefix,
                                char ret_id[static 37]);
+/* False: there is none. */
+bool w4_protocol_fact_state(const w4_protocol *protocol, const char *id, w4_fact_state *ret_state);
 /* The fact object of rpc/method.c (facts.show) as one value; false when there is none. */
 bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json_writer *w);
 /* Why it stands where it stands: the array of facts.why; false when there is none. */

@@ -154,11 +154,13 @@ static void propose(play *p) {
     const sim_sent *sent = NULL;
     size_t len = (size_t)snprintf(
         p->payload, sizeof p->payload,
-        "{\"fact\":{\"statement\":\"number %u\",\"domain\":\"sim\",\"confidence\":0.9},"
-        "\"dmp_trace\":{\"decision_id\":\"d-%u\",\"steps\":[\"looked\"],\"evidence\":",
-        p->fact_count, p->fact_count);
-    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 64, SIZE_MAX);
-    (void)snprintf(p->payload + len, sizeof p->payload - len, "},\"causal_links\":[]}");
+        "{\"causal_links\":[],\"dmp_trace\":{\"decision_id\":\"d-%u\",\"evidence\":",
+        p->fact_count);
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 128, SIZE_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len,
+                   ",\"steps\":[\"looked\"]},\"fact\":{\"confidence\":0.9,\"domain\":\"sim\","
+                   "\"statement\":\"number %u\"}}",
+                   p->fact_count);
     const sim_word word = {.type = "FACT_PROPOSE",
                            .to = "*",
                            .payload = p->payload,
@@ -182,12 +184,11 @@ static void talk(play *p, sim_node *node, const sim_node *other, w4_channel_kind
         return;
     }
     w4_fingerprint_format(&other->agent, to);
-    size_t len = (size_t)snprintf(
-        p->payload, sizeof p->payload,
-        "{\"goal\":\"ask\",\"topic\":\"tides\",\"priority\":\"normal\",\"context\":\"a trip\","
-        "\"more\":");
-    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 8, LONG_TEXT_MAX);
-    (void)snprintf(p->payload + len, sizeof p->payload - len, "}");
+    size_t len = (size_t)snprintf(p->payload, sizeof p->payload,
+                                  "{\"context\":\"a trip\",\"goal\":\"ask\",\"more\":");
+    len += write_bulk(p, p->payload + len, sizeof p->payload - len - 64, LONG_TEXT_MAX);
+    (void)snprintf(p->payload + len, sizeof p->payload - len,
+                   ",\"priority\":\"normal\",\"topic\":\"tides\"}");
     const sim_word word = {.type = "INTENT",
                            .to = to,
                            .payload = p->payload,
@@ -267,7 +268,7 @@ static void vote(play *p, sim_node *node, sim_fact *f, const sim_sent **vote) {
         return;
     }
     (void)snprintf(payload, sizeof payload,
-                   "{\"fact_ref\":\"%s\",\"decision\":\"confirm\",\"confidence\":1}", f->id);
+                   "{\"confidence\":1,\"decision\":\"confirm\",\"fact_ref\":\"%s\"}", f->id);
     const sim_word word = {.type = "FACT_CONFIRM",
                            .to = "*",
                            .payload = payload,

@@ -59,7 +59,7 @@ void sim_hostile_hears(play *p, const w4_node_event *event) {
         char payload[256];
         const sim_sent *sent = NULL;
         (void)snprintf(payload, sizeof payload,
-                       "{\"fact_ref\":\"%s\",\"decision\":\"confirm\",\"confidence\":1}",
+                       "{\"confidence\":1,\"decision\":\"confirm\",\"fact_ref\":\"%s\"}",
                        envelope.msg_id);
         const sim_word word = {.type = "FACT_CONFIRM",
                                .to = "*",

@@ -46,10 +46,10 @@ static act draw_act(const play *p) {
 static void write_members(const sim_person *person, sim_consent consent,
                           char out[static STATE_TEXT_MAX]) {
     (void)snprintf(out, STATE_TEXT_MAX,
-                   "\"presence\":\"engaged\",\"affect\":\"%s\",\"clarity\":70,\"pressure\":%u,"
-                   "\"consent\":\"%s\"",
-                   person->tense ? "tense" : "calm", person->strained ? 90u : 20u,
-                   sim_consent_name(consent));
+                   "\"affect\":\"%s\",\"clarity\":70,\"consent\":\"%s\",\"presence\":\"engaged\","
+                   "\"pressure\":%u",
+                   person->tense ? "tense" : "calm", sim_consent_name(consent),
+                   person->strained ? 90u : 20u);
 }
 
 /* 0: taken; 1: refused. Each word says how its person is, and what they consent to. */
@@ -84,7 +84,7 @@ static void greet(play *p, sim_node *node, sim_consent consent) {
     sim_person *person = sim_person_of(sim_ledger_people(p->ledger), node->index);
     const sim_sent *sent = NULL;
     (void)snprintf(payload, sizeof payload,
-                   "{\"identity\":{\"name\":\"%s\"},\"consent_scope\":[\"topic:work\"],"
+                   "{\"consent_scope\":[\"topic:work\"],\"identity\":{\"name\":\"%s\"},"
                    "\"safety_flags\":[]}",
                    node->agent_id);
     const sim_word word = {.type = "HCP_HELLO", .to = "*", .payload = payload};
@@ -135,20 +135,20 @@ static void address(play *p, sim_node *node, const sim_node *other, act what) {
     if (what == ACT_INTENT) {
         good = !odd || person->consent != SIM_CONSENT_LIMITED;
         (void)snprintf(payload, sizeof payload,
-                       "{\"goal\":\"%s\",\"topic\":\"%s\",\"priority\":\"%s\"}",
-                       goals[sim_below(p->world, 5)], odd ? "play" : "work",
-                       priorities[sim_below(p->world, 3)]);
+                       "{\"goal\":\"%s\",\"priority\":\"%s\",\"topic\":\"%s\"}",
+                       goals[sim_below(p->world, 5)], priorities[sim_below(p->world, 3)],
+                       odd ? "play" : "work");
     } else if (what == ACT_CONTEXT) {
-        (void)snprintf(payload, sizeof payload, "{\"context\":\"a trip\",\"constraints\":[%s]}",
+        (void)snprintf(payload, sizeof payload, "{\"constraints\":[%s],\"context\":\"a trip\"}",
                        odd ? "\"check_in\"" : "");
     } else if (what == ACT_DECIDE) {
         good = !odd;
         (void)snprintf(payload, sizeof payload,
-                       "{\"decision\":\"we go\",\"rationale\":\"%s\",\"alternatives\":[\"stay\"]}",
+                       "{\"alternatives\":[\"stay\"],\"decision\":\"we go\",\"rationale\":\"%s\"}",
                        odd ? "" : "it is fair");
     } else {
         (void)snprintf(payload, sizeof payload,
-                       "{\"feedback\":\"well\",\"corrections\":[%s],\"satisfaction\":%u}",
+                       "{\"corrections\":[%s],\"feedback\":\"well\",\"satisfaction\":%u}",
                        odd ? "\"not so\"" : "", odd ? 30u : 80u);
     }
     w4_fingerprint_format(&other->agent, to);

@@ -1,5 +1,6 @@
 #include "ledger.h"
 
+#include "bounds.h"
 #include "durables.h"
 #include "people.h"
 
@@ -49,6 +50,7 @@ struct sim_ledger {
     flow *flows;
     known *known;
     uint8_t *anchors;
+    sim_bounds *bounds;
     sim_totals *totals;
     uint64_t refusals[W4_REFUSAL_COUNT], outcomes[W4_REFUSAL_COUNT];
     w4_json_document doc;
@@ -104,6 +106,7 @@ void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
     ledger->totals = (sim_totals *)calloc(n, sizeof *ledger->totals);
     if (ledger->numbers == NULL || ledger->flows == NULL || ledger->anchors == NULL ||
         ledger->totals == NULL || ledger->unkept == NULL ||
+        sim_bounds_new(world, ledger->plant == SIM_PLANT_COUNTER, &ledger->bounds) != 0 ||
         sim_durables_new(world, &ledger->durables) != 0 ||
         sim_people_new(world, &ledger->people) != 0) {
         abort();
@@ -131,6 +134,7 @@ sim_ledger *sim_ledger_free(sim_ledger *ledger) {
     if (ledger == NULL) {
         return NULL;
     }
+    sim_bounds_free(ledger->bounds);
     sim_durables_free(ledger->durables);
     sim_people_free(ledger->people);
     sim_sent *sent = NULL;
@@ -483,61 +487,6 @@ void sim_ledger_settle(sim_ledger *ledger, bool patient) {
     }
 }
 
-/* ---- 2: counters and bounds */
-
-/* The two laws, as wire.md has them. */
-static bool obeys(const w4_channel_stats *s) {
-    return s->attempted == s->enqueued + s->dropped_newest + s->errors &&
-           s->enqueued == s->delivered + s->dropped_oldest + s->failed + s->queued + s->in_flight;
-}
-
-static void check_channel(sim_ledger *ledger, const sim_node *node, const w4_node_session *of,
-                          w4_channel_kind kind) {
-    sim_world *world = ledger->world;
-    const w4_channel_limits *limits = &node->config.session.channels[kind];
-    w4_channel_stats s = *w4_session_channel_stats(of->session, kind);
-    if (ledger->plant == SIM_PLANT_COUNTER && s.delivered > 5) {
-        s.delivered--;
-    }
-    w4_channel_stats all = w4_node_channel_stats(node->node, &of->peer, kind);
-    if (!obeys(&s) || !obeys(&all)) {
-        char of_session[W4_CHANNEL_STATS_TEXT], of_peer[W4_CHANNEL_STATS_TEXT];
-        w4_channel_stats_format(&s, of_session);
-        w4_channel_stats_format(&all, of_peer);
-        sim_fail(world, "2: %s, %s: the session has %s; the peer over all sessions %s", node->name,
-                 w4_channel_kind_name(kind), of_session, of_peer);
-    }
-    if (s.queued + s.in_flight > limits->messages_max || s.queued_bytes > limits->bytes_max) {
-        sim_fail(world, "2: %s, %s: %u messages and %zu bytes queued", node->name,
-                 w4_channel_kind_name(kind), s.queued + s.in_flight, s.queued_bytes);
-    }
-}
-
-static void check_bounds(sim_ledger *ledger, const sim_node *node) {
-    size_t sessions = 0;
-    w4_node_session session;
-    for (size_t cursor = 0; w4_node_session_next(node->node, &cursor, &session); sessions++) {
-        for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
-            check_channel(ledger, node, &session, (w4_channel_kind)kind);
-        }
-        if (w4_fingerprint_equal(&session.peer, &node->id)) {
-            sim_fail(ledger->world, "2: %s has a session with itself", node->name);
-        }
-    }
-    if (sessions >= ledger->world->config.nodes || sessions > node->config.sessions_max) {
-        sim_fail(ledger->world, "2: %s has %zu sessions", node->name, sessions);
-    }
-    if (w4_graph_count(w4_node_graph(node->node)) > ledger->world->config.nodes) {
-        sim_fail(ledger->world, "2: %s knows more nodes than there are", node->name);
-    }
-    w4_protocol *protocol = w4_node_protocol(node->node);
-    if (w4_protocol_fact_count(protocol, W4_FACT_STATE_COUNT) >
-        W4_PROTOCOL_CONFIG_DEFAULT.facts_max) {
-        sim_fail(ledger->world, "2: %s keeps too many facts", node->name);
-    }
-    ledger->totals[node->index].checks++;
-}
-
 void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
     while (w4_node_durable(node->node) && ledger->unkept[node->index] != NULL) {
         sim_sent *sent = ledger->unkept[node->index];
@@ -549,7 +498,8 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
         sim_durables_turned(ledger->durables, node);
         sim_people_turned(ledger->people, node);
     }
-    check_bounds(ledger, node);
+    sim_bounds_check(ledger->bounds, node);
+    ledger->totals[node->index].checks++;
     if (ledger->plant == SIM_PLANT_TRUST && ledger->seen == PLANT_AFTER) {
         const w4_fingerprint *stranger =
             &ledger->world->nodes[ledger->world->config.nodes - 1].agent;
@@ -641,13 +591,16 @@ static bool is_proposal(const sim_sent *sent) {
 
 static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
     char state[16];
+    known *k = find_known(ledger, node, event->msg_id);
+    k = k != NULL ? k : add_known(ledger, node, event->msg_id);
+    if (k == NULL || k->accepted) {
+        return;
+    }
     if (!fact_state(ledger, event, state)) {
         sim_fail(ledger->world, "3: %s tells of a fact that cannot be read", node->name);
         return;
     }
-    known *k = find_known(ledger, node, event->msg_id);
-    k = k != NULL ? k : add_known(ledger, node, event->msg_id);
-    if (k == NULL || k->accepted || strcmp(state, "accepted") != 0) {
+    if (strcmp(state, "accepted") != 0) {
         return;
     }
     const sim_sent *proposal = sim_ledger_find(ledger, event->msg_id);
@@ -699,22 +652,11 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
 /* ---- 5: what is durable */
 
 /* The state it has now, or COUNT: it is not there. */
-static w4_fact_state state_of_fact(sim_ledger *ledger, const sim_node *node, const char *fact) {
-    w4_json_writer w;
-    w4_fact_state state = W4_FACT_STATE_COUNT;
-    w4_buffer_clear(&ledger->text);
-    w4_json_writer_init(&w, &ledger->text);
+static w4_fact_state state_of_fact(const sim_node *node, const char *fact) {
     w4_protocol *protocol = w4_node_protocol(node->node);
-    if ((w4_protocol_fact_write(protocol, fact, &w) || w4_lip_claim_write(protocol, fact, &w)) &&
-        w.error == 0 &&
-        w4_json_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_LINE, NULL) ==
-            0) {
-        char name[16];
-        if (w4_json_string_copy(w4_json_get(w4_json_root(&ledger->doc), "state"), name,
-                                sizeof name)) {
-            (void)w4_fact_state_from_name(w4_bytes_from_text(name), &state);
-        }
-    }
+    w4_fact_state state = W4_FACT_STATE_COUNT;
+    (void)(w4_protocol_fact_state(protocol, fact, &state) ||
+           w4_lip_claim_state(protocol, fact, &state));
     return state;
 }
 
@@ -727,7 +669,7 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
             continue;
         }
         (void)snprintf(fact, sizeof fact, "%.36s", k->key);
-        w4_fact_state state = state_of_fact(ledger, node, fact);
+        w4_fact_state state = state_of_fact(node, fact);
         const sim_sent *sent = sim_ledger_find(ledger, fact);
         bool settled = k->accepted && (sent == NULL || sent->kind == SIM_KIND_PROPOSE);
         if (state == W4_FACT_STATE_COUNT || (settled && state != W4_FACT_ACCEPTED)) {
@@ -740,7 +682,7 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
         if (sent->from == node->index && sent->kept && sent->stored &&
             (is_proposal(sent) || sent->fact[0] != '\0')) {
             const char *about = is_proposal(sent) ? sent->msg_id : sent->fact;
-            if (state_of_fact(ledger, node, about) == W4_FACT_STATE_COUNT) {
+            if (state_of_fact(node, about) == W4_FACT_STATE_COUNT) {
                 sim_fail(ledger->world, "5: %s promised to keep %s, and has it no more", node->name,
                          sent->msg_id);
             }

@@ -1,5 +1,7 @@
 #include "quick.h"
 
+#include "crypto/primitives.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,15 +22,33 @@ static uint64_t mix(uint64_t z) {
     return z ^ z >> 31;
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t fold(uint64_t a, uint64_t b) {
+    wide product = (wide)(a ^ UINT64_C(0xa0761d6478bd642f)) * (b ^ UINT64_C(0xe7037ed1a0b428db));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t word_at(const uint8_t *data) {
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+/* Two lanes, which the processor takes at once. */
 static uint64_t digest(uint64_t state, const uint8_t *data, size_t len) {
-    for (; len >= 8; data += 8, len -= 8) {
-        uint64_t word;
-        memcpy(&word, data, sizeof word);
-        state = mix(state ^ word) + UINT64_C(0x9e3779b97f4a7c15);
-    }
+    uint64_t left = state, right = ~state;
     uint64_t last = len;
-    memcpy(&last, data, len);
-    return mix(state ^ last ^ (uint64_t)len << 56);
+    size_t whole = len;
+    for (; whole >= 32; data += 32, whole -= 32) {
+        left = fold(word_at(data) ^ left, word_at(data + 8));
+        right = fold(word_at(data + 16) ^ right, word_at(data + 24));
+    }
+    for (; whole >= 8; data += 8, whole -= 8) {
+        left = fold(word_at(data) ^ left, right);
+    }
+    memcpy(&last, data, whole);
+    return mix(fold(left ^ last, right ^ (uint64_t)len));
 }
 
 static void expand(uint64_t state, uint8_t *out, size_t len) {
@@ -97,8 +117,6 @@ int __wrap_crypto_core_ed25519_is_valid_point(const unsigned char *p) {
 
 /* ---- agreement: powers of 3 modulo a prime, which commute; the rest of a key is ballast */
 
-__extension__ typedef unsigned __int128 wide;
-
 static uint64_t multiply(uint64_t a, uint64_t b) {
     return (uint64_t)((wide)a * b % PRIME);
 }
@@ -142,5 +160,130 @@ int __wrap_crypto_scalarmult_curve25519(unsigned char *q, const unsigned char *n
     uint64_t base;
     memcpy(&base, p, sizeof base);
     agree(q, n, base);
+    return 0;
+}
+
+/* ---- hashes: of both texts as if they were one */
+
+int __real_crypto_hash_sha256(unsigned char *out, const unsigned char *in,
+                              unsigned long long inlen);
+int __wrap_crypto_hash_sha256(unsigned char *out, const unsigned char *in,
+                              unsigned long long inlen);
+int __wrap_crypto_hash_sha256(unsigned char *out, const unsigned char *in,
+                              unsigned long long inlen) {
+    if (!is_quick) {
+        return __real_crypto_hash_sha256(out, in, inlen);
+    }
+    expand(digest(4, in, (size_t)inlen), out, W4_HASH_LEN);
+    return 0;
+}
+
+/* So long a text is put together; what is longer is hashed in truth. */
+#define JOINED_MAX 100000u
+
+void __real_w4_hash(w4_bytes a, w4_bytes b, uint8_t ret_hash[static W4_HASH_LEN]);
+void __wrap_w4_hash(w4_bytes a, w4_bytes b, uint8_t ret_hash[static W4_HASH_LEN]);
+void __wrap_w4_hash(w4_bytes a, w4_bytes b, uint8_t ret_hash[static W4_HASH_LEN]) {
+    static uint8_t joined[JOINED_MAX];
+    if (!is_quick || a.len + b.len > sizeof joined) {
+        __real_w4_hash(a, b, ret_hash);
+        return;
+    }
+    memcpy(joined, a.len > 0 ? a.data : joined, a.len);
+    memcpy(joined + a.len, b.len > 0 ? b.data : joined, b.len);
+    expand(digest(4, joined, a.len + b.len), ret_hash, W4_HASH_LEN);
+}
+
+void __real_w4_hkdf(const uint8_t chaining_key[static W4_HASH_LEN], w4_bytes input,
+                    uint8_t *ret_first, uint8_t *ret_second, uint8_t *ret_third);
+void __wrap_w4_hkdf(const uint8_t chaining_key[static W4_HASH_LEN], w4_bytes input,
+                    uint8_t *ret_first, uint8_t *ret_second, uint8_t *ret_third);
+void __wrap_w4_hkdf(const uint8_t chaining_key[static W4_HASH_LEN], w4_bytes input,
+                    uint8_t *ret_first, uint8_t *ret_second, uint8_t *ret_third) {
+    if (!is_quick) {
+        __real_w4_hkdf(chaining_key, input, ret_first, ret_second, ret_third);
+        return;
+    }
+    uint64_t state = digest(5, chaining_key, W4_HASH_LEN);
+    state = digest(state, input.data, input.len);
+    expand(state, ret_first, W4_HASH_LEN);
+    expand(state + 1, ret_second, W4_HASH_LEN);
+    if (ret_third != NULL) {
+        expand(state + 2, ret_third, W4_HASH_LEN);
+    }
+}
+
+/* ---- sealing: a stream that its key and number give, and a digest of what it covers */
+
+#define NONCE_LEN 12u
+
+static void apply_stream(uint64_t state, const uint8_t *in, uint8_t *out, size_t len) {
+    uint64_t word;
+    for (; len >= sizeof word; in += sizeof word, out += sizeof word, len -= sizeof word) {
+        word = word_at(in) ^ mix(state);
+        memcpy(out, &word, sizeof word);
+        state += UINT64_C(0x9e3779b97f4a7c15);
+    }
+    word = 0;
+    memcpy(&word, in, len);
+    word ^= mix(state);
+    memcpy(out, &word, len);
+}
+
+static void make_tag(uint64_t state, const uint8_t *head, size_t head_len, const uint8_t *sealed,
+                     size_t len, uint8_t out[static W4_AEAD_TAG_LEN]) {
+    expand(digest(digest(state, head, head_len), sealed, len), out, W4_AEAD_TAG_LEN);
+}
+
+static uint64_t sealing_state(const uint8_t *key, const uint8_t *nonce) {
+    return digest(digest(3, key, W4_AEAD_KEY_LEN), nonce, NONCE_LEN);
+}
+
+int __real_crypto_aead_chacha20poly1305_ietf_encrypt(
+    unsigned char *c, unsigned long long *clen, const unsigned char *m, unsigned long long mlen,
+    const unsigned char *ad, unsigned long long adlen, const unsigned char *nsec,
+    const unsigned char *npub, const unsigned char *k);
+int __wrap_crypto_aead_chacha20poly1305_ietf_encrypt(
+    unsigned char *c, unsigned long long *clen, const unsigned char *m, unsigned long long mlen,
+    const unsigned char *ad, unsigned long long adlen, const unsigned char *nsec,
+    const unsigned char *npub, const unsigned char *k);
+int __wrap_crypto_aead_chacha20poly1305_ietf_encrypt(
+    unsigned char *c, unsigned long long *clen, const unsigned char *m, unsigned long long mlen,
+    const unsigned char *ad, unsigned long long adlen, const unsigned char *nsec,
+    const unsigned char *npub, const unsigned char *k) {
+    if (!is_quick) {
+        return __real_crypto_aead_chacha20poly1305_ietf_encrypt(c, clen, m, mlen, ad, adlen, nsec,
+                                                                npub, k);
+    }
+    uint64_t state = sealing_state(k, npub);
+    apply_stream(state, m, c, (size_t)mlen);
+    make_tag(state, ad, (size_t)adlen, c, (size_t)mlen, c + mlen);
+    return 0;
+}
+
+int __real_crypto_aead_chacha20poly1305_ietf_decrypt(
+    unsigned char *m, unsigned long long *mlen, unsigned char *nsec, const unsigned char *c,
+    unsigned long long clen, const unsigned char *ad, unsigned long long adlen,
+    const unsigned char *npub, const unsigned char *k);
+int __wrap_crypto_aead_chacha20poly1305_ietf_decrypt(
+    unsigned char *m, unsigned long long *mlen, unsigned char *nsec, const unsigned char *c,
+    unsigned long long clen, const unsigned char *ad, unsigned long long adlen,
+    const unsigned char *npub, const unsigned char *k);
+int __wrap_crypto_aead_chacha20poly1305_ietf_decrypt(
+    unsigned char *m, unsigned long long *mlen, unsigned char *nsec, const unsigned char *c,
+    unsigned long long clen, const unsigned char *ad, unsigned long long adlen,
+    const unsigned char *npub, const unsigned char *k) {
+    if (!is_quick) {
+        return __real_crypto_aead_chacha20poly1305_ietf_decrypt(m, mlen, nsec, c, clen, ad, adlen,
+                                                                npub, k);
+    }
+    uint8_t tag[W4_AEAD_TAG_LEN];
+    uint64_t state = sealing_state(k, npub);
+    size_t len = (size_t)clen - W4_AEAD_TAG_LEN;
+    make_tag(state, ad, (size_t)adlen, c, len, tag);
+    if (memcmp(tag, c + len, sizeof tag) != 0) {
+        return -1;
+    }
+    apply_stream(state, c, m, len);
     return 0;
 }

@@ -18,7 +18,8 @@
 #define QUIET_US (65 * S)
 #define QUIET_FEW_US (3 * S)
 #define PATIENT_ONE_IN 20u
-#define LOOK_US S /* for what is missing */
+#define HISTORIES_ONE_IN 4u /* lives; and at the end, all */
+#define LOOK_US S           /* for what is missing */
 #define TALK_AFTER_US (4 * S)
 #define HARM_AFTER_US (4 * S)
 #define CLOCK_SPREAD_US (60 * INT64_C(1000000))
@@ -108,7 +109,9 @@ static void on_started(void *context, sim_node *node) {
     play *p = (play *)context;
     sim_agents_start(p, node);
     sim_ledger_started(p->ledger, node);
-    sim_histories_check(node);
+    if (node->life % HISTORIES_ONE_IN == 0) {
+        sim_histories_check(node);
+    }
 }
 
 static void on_event(void *context, sim_node *node, const w4_node_event *event) {

@@ -8,8 +8,8 @@
 #define AGAINST_ONE_IN 4u
 #define SOURCE_TEXT_MAX 160u
 #define SOURCE_FORM                                                                                \
-    "{\"uri\":\"https://s%u.example/a\",\"trust_tier\":\"high\",\"retrieved_at\":"                 \
-    "\"2026-11-22T10:00:00.000Z\"}"
+    "{\"retrieved_at\":\"2026-11-22T10:00:00.000Z\",\"trust_tier\":\"high\","                      \
+    "\"uri\":\"https://s%u.example/a\"}"
 
 static sim_word word_of(const char *type, const char *payload, const char *source,
                         const char *about) {
@@ -33,7 +33,7 @@ void sim_web_bring(play *p, sim_node *node) {
         return;
     }
     (void)snprintf(payload, sizeof payload,
-                   "{\"claims\":[\"claim %u\"],\"evidence\":[\"seen\"],\"confidence\":0.5,"
+                   "{\"claims\":[\"claim %u\"],\"confidence\":0.5,\"evidence\":[\"seen\"],"
                    "\"extraction_notes\":\"read\"}",
                    p->claim_count);
     (void)snprintf(source, sizeof source, SOURCE_FORM, p->claim_count);
@@ -57,7 +57,7 @@ static void say_no(play *p, sim_node *node, unsigned number, const char *id,
     (void)snprintf(source, sizeof source, SOURCE_FORM, number);
     (void)snprintf(payload, sizeof payload,
                    conflict ? "{\"conflicts\":[\"%s\"],\"local_refs\":[],\"severity\":\"low\"}"
-                            : "{\"decision\":\"reject\",\"claim_ref\":\"%s\"}",
+                            : "{\"claim_ref\":\"%s\",\"decision\":\"reject\"}",
                    id);
     const sim_word word = word_of(conflict ? "LIP_CONFLICT" : "LIP_REJECT", payload, source, id);
     (void)sim_agent_send(p, node, &word, ret_sent);
@@ -76,7 +76,7 @@ static void vote(play *p, sim_node *node, unsigned number, bool against, const s
         return;
     }
     (void)snprintf(source, sizeof source, SOURCE_FORM, number);
-    (void)snprintf(payload, sizeof payload, "{\"decision\":\"accept\",\"claim_ref\":\"%s\"}",
+    (void)snprintf(payload, sizeof payload, "{\"claim_ref\":\"%s\",\"decision\":\"accept\"}",
                    c->id);
     const sim_word word = word_of("LIP_ACCEPT", payload, source, c->id);
     (void)sim_agent_send(p, node, &word, vote);

@@ -34,19 +34,23 @@ void sim_fail(sim_world *world, const char *format, ...) {
     world->failed_us = world->now_us;
 }
 
-/* FNV-1a. */
+/* As FNV-1a, of words; the higher bits come down again. */
 void sim_trace(sim_world *world, const void *bytes, size_t len) {
     const uint8_t *at = (const uint8_t *)bytes;
-    for (size_t i = 0; i < len; i++) {
-        world->trace = (world->trace ^ at[i]) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t word = len;
+        memcpy(&word, at + i, len - i < sizeof word ? len - i : sizeof word);
+        world->trace = (world->trace ^ word) * UINT64_C(1099511628211);
+        world->trace ^= world->trace >> 29;
     }
 }
 
 static void node_random(void *context, void *ret_bytes, size_t len) {
     sim_node *node = (sim_node *)context;
     uint8_t *out = (uint8_t *)ret_bytes;
-    for (size_t i = 0; i < len; i++) {
-        out[i] = (uint8_t)(sim_random(&node->random) >> 17);
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t word = sim_random(&node->random);
+        memcpy(out + i, &word, len - i < sizeof word ? len - i : sizeof word);
     }
 }
 

@@ -11,6 +11,14 @@ uint32_t w4_protocol_fact_find(const w4_protocol *p, w4_bytes prefix, char ret_i
     return w4_facts_find_prefix(p->facts, prefix, ret_id);
 }
 
+bool w4_protocol_fact_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    if (fact) {
+        *ret_state = fact->state;
+    }
+    return fact != NULL;
+}
+
 bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
     const w4_fact *fact = w4_facts_find(p->facts, id);
     if (!fact) {

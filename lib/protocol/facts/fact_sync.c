@@ -549,11 +549,11 @@ static void start_over(w4_protocol *p, uint64_t now_us) {
 /* Now and then one neighbour is told the sum, whoever it is. */
 static void pick_one(w4_protocol *p, uint64_t now_us) {
     w4_fact_sync *sync = &p->fact_sync;
-    uint64_t jitter_us = w4_env_random_below(p->env, W4_FACT_SYNC_PERIOD_US / 4);
     bool set = sync->period_us != 0;
     if (set && now_us < sync->period_us) {
         return;
     }
+    uint64_t jitter_us = w4_env_random_below(p->env, W4_FACT_SYNC_PERIOD_US / 4);
     sync->period_us = w4_later(now_us, W4_FACT_SYNC_PERIOD_US + jitter_us);
     uint64_t which = w4_env_random_below(p->env, HASH_COUNT(sync->peers));
     sync_peer *peer = sync->peers;

@@ -25,6 +25,14 @@ bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor
     return w4_facts_next_of(w4_claims_book(w4_lip_claims(p)), state, cursor, ret_id);
 }
 
+bool w4_lip_claim_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state) {
+    const w4_fact *claim = w4_facts_find(w4_claims_book(w4_lip_claims(p)), id);
+    if (claim) {
+        *ret_state = claim->state;
+    }
+    return claim != NULL;
+}
+
 bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
     const w4_claims *claims = w4_lip_claims(p);
     const w4_fact *claim = w4_facts_find(w4_claims_book(claims), id);

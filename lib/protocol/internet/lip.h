@@ -9,6 +9,7 @@ w4_claims *w4_lip_claims(const w4_protocol *p);
 uint32_t w4_lip_claim_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]);
 bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
                        char ret_id[static 37]);
+bool w4_lip_claim_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
 bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w);
 /* By order of an operator: the tier of all that begins with that URI; pinned: evidence moves it no
  * more. 0, -ENOMEM, -ENOSPC (too many), or -EINVAL (no URI). */
