@@ -589,6 +589,7 @@ static const ctl_column entry_columns[] = {
     {"CAUSES",      "/causes",       CTL_NUMBER, 5},
     {"DOMAIN",      "/domain",       CTL_CUT, 6},
     {"TEXT",        "/text",         CTL_CUT, 1},
+    {"RETROSPECTIVE", "/retrospectives/0/text", CTL_CUT, 7},
     END};
 static const ctl_column entries_record[] = {
     {"Go on with --next", "/next", CTL_TEXT, 0},

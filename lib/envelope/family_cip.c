@@ -101,6 +101,7 @@ static const w4_schema decision = {.rows = decision_rows};
 static const w4_schema_row decision_share_rows[] = {
     W4_ROW_OBJECT("decision",    W4_MUST, &decision, "the decision that is shared"),
     W4_ROW_OBJECT("dmp_trace",   W4_MUST, &dmp_trace, "how it was reached"),
+    W4_ROW_LIST("causal_links",  W4_MAY, 0, &w4_item_uuid, "msg_ids of the facts and decisions it follows from; at most 16 of them"),
     W4_ROW_TEXT("retrospective", W4_MAY, 0, "what the sender thinks of it now"),
     W4_SCHEMA_END,
 };

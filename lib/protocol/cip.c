@@ -51,7 +51,7 @@ static const w4_type_rule rules[] = {
     {W4_TYPE_CIP_FACT_CHALLENGE,  W4_TRUST_PROBING,    W4_RULE_SHARED | W4_RULE_IN_ORDER,                          w4_knowledge_look_vote,     w4_knowledge_vote,     w4_knowledge_blame_vote, NULL,                    "a challenge of the fact, which counts when its sender is trusted"},
     {W4_TYPE_CIP_FACT_CONFIRM,    W4_TRUST_PROBING,    W4_RULE_SHARED | W4_RULE_KEPT | W4_RULE_IN_ORDER,           w4_knowledge_look_vote,     w4_knowledge_vote,     w4_knowledge_blame_vote, NULL,                    "a confirmation of the fact, which counts when its sender is trusted and independent"},
     {W4_TYPE_CIP_FACT_REJECT,     W4_TRUST_PROBING,    W4_RULE_SHARED | W4_RULE_IN_ORDER,                          w4_knowledge_look_vote,     w4_knowledge_vote,     w4_knowledge_blame_vote, NULL,                    "a rejection of the fact, which counts when its sender is trusted"},
-    {W4_TYPE_CIP_DECISION_SHARE,  W4_TRUST_PROBING,    W4_RULE_SHARED | W4_RULE_KEPT,                              w4_knowledge_look_decision, w4_knowledge_decision, NULL,                    NULL,                    "a decision is kept, which facts may follow from"},
+    {W4_TYPE_CIP_DECISION_SHARE,  W4_TRUST_PROBING,    W4_RULE_SHARED | W4_RULE_KEPT,                              w4_knowledge_look_decision, w4_knowledge_decision, w4_knowledge_blame_decision, NULL,                    "a decision is kept, which facts may follow from"},
     {W4_TYPE_CIP_STATE_UPDATE,    W4_TRUST_PROBING,    0,                                                          w4_cip_handshake_look,      take_state,            NULL,                    w4_cip_handshake_awaits, "a step of a handshake, or the state of its sender"},
 };
 /* clang-format on */

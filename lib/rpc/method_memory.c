@@ -19,6 +19,16 @@ static const w4_schema_row confirmer_rows[] = {
 static const w4_schema confirmer = {confirmer_rows, true, NULL};
 static const w4_schema_row confirmer_item = RPC_ITEM(&confirmer);
 
+static const w4_schema_row retrospective_rows[] = {
+    RPC_TIME("at", R_, "time stamp of its envelope"),
+    RPC_UUID("msg_id", R_, "of its envelope"),
+    RPC_TEXT("outcome", R_, 1024, "what came of the decision, as it says, cut where it is long"),
+    RPC_TEXT("text", R_, 1024, "what its author thought of it then, cut where it is long"),
+    RPC_FINGERPRINT("to", O_, "said to that one only"),
+    W4_SCHEMA_END};
+static const w4_schema retrospective = {retrospective_rows, true, NULL};
+static const w4_schema_row retrospective_item = RPC_ITEM(&retrospective);
+
 static const w4_schema_row entry_rows[] = {
     RPC_ENUM("kind", R_, kinds, "what it is"),
     RPC_UUID("id", R_, "msg_id of the envelope that said it first"),
@@ -32,6 +42,9 @@ static const w4_schema_row entry_rows[] = {
     RPC_TIME("said_at", R_, "time stamp of the envelope"),
     RPC_TIME("accepted_at", R_, "when it was accepted here first; of a decision: when it came"),
     RPC_TIME("updated_at", R_, "when something about it changed here last"),
+    RPC_LABEL("decision_id", O_, "of a decision: the name its author gave it"),
+    RPC_ARRAY("retrospectives", O_, 16, &retrospective_item, "of a decision: what its author said of it later, the newest first"),
+    RPC_UUID("retrospective_of", O_, "of a retrospective: the decision it looks back on"),
     RPC_ARRAY("causes", R_, 64, &w4_item_uuid, "ids of what it follows from"),
     RPC_ARRAY("confirmed_by", R_, 64, &confirmer_item, "who confirmed it, and when"),
     W4_SCHEMA_END};

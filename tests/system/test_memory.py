@@ -117,6 +117,32 @@ def test_memory():
         assert ask(b.control, retracted=True) == before
         assert json.loads(ctl(b, "--json", "store", "check"))["sound"]
 
+        # What came of a decision is told with it; one that follows from what has fallen is not.
+        back = say(ada, "DECISION_SHARE", {
+            "decision": {"choice": "Heat the kettle", "outcome": "cold tea"},
+            "dmp_trace": {"decision_id": "kettle", "steps": ["drank"]},
+            "retrospective": "wait less"})
+        fallen = say(ada, "DECISION_SHARE", {
+            "decision": {"choice": "Measure by boiling", "outcome": "planned"},
+            "dmp_trace": {"decision_id": "measure", "steps": ["thought"]}, "causal_links": [boils]})
+        for node in mesh:
+            wait_ids(node, [decision, back], kind="decision")
+            wait_ids(node, [decision, back, fallen], kind="decision", retracted=True)
+            first, later = ask(node.control, kind="decision")["entries"]
+            assert [(r["msg_id"], r["outcome"], r["text"]) for r in first["retrospectives"]] == [
+                (back, "cold tea", "wait less")], first
+            assert later["retrospective_of"] == decision, later
+            assert json.loads(ctl(node, "--json", "store", "check"))["sound"]
+        shown = ctl(b, "memory", "query", "--entry", "decision")
+        assert "wait less" in shown and "Heat the kettle" in shown, shown
+        try:
+            say(ada, "DECISION_SHARE", {
+                "decision": {"choice": "Drink water", "outcome": "planned"},
+                "dmp_trace": {"decision_id": "kettle", "steps": ["thought"]}})
+            assert False, "two choices"
+        except Refused as refused:
+            assert "decision_id" in str(refused), refused
+
 
 def ctl(node, *arguments, stdin=None, status=0):
     done = subprocess.run([WEB4CTL, "-s", node.control_socket, *arguments], input=stdin,

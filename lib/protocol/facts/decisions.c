@@ -1,29 +1,45 @@
 #include "protocol/facts/decisions.h"
 
 #include "base/clock.h"
+#include "crypto/primitives.h"
 #include "protocol/evidence/evidence.h"
+#include "protocol/facts/decision_rows.h"
 #include "protocol/map.h"
 #include "protocol/memory/memory.h"
-#include "json/writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-#define DECISION_BYTES_MAX 8192u
-
 typedef struct entry_key { /* no gaps: it is hashed as it lies */
     char id[W4_UUID_LEN];
     w4_fingerprint agent;
 } entry_key;
 
+typedef struct cause_ref { /* one entry follows from one id */
+    struct entry *effect;
+    struct cause *cause;
+    TAILQ_ENTRY(cause_ref) of_cause;
+} cause_ref;
+
+typedef struct cause {
+    char id[W4_UUID_LEN];
+    TAILQ_HEAD(cause_refs, cause_ref) effects;
+    UT_hash_handle hh;
+} cause;
+
 typedef struct entry {
+    w4_decision_node node; /* the first: found again by it */
     entry_key key;
-    bool stands_in; /* its row is kept under w4_evidence_stand_in */
+    w4_decision decision; /* its own copy */
+    bool stands_in;       /* its row is kept under w4_evidence_stand_in */
+    bool queued, changed;
+    cause_ref *causes; /* decision.link_count of them */
     struct author *author;
     struct id_group *group;
-    TAILQ_ENTRY(entry) of_all, of_author, of_id;
+    struct name_group *name;
+    TAILQ_ENTRY(entry) of_all, of_author, of_id, of_name, in_queue, in_changed;
     UT_hash_handle hh;
 } entry;
 
@@ -33,6 +49,17 @@ typedef struct id_group { /* all of one id */
     struct entry_list entries; /* oldest first */
     UT_hash_handle hh;
 } id_group;
+
+typedef struct name_key {
+    w4_fingerprint agent;
+    uint8_t name[W4_HASH_LEN];
+} name_key;
+
+typedef struct name_group { /* one decision: all of one key and decision_id */
+    name_key key;
+    struct entry_list entries; /* as they were said; the first is the decision */
+    UT_hash_handle hh;
+} name_group;
 
 typedef struct author {
     w4_fingerprint agent;
@@ -45,11 +72,22 @@ struct w4_decisions {
     w4_store *store;
     entry *map;
     id_group *groups;
+    name_group *names;
     author *authors;
+    cause *causes;
     struct entry_list all; /* oldest first */
+    struct entry_list queue, changed;
+    size_t texts; /* bytes of copies */
 };
 
-static void drop_if_empty(w4_decisions *decisions, author *a, id_group *group) {
+/* ---- taking out */
+
+static size_t text_bytes(const w4_decision *d) {
+    return strlen(d->agent_id) + strlen(d->decision_id) + 2 +
+           d->link_count * (sizeof d->links[0] + sizeof(cause_ref));
+}
+
+static void drop_if_empty(w4_decisions *decisions, author *a, id_group *group, name_group *name) {
     if (a && a->count == 0) {
         HASH_DEL(decisions->authors, a);
         free(a);
@@ -58,6 +96,31 @@ static void drop_if_empty(w4_decisions *decisions, author *a, id_group *group) {
         HASH_DEL(decisions->groups, group);
         free(group);
     }
+    if (name && TAILQ_EMPTY(&name->entries)) {
+        HASH_DEL(decisions->names, name);
+        free(name);
+    }
+}
+
+static void drop_causes(w4_decisions *decisions, entry *e) {
+    for (uint32_t i = 0; e->causes && i < e->decision.link_count; i++) {
+        cause *c = e->causes[i].cause;
+        if (c) {
+            TAILQ_REMOVE(&c->effects, &e->causes[i], of_cause);
+            if (TAILQ_EMPTY(&c->effects)) {
+                HASH_DEL(decisions->causes, c);
+                free(c);
+            }
+        }
+    }
+    free(e->causes);
+    e->causes = NULL;
+}
+
+static void free_entry(w4_decisions *decisions, entry *e) {
+    drop_causes(decisions, e);
+    w4_decision_deinit(&e->decision);
+    free(e);
 }
 
 static void drop_entry(w4_decisions *decisions, entry *e) {
@@ -65,9 +128,17 @@ static void drop_entry(w4_decisions *decisions, entry *e) {
     TAILQ_REMOVE(&decisions->all, e, of_all);
     TAILQ_REMOVE(&e->author->entries, e, of_author);
     TAILQ_REMOVE(&e->group->entries, e, of_id);
+    TAILQ_REMOVE(&e->name->entries, e, of_name);
+    if (e->queued) {
+        TAILQ_REMOVE(&decisions->queue, e, in_queue);
+    }
+    if (e->changed) {
+        TAILQ_REMOVE(&decisions->changed, e, in_changed);
+    }
     e->author->count--;
-    drop_if_empty(decisions, e->author, e->group);
-    free(e);
+    decisions->texts -= text_bytes(&e->decision);
+    drop_if_empty(decisions, e->author, e->group, e->name);
+    free_entry(decisions, e);
 }
 
 w4_decisions *w4_decisions_free(w4_decisions *decisions) {
@@ -80,6 +151,8 @@ w4_decisions *w4_decisions_free(w4_decisions *decisions) {
     }
     return NULL;
 }
+
+/* ---- finding */
 
 static author *get_author(w4_decisions *decisions, const w4_fingerprint *agent) {
     author *a = NULL;
@@ -118,6 +191,57 @@ static id_group *get_group(w4_decisions *decisions, const char *id) {
     return group;
 }
 
+static name_key make_name_key(const w4_fingerprint *agent, const char *decision_id) {
+    name_key key = {.agent = *agent};
+    w4_hash(w4_bytes_from_text(decision_id), w4_bytes_of(NULL, 0), key.name);
+    return key;
+}
+
+static name_group *find_name(const w4_decisions *decisions, const w4_fingerprint *agent,
+                             const char *decision_id) {
+    name_key key = make_name_key(agent, decision_id);
+    name_group *name = NULL;
+    HASH_FIND(hh, decisions->names, &key, sizeof key, name);
+    return name;
+}
+
+static name_group *get_name(w4_decisions *decisions, const w4_fingerprint *agent,
+                            const char *decision_id) {
+    name_group *name = find_name(decisions, agent, decision_id);
+    if (!name && (name = calloc(1, sizeof *name)) != NULL) {
+        name->key = make_name_key(agent, decision_id);
+        TAILQ_INIT(&name->entries);
+        HASH_ADD(hh, decisions->names, key, sizeof name->key, name);
+        if (!name->hh.tbl) {
+            free(name);
+            name = NULL;
+        }
+    }
+    return name;
+}
+
+static cause *find_cause(const w4_decisions *decisions, const char *id) {
+    cause *c = NULL;
+    if (strlen(id) == W4_UUID_LEN) {
+        HASH_FIND(hh, decisions->causes, id, W4_UUID_LEN, c);
+    }
+    return c;
+}
+
+static cause *get_cause(w4_decisions *decisions, const char *id) {
+    cause *c = find_cause(decisions, id);
+    if (!c && (c = calloc(1, sizeof *c)) != NULL) {
+        memcpy(c->id, id, sizeof c->id);
+        TAILQ_INIT(&c->effects);
+        HASH_ADD(hh, decisions->causes, id, sizeof c->id, c);
+        if (!c->hh.tbl) {
+            free(c);
+            c = NULL;
+        }
+    }
+    return c;
+}
+
 static entry *find_entry(const w4_decisions *decisions, const char *id,
                          const w4_fingerprint *agent) {
     entry *found = NULL;
@@ -129,106 +253,123 @@ static entry *find_entry(const w4_decisions *decisions, const char *id,
     return found;
 }
 
-static int add_entry(w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
-                     bool stands_in) {
-    author *a = get_author(decisions, agent);
-    id_group *group = a ? get_group(decisions, id) : NULL;
-    entry *e = group ? calloc(1, sizeof *e) : NULL;
-    if (e) {
-        memcpy(e->key.id, id, sizeof e->key.id);
-        e->key.agent = *agent;
-        e->stands_in = stands_in;
-        e->author = a;
-        e->group = group;
-        HASH_ADD(hh, decisions->map, key, sizeof e->key, e);
-    }
-    if (!e || !e->hh.tbl) {
-        free(e);
-        drop_if_empty(decisions, a, group);
+static entry *entry_of(w4_decision_node *node) {
+    return (entry *)(void *)node;
+}
+
+/* ---- putting in */
+
+static int add_causes(w4_decisions *decisions, entry *e) {
+    uint32_t count = e->decision.link_count;
+    e->causes = count > 0 ? calloc(count, sizeof *e->causes) : NULL;
+    if (count > 0 && !e->causes) {
         return -ENOMEM;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        cause *c = get_cause(decisions, e->decision.links[i]);
+        if (!c) {
+            return -ENOMEM;
+        }
+        e->causes[i] = (cause_ref){.effect = e, .cause = c};
+        TAILQ_INSERT_TAIL(&c->effects, &e->causes[i], of_cause);
+    }
+    return 0;
+}
+
+/* Rows say the time to the millisecond: no other order may come of loading them. */
+static bool is_before(const entry *a, const entry *b) {
+    uint64_t first_ms = a->decision.shared_us / W4_US_PER_MS;
+    uint64_t second_ms = b->decision.shared_us / W4_US_PER_MS;
+    return first_ms != second_ms ? first_ms < second_ms
+                                 : strcmp(a->decision.id, b->decision.id) < 0;
+}
+
+static void insert_as_said(name_group *name, entry *e) {
+    entry *at = TAILQ_LAST(&name->entries, entry_list);
+    while (at && is_before(e, at)) {
+        at = TAILQ_PREV(at, entry_list, of_name);
+    }
+    if (at) {
+        TAILQ_INSERT_AFTER(&name->entries, at, e, of_name);
+    } else {
+        TAILQ_INSERT_HEAD(&name->entries, e, of_name);
+    }
+}
+
+static int make_entry(w4_decisions *decisions, const w4_decision *d, bool stands_in,
+                      entry **ret_entry) {
+    entry *e = calloc(1, sizeof *e);
+    if (!e || w4_decision_copy(d, &e->decision) != 0) {
+        free(e);
+        return -ENOMEM;
+    }
+    memcpy(e->key.id, d->id, sizeof e->key.id);
+    e->key.agent = d->agent;
+    e->stands_in = stands_in;
+    e->node = (w4_decision_node){.id = e->decision.id,
+                                 .agent = &e->decision.agent,
+                                 .links = e->decision.links,
+                                 .link_count = e->decision.link_count};
+    if (add_causes(decisions, e) != 0) {
+        free_entry(decisions, e);
+        return -ENOMEM;
+    }
+    *ret_entry = e;
+    return 0;
+}
+
+static int add_entry(w4_decisions *decisions, const w4_decision *d, bool stands_in,
+                     entry **ret_entry) {
+    entry *e = NULL;
+    author *a = get_author(decisions, &d->agent);
+    id_group *group = a ? get_group(decisions, d->id) : NULL;
+    name_group *name = group ? get_name(decisions, &d->agent, d->decision_id) : NULL;
+    if (name && make_entry(decisions, d, stands_in, &e) == 0) {
+        HASH_ADD(hh, decisions->map, key, sizeof e->key, e);
+        if (!e->hh.tbl) {
+            free_entry(decisions, e);
+            e = NULL;
+        }
+    }
+    if (!e) {
+        drop_if_empty(decisions, a, group, name);
+        return -ENOMEM;
+    }
+    e->author = a;
+    e->group = group;
+    e->name = name;
     TAILQ_INSERT_TAIL(&decisions->all, e, of_all);
     TAILQ_INSERT_TAIL(&a->entries, e, of_author);
     TAILQ_INSERT_TAIL(&group->entries, e, of_id);
+    insert_as_said(name, e);
     a->count++;
+    decisions->texts += text_bytes(&e->decision);
+    if (e->decision.link_count > 0) {
+        e->queued = true;
+        TAILQ_INSERT_TAIL(&decisions->queue, e, in_queue);
+    }
+    *ret_entry = e;
     return 0;
 }
 
-/* A row as it is loaded; the table is in the order of the ids, the list by age. */
-typedef struct loaded {
-    char id[W4_UUID_LEN + 1];
-    w4_fingerprint agent;
-    bool stands_in;
-    uint64_t taken_us;
-} loaded;
-
-typedef struct loaded_rows {
-    loaded *items;
-    size_t count, cap;
-} loaded_rows;
-
-static int compare_age(const void *a, const void *b) {
-    uint64_t first = ((const loaded *)a)->taken_us, second = ((const loaded *)b)->taken_us;
-    return (first > second) - (first < second);
+static void set_changed(w4_decisions *decisions, entry *e) {
+    if (e && !e->changed) {
+        e->changed = true;
+        TAILQ_INSERT_TAIL(&decisions->changed, e, in_changed);
+    }
 }
 
-static int load_row(loaded_rows *rows, w4_json_document *doc, w4_bytes key, w4_bytes value) {
-    int r = w4_json_read(doc, value, &W4_JSON_LIMITS_LINE, NULL);
-    if (r < 0) {
-        return r;
-    }
-    if (rows->count == rows->cap) {
-        size_t cap = rows->cap == 0 ? 64 : rows->cap * 2;
-        loaded *items = realloc(rows->items, cap * sizeof *items);
-        if (!items) {
-            return -ENOMEM;
-        }
-        rows->items = items;
-        rows->cap = cap;
-    }
-    loaded *row = &rows->items[rows->count];
-    *row = (loaded){0};
-    w4_bytes agent = w4_json_string_raw(w4_json_get(w4_json_root(doc), "agent"));
-    w4_bytes taken = w4_json_string_raw(w4_json_get(w4_json_root(doc), "taken_at"));
-    if (r > 0 || key.len != sizeof row->id - 1 || !w4_fingerprint_parse(agent, &row->agent) ||
-        !w4_timestamp_parse(taken, &row->taken_us)) {
-        return W4_STORE_E_CORRUPT;
-    }
-    w4_json id = w4_json_get(w4_json_root(doc), "id");
-    row->stands_in = w4_json_exists(id);
-    if (!row->stands_in) {
-        memcpy(row->id, key.data, key.len);
-    } else if (!w4_json_string_copy(id, row->id, sizeof row->id) ||
-               strlen(row->id) != W4_UUID_LEN) {
-        return W4_STORE_E_CORRUPT;
-    }
-    rows->count++;
-    return 0;
-}
-
-static int load(w4_decisions *decisions) {
-    loaded_rows rows = {0};
-    w4_json_document doc = {0};
-    w4_store_cursor cursor;
-    int r = w4_store_cursor_init(&cursor, W4_STORE_DECISION, (w4_bytes){NULL, 0});
-    while (r == 0 && (r = w4_store_next(decisions->store, &cursor)) == 0) {
-        r = load_row(&rows, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
-    }
-    if (r == W4_STORE_E_NOT_FOUND) {
-        r = 0;
-        if (rows.count > 1) {
-            qsort(rows.items, rows.count, sizeof *rows.items, compare_age);
-        }
-        for (size_t i = 0; r == 0 && i < rows.count; i++) {
-            const loaded *row = &rows.items[i];
-            r = find_entry(decisions, row->id, &row->agent)
-                    ? 0
-                    : add_entry(decisions, row->id, &row->agent, row->stands_in);
+static int take_row(void *context, w4_decision_row *row) {
+    w4_decisions *decisions = context;
+    entry *e = find_entry(decisions, row->decision.id, &row->decision.agent);
+    int r = e ? 0 : add_entry(decisions, &row->decision, row->stands_in, &e);
+    if (r == 0) {
+        e->node.unsupported = row->unsupported;
+        if (!row->complete) {
+            set_changed(decisions, e);
         }
     }
-    free(rows.items);
-    w4_store_cursor_deinit(&cursor);
-    w4_json_document_deinit(&doc);
+    w4_decision_deinit(&row->decision);
     return r;
 }
 
@@ -239,7 +380,9 @@ int w4_decisions_new(w4_store *store, w4_decisions **ret_decisions) {
     }
     decisions->store = store;
     TAILQ_INIT(&decisions->all);
-    int r = load(decisions);
+    TAILQ_INIT(&decisions->queue);
+    TAILQ_INIT(&decisions->changed);
+    int r = w4_decision_rows_load(store, take_row, decisions);
     if (r != 0) {
         w4_decisions_free(decisions);
         return r;
@@ -247,6 +390,8 @@ int w4_decisions_new(w4_store *store, w4_decisions **ret_decisions) {
     *ret_decisions = decisions;
     return 0;
 }
+
+/* ---- asking */
 
 bool w4_decisions_has(const w4_decisions *decisions, const char *id) {
     return find_group(decisions, id) != NULL;
@@ -257,38 +402,81 @@ bool w4_decisions_has_of(const w4_decisions *decisions, const char *id,
     return find_entry(decisions, id, agent) != NULL;
 }
 
+w4_decision_node *w4_decisions_node(const w4_decisions *decisions, const char *id,
+                                    const w4_fingerprint *by) {
+    const id_group *group = find_group(decisions, id);
+    entry *found = group ? find_entry(decisions, id, by) : NULL;
+    found = group && !found ? TAILQ_FIRST(&group->entries) : found;
+    return found ? &found->node : NULL;
+}
+
 const w4_fingerprint *w4_decisions_author(const w4_decisions *decisions, const char *id,
                                           const w4_fingerprint *by) {
-    const id_group *group = find_group(decisions, id);
-    const entry *found = group ? find_entry(decisions, id, by) : NULL;
-    found = group && !found ? TAILQ_FIRST(&group->entries) : found;
-    return found ? &found->author->agent : NULL;
+    const w4_decision_node *node = w4_decisions_node(decisions, id, by);
+    return node ? node->agent : NULL;
+}
+
+const char *w4_decisions_other_choice(const w4_decisions *decisions, const w4_fingerprint *agent,
+                                      const char *decision_id,
+                                      const uint8_t choice[static W4_DECISION_CHOICE_LEN]) {
+    static const uint8_t unknown[W4_DECISION_CHOICE_LEN];
+    const name_group *name = find_name(decisions, agent, decision_id);
+    const entry *e = name ? TAILQ_FIRST(&name->entries) : NULL;
+    while (e && memcmp(e->decision.choice, unknown, sizeof unknown) == 0) {
+        e = TAILQ_NEXT(e, of_name);
+    }
+    return e && memcmp(e->decision.choice, choice, sizeof unknown) != 0 ? e->decision.id : NULL;
+}
+
+static void look(const entry *e, w4_decision_standing *ret_standing) {
+    const entry *first = TAILQ_FIRST(&e->name->entries);
+    *ret_standing = (w4_decision_standing){.unsupported = e->node.unsupported};
+    if (first != e) {
+        ret_standing->first = &first->decision;
+        return;
+    }
+    uint32_t count = 0;
+    const entry *at = TAILQ_LAST(&e->name->entries, entry_list);
+    for (; at != e && count < W4_DECISION_RETROSPECTIVES_MAX;
+         at = TAILQ_PREV(at, entry_list, of_name)) {
+        if (at->decision.retrospective) {
+            ret_standing->retrospectives[count++] = &at->decision;
+        }
+    }
+    ret_standing->retrospective_count = count;
+}
+
+bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
+                       const w4_decision **ret_decision, w4_decision_standing *ret_standing) {
+    const entry *e = find_entry(decisions, id, agent);
+    if (e) {
+        *ret_decision = &e->decision;
+        look(e, ret_standing);
+    }
+    return e != NULL;
 }
 
 size_t w4_decisions_count(const w4_decisions *decisions) {
     return HASH_COUNT(decisions->map);
 }
 
-static void row_key(const char *id, const w4_fingerprint *agent, bool stands_in,
-                    char ret_key[static W4_UUID_LEN + 1]) {
-    if (stands_in) {
-        w4_evidence_stand_in(id, agent, ret_key);
-    } else {
-        memcpy(ret_key, id, W4_UUID_LEN + 1);
-    }
+size_t w4_decisions_memory(const w4_decisions *decisions) {
+    return w4_decisions_count(decisions) * sizeof(entry) + decisions->texts +
+           HASH_COUNT(decisions->groups) * sizeof(id_group) +
+           HASH_COUNT(decisions->names) * sizeof(name_group) +
+           HASH_COUNT(decisions->causes) * sizeof(cause);
 }
 
+/* ---- keeping */
+
 static int forget(w4_decisions *decisions, entry *e) {
-    char id[W4_UUID_LEN + 1] = "", row[W4_UUID_LEN + 1];
-    const w4_fingerprint *agent = &e->key.agent;
-    memcpy(id, e->key.id, sizeof e->key.id);
-    row_key(id, agent, e->stands_in, row);
-    int r = w4_store_remove(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(row));
-    r = r == 0 ? w4_memory_forget(decisions->store, W4_MEMORY_DECISION, id, agent) : r;
-    if (r == 0) {
-        r = w4_evidence_remove(decisions->store, id, agent);
-    }
-    if (r == 0) {
+    const w4_decision *d = &e->decision;
+    int r = w4_decision_row_remove(decisions->store, d, e->stands_in);
+    r = r == 0 ? w4_memory_forget(decisions->store, W4_MEMORY_DECISION, d->id, &d->agent) : r;
+    r = r == 0 ? w4_evidence_remove(decisions->store, d->id, &d->agent) : r;
+    if (r == 0) { /* what it was the first of, or looked back on, is told anew */
+        entry *first = TAILQ_FIRST(&e->name->entries);
+        set_changed(decisions, first != e ? first : TAILQ_NEXT(e, of_name));
         drop_entry(decisions, e);
     }
     return r;
@@ -306,47 +494,101 @@ static int make_room(w4_decisions *decisions, const w4_fingerprint *agent) {
                : 0;
 }
 
-static int write_row(w4_decisions *decisions, const w4_decision *decision, bool stands_in) {
-    char agent[W4_FINGERPRINT_TEXT_LEN + 1], key[W4_UUID_LEN + 1];
-    row_key(decision->id, &decision->agent, stands_in, key);
-    w4_fingerprint_format(&decision->agent, agent);
-    char shared[W4_TIMESTAMP_LEN + 1], taken[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(decision->shared_us, shared);
-    w4_timestamp_format(decision->taken_us, taken);
-    w4_buffer text = W4_BUFFER_INIT(DECISION_BYTES_MAX);
-    w4_json_writer w;
-    w4_json_writer_init(&w, &text);
-    w4_json_begin_object(&w);
-    w4_json_member_string(&w, "agent", agent);
-    w4_json_member_string(&w, "agent_id", decision->agent_id);
-    w4_json_member_string(&w, "decision_id", decision->decision_id);
-    if (stands_in) {
-        w4_json_member_string(&w, "id", decision->id);
+static int write_entry(w4_decisions *decisions, const entry *e, w4_bytes envelope) {
+    w4_decision_standing standing;
+    look(e, &standing);
+    int r = w4_memory_note_decision(decisions->store, &e->decision, &standing, envelope);
+    return r == 0 ? w4_decision_row_put(decisions->store, &e->decision, &standing, e->stands_in)
+                  : r;
+}
+
+/* Which others say something else now that this one is there. */
+static void tell_others(w4_decisions *decisions, entry *e) {
+    entry *first = TAILQ_FIRST(&e->name->entries), *at = e;
+    if (first != e) {
+        set_changed(decisions, first);
+        return;
     }
-    w4_json_member_string(&w, "shared_at", shared);
-    w4_json_member_string(&w, "taken_at", taken);
-    w4_json_end_object(&w);
-    int r = w.error;
-    if (r == 0) {
-        r = w4_store_put(decisions->store, W4_STORE_DECISION, w4_bytes_from_text(key),
-                         w4_buffer_bytes(&text));
+    for (uint32_t i = 0; i <= W4_DECISION_RETROSPECTIVES_MAX && at; i++) {
+        at = TAILQ_NEXT(at, of_name);
+        set_changed(decisions, at);
     }
-    w4_buffer_deinit(&text);
-    return r;
 }
 
 int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_bytes envelope) {
     if (find_entry(decisions, decision->id, &decision->agent)) {
         return 0;
     }
+    entry *e = NULL;
     int r = make_room(decisions, &decision->agent);
     bool stands_in = find_group(decisions, decision->id) != NULL;
-    if (r == 0) {
-        r = w4_evidence_put(decisions->store, decision->id, &decision->agent, envelope);
+    r = r == 0 ? w4_evidence_put(decisions->store, decision->id, &decision->agent, envelope) : r;
+    r = r == 0 ? add_entry(decisions, decision, stands_in, &e) : r;
+    if (r != 0) {
+        return r;
     }
-    r = r == 0 ? w4_memory_note_decision(decisions->store, decision, envelope) : r;
-    if (r == 0) {
-        r = write_row(decisions, decision, stands_in);
+    r = write_entry(decisions, e, envelope);
+    if (r != 0) {
+        drop_entry(decisions, e);
+        return r;
     }
-    return r == 0 ? add_entry(decisions, decision->id, &decision->agent, stands_in) : r;
+    tell_others(decisions, e);
+    return 0;
+}
+
+/* ---- support */
+
+void w4_decisions_queue_effects(w4_decisions *decisions, const char *id) {
+    const cause *c = find_cause(decisions, id);
+    const cause_ref *ref;
+    if (!c) {
+        return;
+    }
+    TAILQ_FOREACH (ref, &c->effects, of_cause) {
+        if (!ref->effect->queued) {
+            ref->effect->queued = true;
+            TAILQ_INSERT_TAIL(&decisions->queue, ref->effect, in_queue);
+        }
+    }
+}
+
+w4_decision_node *w4_decisions_next_queued(w4_decisions *decisions) {
+    entry *e = TAILQ_FIRST(&decisions->queue);
+    if (!e) {
+        return NULL;
+    }
+    TAILQ_REMOVE(&decisions->queue, e, in_queue);
+    e->queued = false;
+    return &e->node;
+}
+
+bool w4_decisions_any_queued(const w4_decisions *decisions) {
+    return !TAILQ_EMPTY(&decisions->queue);
+}
+
+void w4_decisions_set_unsupported(w4_decisions *decisions, w4_decision_node *node,
+                                  bool unsupported) {
+    node->unsupported = unsupported;
+    set_changed(decisions, entry_of(node));
+}
+
+int w4_decisions_save(w4_decisions *decisions) {
+    w4_buffer envelope = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    entry *e;
+    int r = 0;
+    while (r == 0 && (e = TAILQ_FIRST(&decisions->changed)) != NULL) {
+        const w4_decision *d = &e->decision;
+        r = w4_evidence_get(decisions->store, d->id, &d->agent, &envelope);
+        if (r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT) { /* the memory keeps its own */
+            w4_buffer_clear(&envelope);
+            r = 0;
+        }
+        r = r == 0 ? write_entry(decisions, e, w4_buffer_bytes(&envelope)) : r;
+        if (r == 0) {
+            TAILQ_REMOVE(&decisions->changed, e, in_changed);
+            e->changed = false;
+        }
+    }
+    w4_buffer_deinit(&envelope);
+    return r < 0 ? r : 0;
 }

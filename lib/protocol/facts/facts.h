@@ -14,7 +14,7 @@
 
 TAILQ_HEAD(w4_fact_list, w4_fact);
 
-int w4_facts_new(const w4_decisions *decisions, w4_facts **ret_facts);
+int w4_facts_new(w4_decisions *decisions, w4_facts **ret_facts);
 w4_facts *w4_facts_free(w4_facts *facts);
 
 w4_fact *w4_facts_find(const w4_facts *facts, const char *id);
@@ -76,6 +76,7 @@ bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4
  * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes
  * are, or all that are not will be asked about again. */
 bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact);
+bool w4_facts_decision_lacks_support(w4_facts *facts, const w4_decision_node *node);
 /* The nearest such cause, and how many steps away it is. NULL: none is known here. */
 const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps);
 /* Causes looked at since this was asked last: what judging has cost. */

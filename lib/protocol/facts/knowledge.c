@@ -463,39 +463,6 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
     return r;
 }
 
-/* ---- decisions */
-
-int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
-    char decision_id[NAME_MAX];
-    (void)p;
-    in->concerns = true;
-    return read_decision_id(in, decision_id);
-}
-
-int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
-    const w4_envelope *e = &in->envelope;
-    char decision_id[NAME_MAX];
-    int r = read_decision_id(in, decision_id);
-    if (r != 0) {
-        return r;
-    }
-    w4_decision decision = {.agent = e->sender.fingerprint,
-                            .agent_id = e->sender.agent_id,
-                            .decision_id = decision_id,
-                            .shared_us = e->timestamp_us,
-                            .taken_us = in->wall_us};
-    memcpy(decision.id, e->msg_id, sizeof decision.id);
-    in->took_effect = !w4_inbound_is_old(in) ||
-                      !w4_decisions_has_of(p->decisions, e->msg_id, &e->sender.fingerprint);
-    r = w4_decisions_add(p->decisions, &decision, e->text);
-    if (r != 0) {
-        return w4_inbound_store_failed(in, r);
-    }
-    w4_facts_queue_effects(p->facts, e->msg_id);
-    in->stored = true;
-    return 0;
-}
-
 /* ---- what a judgement means for trust in the proposer. A dispute is an anomaly of one who is
  * trusted; of one on probation it is a conflict, or one more fact that could not be verified. */
 typedef struct consequence {
@@ -550,6 +517,15 @@ static void mark_support(w4_protocol *p, w4_fact *fact, uint64_t wall_us) {
         fact->updated_us = wall_us;
         w4_facts_changed(p->facts, fact);
         w4_facts_queue_effects(p->facts, fact->id);
+    }
+}
+
+/* Nobody confirms a decision, but it may follow from what has fallen. */
+static void mark_decision(w4_protocol *p, w4_decision_node *node) {
+    bool unsupported = w4_facts_decision_lacks_support(p->facts, node);
+    if (unsupported != node->unsupported) {
+        w4_decisions_set_unsupported(p->decisions, node, unsupported);
+        w4_facts_queue_effects(p->facts, node->id);
     }
 }
 
@@ -613,13 +589,20 @@ int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {
     p->was_overloaded = overloaded;
     uint32_t rounds = JUDGED_PER_TURN, steps = 0;
     int r = 0;
-    w4_fact *fact;
-    while (r == 0 && rounds-- > 0 && steps < STEPS_PER_TURN &&
-           (fact = w4_facts_next_queued(p->facts)) != NULL) {
-        r = judge(p, fact, now_us);
+    bool any = true;
+    while (r == 0 && any && rounds-- > 0 && steps < STEPS_PER_TURN) {
+        w4_fact *fact = w4_facts_next_queued(p->facts);
+        w4_decision_node *decision = fact ? NULL : w4_decisions_next_queued(p->decisions);
+        any = fact || decision;
+        if (fact) {
+            r = judge(p, fact, now_us);
+        } else if (decision) {
+            mark_decision(p, decision);
+        }
         steps += w4_facts_take_steps(p->facts);
     }
-    if (w4_facts_any_queued(p->facts)) { /* too many for one go */
+    /* too many for one go */
+    if (w4_facts_any_queued(p->facts) || w4_decisions_any_queued(p->decisions)) {
         w4_router_wake(p, now_us);
     }
     return r;
@@ -740,6 +723,7 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
         }
     }
     r = r == 0 ? save_changed(p) : r;
+    r = r == 0 ? w4_decisions_save(p->decisions) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->settle ? w4_family_rules_all[i]->settle(p, now_us) : 0;
     }

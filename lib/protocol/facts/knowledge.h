@@ -11,6 +11,7 @@ int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in);
 int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in);
 int w4_knowledge_blame(w4_protocol *p, w4_inbound *in); /* of a proposal */
 int w4_knowledge_blame_vote(w4_protocol *p, w4_inbound *in);
+int w4_knowledge_blame_decision(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_propose(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_vote(w4_protocol *p, w4_inbound *in);
 int w4_knowledge_decision(w4_protocol *p, w4_inbound *in);

@@ -11,6 +11,7 @@
 
 #define ROW_MAX ((size_t)256 * 1024)
 #define FOLDED_MAX ((size_t)64 * 1024) /* of a text, as it is searched */
+#define RETROSPECTIVE_MAX 1024u        /* bytes of one, as the decision tells it */
 #define BESIDE_LOOKED_AT_MAX 16u       /* rows whose keys begin like one that was asked for */
 
 const char *const w4_memory_kinds[] = {"fact", "decision", "claim", NULL};
@@ -254,14 +255,19 @@ typedef struct subject {
     const w4_fingerprint *author;
     uint64_t said_us, accepted_us, updated_us;
     const w4_fact *fact; /* NULL: a decision */
+    const w4_decision *decision;
+    const w4_decision_standing *standing;
+    const char (*links)[W4_UUID_LEN + 1];
+    uint32_t link_count;
+    bool unsupported;
     w4_bytes envelope;
 } subject;
 
-static void write_causes(w4_json_writer *w, const w4_fact *fact) {
+static void write_causes(w4_json_writer *w, const subject *s) {
     w4_json_name(w, "causes");
     w4_json_begin_array(w);
-    for (uint32_t i = 0; fact && i < fact->link_count; i++) {
-        w4_json_string_text(w, fact->links[i]);
+    for (uint32_t i = 0; i < s->link_count; i++) {
+        w4_json_string_text(w, s->links[i]);
     }
     w4_json_end_array(w);
 }
@@ -283,26 +289,92 @@ static void write_confirmers(w4_json_writer *w, const w4_fact *fact) {
     w4_json_end_array(w);
 }
 
-static int write_entry(const subject *s, w4_json root, words_of *words, w4_buffer *out) {
+/* A string of an envelope, cut. */
+static int write_cut(w4_json_writer *w, const char *name, w4_json value) {
+    char cut[RETROSPECTIVE_MAX + 1];
+    w4_buffer plain = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    int r = w4_json_kind_of(value) == W4_JSON_STRING ? w4_json_string_decode(value, &plain) : 0;
+    if (r == 0) {
+        w4_text_copy(cut, sizeof cut, w4_buffer_bytes(&plain));
+        w4_json_member_string(w, name, cut);
+    }
+    w4_buffer_deinit(&plain);
+    return r;
+}
+
+/* What the author said of it later, and to whom. One whose envelope is gone or damaged is left
+ * out. */
+static int write_retrospective(w4_store *store, w4_json_writer *w, const w4_decision *back,
+                               w4_json_document *doc, w4_buffer *text) {
+    int r = w4_evidence_get(store, back->id, &back->agent, text);
+    r = r == 0 ? w4_json_read(doc, w4_buffer_bytes(text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
+    if (r != 0) {
+        return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    }
+    w4_json root = w4_json_root(doc);
+    w4_json to = at(root, "/receiver/fingerprint");
+    w4_json_begin_object(w);
+    write_time(w, "at", back->shared_us);
+    w4_json_member_string(w, "msg_id", back->id);
+    r = write_cut(w, "outcome", at(root, "/payload/decision/outcome"));
+    r = r == 0 ? write_cut(w, "text", at(root, "/payload/retrospective")) : r;
+    if (!w4_json_string_equal(to, "*")) {
+        write_text(w, "to", to);
+    }
+    w4_json_end_object(w);
+    return r;
+}
+
+/* Of a decision: which one it is, what came of it, or what it looks back on. */
+static int write_decision(w4_store *store, w4_json_writer *w, const subject *s) {
+    const w4_decision_standing *standing = s->standing;
+    int r = 0;
+    if (!s->decision) {
+        return 0;
+    }
+    if (s->decision->decision_id[0] != '\0') {
+        w4_json_member_string(w, "decision_id", s->decision->decision_id);
+    }
+    if (standing && standing->first && s->decision->retrospective) {
+        w4_json_member_string(w, "retrospective_of", standing->first->id);
+    }
+    if (standing && standing->retrospective_count > 0) {
+        w4_json_document doc = {0};
+        w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+        w4_json_name(w, "retrospectives");
+        w4_json_begin_array(w);
+        for (uint32_t i = 0; r == 0 && i < standing->retrospective_count; i++) {
+            r = write_retrospective(store, w, standing->retrospectives[i], &doc, &text);
+        }
+        w4_json_end_array(w);
+        w4_json_document_deinit(&doc);
+        w4_buffer_deinit(&text);
+    }
+    return r;
+}
+
+static int write_entry(w4_store *store, const subject *s, w4_json root, words_of *words,
+                       w4_buffer *out) {
     w4_json_writer w;
     w4_json_writer_init(&w, out);
     w4_json_begin_object(&w);
     write_time(&w, "accepted_at", s->accepted_us);
     w4_json_member_string(&w, "agent_id", s->agent_id);
     write_fingerprint(&w, "author", s->author);
-    write_causes(&w, s->fact);
+    write_causes(&w, s);
     write_confirmers(&w, s->fact);
     write_text(&w, "domain", at(root, places[s->kind].domain));
     w4_json_member_string(&w, "id", s->id);
     w4_json_member_string(&w, "kind", w4_memory_kinds[s->kind]);
+    int r = write_decision(store, &w, s);
     write_time(&w, "said_at", s->said_us);
     write_text(&w, "source", at(root, places[s->kind].source));
     w4_json_member_string(&w, "state", s->state);
     w4_json_member_bytes(&w, "text", w4_buffer_bytes(&words->text));
-    w4_json_member_bool(&w, "unsupported", s->fact && s->fact->unsupported);
+    w4_json_member_bool(&w, "unsupported", s->unsupported);
     write_time(&w, "updated_at", s->updated_us);
     w4_json_end_object(&w);
-    return w.error;
+    return r != 0 ? r : w.error;
 }
 
 static int make_room(w4_store *store, uint64_t last);
@@ -329,9 +401,9 @@ static int put_new(w4_store *store, const subject *s, const words_of *words, w4_
     w4_bytes bytes = w4_bytes_of(value, sizeof value), none = w4_bytes_of(NULL, 0);
     r = r == 0 ? w4_store_put(store, W4_STORE_MEMORY_TEXT, bytes, w4_buffer_bytes(&words->folded))
                : r;
-    for (uint32_t i = 0; r == 0 && s->fact && i < s->fact->link_count; i++) {
-        r = w4_store_put(store, W4_STORE_MEMORY_LINK,
-                         w4_memory_link_key(s->fact->links[i], number, link), none);
+    for (uint32_t i = 0; r == 0 && i < s->link_count; i++) {
+        r = w4_store_put(store, W4_STORE_MEMORY_LINK, w4_memory_link_key(s->links[i], number, link),
+                         none);
     }
     r = r == 0 ? put_number(store, s, bytes) : r;
     return r == 0 ? make_room(store, number) : r;
@@ -357,7 +429,7 @@ static int note(w4_store *store, const subject *s) {
     r = w4_json_read_canonical(&doc, s->envelope, &W4_JSON_LIMITS_ENVELOPE, NULL);
     r = r > 0 ? W4_STORE_E_CORRUPT : r;
     r = r == 0 ? read_words(s->kind, w4_json_root(&doc), &words) : r;
-    r = r == 0 ? write_entry(s, w4_json_root(&doc), &words, &entry) : r;
+    r = r == 0 ? write_entry(store, s, w4_json_root(&doc), &words, &entry) : r;
     if (r == 0) {
         r = known ? put_again(store, number, w4_buffer_bytes(&entry))
                   : put_new(store, s, &words, w4_buffer_bytes(&entry));
@@ -385,6 +457,9 @@ int w4_memory_note_fact(w4_store *store, w4_memory_kind kind, const w4_fact *fac
                      .accepted_us = fact->accepted_us,
                      .updated_us = fact->updated_us,
                      .fact = fact,
+                     .links = (const char(*)[W4_UUID_LEN + 1]) fact->links,
+                     .link_count = fact->link_count,
+                     .unsupported = fact->unsupported,
                      .envelope = w4_buffer_bytes(&envelope)};
         r = note(store, &s);
     }
@@ -393,7 +468,13 @@ int w4_memory_note_fact(w4_store *store, w4_memory_kind kind, const w4_fact *fac
     return r == W4_STORE_E_CORRUPT || r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
-int w4_memory_note_decision(w4_store *store, const w4_decision *decision, w4_bytes envelope) {
+int w4_memory_note_decision(w4_store *store, const w4_decision *decision,
+                            const w4_decision_standing *standing, w4_bytes envelope) {
+    uint64_t updated_us = decision->taken_us;
+    for (uint32_t i = 0; standing && i < standing->retrospective_count; i++) {
+        uint64_t taken_us = standing->retrospectives[i]->taken_us;
+        updated_us = taken_us > updated_us ? taken_us : updated_us;
+    }
     subject s = {.kind = W4_MEMORY_DECISION,
                  .id = decision->id,
                  .agent_id = decision->agent_id,
@@ -401,7 +482,12 @@ int w4_memory_note_decision(w4_store *store, const w4_decision *decision, w4_byt
                  .author = &decision->agent,
                  .said_us = decision->shared_us,
                  .accepted_us = decision->taken_us,
-                 .updated_us = decision->taken_us,
+                 .updated_us = updated_us,
+                 .decision = decision,
+                 .standing = standing,
+                 .links = decision->links,
+                 .link_count = decision->link_count,
+                 .unsupported = standing && standing->unsupported,
                  .envelope = envelope};
     int r = note(store, &s);
     return r == W4_STORE_E_CORRUPT ? 0 : r;
@@ -422,8 +508,8 @@ static int catch_up_book(w4_store *store, w4_memory_kind kind, const w4_facts *b
 
 static int catch_up_decision(w4_store *store, w4_bytes id, w4_bytes row, w4_json_document *doc,
                              w4_buffer *envelope) {
-    char agent_id[256];
-    w4_decision decision = {.agent_id = agent_id};
+    char agent_id[256], decision_id[256] = "";
+    w4_decision decision = {.agent_id = agent_id, .decision_id = decision_id};
     int r = w4_json_read(doc, row, &W4_JSON_LIMITS_LINE, NULL);
     w4_json root = w4_json_root(doc);
     if (r < 0) {
@@ -438,6 +524,7 @@ static int catch_up_decision(w4_store *store, w4_bytes id, w4_bytes row, w4_json
         !w4_json_string_copy(w4_json_get(root, "agent_id"), agent_id, sizeof agent_id)) {
         return 0; /* damaged: the book tells */
     }
+    (void)w4_json_string_copy(w4_json_get(root, "decision_id"), decision_id, sizeof decision_id);
     if (!w4_json_string_copy(w4_json_get(root, "id"), decision.id, sizeof decision.id)) {
         memcpy(decision.id, id.data, W4_UUID_LEN);
     }
@@ -445,7 +532,7 @@ static int catch_up_decision(w4_store *store, w4_bytes id, w4_bytes row, w4_json
         return 0;
     }
     r = w4_evidence_get(store, decision.id, &decision.agent, envelope);
-    r = r == 0 ? w4_memory_note_decision(store, &decision, w4_buffer_bytes(envelope)) : r;
+    r = r == 0 ? w4_memory_note_decision(store, &decision, NULL, w4_buffer_bytes(envelope)) : r;
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 

@@ -26,7 +26,9 @@ extern const char *const w4_memory_kinds[]; /* names, for people and the wire; e
 /* Beside each storing of a fact or claim: one that was accepted is put in, one that is in it
  * follows what became of it. 0, -ENOMEM, or a store condition. */
 int w4_memory_note_fact(w4_store *store, w4_memory_kind kind, const w4_fact *fact);
-int w4_memory_note_decision(w4_store *store, const w4_decision *decision, w4_bytes envelope);
+/* As to retrospectives and support: standing; NULL: none, and it has it. */
+int w4_memory_note_decision(w4_store *store, const w4_decision *decision,
+                            const w4_decision_standing *standing, w4_bytes envelope);
 /* At the start, once in the life of a store: what a book had accepted before there was a memory
  * (decisions: NULL). What the store does not take now waits for the next start. 0 or -ENOMEM. */
 int w4_memory_catch_up(w4_store *store, w4_memory_kind kind, const w4_facts *book);

@@ -113,6 +113,49 @@ static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
     return 0;
 }
 
+/* Was it said to all, or to that one? */
+static bool may_hear(const w4_fingerprint *listener, w4_json retrospective) {
+    w4_fingerprint to;
+    w4_json named = w4_json_get(retrospective, "to");
+    return !w4_json_exists(named) || (w4_fingerprint_parse(w4_json_string_raw(named), &to) &&
+                                      w4_fingerprint_equal(&to, listener));
+}
+
+static bool is_author(const w4_fingerprint *listener, w4_json entry) {
+    w4_fingerprint author;
+    return w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) &&
+           w4_fingerprint_equal(&author, listener);
+}
+
+/* What came of a decision may have been said to others only. */
+static void give(search *s, w4_json entry) {
+    const w4_fingerprint *listener = s->question->listener;
+    w4_json all = w4_json_get(entry, "retrospectives");
+    if (!listener || !w4_json_exists(all) || is_author(listener, entry)) {
+        w4_json_value(s->w, entry);
+        return;
+    }
+    w4_json_begin_object(s->w);
+    w4_json_iterator i = w4_json_first(entry);
+    for (; w4_json_exists(i.value); i = w4_json_next(i)) {
+        bool filtered = w4_json_string_equal(i.name, "retrospectives");
+        w4_json_name_bytes(s->w, w4_json_string_raw(i.name));
+        if (!filtered) {
+            w4_json_value(s->w, i.value);
+            continue;
+        }
+        w4_json_begin_array(s->w);
+        w4_json_iterator k = w4_json_first(all);
+        for (; w4_json_exists(k.value); k = w4_json_next(k)) {
+            if (may_hear(listener, k.value)) {
+                w4_json_value(s->w, k.value);
+            }
+        }
+        w4_json_end_array(s->w);
+    }
+    w4_json_end_object(s->w);
+}
+
 /* Looks at one, and gives it if it fits and has room. */
 static int look(search *s, uint64_t number, bool found_by_text) {
     uint8_t key_bytes[NUMBER];
@@ -142,7 +185,7 @@ static int look(search *s, uint64_t number, bool found_by_text) {
         return 0;
     }
     s->given++;
-    w4_json_value(s->w, entry);
+    give(s, entry);
     return s->w->error;
 }
 

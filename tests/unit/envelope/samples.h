@@ -46,7 +46,8 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
                                 "\"confidence\":0,\"notes\":\"no\"}",
     [W4_TYPE_CIP_DECISION_SHARE] =
         "{\"decision\":{\"choice\":\"wait\",\"outcome\":\"good\",\"context\":\"rain\"},"
-        "\"dmp_trace\":" SAMPLE_TRACE ",\"retrospective\":\"would do it again\"}",
+        "\"dmp_trace\":" SAMPLE_TRACE ",\"causal_links\":[\"" SAMPLE_REF
+        "\"],\"retrospective\":\"would do it again\"}",
     [W4_TYPE_CIP_STATE_UPDATE] =
         "{\"presence\":\"focused\",\"lri\":42,\"ltppeerstate\":\"probing\","
         "\"kernel_signals\":[\"overload\"],\"intent\":\"work\","

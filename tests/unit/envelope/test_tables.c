@@ -181,7 +181,7 @@ START_TEST(members_of_the_specification) {
         [W4_TYPE_CIP_FACT_CONFIRM] = "fact_ref! fact_digest decision!=confirm confidence! notes",
         [W4_TYPE_CIP_FACT_REJECT] = "fact_ref! fact_digest decision!=reject confidence! notes",
         [W4_TYPE_CIP_DECISION_SHARE] =
-            "decision!{choice! outcome! context} " TRACE " retrospective",
+            "decision!{choice! outcome! context} " TRACE " causal_links[] retrospective",
         [W4_TYPE_CIP_STATE_UPDATE] = "presence!=" PRESENCE " lri! ltppeerstate=" TRUST
                                      " kernel_signals[] intent challenge_response",
         [W4_TYPE_HCP_HELLO] = "identity!{name! role} consent_scope[] safety_flags[]",

@@ -235,7 +235,7 @@ static void fill(void) {
                             .taken_us = START + 5 * DAY};
     memcpy(decision.id, id_of(5), W4_UUID_LEN + 1);
     ck_assert_int_eq(w4_memory_note_decision(
-                         store, &decision,
+                         store, &decision, NULL,
                          text("{\"payload\":{\"decision\":{\"choice\":\"Build a mill\",\"context\":"
                               "\"a river\",\"outcome\":\"flour\"},"
                               "\"retrospective\":\"next time a windmill\"}}")),
