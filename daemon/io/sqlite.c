@@ -564,6 +564,12 @@ static const w4_store_ops sqlite_ops = {
     .check = sqlite_check,
 };
 
+int w4_store_sqlite_copy(w4_store *store, const char *path, w4_sqlite_copy **ret_copy) {
+    sqlite_store *s = store_of(store);
+    int r = store->ops == &sqlite_ops ? w4_sqlite_file_readable(&s->file) : W4_STORE_E_FILE;
+    return r == 0 ? w4_sqlite_copy_begin(&s->file, path, ret_copy) : r;
+}
+
 int w4_store_sqlite_look(const char *path, uint32_t *ret_version, char *ret_text, size_t size) {
     uint8_t header[64];
     FILE *file = fopen(path, "rbe");

@@ -140,6 +140,7 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int frames) {
 }
 
 static void detach(w4_sqlite_file *f) {
+    w4_sqlite_copy_orphan(f);
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
         for (size_t i = 0; i < W4_SQLITE_STATEMENT_COUNT; i++) {
             sqlite3_finalize(f->statements[table][i]);

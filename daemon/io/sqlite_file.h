@@ -38,7 +38,8 @@ typedef struct w4_sqlite_file {
     w4_sqlite_file_id id, wal_id; /* which files were opened */
     int wal_frames;               /* in the WAL after the last commit */
     int page_size;
-    bool has_wal; /* false when another program took the file out of WAL mode */
+    w4_sqlite_copy *copy; /* that is being made of it, or NULL */
+    bool has_wal;         /* false when another program took the file out of WAL mode */
     char path[PATH_MAX];
     char wal_path[PATH_MAX + 8];
     char text[W4_STORE_SQLITE_TEXT_MAX]; /* what failed last, for people */
@@ -86,6 +87,9 @@ int w4_sqlite_draft_publish(w4_sqlite_file *draft, int fd, const char *path, boo
 
 /* As w4_store_backup; the text is in f. */
 int w4_sqlite_file_backup(w4_sqlite_file *f, const char *path);
+/* As w4_store_sqlite_copy; the text is in f. */
+int w4_sqlite_copy_begin(w4_sqlite_file *f, const char *path, w4_sqlite_copy **ret_copy);
+void w4_sqlite_copy_orphan(w4_sqlite_file *f); /* f is about to be closed */
 
 /* ---- io/sqlite_words.c: what ends in a result code is one of SQLite */
 

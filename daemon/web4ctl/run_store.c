@@ -77,7 +77,7 @@ static ctl_status check_file(ctl_context *ctl, const char *path) {
     }
     w4_buffer report = W4_BUFFER_INIT(REPORT_MAX), answer = W4_BUFFER_INIT(ANSWER_MAX);
     w4_store_findings found;
-    int r = w4_store_examine(store, &report, &found);
+    int r = w4_store_examine(store, NULL, NULL, &report, &found);
     if (r != 0) {
         status = store_failed(ctl, store, r);
     } else {

@@ -241,6 +241,8 @@ static int start_store(w4d_app *app) {
     if (r != 0) {
         w4_log(&app->env, W4_LOG_ERROR, "the store %s is refused: %s", app->config->paths.store,
                r < 0 ? strerror(-r) : text);
+    } else {
+        w4d_store_jobs_clean(app);
     }
     return r;
 }
@@ -402,6 +404,7 @@ void w4d_app_deinit(w4d_app *app) {
     if (app->loop == NULL) {
         return;
     }
+    w4d_store_jobs_stop(app);
     if (app->node != NULL) {
         w4d_clients_close(app);
         w4d_beacons_stop(app);

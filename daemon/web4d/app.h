@@ -82,6 +82,7 @@ struct w4d_app {
     w4_log_level log_level;
     bool to_journal; /* stderr is the journal: lines carry their priority */
     struct w4d_beacons *beacons;
+    struct w4d_store_job *store_job; /* under way, or NULL */
     bool stopping;
     int fatal; /* why the loop was ended; 0: in order */
 };
@@ -106,6 +107,11 @@ typedef struct w4d_reload {
 int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload);
 /* Puts the anchors of the config into the trust book (those that never moved). 0 or -ENOMEM. */
 int w4d_apply_anchors(w4d_app *app);
+
+/* store_jobs.c: removes what a process that died left beside the store; what is under way ends
+ * without an answer. */
+void w4d_store_jobs_clean(w4d_app *app);
+void w4d_store_jobs_stop(w4d_app *app);
 
 /* beacons.c: LAN beacons on the interfaces of the config; none by default. */
 int w4d_beacons_start(w4d_app *app);

@@ -7,19 +7,25 @@ typedef struct w4d_call {
     w4d_app *app;
     w4d_client *client;
     const w4_method_row *row;
+    w4_bytes id;            /* of the request, as JSON */
     w4_json params;         /* an object, checked against the row; none when it was left out */
     w4_json_writer *result; /* the function writes one whole value */
     w4_refused refused;
     uint64_t now_us;
 } w4d_call;
 
-/* 0: result written. 1: refused, as written in call->refused. Negative: fatal. */
+/* 0: result written. 1: refused, as written in call->refused. W4D_LATER: w4d_call_finish will be
+ * called for it, with a call made anew. Negative: fatal. */
+#define W4D_LATER 2
 typedef int (*w4d_function)(w4d_call *call);
 
 /* calls.c: what is bound to each method. */
 w4d_function w4d_function_of(w4_method method);
 /* Works off one line of a client; the answer goes into client->held. 0 or fatal. */
 int w4d_call_line(w4d_app *app, w4d_client *client, w4_bytes line);
+
+/* Keeps and answers what came of a call: 0 with its result in *value, or 1. 0 or fatal. */
+int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value);
 
 /* Sets the refusal; always 1. pointer: into params, or "". */
 int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char *format, ...)

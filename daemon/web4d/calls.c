@@ -161,15 +161,11 @@ static int audit(w4d_call *call, bool done) {
     return r < 0 ? r : 0; /* a store that takes nothing is reported by the node */
 }
 
-static int run(w4d_call *call, w4_bytes id) {
-    w4_buffer value = W4_BUFFER_INIT(W4_RPC_LINE_MAX * 8);
-    w4_json_writer result;
-    w4_json_writer_init(&result, &value);
-    call->result = &result;
-    int r = w4d_function_of(call->row->method)(call);
-    if (r == 0 && result.error != 0 && result.error != -EMSGSIZE) {
-        r = result.error;
-    } else if (r == 0 && (result.error != 0 || value.len + ANSWER_AROUND > W4_RPC_LINE_MAX)) {
+int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
+    int r = outcome, error = call->result->error;
+    if (r == 0 && error != 0 && error != -EMSGSIZE) {
+        r = error;
+    } else if (r == 0 && (error != 0 || value->len + ANSWER_AROUND > W4_RPC_LINE_MAX)) {
         r = w4d_refuse(call, W4_REFUSAL_TOO_LARGE, "", "the answer is over 1 MiB: ask for less");
     }
     if (r >= 0 && call->row->changes) {
@@ -179,13 +175,23 @@ static int run(w4d_call *call, w4_bytes id) {
     w4_buffer *held = &call->client->held;
     call->client->promised = call->client->promised || call->row->changes;
     if (r == 0) {
-        r = answer(call->client, w4_rpc_write_result(held, id, w4_buffer_bytes(&value)));
+        r = answer(call->client, w4_rpc_write_result(held, call->id, w4_buffer_bytes(value)));
     } else if (r > 0) {
         const w4_refused *refused = &call->refused;
         const char *pointer = refused->pointer[0] == '\0' ? NULL : refused->pointer;
-        r = answer(call->client, w4_rpc_write_error(held, id, W4_RPC_REFUSED, refused->code,
+        r = answer(call->client, w4_rpc_write_error(held, call->id, W4_RPC_REFUSED, refused->code,
                                                     pointer, refused->text));
     }
+    return r;
+}
+
+static int run(w4d_call *call) {
+    w4_buffer value = W4_BUFFER_INIT(W4_RPC_LINE_MAX * 8);
+    w4_json_writer result;
+    w4_json_writer_init(&result, &value);
+    call->result = &result;
+    int r = w4d_function_of(call->row->method)(call);
+    r = r == W4D_LATER ? 0 : w4d_call_finish(call, r, &value);
     w4_buffer_deinit(&value);
     return r;
 }
@@ -218,9 +224,10 @@ static int answer_request(w4d_call *call, const w4_rpc_message *message) {
     } else {
         call->params = message->params;
     }
+    call->id = id;
     w4_faults faults = {.limit = 1};
     int r = w4_schema_check(call->row->params, call->params, &faults)
-                ? run(call, id)
+                ? run(call)
                 : refuse_params(client, id, &faults);
     w4_json_document_deinit(&empty);
     return r;

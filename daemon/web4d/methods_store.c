@@ -1,68 +1,15 @@
-/* store.*: looking after what the node keeps. */
+/* store.export: what the node keeps, as JSON. */
 #include "web4d/call.h"
 
 #include "protocol/store_rows.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#define REPORT_MAX (1024u * 1024u)
 #define ROWS_BYTES_MAX (W4_RPC_LINE_MAX / 2) /* of one answer; the last row may pass it */
 #define VALUE_MAX (W4_RPC_LINE_MAX / 3)      /* in base64 beside it: within a line */
 
 static int refuse_store(w4d_call *call) {
     return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store));
-}
-
-static void write_lines(w4_json_writer *w, w4_bytes report) {
-    while (report.len > 0) {
-        const uint8_t *end = memchr(report.data, '\n', report.len);
-        size_t len = end ? (size_t)(end - report.data) : report.len;
-        w4_json_begin_object(w);
-        w4_json_member_bytes(w, "text", w4_bytes_of(report.data, len));
-        w4_json_end_object(w);
-        len += end ? 1 : 0;
-        report = w4_bytes_of(report.data + len, report.len - len);
-    }
-}
-
-int w4d_store_check(w4d_call *call) {
-    w4_buffer report = W4_BUFFER_INIT(REPORT_MAX);
-    w4_store_findings found;
-    int r = w4_store_examine(call->app->store, &report, &found);
-    if (r == 0) {
-        w4_json_begin_object(call->result);
-        w4_json_member_bool(call->result, "sound", found.faults == 0);
-        w4_json_member_string(call->result, "path", call->app->config->paths.store);
-        w4_json_member_unsigned(call->result, "records", found.records);
-        w4_json_member_unsigned(call->result, "faults", found.faults);
-        w4_json_name(call->result, "found");
-        w4_json_begin_array(call->result);
-        write_lines(call->result, w4_buffer_bytes(&report));
-        w4_json_end_array(call->result);
-        w4_json_end_object(call->result);
-    }
-    w4_buffer_deinit(&report);
-    return r > 0 ? refuse_store(call) : r;
-}
-
-int w4d_store_backup(w4d_call *call) {
-    char path[4096];
-    struct stat st;
-    if (!w4d_param_text(call, "path", path, sizeof path) || path[0] != '/') {
-        return w4d_refuse(call, W4_REFUSAL_POLICY_DENIED, "/path",
-                          "the node wants an absolute path for the copy");
-    }
-    int r = w4_store_backup(call->app->store, path);
-    if (r != 0) {
-        return r > 0 ? refuse_store(call) : r;
-    }
-    w4_json_begin_object(call->result);
-    w4_json_member_string(call->result, "path", path);
-    w4_json_member_unsigned(call->result, "bytes", stat(path, &st) == 0 ? (uint64_t)st.st_size : 0);
-    w4_json_end_object(call->result);
-    return 0;
 }
 
 /* Rows until the answer is full. 0 with more to come, W4_STORE_E_NOT_FOUND: that was all. */

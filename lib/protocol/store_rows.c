@@ -194,6 +194,8 @@ typedef struct examination {
     w4_buffer *report;
     w4_store_findings found;
     w4_json_document doc;
+    bool (*is_over)(void *context);
+    void *context;
     int error; /* -ENOMEM */
 } examination;
 
@@ -286,7 +288,8 @@ static int examine_table(examination *x, w4_store_table table) {
     w4_store_cursor cursor;
     int r = w4_store_cursor_init(&cursor, table, w4_bytes_of(NULL, 0));
     while (r == 0 && x->error == 0) {
-        r = w4_store_next(x->store, &cursor);
+        r = x->is_over && x->is_over(x->context) ? W4_STORE_E_FAILED
+                                                 : w4_store_next(x->store, &cursor);
         if (r == 0) {
             examine_row(x, table, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
         } else if (r == W4_STORE_E_CORRUPT) { /* was told */
@@ -312,8 +315,9 @@ static uint64_t take_over(w4_buffer *report) {
     return lines > 0 ? lines - 1 : 0;
 }
 
-int w4_store_examine(w4_store *store, w4_buffer *ret_report, w4_store_findings *ret_findings) {
-    examination x = {.store = store, .report = ret_report};
+int w4_store_examine(w4_store *store, bool (*is_over)(void *context), void *context,
+                     w4_buffer *ret_report, w4_store_findings *ret_findings) {
+    examination x = {.store = store, .report = ret_report, .is_over = is_over, .context = context};
     int r = w4_store_check(store, ret_report);
     if (r != 0 && r != W4_STORE_E_CORRUPT) {
         return r;

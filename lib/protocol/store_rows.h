@@ -39,4 +39,6 @@ typedef struct w4_store_findings {
  * there. A line for each fault, at most W4_STORE_FAULTS_TOLD of them, into *ret_report. 0, -ENOMEM,
  * or a store condition when it cannot be read at all. */
 #define W4_STORE_FAULTS_TOLD 100u
-int w4_store_examine(w4_store *store, w4_buffer *ret_report, w4_store_findings *ret_findings);
+/* is_over: asked now and then; true ends it with W4_STORE_E_FAILED. NULL: it goes to the end. */
+int w4_store_examine(w4_store *store, bool (*is_over)(void *context), void *context,
+                     w4_buffer *ret_report, w4_store_findings *ret_findings);

@@ -160,6 +160,50 @@ START_TEST(damage_is_not_copied) {
 }
 END_TEST
 
+/* In steps: what is committed between them is in the copy, and a store that is closed meanwhile
+ * leaves it unfinished. */
+START_TEST(step_by_step) {
+    w4_sqlite_copy *steps = NULL, *other = NULL;
+    bool whole = false;
+    unsigned count = 1;
+    put(0, 20 * ROWS, "a value that takes some room in its page");
+    commit();
+    ck_assert_int_eq(w4_store_sqlite_copy(store, copy, &steps), 0);
+    ck_assert_int_eq(w4_store_sqlite_copy(store, folder_path("2.db"), &other), W4_STORE_E_BUSY);
+    ck_assert_int_eq(w4_sqlite_copy_settle(steps, true), W4_STORE_E_FAILED);
+    ck_assert_int_eq(w4_sqlite_copy_step(steps, 1, &whole), 0);
+    ck_assert(!whole);
+    put(0, 20 * ROWS, "another value, that takes about as much");
+    commit();
+    for (; !whole; count++) {
+        ck_assert_int_eq(w4_sqlite_copy_step(steps, 2, &whole), 0);
+        if (count == 3) {
+            put(20 * ROWS, 20 * ROWS + 5, "another value, that takes about as much");
+            commit();
+        }
+    }
+    ck_assert_uint_gt(count, 4);
+    put(20 * ROWS + 5, 20 * ROWS + 9, "too late");
+    commit();
+    ck_assert_int_eq(access(copy, F_OK), -1);
+    ck_assert_int_eq(w4_sqlite_copy_settle(steps, true), 0);
+    w4_sqlite_copy_free(steps);
+    expect_rows(copy, 20 * ROWS + 5, "another value, that takes about as much");
+    /* One that nobody finishes. */
+    size_t files = folder_count();
+    ck_assert_int_eq(w4_store_sqlite_copy(store, folder_path("3.db"), &steps), 0);
+    ck_assert_int_eq(w4_sqlite_copy_step(steps, 1, &whole), 0);
+    store = w4_store_free(store);
+    whole = false;
+    ck_assert_int_eq(w4_sqlite_copy_step(steps, -1, &whole), W4_STORE_E_FAILED);
+    ck_assert_ptr_nonnull(strstr(w4_sqlite_copy_error(steps), "try again"));
+    ck_assert(!whole);
+    w4_sqlite_copy_free(steps);
+    store = store_open(path);
+    ck_assert_uint_eq(folder_count(), files);
+}
+END_TEST
+
 START_TEST(looking_at_files) {
     char why[W4_STORE_SQLITE_TEXT_MAX];
     uint32_t version = 99;
@@ -188,6 +232,7 @@ int main(void) {
     tcase_add_test(tests, nothing_is_replaced);
     tcase_add_test(tests, left_over_drafts);
     tcase_add_test(tests, damage_is_not_copied);
+    tcase_add_test(tests, step_by_step);
     tcase_add_test(tests, looking_at_files);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);

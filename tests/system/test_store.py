@@ -128,4 +128,113 @@ def test_files():
         assert "newer version" in offline("store", "check", older, status=1).stderr
 
 
-main([test_a_node_at_work, test_files])
+# ---- a store that takes a while
+
+MASK = (1 << 64) - 1
+REMAINDERS = []
+for first in range(256):
+    for _ in range(8):
+        first = (first >> 1) ^ (0xc96c5795d7870f42 if first & 1 else 0)
+    REMAINDERS.append(first)
+
+
+def crc(state, data):
+    for byte in data:
+        state = (state >> 8) ^ REMAINDERS[(state ^ byte) & 0xff]
+    return state
+
+
+def checksums(table, value):
+    """The checksum of a row of that table and value by its key: what the value does to what came
+    before it is linear, so it is worked out once."""
+    zeros = bytes(len(value))
+    bits = [crc(1 << bit, zeros) for bit in range(64)]
+    steps = [[0] * 256 for _ in range(8)]
+    for place in range(8):
+        for byte in range(256):
+            for bit in range(8):
+                if byte >> bit & 1:
+                    steps[place][byte] ^= bits[place * 8 + bit]
+    alone = crc(0, value)
+
+    def checksum(key):
+        state = crc(MASK, table.encode() + len(key).to_bytes(4, "big") + key)
+        after = alone
+        for place in range(8):
+            after ^= steps[place][state >> (8 * place) & 0xff]
+        return (after ^ MASK).to_bytes(8, "big")
+    return checksum
+
+
+def fill(store, count):
+    value = json.dumps({"actor": "nobody", "at": "2026-01-01T00:00:00.000Z", "done": True,
+                        "method": "x" * 150, "params": {}}, separators=(",", ":")).encode()
+    checksum = checksums("audit", value)
+    db = sqlite3.connect(store)
+    keys = [number.to_bytes(8, "big") for number in range(1, count + 1)]
+    with db:
+        db.executemany("INSERT INTO audit (key, value, checksum) VALUES (?, ?, ?)",
+                       ((key, value, checksum(key)) for key in keys))
+    db.close()
+
+
+def meanwhile(node, method, params, act):
+    """The answer of a call; how many answers to others it took, and the longest wait for one."""
+    asked = Client(node.control_socket, deadline=120)
+    asked.send_raw(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                               "params": params}).encode() + b"\n")
+    began = time.monotonic()
+    answers, longest = 0, 0
+    while not select.select([asked.socket], [], [], 0)[0]:
+        before = time.monotonic()
+        act()
+        longest = max(longest, time.monotonic() - before)
+        answers += 1
+    answer = asked.line(time.monotonic() + 10)
+    asked.close()
+    print(f"{method}: {time.monotonic() - began:.2f} s, {answers} answers meanwhile, "
+          f"the longest wait {longest * 1000:.1f} ms")
+    return answer, answers
+
+
+def test_others_do_not_wait():
+    count = 50000
+    with Mesh("a", "b") as (a, b):
+        assert a.stop() == 0
+        fill(a.folder + "/state/web4.db", count)
+        a.start()
+        ada, ben = a.agent("ada"), b.agent("ben")
+        status = Client(a.control_socket)
+        act = lambda: (status.call("status.get"),)
+        answer, answers = meanwhile(a, "store.check", {}, act)
+        assert answer["result"]["sound"] and answer["result"]["records"] > count, answer
+        assert answers >= 10, answers  # one that waits for the check is one
+        assert not [name for name in os.listdir(a.folder + "/state") if "check" in name]
+
+        copy = a.folder + "/copy.db"
+
+        def say():
+            ada.call("agent.send", {"type": "STATE_UPDATE", "to": "ben", "payload": {
+                "presence": "focused", "lri": 3}})
+            status.call("status.get")
+        answer, answers = meanwhile(a, "store.backup", {"path": copy}, say)
+        assert answer["result"]["bytes"] > count * 150, answer
+        assert answers >= 10, answers
+        ben.wait_note("agent.message")
+        assert json.loads(offline("--json", "store", "check", copy).stdout)["sound"]
+
+        # One at a time; who goes away does not end it, and the end of the node does.
+        first = Client(a.control_socket)
+        other = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "store.backup",
+                            "params": {"path": a.folder + "/other.db"}})
+        first.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"store.check"}\n' + other.encode() + b"\n")
+        refused = first.line(time.monotonic() + DEADLINE)
+        assert refused["id"] == 2 and refused["error"]["data"]["code"] == "backpressure", refused
+        first.close()
+        status.call("status.get")
+        assert a.stop() == 0
+        a.start()
+        a.control.call("status.get")
+
+
+main([test_a_node_at_work, test_files, test_others_do_not_wait])

@@ -161,7 +161,7 @@ END_TEST
 
 static void expect_examined(uint64_t records, uint64_t faults, const char *words) {
     w4_store_findings found = {99, 99};
-    ck_assert_int_eq(w4_store_examine(store, &report, &found), 0);
+    ck_assert_int_eq(w4_store_examine(store, NULL, NULL, &report, &found), 0);
     const char *said = report.len > 0 ? w4_buffer_text(&report) : "";
     ck_assert_msg(found.faults == faults && found.records == records, "%u records, %u faults: %s",
                   (unsigned)found.records, (unsigned)found.faults, said);
