@@ -110,7 +110,7 @@ START_TEST(commands_fit_methods) {
 }
 END_TEST
 
-/* Each column is a member of the result. */
+/* Each column is a member of the result; of an array also one element of it. */
 static const w4_schema_row *at_pointer(const w4_schema *schema, const char *pointer) {
     const w4_schema_row *row = NULL;
     while (*pointer == '/') {
@@ -118,6 +118,9 @@ static const w4_schema_row *at_pointer(const w4_schema *schema, const char *poin
         size_t len = strcspn(pointer + 1, "/");
         snprintf(name, sizeof name, "%.*s", (int)len, pointer + 1);
         pointer += len + 1;
+        if (row != NULL && row->kind == W4_SCHEMA_ARRAY && strspn(name, "0123456789") == len) {
+            continue;
+        }
         row = schema == NULL ? NULL : row_of(schema, name);
         if (row == NULL) {
             return NULL;
