@@ -101,6 +101,30 @@ static const w4_schema_row votes_rows[] = {
     W4_SCHEMA_END,
 };
 
+static const w4_schema_row told_rows[] = {
+    W4_ROW_FORM("agent",   W4_MUST, w4_check_fingerprint, "of the agent that speaks for the human"),
+    W4_ROW_INTEGER("at",   W4_MUST, 0, 9000000000000000, "time stamp of the word since which consent is what it is, in microseconds since 1970"),
+    W4_ROW_FORM("digest",  W4_MUST, w4_check_digest, "of consent and scope"),
+    W4_ROW_INTEGER("greeted", W4_MAY, 0, 9000000000000000, "the same of the greeting whose scope holds"),
+    W4_SCHEMA_END,
+};
+static const w4_schema told_object = {.rows = told_rows};
+static const w4_schema_row told_item = {.kind = W4_SCHEMA_OBJECT, .object = &told_object};
+static const w4_schema_row humans_rows[] = {
+    W4_ROW_FORM("sum",    W4_MAY, w4_check_digest, "of all humans that the sender could tell of"),
+    {.name = "parts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_HUMAN_PARTS_OF_ALL, .items = &digest_item, .help = "of the humans of each part, asking for a list of the first that differs"},
+    W4_ROW_INTEGER("from", W4_MAY, 0, W4_HUMAN_PARTS_OF_ALL - 1, "with parts: the first part that is asked for"),
+    W4_ROW_FORM("after",  W4_MAY, w4_check_fingerprint, "with parts: an agent of that part; what comes behind it is asked for"),
+    {.name = "humans", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 0, .max = W4_HUMANS_OF_ONE, .items = &told_item, .help = "the list, in the order of the fingerprints"},
+    W4_ROW_INTEGER("part", W4_MAY, 0, W4_HUMAN_PARTS_OF_ALL, "with humans: the part they are of; 64: no part differs"),
+    W4_ROW_BOOL("last",   W4_MAY, "with humans: there are no more of that part"),
+    {.name = "wanted", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_HUMANS_OF_ONE, .items = &w4_item_fingerprint, .help = "humans whose words are asked for"},
+    W4_ROW_INTEGER("bytes", W4_MAY, 0, 1048576, "with wanted: of envelopes in an answer, at most"),
+    {.name = "envelopes", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 0, .max = W4_SHARED_OF_ONE, .items = &w4_item_object, .help = "their words, as they were signed"},
+    W4_ROW_INTEGER("done", W4_MAY, 0, W4_HUMANS_OF_ONE, "with envelopes: how many of the humans asked for are covered"),
+    W4_SCHEMA_END,
+};
+
 static const w4_schema_row envelope_rows[] = {
     W4_ROW_ENUM("mesh",        W4_MUST, w4_names_version, "version of the protocol"),
     W4_ROW_NAME("type",        W4_MUST, "a message type of MESH"),
@@ -121,6 +145,7 @@ static const w4_schema payload_service_result = {.rows = service_result_rows,
 static const w4_schema payload_receipt = {.rows = receipt_rows};
 static const w4_schema payload_facts = {.rows = facts_rows};
 static const w4_schema payload_votes = {.rows = votes_rows};
+static const w4_schema payload_humans = {.rows = humans_rows};
 static const w4_schema envelope = {.rows = envelope_rows, .check = check_routed};
 
 /* clang-format off */
@@ -131,6 +156,7 @@ static const w4_type_row types[] = {
     {W4_TYPE_MESH_RECEIPT,        W4_FAMILY_MESH, "MESH_RECEIPT",   W4_CHANNEL_CONTROL,   &payload_receipt,        "says which envelopes that came are kept, or refused"},
     {W4_TYPE_MESH_FACTS,          W4_FAMILY_MESH, "MESH_FACTS",     W4_CHANNEL_CONTROL,   &payload_facts,          "finds out which facts a neighbour knows otherwise"},
     {W4_TYPE_MESH_VOTES,          W4_FAMILY_MESH, "MESH_VOTES",     W4_CHANNEL_KNOWLEDGE, &payload_votes,          "passes on what was said to all about facts"},
+    {W4_TYPE_MESH_HUMANS,         W4_FAMILY_MESH, "MESH_HUMANS",    W4_CHANNEL_CONTROL,   &payload_humans,         "tells a neighbour what humans consent to, by their own words"},
 };
 /* clang-format on */
 

@@ -55,6 +55,7 @@ typedef enum w4_type {
     W4_TYPE_MESH_RECEIPT,
     W4_TYPE_MESH_FACTS,
     W4_TYPE_MESH_VOTES,
+    W4_TYPE_MESH_HUMANS,
     W4_TYPE_COUNT /* also: of no type */
 } w4_type;
 

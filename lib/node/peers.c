@@ -307,6 +307,8 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
                                 (hello->features & W4_FEATURE_BIT(W4_FEATURE_DURABLE)) != 0);
         w4_protocol_peer_shares(node->protocol, &peer->node,
                                 (hello->features & W4_FEATURE_BIT(W4_FEATURE_FACTS)) != 0);
+        w4_protocol_peer_tells(node->protocol, &peer->node,
+                               (hello->features & W4_FEATURE_BIT(W4_FEATURE_HUMANS)) != 0);
         w4_protocol_peer_up(node->protocol, &peer->node, now_us);
     }
     return 0;

@@ -119,6 +119,7 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
                 w4_family_rules_all[i]->close(p->family_states[i]);
             }
         }
+        w4_human_sync_deinit(&p->human_sync);
         w4_fact_sync_deinit(&p->fact_sync);
         w4_early_votes_deinit(&p->early);
         w4_facts_free(p->facts);
@@ -583,10 +584,24 @@ void w4_protocol_peer_shares(w4_protocol *p, const w4_fingerprint *node, bool fa
     }
 }
 
+void w4_protocol_peer_tells(w4_protocol *p, const w4_fingerprint *node, bool humans) {
+    w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
+    if (neighbour) {
+        neighbour->tells = humans;
+    } else {
+        keep_error(p, -ENOMEM);
+    }
+}
+
+/* What humans consent to comes before all that may follow from it. */
 void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (neighbour && neighbour->tells) {
+        keep_error(p, w4_human_sync_peer_up(p, node, now_us));
+    }
     keep_error(p, w4_deliveries_peer_up(p, node, now_us));
     keep_error(p, w4_durable_peer_up(p, node, now_us));
-    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    neighbour = w4_neighbour_find(&p->parcels, node);
     if (neighbour && neighbour->shares) {
         keep_error(p, w4_fact_sync_peer_up(p, node, now_us));
     }
@@ -597,6 +612,7 @@ void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t 
     keep_error(p, w4_deliveries_peer_down(p, node, now_us));
     keep_error(p, w4_durable_peer_down(p, node, now_us));
     w4_fact_sync_peer_down(p, node);
+    w4_human_sync_peer_down(p, node);
 }
 
 void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
@@ -698,6 +714,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_durable_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
     r = r == 0 ? w4_fact_sync_expire(p, now_us) : r;
+    r = r == 0 ? w4_human_sync_expire(p, now_us) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
     }
@@ -712,6 +729,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_receipts_deadline(&p->receipts, now_us));
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
     w4_router_wake(p, w4_fact_sync_deadline(p));
+    w4_router_wake(p, w4_human_sync_deadline(p));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];

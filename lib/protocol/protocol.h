@@ -176,6 +176,8 @@ int w4_protocol_agent_state(w4_protocol *protocol, uint64_t owner, const char *a
 void w4_protocol_peer_speaks(w4_protocol *protocol, const w4_fingerprint *node, bool receipts);
 /* It compares and passes on facts (MESH_FACTS). Before w4_protocol_peer_up. */
 void w4_protocol_peer_shares(w4_protocol *protocol, const w4_fingerprint *node, bool facts);
+/* It compares and passes on what humans consent to (MESH_HUMANS). Before w4_protocol_peer_up. */
+void w4_protocol_peer_tells(w4_protocol *protocol, const w4_fingerprint *node, bool humans);
 void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 /* The record of a node in the graph changed: its agents may be new or gone. */

@@ -306,3 +306,36 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
     }
     return r;
 }
+
+/* ---- of its own */
+
+int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
+                  uint64_t life_us, uint64_t now_us) {
+    char msg_id[W4_UUID_LEN + 1];
+    w4_uuid_v4(p->env, msg_id);
+    w4_party receiver = {.agent_id = "node", .fingerprint = *node};
+    w4_envelope_draft draft = {.type = type,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_router_wall(p, now_us),
+                               .sender_id = "node",
+                               .receiver = &receiver,
+                               .with_pubkey = true,
+                               .payload = payload};
+    w4_buffer_clear(&p->word);
+    int r = w4_envelope_write(&draft, p->node, &p->word);
+    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
+    if (!blob) {
+        return r == 0 ? -ENOMEM : r == -EMSGSIZE ? 0 : r;
+    }
+    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
+                               .node = *node,
+                               .channel = w4_type_row_of(type)->channel,
+                               .sender = p->self,
+                               .deadline_us = w4_later(now_us, life_us),
+                               .of_session = true,
+                               .ticket = w4_parcels_ticket(&p->parcels),
+                               .type = W4_TYPE_COUNT};
+    r = w4_event_queue_push(&p->events, &event, blob);
+    w4_blob_unref(blob);
+    return r < 0 ? r : 0;
+}

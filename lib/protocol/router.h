@@ -15,6 +15,7 @@
 #include "protocol/facts/early_votes.h"
 #include "protocol/facts/fact_sync.h"
 #include "protocol/facts/facts.h"
+#include "protocol/humans/human_sync.h"
 #include "protocol/pipeline/chain.h"
 #include "protocol/pipeline/pipeline.h"
 #include "protocol/pipeline/seen.h"
@@ -46,6 +47,7 @@ struct w4_protocol {
     w4_facts *facts;
     w4_early_votes early;
     w4_fact_sync fact_sync;
+    w4_human_sync human_sync;
     uint32_t proofs;   /* of misconduct, that are kept */
     bool unplaced;     /* of some voter it is not known where he lives */
     uint32_t placings; /* times that it may be known since */
@@ -96,6 +98,11 @@ int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, con
 
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
+
+/* An envelope of this node itself to a neighbour, in this session or not at all: what does not get
+ * through the one who says it makes good. 0 or -ENOMEM; too large: nothing is said. */
+int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
+                  uint64_t life_us, uint64_t now_us);
 
 /* One that waited here for a local agent. */
 typedef struct w4_waited {

@@ -18,6 +18,7 @@ static const char *const feature_names[W4_FEATURE_COUNT] = {
     [W4_FEATURE_DURABLE] = "durable",
     [W4_FEATURE_CHANNELS] = "channels",
     [W4_FEATURE_FACTS] = "facts",
+    [W4_FEATURE_HUMANS] = "humans",
 };
 
 static const w4_json_limits hello_limits = {

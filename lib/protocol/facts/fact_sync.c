@@ -141,37 +141,10 @@ void w4_fact_sync_trust_moved(w4_protocol *p) {
 
 typedef int (*writer)(const w4_protocol *p, w4_json request, w4_buffer *out);
 
-/* Signs the payload and sends it; what does not get through is made good by a later round. 0 or
- * -ENOMEM. */
+/* What does not get through is made good by a later round. 0 or -ENOMEM. */
 static int say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
                uint64_t now_us) {
-    char msg_id[W4_UUID_LEN + 1];
-    w4_uuid_v4(p->env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = *node};
-    w4_envelope_draft draft = {.type = type,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_router_wall(p, now_us),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = payload};
-    w4_buffer_clear(&p->word);
-    int r = w4_envelope_write(&draft, p->node, &p->word);
-    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
-    if (!blob) {
-        return r == 0 ? -ENOMEM : r == -EMSGSIZE ? 0 : r;
-    }
-    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
-                               .node = *node,
-                               .channel = w4_type_row_of(type)->channel,
-                               .sender = p->self,
-                               .deadline_us = w4_later(now_us, W4_FACT_SYNC_ANSWER_US),
-                               .of_session = true,
-                               .ticket = w4_parcels_ticket(&p->parcels),
-                               .type = W4_TYPE_COUNT};
-    r = w4_event_queue_push(&p->events, &event, blob);
-    w4_blob_unref(blob);
-    return r < 0 ? r : 0;
+    return w4_router_say(p, node, type, payload, W4_FACT_SYNC_ANSWER_US, now_us);
 }
 
 static int announce(w4_protocol *p, sync_peer *peer, uint64_t now_us) {

@@ -1,17 +1,22 @@
 #include "protocol/humans/consent.h"
 
 #include "base/clock.h"
+#include "crypto/primitives.h"
 #include "envelope/schema.h"
+#include "protocol/evidence/evidence.h"
 #include "protocol/map.h"
 #include "json/writer.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #define ROW_BYTES_MAX (W4_HUMAN_SCOPE_BYTES_MAX + 8192u)
 #define TOPIC_PREFIX "topic:"
+#define FORGOTTEN_KEY "humans/forgotten_us"
 
 typedef struct entry {
     w4_human human; /* first: one is the other */
@@ -24,6 +29,9 @@ struct w4_humans {
     w4_store *store;
     entry *map;
     struct entry_list by_use; /* longest untouched first */
+    uint64_t changes;
+    uint64_t forgotten_us; /* the latest word of all who have been forgotten */
+    uint32_t told;         /* humans that only neighbours have told of */
 };
 
 const char *w4_consent_name(w4_consent consent) {
@@ -42,6 +50,8 @@ static entry *find(const w4_humans *humans, const w4_fingerprint *agent) {
 }
 
 static void drop(w4_humans *humans, entry *e) {
+    humans->changes++;
+    humans->told -= w4_fingerprint_is_zero(&e->human.told_by) ? 0 : 1;
     HASH_DEL(humans->map, e);
     TAILQ_REMOVE(&humans->by_use, e, by_use);
     w4_buffer_deinit(&e->human.scope);
@@ -65,13 +75,58 @@ static int add(w4_humans *humans, const w4_fingerprint *agent, entry **ret_entry
     return 0;
 }
 
+/* Their last word may be brought again by anybody who has kept it: it is older than this then. */
+static int note_forgotten(w4_humans *humans, const w4_human *human) {
+    char text[32];
+    if (human->latest_us <= humans->forgotten_us) {
+        return 0;
+    }
+    int len = snprintf(text, sizeof text, "%" PRIu64, human->latest_us);
+    int r = w4_store_put(humans->store, W4_STORE_META, w4_bytes_from_text(FORGOTTEN_KEY),
+                         w4_bytes_of(text, (size_t)len));
+    humans->forgotten_us = r == 0 ? human->latest_us : humans->forgotten_us;
+    return r;
+}
+
+static int load_forgotten(w4_humans *humans) {
+    w4_buffer text = W4_BUFFER_INIT(64);
+    int r = w4_store_get(humans->store, W4_STORE_META, w4_bytes_from_text(FORGOTTEN_KEY), &text);
+    for (size_t i = 0; r == 0 && i < text.len; i++) {
+        bool digit = text.data[i] >= '0' && text.data[i] <= '9' && i < 18;
+        r = digit ? 0 : W4_STORE_E_CORRUPT;
+        humans->forgotten_us = humans->forgotten_us * 10 + (text.data[i] - (unsigned)'0');
+    }
+    w4_buffer_deinit(&text);
+    return r == W4_STORE_E_NOT_FOUND ? 0 : r;
+}
+
+static int remove_said(w4_humans *humans, const w4_human *human, const w4_human_said *said) {
+    return said->msg_id[0] != '\0'
+               ? w4_evidence_remove(humans->store, said->msg_id, &human->fingerprint)
+               : 0;
+}
+
 static int forget(w4_humans *humans, entry *e) {
     w4_bytes key = w4_bytes_of(e->human.fingerprint.bytes, W4_FINGERPRINT_LEN);
-    int r = w4_store_remove(humans->store, W4_STORE_CONSENT, key);
+    int r = note_forgotten(humans, &e->human);
+    r = r == 0 ? remove_said(humans, &e->human, &e->human.word) : r;
+    r = r == 0 ? remove_said(humans, &e->human, &e->human.greeting) : r;
+    r = r == 0 ? w4_store_remove(humans->store, W4_STORE_CONSENT, key) : r;
     if (r == 0) {
         drop(humans, e);
     }
     return r;
+}
+
+/* Of strangers who come and go the one who came first, not somebody of this node. */
+static entry *pick_victim(w4_humans *humans) {
+    entry *e = TAILQ_FIRST(&humans->by_use);
+    for (uint32_t left = HASH_COUNT(humans->map); e->human.here && left > 0; left--) {
+        TAILQ_REMOVE(&humans->by_use, e, by_use);
+        TAILQ_INSERT_TAIL(&humans->by_use, e, by_use);
+        e = TAILQ_FIRST(&humans->by_use);
+    }
+    return e;
 }
 
 w4_human *w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent) {
@@ -94,6 +149,18 @@ w4_human *w4_humans_previous(const w4_humans *humans, void **cursor) {
 
 size_t w4_humans_count(const w4_humans *humans) {
     return HASH_COUNT(humans->map);
+}
+
+uint64_t w4_humans_changes(const w4_humans *humans) {
+    return humans->changes;
+}
+
+static void set_digest(w4_human *human) {
+    uint8_t about[W4_FINGERPRINT_LEN + 1], hash[W4_HASH_LEN];
+    memcpy(about, human->fingerprint.bytes, W4_FINGERPRINT_LEN);
+    about[W4_FINGERPRINT_LEN] = (uint8_t)human->consent;
+    w4_hash(w4_bytes_of(about, sizeof about), w4_buffer_bytes(&human->scope), hash);
+    memcpy(human->digest, hash, sizeof human->digest);
 }
 
 /* ---- rows */
@@ -133,6 +200,52 @@ static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
     }
 }
 
+static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *of) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    if (!w4_fingerprint_is_zero(of)) {
+        w4_fingerprint_format(of, text);
+        w4_json_member_string(w, name, text);
+    }
+}
+
+static bool read_fingerprint(w4_json object, const char *name, w4_fingerprint *ret_fingerprint) {
+    w4_json value = w4_json_get(object, name);
+    return !w4_json_exists(value) ||
+           w4_fingerprint_parse(w4_json_string_raw(value), ret_fingerprint);
+}
+
+/* To the microsecond: what is older is not taken. */
+static void write_said(w4_json_writer *w, const char *name, const w4_human_said *said) {
+    if (said->at_us != 0) {
+        w4_json_name(w, name);
+        w4_json_begin_object(w);
+        w4_json_member_unsigned(w, "at_us", said->at_us);
+        w4_json_member_string(w, "msg_id", said->msg_id);
+        write_fingerprint(w, "to", &said->to);
+        w4_json_end_object(w);
+    }
+}
+
+static bool read_us(w4_json object, const char *name, uint64_t *ret_us) {
+    w4_json value = w4_json_get(object, name);
+    int64_t us;
+    if (!w4_json_exists(value)) {
+        return true;
+    }
+    bool good = w4_json_integer(value, &us) && us >= 0;
+    *ret_us = good ? (uint64_t)us : *ret_us;
+    return good;
+}
+
+static bool read_said(w4_json object, const char *name, w4_human_said *ret_said) {
+    w4_json said = w4_json_get(object, name);
+    return !w4_json_exists(said) ||
+           (w4_json_string_copy(w4_json_get(said, "msg_id"), ret_said->msg_id,
+                                sizeof ret_said->msg_id) &&
+            read_us(said, "at_us", &ret_said->at_us) &&
+            read_fingerprint(said, "to", &ret_said->to));
+}
+
 static bool read_time(w4_json object, const char *name, uint64_t *ret_wall_us) {
     w4_json value = w4_json_get(object, name);
     return !w4_json_exists(value) || w4_timestamp_parse(w4_json_string_raw(value), ret_wall_us);
@@ -149,6 +262,9 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
     w4_json_member_string(&w, "consent", w4_consent_name(human->consent));
     write_time(&w, "corrected_at", human->corrected_us[0]);
     write_time(&w, "corrected_before_at", human->corrected_us[1]);
+    write_said(&w, "greeting", &human->greeting);
+    w4_json_member_bool(&w, "here", human->here);
+    w4_json_member_unsigned(&w, "latest_us", human->latest_us);
     w4_json_member_string(&w, "msg_id", human->msg_id);
     w4_json_member_string(&w, "presence", w4_names_presence[human->presence]);
     w4_json_member_unsigned(&w, "pressure", human->pressure);
@@ -158,8 +274,10 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
         w4_json_raw(&w, w4_buffer_bytes(&human->scope));
     }
     write_time(&w, "taken_at", human->taken_us);
+    write_fingerprint(&w, "told_by", &human->told_by);
     write_time(&w, "validated_at", human->validated_us);
     write_time(&w, "validates_at", human->validates_us);
+    write_said(&w, "word", &human->word);
     w4_json_end_object(&w);
     int r = w.error;
     if (r == 0) {
@@ -168,6 +286,14 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
     }
     w4_buffer_deinit(&text);
     return r;
+}
+
+/* Rows of before words were passed on have none of this. */
+static bool read_origin(w4_json root, w4_human *h) {
+    h->here = w4_json_is_true(w4_json_get(root, "here"));
+    h->latest_us = h->said_us;
+    return read_us(root, "latest_us", &h->latest_us) && read_said(root, "greeting", &h->greeting) &&
+           read_said(root, "word", &h->word) && read_fingerprint(root, "told_by", &h->told_by);
 }
 
 static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_bytes value) {
@@ -192,10 +318,12 @@ static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_b
         read_time(root, "validates_at", &h->validates_us) &&
         read_time(root, "validated_at", &h->validated_us) &&
         read_time(root, "corrected_at", &h->corrected_us[0]) &&
-        read_time(root, "corrected_before_at", &h->corrected_us[1]);
+        read_time(root, "corrected_before_at", &h->corrected_us[1]) && read_origin(root, h);
     if (good && w4_json_exists(scope)) {
         r = w4_buffer_append(&h->scope, w4_json_text(scope));
     }
+    set_digest(h);
+    humans->told += w4_fingerprint_is_zero(&h->told_by) ? 0 : 1;
     return good ? r : W4_STORE_E_CORRUPT;
 }
 
@@ -231,6 +359,7 @@ int w4_humans_new(w4_store *store, w4_humans **ret_humans) {
     humans->store = store;
     TAILQ_INIT(&humans->by_use);
     int r = load(humans);
+    r = r == 0 ? load_forgotten(humans) : r;
     if (r != 0) {
         w4_humans_free(humans);
         return r;
@@ -253,8 +382,8 @@ w4_humans *w4_humans_free(w4_humans *humans) {
 /* ---- what they say */
 
 static bool is_later(const w4_human *known, const w4_human *said) {
-    if (said->said_us != known->said_us) {
-        return said->said_us > known->said_us;
+    if (said->said_us != known->latest_us) {
+        return said->said_us > known->latest_us;
     }
     return said->consent == W4_CONSENT_REVOKED && known->consent != W4_CONSENT_REVOKED;
 }
@@ -266,7 +395,7 @@ static int get(w4_humans *humans, const w4_fingerprint *agent, entry **ret_entry
         return 0;
     }
     if (HASH_COUNT(humans->map) >= W4_HUMANS_MAX) {
-        int r = forget(humans, TAILQ_FIRST(&humans->by_use));
+        int r = forget(humans, pick_victim(humans));
         if (r != 0) {
             return r;
         }
@@ -281,24 +410,108 @@ static int read_scope(const w4_envelope *envelope, w4_buffer *ret_scope) {
     return r == -EMSGSIZE ? 0 : r;
 }
 
-static int replace(w4_humans *humans, w4_human *human, const w4_envelope *envelope,
-                   w4_human *said) {
-    bool greets = envelope->type == W4_TYPE_HCP_HELLO;
+/* Can it be passed on, and say what its sender consents to? */
+static bool is_worth_keeping(const w4_human_word *word) {
+    const w4_envelope *envelope = word->envelope;
+    return (envelope->broadcast || word->here) &&
+           (envelope->type == W4_TYPE_HCP_HELLO || envelope->type == W4_TYPE_HCP_STATE_UPDATE);
+}
+
+/* The envelope is kept, unless something else of that name is. */
+static int keep_said(w4_humans *humans, const w4_human_word *word, w4_human_said *ret_said) {
+    const w4_envelope *envelope = word->envelope;
+    const w4_fingerprint *sender = &envelope->sender.fingerprint;
+    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    *ret_said = (w4_human_said){.at_us = envelope->timestamp_us};
+    int r = is_worth_keeping(word) ? w4_evidence_get(humans->store, envelope->msg_id, sender, &kept)
+                                   : W4_STORE_E_CORRUPT;
+    bool same = r == 0 && w4_bytes_equal(w4_buffer_bytes(&kept), envelope->text);
+    if (r == W4_STORE_E_NOT_FOUND) {
+        r = w4_evidence_put(humans->store, envelope->msg_id, sender, envelope->text);
+        same = r == 0;
+    } else {
+        r = r > 0 ? 0 : r;
+    }
+    w4_buffer_deinit(&kept);
+    if (r == 0 && same) {
+        memcpy(ret_said->msg_id, envelope->msg_id, sizeof ret_said->msg_id);
+        ret_said->to = envelope->broadcast ? ret_said->to : envelope->receiver.fingerprint;
+    }
+    return r;
+}
+
+static bool is_said_in(const w4_human_said *said, const w4_human *human) {
+    return said->msg_id[0] == '\0' || strcmp(said->msg_id, human->word.msg_id) == 0 ||
+           strcmp(said->msg_id, human->greeting.msg_id) == 0;
+}
+
+/* What the new state of a human names no more goes. */
+static int drop_said(w4_humans *humans, const w4_human *before, const w4_human *now) {
+    int r = is_said_in(&before->word, now) ? 0 : remove_said(humans, before, &before->word);
+    bool twice = strcmp(before->word.msg_id, before->greeting.msg_id) == 0;
+    return r == 0 && !twice && !is_said_in(&before->greeting, now)
+               ? remove_said(humans, before, &before->greeting)
+               : r;
+}
+
+/* Does consent begin with this word to be what it says? */
+static bool moves_consent(const w4_human *known, const w4_human *said, const w4_human_word *word) {
+    bool untold = !w4_human_can_be_told(known) && word->envelope->broadcast;
+    return word->envelope->type == W4_TYPE_HCP_HELLO || said->consent != known->consent ||
+           (untold && is_worth_keeping(word));
+}
+
+/* said: the human as they are from now on, its scope still the old one; greets: but it is that of
+ * the word. */
+static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word, w4_human *said,
+                   bool greets) {
     w4_buffer scope = W4_BUFFER_INIT(W4_HUMAN_SCOPE_BYTES_MAX);
-    memcpy(said->agent_id, envelope->sender.agent_id, sizeof said->agent_id);
-    memcpy(said->msg_id, envelope->msg_id, sizeof said->msg_id);
-    int r = greets ? read_scope(envelope, &scope) : 0;
+    int r = greets ? read_scope(word->envelope, &scope) : 0;
+    r = r == 0 && greets ? keep_said(humans, word, &said->greeting) : r;
+    if (said->greeting.at_us < human->greeting.at_us) { /* a clock was put back */
+        said->greeting.at_us = human->greeting.at_us;
+    }
     said->scope = greets ? scope : human->scope;
+    set_digest(said);
     r = r == 0 ? w4_humans_save(humans, said) : r;
     if (r != 0) {
         w4_buffer_deinit(&scope);
         return r;
     }
+    humans->told -= w4_fingerprint_is_zero(&human->told_by) ? 0 : 1;
+    humans->told += w4_fingerprint_is_zero(&said->told_by) ? 0 : 1;
+    bool moved = memcmp(human->digest, said->digest, sizeof said->digest) != 0 ||
+                 w4_human_can_be_told(human) != w4_human_can_be_told(said);
+    humans->changes += moved ? 1 : 0;
+    r = drop_said(humans, human, said);
     if (greets) {
         w4_buffer_deinit(&human->scope);
     }
     *human = *said;
-    return 0;
+    return r < 0 ? r : 0; /* what could not be removed only takes room */
+}
+
+/* A word that counts. */
+static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *word,
+                       w4_human *said) {
+    const w4_envelope *envelope = word->envelope;
+    int r = moves_consent(human, said, word) ? keep_said(humans, word, &said->word) : 0;
+    said->latest_us = said->said_us > human->latest_us ? said->said_us : human->latest_us;
+    said->here = word->here;
+    if (!word->told_by) {
+        said->told_by = (w4_fingerprint){0};
+    } else if (human->said_us == 0) {
+        said->told_by = *word->told_by;
+    }
+    memcpy(said->agent_id, envelope->sender.agent_id, sizeof said->agent_id);
+    memcpy(said->msg_id, envelope->msg_id, sizeof said->msg_id);
+    return r == 0 ? replace(humans, human, word, said, envelope->type == W4_TYPE_HCP_HELLO) : r;
+}
+
+/* The scope of the last greeting comes behind a later word. */
+static bool greets_late(const w4_human *known, const w4_envelope *envelope) {
+    return envelope->type == W4_TYPE_HCP_HELLO && known->said_us != 0 &&
+           envelope->timestamp_us > known->greeting.at_us;
 }
 
 static w4_json state_of(const w4_envelope *envelope) {
@@ -320,7 +533,10 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     said.said_us = envelope->timestamp_us;
     said.taken_us = word->wall_us;
     if (read_state(state, &said) && (word->here || is_later(&e->human, &said))) {
-        r = replace(humans, &e->human, envelope, &said);
+        r = take_latest(humans, &e->human, word, &said);
+    } else if (greets_late(&e->human, envelope)) {
+        said = e->human;
+        r = replace(humans, &e->human, word, &said, true);
     }
     if (r != 0 || e->human.said_us == 0) {
         if (e->human.said_us == 0) {
@@ -376,6 +592,13 @@ bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
     return found;
 }
 
+static void foresee_scope(const w4_envelope *envelope, w4_human *human) {
+    w4_bytes scope = w4_json_text(w4_json_get(envelope->payload, "consent_scope"));
+    bool fits = scope.len <= W4_HUMAN_SCOPE_BYTES_MAX;
+    human->scope = (w4_buffer){.data = fits ? (uint8_t *)(uintptr_t)scope.data : NULL,
+                               .len = fits ? scope.len : 0};
+}
+
 bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_human *ret_human) {
     const w4_envelope *envelope = word->envelope;
     const entry *e = find(humans, &envelope->sender.fingerprint);
@@ -387,19 +610,45 @@ bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_hu
     said.taken_us = word->wall_us;
     bool good = read_state(state_of(envelope), &said);
     if (good && (!e || word->here || is_later(&e->human, &said))) {
-        w4_bytes scope = w4_json_text(w4_json_get(envelope->payload, "consent_scope"));
         memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
         memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);
         if (envelope->type == W4_TYPE_HCP_HELLO) {
-            bool fits = scope.len <= W4_HUMAN_SCOPE_BYTES_MAX;
-            said.scope = (w4_buffer){.data = fits ? (uint8_t *)(uintptr_t)scope.data : NULL,
-                                     .len = fits ? scope.len : 0};
+            foresee_scope(envelope, &said);
         }
         *ret_human = said;
         return true;
     }
     if (e) {
         *ret_human = e->human;
+        if (greets_late(&e->human, envelope)) {
+            foresee_scope(envelope, ret_human);
+        }
     }
     return e != NULL;
+}
+
+/* ---- told by others */
+
+static uint32_t count_told_by(const w4_humans *humans, const w4_fingerprint *node) {
+    uint32_t count = 0;
+    for (const entry *e = humans->map; e; e = e->hh.next) {
+        count += w4_fingerprint_equal(&e->human.told_by, node) ? 1 : 0;
+    }
+    return count;
+}
+
+w4_human_told w4_humans_may_be_told(const w4_humans *humans, const w4_human_word *word) {
+    w4_human said;
+    const w4_envelope *envelope = word->envelope;
+    if (find(humans, &envelope->sender.fingerprint)) {
+        return W4_HUMAN_TOLD;
+    }
+    bool gives = read_state(state_of(envelope), &said) && said.consent != W4_CONSENT_REVOKED;
+    if (gives && envelope->timestamp_us <= humans->forgotten_us) {
+        return W4_HUMAN_TOLD_TOO_OLD;
+    }
+    return humans->told >= W4_HUMANS_TOLD_MAX || HASH_COUNT(humans->map) >= W4_HUMANS_MAX ||
+                   count_told_by(humans, word->told_by) >= W4_HUMANS_TOLD_BY_ONE
+               ? W4_HUMAN_TOLD_TOO_MANY
+               : W4_HUMAN_TOLD;
 }

@@ -10,6 +10,7 @@
 #include "protocol/durable/durable.h"
 #include "protocol/humans/consent.h"
 #include "protocol/humans/deferral.h"
+#include "protocol/humans/meeting.h"
 #include "protocol/humans/rapport.h"
 #include "protocol/pipeline/words.h"
 #include "protocol/router.h"
@@ -31,14 +32,6 @@ static hcp *hcp_of(const w4_protocol *p) {
     return w4_family_state(p, W4_FAMILY_HCP);
 }
 
-/* Who speaks and who listens, as far as they are known here. receiver is NULL for one who has said
- * nothing, and of a broadcast that has no agent yet. */
-typedef struct meeting {
-    const w4_human *sender, *receiver;
-    const w4_fingerprint *sender_key, *receiver_key; /* receiver_key NULL: nobody in particular */
-    const w4_rapport *rapport;                       /* or NULL */
-} meeting;
-
 /* What is foreseen of the sender by the gate `state`, where nothing is to happen. */
 typedef struct preview {
     bool known;
@@ -53,11 +46,11 @@ static const w4_human *sender_of(const w4_protocol *p, const w4_inbound *in) {
     return w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
 }
 
-static meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
-                          const w4_fingerprint *receiver) {
+static w4_meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
+                             const w4_fingerprint *receiver) {
     const hcp *h = hcp_of(p);
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
-    return (meeting){
+    return (w4_meeting){
         .sender = sender_of(p, in),
         .receiver = receiver ? w4_humans_find(h->humans, receiver) : NULL,
         .sender_key = sender,
@@ -66,106 +59,10 @@ static meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
     };
 }
 
-static bool is_greeting(const w4_inbound *in) {
-    return in->envelope.type == W4_TYPE_HCP_HELLO;
-}
-
-static bool is_word_of_state(const w4_inbound *in) {
-    return is_greeting(in) || in->envelope.type == W4_TYPE_HCP_STATE_UPDATE;
-}
-
-/* ---- gates. Each looks at a meeting; refusing is w4_inbound_refuse. */
-
-static int check_consent(const meeting *m, w4_inbound *in) {
-    bool revoked_here = m->sender && m->sender->consent == W4_CONSENT_REVOKED;
-    bool revoked_there = m->receiver && m->receiver->consent == W4_CONSENT_REVOKED;
-    if (is_greeting(in)) {
-        return 0;
-    }
-    if ((revoked_here || revoked_there) && !is_word_of_state(in)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_CONSENT_REVOKED,
-                                 revoked_here ? "/sender" : "/receiver",
-                                 "a human who has not taken consent back");
-    }
-    /* All at once is nobody whose consent is known. */
-    bool unknown = !m->sender || (!m->receiver && (m->receiver_key || !is_word_of_state(in)));
-    return unknown ? w4_inbound_refuse(in, W4_REFUSAL_CONSENT_REQUIRED,
-                                       m->sender ? "/receiver" : "/sender",
-                                       "a human who has greeted with HCP_HELLO")
-                   : 0;
-}
-
-static bool allows(const w4_human *human, w4_bytes topic) {
-    return !human || human->consent != W4_CONSENT_LIMITED || w4_human_in_scope(human, topic);
-}
-
-static int check_scope(const meeting *m, w4_inbound *in) {
-    if (is_word_of_state(in)) {
-        return 0;
-    }
-    bool names = in->envelope.type == W4_TYPE_HCP_INTENT;
-    w4_bytes topic = names ? w4_json_string_raw(w4_json_get(in->envelope.payload, "topic"))
-                           : w4_bytes_from_text(m->rapport ? m->rapport->topic : "");
-    if (allows(m->sender, topic) && allows(m->receiver, topic)) {
-        return 0;
-    }
-    return w4_inbound_refuse(in, W4_REFUSAL_OUT_OF_SCOPE, names ? "/payload/topic" : "/payload",
-                             names ? "a topic that both humans consent to"
-                                   : "an HCP_INTENT before it, of a topic in scope");
-}
-
-static int check_rationale(const meeting *m, w4_inbound *in) {
-    (void)m;
-    if (in->envelope.type != W4_TYPE_HCP_DECISION) {
-        return 0;
-    }
-    bool reasoned = w4_json_string_raw(w4_json_get(in->envelope.payload, "rationale")).len > 0;
-    bool weighed = w4_json_count(w4_json_get(in->envelope.payload, "alternatives")) > 0;
-    if (reasoned && weighed) {
-        return 0;
-    }
-    return w4_inbound_refuse(in, W4_REFUSAL_MISSING_RATIONALE,
-                             reasoned ? "/payload/alternatives" : "/payload/rationale",
-                             reasoned ? "what else could be done" : "why");
-}
-
-static bool presses_for_decision(const w4_inbound *in) {
-    w4_json goal = w4_json_get(in->envelope.payload, "goal");
-    return in->envelope.type == W4_TYPE_HCP_DECISION ||
-           (in->envelope.type == W4_TYPE_HCP_INTENT &&
-            (w4_json_string_equal(goal, "decide") ||
-             w4_json_string_equal(goal, "resolve_conflict")));
-}
-
-/* Whoever is tense has to have told the other one how he is. */
-static int check_check_in(const meeting *m, w4_inbound *in) {
-    if (!presses_for_decision(in)) {
-        return 0;
-    }
-    bool tense_there = m->receiver && w4_human_is_tense(m->receiver, in->wall_us) &&
-                       !w4_rapport_checked_in(m->rapport, m->sender_key, in->now_us);
-    bool tense_here = m->receiver_key && m->sender && w4_human_is_tense(m->sender, in->wall_us) &&
-                      !w4_rapport_checked_in(m->rapport, m->receiver_key, in->now_us);
-    if (!tense_there && !tense_here) {
-        return 0;
-    }
-    return w4_inbound_refuse(
-        in, W4_REFUSAL_CHECK_IN_REQUIRED, tense_there ? "/receiver" : "/sender",
-        "an HCP_CONTEXT with the constraint check_in, answered by HCP_FEEDBACK "
-        "in the last 10 minutes");
-}
-
-static int (*const checks[])(const meeting *m, w4_inbound *in) = {
-    check_consent,
-    check_scope,
-    check_rationale,
-    check_check_in,
-};
-
 static int check_meeting(const w4_protocol *p, w4_inbound *in, const w4_fingerprint *receiver) {
-    meeting m = meeting_of(p, in, receiver);
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        int r = checks[i](&m, in);
+    w4_meeting m = meeting_of(p, in, receiver);
+    for (unsigned i = 0; i < W4_MEETING_CHECK_COUNT; i++) {
+        int r = w4_meeting_ask(&m, in, (w4_meeting_check)i);
         if (r != 0) {
             return r;
         }
@@ -236,7 +133,7 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
     if (revoked && !restricted) {
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_REVOKED, who,
                             "consent was taken back", human->msg_id, in->now_us);
-    } else if (!revoked && (restricted || is_greeting(in))) {
+    } else if (!revoked && (restricted || w4_meeting_greets(in))) {
         w4_trust_book_bear(p->trust, W4_TRUST_HUMAN, who, &in->from_node);
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_GIVEN, who,
                             restricted ? "consent was given again" : "greeted with consent",
@@ -256,11 +153,15 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 
 /* ---- gates */
 
+/* What was passed on is as old as its time stamp says: pressure that has passed does not come back.
+ */
 static w4_human_word word_of(const w4_inbound *in) {
+    bool told = in->origin == W4_ORIGIN_SHARED;
+    uint64_t said_us = in->envelope.timestamp_us;
     return (w4_human_word){.envelope = &in->envelope,
-                           .wall_us = in->wall_us,
-                           .here =
-                               in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT};
+                           .wall_us = told && said_us < in->wall_us ? said_us : in->wall_us,
+                           .here = in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT,
+                           .told_by = told ? &in->from_node : NULL};
 }
 
 /* Of a human of this node who has taken consent back: only a greeting or a state gives it again,
@@ -274,14 +175,32 @@ static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
         return false;
     }
     const char *why;
-    return !is_word_of_state(in) ||
+    return !w4_meeting_tells_state(in) ||
            (in->durable ? w4_durable_check_route(p, in, &why)
                         : w4_route_check(p, &in->envelope, &why)) != W4_REFUSAL_NONE;
+}
+
+static int look_told(const w4_protocol *p, w4_inbound *in) {
+    const w4_human_word word = word_of(in);
+    switch (w4_humans_may_be_told(hcp_of(p)->humans, &word)) {
+    case W4_HUMAN_TOLD:
+        return 0;
+    case W4_HUMAN_TOLD_TOO_OLD:
+        return w4_inbound_refuse(in, W4_REFUSAL_STALE, "/timestamp",
+                                 "later than what has been forgotten here");
+    case W4_HUMAN_TOLD_TOO_MANY:
+        return w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/sender",
+                                 "fewer humans who have not spoken here themselves");
+    }
+    return 0;
 }
 
 /* What the sender says of themselves counts before it is judged by. */
 static int look_state(const w4_protocol *p, w4_inbound *in) {
     preview *seen = in->preview;
+    if (in->origin == W4_ORIGIN_SHARED && look_told(p, in) != 0) {
+        return 1;
+    }
     if (seen && gives_in_vain(p, in)) {
         seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
         seen->known = true;
@@ -308,29 +227,30 @@ static int act_state(w4_protocol *p, w4_inbound *in) {
     h->eased = true;
     p->offer_us = in->now_us;
     w4_router_wake(p, in->now_us);
+    w4_human_sync_moved(p, in->now_us);
     return take_consent(p, in, human, before);
 }
 
-static int run_check(const w4_protocol *p, w4_inbound *in, size_t check) {
-    meeting m =
+static int run_check(const w4_protocol *p, w4_inbound *in, w4_meeting_check check) {
+    w4_meeting m =
         meeting_of(p, in, in->envelope.broadcast ? NULL : &in->envelope.receiver.fingerprint);
-    return checks[check](&m, in);
+    return w4_meeting_ask(&m, in, check);
 }
 
 static int look_consent(const w4_protocol *p, w4_inbound *in) {
-    return run_check(p, in, 0);
+    return run_check(p, in, W4_MEETING_CONSENT);
 }
 
 static int look_scope(const w4_protocol *p, w4_inbound *in) {
-    return run_check(p, in, 1);
+    return run_check(p, in, W4_MEETING_SCOPE);
 }
 
 static int look_rationale(const w4_protocol *p, w4_inbound *in) {
-    return run_check(p, in, 2);
+    return run_check(p, in, W4_MEETING_RATIONALE);
 }
 
 static int look_check_in(const w4_protocol *p, w4_inbound *in) {
-    return run_check(p, in, 3);
+    return run_check(p, in, W4_MEETING_CHECK_IN);
 }
 
 /* ---- in words */
@@ -373,8 +293,8 @@ static void tell_state(const w4_protocol *p, const w4_inbound *in, w4_words *wor
 
 static void tell_consents(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     const w4_envelope *e = &in->envelope;
-    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
-    if (is_greeting(in)) {
+    w4_meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    if (w4_meeting_greets(in)) {
         w4_words_say(words, "a greeting asks for nobody's consent");
         return;
     }
@@ -402,13 +322,13 @@ static void tell_limit(const w4_human *human, const w4_party *who, w4_words *wor
 
 static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     const w4_envelope *e = &in->envelope;
-    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    w4_meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
     bool limits = (m.sender && m.sender->consent == W4_CONSENT_LIMITED) ||
                   (m.receiver && m.receiver->consent == W4_CONSENT_LIMITED);
-    if (is_word_of_state(in) || !limits) {
+    if (w4_meeting_tells_state(in) || !limits) {
         w4_words_say(words, "%s",
-                     is_word_of_state(in) ? "greetings and states have no topic"
-                                          : "neither human has limited their consent");
+                     w4_meeting_tells_state(in) ? "greetings and states have no topic"
+                                                : "neither human has limited their consent");
         return;
     }
     char topic[W4_NAME_BYTES_MAX + 1] = "";
@@ -449,8 +369,8 @@ static bool tell_tense(const w4_human *human, const w4_party *who, const w4_inbo
 
 static void tell_check_in(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     const w4_envelope *e = &in->envelope;
-    meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
-    if (!presses_for_decision(in)) {
+    w4_meeting m = meeting_of(p, in, e->broadcast ? NULL : &e->receiver.fingerprint);
+    if (!w4_meeting_presses(in)) {
         w4_words_say(words, "it presses for no decision");
         return;
     }
@@ -464,7 +384,7 @@ static void tell_check_in(const w4_protocol *p, const w4_inbound *in, w4_words *
 
 /* clang-format off */
 static const w4_gate gates[] = {
-    {"state",     look_state,     act_state, NULL, tell_state,    "internal backpressure",            "what the human says of themselves is kept first", false},
+    {"state",     look_state,     act_state, NULL, tell_state,    "internal backpressure stale",      "what the human says of themselves is kept first", false},
     {"consent",   look_consent,   NULL,      NULL, tell_consents, "consent_required consent_revoked", "both humans consent", false},
     {"scope",     look_scope,     NULL,      NULL, tell_scope,    "out_of_scope",                     "limited consent covers the topic", false},
     {"rationale", look_rationale, NULL,      NULL, tell_rationale, "missing_rationale",                "a decision says why, and what else could be done", true},
@@ -588,7 +508,7 @@ static bool is_urgent(const w4_inbound *in) {
 }
 
 static bool must_wait(const w4_protocol *p, const w4_inbound *in, const w4_fingerprint *receiver) {
-    return !is_word_of_state(in) &&
+    return !w4_meeting_tells_state(in) &&
            (sender_is_strained(p, in) || is_strained(p, receiver, in->wall_us));
 }
 
@@ -762,12 +682,12 @@ uint32_t w4_hcp_waiting(const w4_protocol *p, const w4_fingerprint *human) {
 /* clang-format off */
 static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                 may it  takes effect by  blame admits  what it does */
-    {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "the human is known here from then on, with what they consent to"},
+    {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_SHARED | W4_RULE_TO_ONE, NULL, NULL,          NULL, NULL, "the human is known here from then on, with what they consent to"},
     {W4_TYPE_HCP_INTENT,          W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "its topic is what both talk about from then on"},
     {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "the constraint check_in asks the other one how they are"},
     {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "nothing here; it is for the other human"},
     {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    NULL, take_feedback, NULL, NULL, "it answers a check-in, and counts for or against the relation"},
-    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  0,                    look_update, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
+    {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_SHARED | W4_RULE_TO_ONE, look_update, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},
 };
 /* clang-format on */
 

@@ -175,9 +175,16 @@ static int blame_signature(w4_protocol *p, w4_inbound *in) {
     }
 }
 
+/* What a human said to one agent is passed on to the node of that one, and to no other. */
+static bool is_for_one_here(const w4_protocol *p, const w4_inbound *in) {
+    const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
+    const w4_home *home = w4_homes_find(&p->homes, receiver);
+    return (in->rule->flags & W4_RULE_TO_ONE) != 0 && home &&
+           w4_fingerprint_equal(&home->node, &p->self);
+}
+
 /* Whose word it may be, given where it came from. */
 static int look_speaker(const w4_protocol *p, w4_inbound *in) {
-    (void)p;
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     if (in->origin == W4_ORIGIN_NODE) {
         bool other =
@@ -190,10 +197,11 @@ static int look_speaker(const w4_protocol *p, w4_inbound *in) {
     if (w4_inbound_is_old(in)) {
         bool shared = in->origin == W4_ORIGIN_SHARED;
         unsigned flag = shared ? W4_RULE_SHARED : W4_RULE_KEPT;
-        in->proven = (in->rule->flags & flag) != 0 && in->envelope.broadcast;
+        in->proven = (in->rule->flags & flag) != 0 &&
+                     (in->envelope.broadcast || (shared && is_for_one_here(p, in)));
         return in->proven ? 0
                           : w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "/type",
-                                              shared ? "something about a fact, said to all"
+                                              shared ? "something that nodes pass on, said to all"
                                                      : "what a memory keeps, said to all");
     }
     if (!in->family->local) {
@@ -476,7 +484,7 @@ static const w4_stage stages[] = {
     {{"chain",        look_chain,       NULL,            NULL,              w4_tell_chain,       "bad_envelope chain_depth chain_loop chain_budget",
       "answers to answers have not gone on for too long", false},
       W4_SIGHT_PROVEN, SAID, false, false},
-    {{"conditions",   NULL,             act_conditions,  NULL,              NULL,                "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked",
+    {{"conditions",   NULL,             act_conditions,  NULL,              NULL,                "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked stale backpressure internal",
       "the gates of its family", false},
       W4_SIGHT_PROVEN, EACH, true, false},
     {{"route",        look_route,       NULL,            NULL,              w4_tell_route,       "not_found no_route",

@@ -69,6 +69,7 @@ enum {
     W4_RULE_NO_COOLDOWN = 1u << 0,  /* not from one that is cooling down */
     W4_RULE_NODE_ANSWERS = 1u << 1, /* not for agents whose key the node holds: it answers */
     W4_RULE_SHARED = 1u << 2,       /* neighbours may pass it on (fact_sync.h) */
+    W4_RULE_TO_ONE = 1u << 5,       /* ... also when it was said to one agent, to that one's node */
     W4_RULE_KEPT = 1u << 4,         /* memories keep it: it may come out of an archive */
     W4_RULE_IN_ORDER = 1u << 3, /* of two of one agent the one with the later time stamp stands */
 };

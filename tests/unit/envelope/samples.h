@@ -87,6 +87,12 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
         "\",\"id\":\"" SAMPLE_REF "\"}],\"part\":3,\"last\":true,\"wanted\":[\"" SAMPLE_REF
         "\"],\"bytes\":4096,\"skip\":0}",
     [W4_TYPE_MESH_VOTES] = "{\"done\":1,\"envelopes\":[{\"cip\":\"1.0\"}],\"skip\":0}",
+    [W4_TYPE_MESH_HUMANS] =
+        "{\"sum\":\"" SAMPLE_DIGEST "\",\"parts\":[\"" SAMPLE_DIGEST "\"],\"from\":0,"
+        "\"after\":\"" SAMPLE_FP "\",\"humans\":[{\"agent\":\"" SAMPLE_FP
+        "\",\"at\":1790000000000000,\"digest\":\"" SAMPLE_DIGEST "\",\"greeted\":1}],\"part\":3,"
+        "\"last\":true,\"wanted\":[\"" SAMPLE_FP
+        "\"],\"bytes\":4096,\"envelopes\":[{\"hcp\":\"1.0\"}],\"done\":1}",
 };
 
 #define SAMPLE_TRUST "{\"sender_view\":\"trusted\",\"receiver_view\":\"probing\"}"

@@ -93,8 +93,9 @@ END_TEST
 
 START_TEST(types) {
     /* as protocols.md 3 has them */
-    static const char *const control[] = {"HELLO",      "INTENT",       "HCP_HELLO", "HCP_INTENT",
-                                          "MESH_HELLO", "MESH_RECEIPT", "MESH_FACTS"};
+    static const char *const control[] = {"HELLO",      "INTENT",     "HCP_HELLO",
+                                          "HCP_INTENT", "MESH_HELLO", "MESH_RECEIPT",
+                                          "MESH_FACTS", "MESH_HUMANS"};
     static const char *const state[] = {"STATE_UPDATE", "HCP_STATE_UPDATE"};
     for (unsigned i = 0; i < W4_TYPE_COUNT; i++) {
         const w4_type_row *row = w4_type_row_of((w4_type)i);
@@ -203,6 +204,8 @@ START_TEST(members_of_the_specification) {
         [W4_TYPE_MESH_RECEIPT] = "receipts![]",
         [W4_TYPE_MESH_FACTS] = "sum parts[] from after facts[] part last wanted[] bytes skip",
         [W4_TYPE_MESH_VOTES] = "done! skip! envelopes![]",
+        [W4_TYPE_MESH_HUMANS] =
+            "sum parts[] from after humans[] part last wanted[] bytes envelopes[] done",
     };
     for (unsigned i = 0; i < W4_TYPE_COUNT; i++) {
         expect_schema(w4_type_row_of((w4_type)i)->payload, payloads[i]);

@@ -204,7 +204,7 @@ START_TEST(types_are_offered) {
             const w4_type_row *row = w4_type_row_of((w4_type)t);
             bool is_greeting = t == W4_TYPE_CIP_HELLO || t == W4_TYPE_MESH_HELLO ||
                                t == W4_TYPE_MESH_RECEIPT || t == W4_TYPE_MESH_FACTS ||
-                               t == W4_TYPE_MESH_VOTES;
+                               t == W4_TYPE_MESH_VOTES || t == W4_TYPE_MESH_HUMANS;
             ck_assert_msg(is_greeting || has_word(c->arguments[0].words, row->name), "%s",
                           row->name);
         }

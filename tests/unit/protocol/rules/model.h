@@ -34,7 +34,7 @@ typedef struct matter { /* a fact, or a claim */
 
 typedef struct human {
     bool known;
-    int64_t said_ms, taken_ms;
+    int64_t said_ms, taken_ms, greeted_ms;
     unsigned consent, scope, affect, clarity, pressure;
     bool validates, validated;
     int64_t corrected_ms; /* the last time; 0: none that counts */

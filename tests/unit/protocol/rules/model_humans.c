@@ -58,7 +58,9 @@ static void take_state(model *m, const letter *l) {
     const step *s = l->says;
     human *h = &m->humans[s->who];
     bool revokes = s->consent == REVOKED && h->consent != REVOKED;
-    if (!h->known || s->via == 0 || l->at_ms > h->said_ms || (l->at_ms == h->said_ms && revokes)) {
+    bool counts =
+        !h->known || s->via == 0 || l->at_ms > h->said_ms || (l->at_ms == h->said_ms && revokes);
+    if (counts) {
         revokes = s->consent == REVOKED && (!h->known || h->consent != REVOKED);
         h->known = true;
         h->said_ms = l->at_ms;
@@ -67,10 +69,14 @@ static void take_state(model *m, const letter *l) {
         h->affect = s->affect;
         h->clarity = s->clarity;
         h->pressure = s->pressure;
-        h->scope = s->word == HELLO ? s->scope : h->scope;
         if (revokes) {
             purge(m, s->who);
         }
+    }
+    /* The scope is that of the last greeting, also when it comes behind a later word. */
+    if (s->word == HELLO && (counts || l->at_ms > h->greeted_ms)) {
+        h->scope = s->scope;
+        h->greeted_ms = l->at_ms > h->greeted_ms ? l->at_ms : h->greeted_ms;
     }
     relate(h, s);
     m->eased = true;

@@ -1,0 +1,664 @@
+/* What humans consent to reaches nodes that were away, or that are no neighbours: by their own
+ * words, whoever passes them on; and nobody undoes a later word with an older one. */
+#include "protocol/evidence/evidence.h"
+#include "protocol/humans/hcp.h"
+#include "protocol/humans/human_sync.h"
+#include "protocol/router.h"
+#include "world.h"
+
+#define SECOND W4_US_PER_S
+#define HUMAN_OF(PRESSURE, CONSENT)                                                                \
+    "{\"human\":{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,"                     \
+    "\"pressure\":" PRESSURE ",\"consent\":\"" CONSENT "\"}}"
+#define WELL HUMAN_OF("10", "granted")
+#define LIMITED HUMAN_OF("10", "limited")
+#define REVOKED HUMAN_OF("10", "revoked")
+#define PRESSED HUMAN_OF("90", "granted")
+#define HELLO(TOPIC) "{\"identity\":{\"name\":\"Ada\"},\"consent_scope\":[\"topic:" TOPIC "\"]}"
+#define INTENT(TOPIC) "{\"goal\":\"align\",\"topic\":\"" TOPIC "\",\"priority\":\"normal\"}"
+#define UPDATE(PRESSURE, CONSENT)                                                                  \
+    "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":" PRESSURE          \
+    ",\"consent\":\"" CONSENT "\"}"
+
+static const char *const names[] = {"ada", "ben", "cho", "dan"};
+
+static int say(world *w, const char *from, const char *to, const char *type, const char *payload,
+               const char *state) {
+    w->now += SECOND;
+    int r = world_send_as(w, from, to, W4_FAMILY_HCP, type, payload, state);
+    world_settle(w);
+    return r;
+}
+
+static void must_say(world *w, const char *from, const char *to, const char *type,
+                     const char *payload, const char *state) {
+    int r = say(w, from, to, type, payload, state);
+    ck_assert_msg(r == 0, "%s: %s", w4_refusal_name(w->refused.code), w->refused.text);
+}
+
+static const w4_human *human_of(world *w, unsigned n, const char *name) {
+    return w4_humans_find(w4_hcp_humans(w->nodes[n].protocol),
+                          &world_agent_of(w, name)->fingerprint);
+}
+
+static w4_consent consent_of(world *w, unsigned n, const char *name) {
+    const w4_human *human = human_of(w, n, name);
+    return human ? human->consent : W4_CONSENT_UNKNOWN;
+}
+
+#define EXPECT(W, NODE, NAME, CONSENT)                                                             \
+    ck_assert_str_eq(w4_consent_name(consent_of(W, NODE, NAME)), w4_consent_name(CONSENT))
+
+/* Nodes in a row (each linked with the next), or each with each; one agent each. */
+static world *make(unsigned count, bool row, uint64_t seed) {
+    world *w = world_new(count, seed);
+    w->tells = true;
+    for (unsigned a = 0; a < count; a++) {
+        for (unsigned b = a + 1; b < (row ? a + 2 : count) && b < count; b++) {
+            world_link(w, a, b, true);
+        }
+    }
+    for (unsigned n = 0; n < count; n++) {
+        world_add_agent(w, names[n], n, true);
+        world_publish(w, n);
+    }
+    world_trust_all(w);
+    return w;
+}
+
+/* Ada and ben have greeted, ben is under pressure: so what ada writes waits at his node. */
+static world *waiting(unsigned messages, uint64_t seed) {
+    world *w = make(2, false, seed);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("work"), PRESSED);
+    for (unsigned i = 0; i < messages; i++) {
+        must_say(w, "ada", "ben", "HCP_INTENT", INTENT("work"), WELL);
+    }
+    ck_assert_uint_eq(w4_hcp_waiting(w->nodes[1].protocol, &world_agent_of(w, "ben")->fingerprint),
+                      messages);
+    world_clear_logs(w);
+    return w;
+}
+
+static unsigned given(const world *w, unsigned n) {
+    return world_count(w, n, W4_PROTOCOL_EVENT_DELIVER, NULL, NULL);
+}
+
+/* ---- orders */
+
+START_TEST(revoked_while_the_link_is_cut) {
+    static const char *const to[] = {"*", "ben"};
+    for (unsigned i = 0; i < 2; i++) {
+        world *w = waiting(60, 1);
+        world_link(w, 0, 1, false);
+        /* To ben alone it is refused, since nobody is there; it counts all the same. */
+        say(w, "ada", to[i], "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+        EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+        world_pass(w, 400 * SECOND); /* longer than any envelope is fresh */
+        EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+        must_say(w, "ben", "*", "HCP_STATE_UPDATE", UPDATE("90", "granted"), PRESSED);
+        uint32_t left =
+            w4_hcp_waiting(w->nodes[1].protocol, &world_agent_of(w, "ben")->fingerprint);
+        ck_assert_uint_gt(left, 10);
+        world_clear_logs(w);
+        world_link(w, 0, 1, true);
+        world_publish(w, 0);
+        world_pass(w, SECOND);
+        EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+        ck_assert_uint_eq(given(w, 1), 0);
+        ck_assert_uint_eq(
+            w4_hcp_waiting(w->nodes[1].protocol, &world_agent_of(w, "ben")->fingerprint), 0);
+        ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_CONSENT_REVOKED), left);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_CONSENT, NULL, "ada"), 1);
+        ck_assert_int_eq(w4_trust_book_state(w->nodes[1].trust, W4_TRUST_HUMAN,
+                                             &world_agent_of(w, "ada")->fingerprint),
+                         W4_TRUST_BLOCKED);
+        /* Told anew it is nothing new. */
+        world_link(w, 0, 1, false);
+        world_link(w, 0, 1, true);
+        world_pass(w, 60 * SECOND);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_CONSENT, NULL, "ada"), 1);
+        ck_assert_uint_eq(given(w, 1), 0);
+        world_free(w);
+    }
+}
+END_TEST
+
+START_TEST(given_again_while_the_link_is_cut) {
+    world *w = make(2, false, 2);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    world_link(w, 0, 1, false);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), LIMITED);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("90", "limited"), LIMITED);
+    world_pass(w, 1000 * SECOND);
+    world_link(w, 0, 1, true);
+    world_publish(w, 0);
+    world_publish(w, 1);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
+    /* The scope came too; her pressure of then does not count any more. */
+    ck_assert(
+        !w4_human_is_strained(human_of(w, 1, "ada"), w4_env_wall_us(&w->nodes[1].env, w->now)));
+    world_clear_logs(w);
+    ck_assert_int_eq(say(w, "ben", "ada", "HCP_INTENT", INTENT("work"), WELL), 1);
+    ck_assert_str_eq(w4_refusal_name(w->refused.code), "out_of_scope");
+    must_say(w, "ben", "ada", "HCP_INTENT", INTENT("tea"), WELL);
+    ck_assert_uint_eq(given(w, 0), 1);
+    world_free(w);
+}
+END_TEST
+
+/* Where a state moved consent after the greeting both are told, the later one first: at no moment
+ * is there more consent than she gives. */
+START_TEST(state_and_greeting_come_together) {
+    world *w = make(2, false, 3);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_link(w, 0, 1, false);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), WELL);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "limited"), LIMITED);
+    world_pass(w, 500 * SECOND);
+    world_clear_logs(w);
+    world_link(w, 0, 1, true);
+    world_publish(w, 0);
+    world_publish(w, 1);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_CONSENT, NULL, "ada"), 1);
+    ck_assert_str_eq(world_last(w, 1, W4_PROTOCOL_EVENT_CONSENT)->text, "limited");
+    ck_assert(w4_human_in_scope(human_of(w, 1, "ada"), w4_bytes_from_text("tea")));
+    ck_assert_int_eq(w4_trust_book_state(w->nodes[1].trust, W4_TRUST_HUMAN,
+                                         &world_agent_of(w, "ada")->fingerprint),
+                     W4_TRUST_PROBING);
+    world_free(w);
+}
+END_TEST
+
+/* ---- ways */
+
+START_TEST(nodes_further_away_learn_it_too) {
+    world *w = make(4, true, 4);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_pass(w, 10 * SECOND);
+    for (unsigned n = 0; n < 4; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_GRANTED);
+    }
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    world_pass(w, 10 * SECOND);
+    for (unsigned n = 0; n < 4; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_REVOKED);
+        ck_assert_uint_eq(world_count(w, n, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    }
+    world_free(w);
+}
+END_TEST
+
+static unsigned counted;
+static wire_fate count_words(world *w, const wire_item *item) {
+    (void)w;
+    counted += memmem(item->bytes, item->len, "\"MESH_HUMANS\"", 13) != NULL;
+    return WIRE_PASS;
+}
+
+/* The node of who said it is gone for good; a relay that was started anew since then knows. */
+START_TEST(a_relay_tells_when_the_author_is_gone) {
+    world *w = make(3, true, 5);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_pass(w, 10 * SECOND);
+    world_link(w, 1, 2, false);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    world_pass(w, 400 * SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
+    world_kill(w, 0);
+    world_reborn(w, 1);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    world_link(w, 1, 2, true);
+    world_pass(w, SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_REVOKED);
+    /* It is the first thing that a node started anew knows, before it has any link. */
+    world_kill(w, 2);
+    world_restart(w, 2);
+    EXPECT(w, 2, "ada", W4_CONSENT_REVOKED);
+    /* What is known is not sent anew: but for a sum to say so. */
+    world_link(w, 1, 2, true);
+    world_pass(w, SECOND);
+    counted = 0;
+    w->filter = count_words;
+    world_pass(w, 300 * SECOND);
+    ck_assert_uint_gt(counted, 0);
+    ck_assert_uint_le(counted, 2 * 300 / 15 + 4);
+    world_free(w);
+}
+END_TEST
+
+/* She moved to another node while her old one was cut off: that learns it from a neighbour. */
+START_TEST(a_relay_knows_newer_than_the_old_home) {
+    world *w = make(3, true, 6); /* 0 - 1 - 2 */
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_pass(w, 10 * SECOND);
+    world_link(w, 0, 1, false);
+    world_agent *ada = world_agent_of(w, "ada");
+    w4_protocol_agent_detach(w->nodes[0].protocol, ada->owner, "ada", w->now);
+    ada->node = 2;
+    ck_assert(world_try_attach(w, ada));
+    world_publish(w, 2);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    world_pass(w, 400 * SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_GRANTED);
+    world_link(w, 0, 1, true);
+    world_pass(w, SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+    world_free(w);
+}
+END_TEST
+
+/* ---- clocks */
+
+/* Her clock is put back by an hour, and her node started again: to others her word is the older
+ * one. It counts where she said it, whoever brings the other one. */
+START_TEST(a_clock_put_back_gives_nothing_back) {
+    world *w = make(3, false, 7);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("work"), WELL);
+    w->nodes[0].env.wall_offset_us -= 3600 * (int64_t)SECOND;
+    world_reborn(w, 0);
+    world_settle(w);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    w->nodes[0].env.wall_offset_us += 3600 * (int64_t)SECOND;
+    for (unsigned i = 0; i < 3; i++) {
+        world_link(w, 0, 1, false);
+        world_link(w, 0, 1, true);
+        world_publish(w, 0);
+        world_publish(w, 1);
+        world_pass(w, 30 * SECOND);
+        EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+        world_reborn(w, 0);
+    }
+    world_clear_logs(w);
+    ck_assert_int_eq(say(w, "ben", "ada", "HCP_INTENT", INTENT("work"), WELL), 0);
+    ck_assert_uint_eq(given(w, 0), 0); /* her own node keeps it shut */
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    world_free(w);
+}
+END_TEST
+
+/* ---- a neighbour that lies */
+
+static int receive_from(world *w, unsigned to, unsigned from, const char *payload) {
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    char msg_id[37];
+    w4_uuid_v4(&w->nodes[from].env, msg_id);
+    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
+    w4_envelope_draft draft = {.type = W4_TYPE_MESH_HUMANS,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
+                               .sender_id = "node",
+                               .receiver = &receiver,
+                               .with_pubkey = true,
+                               .payload = w4_bytes_from_text(payload)};
+    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
+    int r = w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
+                                w4_buffer_bytes(&text), w->now);
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+/* A word of that agent, signed at that time, in a payload with more in front of it. to NULL: all.
+ */
+static void write_word(world *w, const char *name, const char *to, const char *consent,
+                       uint64_t at_us, const char *front, w4_buffer *out) {
+    char payload[256], state[288], id[37];
+    snprintf(payload, sizeof payload,
+             "{\"affect\":\"calm\",\"clarity\":80,\"consent\":\"%s\",\"presence\":\"focused\","
+             "\"pressure\":10}",
+             consent);
+    snprintf(state, sizeof state, "{\"human\":%s}", payload);
+    w4_uuid_v4(&w->nodes[0].env, id);
+    w4_party receiver = {0};
+    if (to) {
+        receiver.fingerprint = world_agent_of(w, to)->fingerprint;
+        snprintf(receiver.agent_id, sizeof receiver.agent_id, "%s", to);
+    }
+    w4_envelope_draft draft = {.type = W4_TYPE_HCP_STATE_UPDATE,
+                               .msg_id = id,
+                               .timestamp_us = at_us,
+                               .sender_id = name,
+                               .receiver = to ? &receiver : NULL,
+                               .with_pubkey = true,
+                               .payload = w4_bytes_from_text(payload),
+                               .state = w4_bytes_from_text(state)};
+    w4_buffer envelope = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(w4_envelope_write(&draft, world_agent_of(w, name)->key, &envelope), 0);
+    w4_buffer_clear(out);
+    w4_buffer_append(out, w4_bytes_from_text(front));
+    w4_buffer_append(out, w4_bytes_from_text("\"envelopes\":["));
+    w4_buffer_append(out, w4_buffer_bytes(&envelope));
+    w4_buffer_append(out, w4_bytes_from_text("]}"));
+    w4_buffer_append(out, w4_bytes_of("", 1));
+    w4_buffer_deinit(&envelope);
+}
+
+static uint64_t wall_of(const world *w) {
+    return w4_env_wall_us(&w->nodes[1].env, w->now);
+}
+
+START_TEST(an_older_word_undoes_nothing) {
+    world *w = make(3, false, 8);
+    uint64_t before = wall_of(w);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    uint64_t revoked = human_of(w, 1, "ada")->said_us;
+    w4_buffer word = W4_BUFFER_INIT(1 << 20);
+    const uint64_t times[] = {before, revoked - 1, revoked};
+    for (unsigned i = 0; i < 3; i++) {
+        world_reborn(w, 1); /* nor does it after a restart: here there is no other memory */
+        write_word(w, "ada", NULL, "granted", times[i], "{", &word);
+        ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+        world_pass(w, SECOND);
+        EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    }
+    /* Not of the future either; a later one that she did sign counts. */
+    write_word(w, "ada", NULL, "granted", wall_of(w) + 400 * SECOND, "{", &word);
+    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_STALE), 1);
+    write_word(w, "ada", NULL, "granted", wall_of(w), "{", &word);
+    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    w4_buffer_deinit(&word);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(only_words_of_humans_that_are_for_it) {
+    world *w = make(3, false, 9);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    w4_buffer word = W4_BUFFER_INIT(1 << 20);
+    /* Said to cho, who lives at node 2: it is nobody's business at node 1. */
+    write_word(w, "ada", "cho", "revoked", wall_of(w) + 1, "{", &word);
+    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_UNAUTHORIZED), 1);
+    write_word(w, "ada", "ben", "revoked", wall_of(w) + 1, "{", &word);
+    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    /* Forged: the one who brought it is to blame. */
+    write_word(w, "ada", NULL, "granted", wall_of(w) + 2, "{", &word);
+    uint8_t *at = memmem(word.data, word.len, "\"clarity\":80", 12);
+    ck_assert_ptr_nonnull(at);
+    at[10] = '9';
+    w4_trust_move move;
+    w4_trust_book_set(w->nodes[1].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint, W4_TRUST_TRUSTED,
+                      "operator", "test", wall_of(w), &move);
+    w4_trust_state trust =
+        w4_trust_book_state(w->nodes[1].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint);
+    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BAD_SIGNATURE), 1);
+    ck_assert_int_lt(
+        w4_trust_book_state(w->nodes[1].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint), trust);
+    w4_buffer_deinit(&word);
+    world_free(w);
+}
+END_TEST
+
+/* Answers that nobody asked for, lists that lead nowhere, more than is answered at once. */
+START_TEST(an_exchange_has_an_end) {
+    world *w = make(2, false, 10);
+    char list[512];
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_pass(w, 10 * SECOND);
+    w4_buffer word = W4_BUFFER_INIT(1 << 20);
+    write_word(w, "ada", NULL, "revoked", wall_of(w), "{\"done\":1,", &word);
+    ck_assert_int_eq(receive_from(w, 1, 0, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED); /* not asked for */
+    char agent[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&world_agent_of(w, "ada")->fingerprint, agent);
+    unsigned part = w4_human_part(&world_agent_of(w, "ada")->fingerprint);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 100 + i);
+        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        ck_assert_int_eq(w4_protocol_expire(w->nodes[1].protocol, w->now), 0); /* asks */
+        snprintf(list, sizeof list,
+                 "{\"humans\":[{\"agent\":\"%s\",\"at\":9000000000000000,\"digest\":\"%032x\"},"
+                 "{\"agent\":\"%s\",\"at\":1,\"digest\":\"%032x\"}],\"last\":false,\"part\":%u}",
+                 agent, 5, agent, 6, i < 2 ? part : 64);
+        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        world_drain(w, 1);
+        world_clear_wire(w);
+        w->now += 60 * SECOND;
+    }
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BAD_ENVELOPE), 2);
+    unsigned refused = world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED);
+    for (unsigned i = 0; i < W4_HUMAN_SYNC_BURST + 10; i++) {
+        snprintf(list, sizeof list, "{\"bytes\":4096,\"wanted\":[\"%s\"]}", agent);
+        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        world_clear_wire(w);
+        w4_protocol_event event;
+        while (w4_protocol_pop_event(w->nodes[1].protocol, &event)) {
+            refused +=
+                event.kind == W4_PROTOCOL_EVENT_REJECTED && event.code == W4_REFUSAL_RATE_LIMITED;
+        }
+    }
+    ck_assert_uint_ge(refused, 1);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    w4_buffer_deinit(&word);
+    world_free(w);
+}
+END_TEST
+
+/* ---- many */
+
+START_TEST(many_humans) {
+    enum { HUMANS = 300 };
+    world *w = world_new(2, 11);
+    w->tells = true;
+    world_link(w, 0, 1, true);
+    for (unsigned i = 0; i < HUMANS; i++) {
+        world_agent agent = {.node = 0, .hosted = true, .owner = 1};
+        w4_identity *key = world_key(1000 + i);
+        snprintf(agent.name, sizeof agent.name, "h%u", i);
+        w4_agent_attach attach = {.agent_id = agent.name, .owner = 900 + i, .identity = key};
+        ck_assert_int_eq(
+            w4_protocol_agent_attach(w->nodes[0].protocol, &attach, w->now, &w->refused), 0);
+        if (i == HUMANS / 3) {
+            world_link(w, 0, 1, false);
+        }
+        w4_json_document docs[2] = {0};
+        ck_assert_int_eq(w4_json_read(&docs[0], w4_bytes_from_text(UPDATE("10", "revoked")),
+                                      &W4_JSON_LIMITS_LINE, NULL),
+                         0);
+        ck_assert_int_eq(
+            w4_json_read(&docs[1], w4_bytes_from_text(REVOKED), &W4_JSON_LIMITS_LINE, NULL), 0);
+        w4_send_request request = {.owner = 900 + i,
+                                   .family = W4_FAMILY_HCP,
+                                   .type = w4_bytes_from_text("HCP_STATE_UPDATE"),
+                                   .to = w4_bytes_from_text("*"),
+                                   .payload = w4_json_root(&docs[0]),
+                                   .state = w4_json_root(&docs[1])};
+        ck_assert_int_eq(
+            w4_protocol_send(w->nodes[0].protocol, &request, w->now, &w->receipt, &w->refused), 0);
+        w4_json_document_deinit(&docs[0]);
+        w4_json_document_deinit(&docs[1]);
+        w4_protocol_agent_detach(w->nodes[0].protocol, 900 + i, NULL, w->now);
+        world_settle(w);
+    }
+    world_pass(w, 400 * SECOND);
+    ck_assert_uint_eq(w4_humans_count(w4_hcp_humans(w->nodes[1].protocol)), HUMANS / 3);
+    world_link(w, 0, 1, true);
+    world_pass(w, 15 * SECOND);
+    ck_assert_uint_eq(w4_humans_count(w4_hcp_humans(w->nodes[1].protocol)), HUMANS);
+    world_free(w);
+}
+END_TEST
+
+/* ---- the table by itself: strangers, and what was forgotten */
+
+static w4_envelope word_of(w4_json_document *doc, unsigned who, const char *consent,
+                           uint64_t at_us) {
+    char text[256];
+    snprintf(text, sizeof text,
+             "{\"affect\":\"calm\",\"clarity\":80,\"consent\":\"%s\",\"presence\":\"focused\","
+             "\"pressure\":10}",
+             consent);
+    w4_envelope envelope = {.family = W4_FAMILY_HCP,
+                            .type = W4_TYPE_HCP_STATE_UPDATE,
+                            .timestamp_us = at_us,
+                            .broadcast = true};
+    ck_assert_int_eq(w4_json_read(doc, w4_bytes_from_text(text), &W4_JSON_LIMITS_LINE, NULL), 0);
+    envelope.payload = w4_json_root(doc);
+    envelope.text = w4_json_text(envelope.payload);
+    memcpy(envelope.sender.fingerprint.bytes, &who, sizeof who);
+    snprintf(envelope.sender.agent_id, sizeof envelope.sender.agent_id, "h%u", who);
+    snprintf(envelope.msg_id, sizeof envelope.msg_id, "%08x-1111-4111-8111-%012x", who,
+             (unsigned)at_us);
+    return envelope;
+}
+
+static int take(w4_humans *humans, w4_json_document *doc, unsigned who, const char *consent,
+                uint64_t at_us, const w4_fingerprint *told_by, bool here) {
+    w4_envelope envelope = word_of(doc, who, consent, at_us);
+    const w4_human_word word = {
+        .envelope = &envelope, .wall_us = at_us, .told_by = told_by, .here = here};
+    w4_human *human;
+    w4_consent before;
+    w4_human_told may = told_by ? w4_humans_may_be_told(humans, &word) : W4_HUMAN_TOLD;
+    return may != W4_HUMAN_TOLD ? 100 + (int)may : w4_humans_take(humans, &word, &human, &before);
+}
+
+static size_t count_envelopes(w4_store *store) {
+    w4_store_cursor cursor;
+    size_t count = 0;
+    ck_assert_int_eq(w4_store_cursor_init(&cursor, W4_STORE_ENVELOPE, w4_bytes_of(NULL, 0)), 0);
+    while (w4_store_next(store, &cursor) == 0) {
+        count++;
+    }
+    w4_store_cursor_deinit(&cursor);
+    return count;
+}
+
+START_TEST(strangers_have_bounds) {
+    w4_store *store;
+    w4_humans *humans;
+    w4_json_document doc = {0};
+    const w4_fingerprint nodes[] = {{{1}}, {{2}}, {{3}}, {{4}}};
+    unsigned who = 1;
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    ck_assert_int_eq(w4_humans_new(store, &humans), 0);
+    ck_assert_int_eq(take(humans, &doc, 0x7fffffff, "revoked", 1000, NULL, true), 0);
+    for (unsigned n = 0; n < 3; n++) {
+        for (unsigned i = 0; i < W4_HUMANS_TOLD_BY_ONE; i++) {
+            ck_assert_int_eq(take(humans, &doc, who++, "granted", 2000, &nodes[n], false), 0);
+        }
+        ck_assert_int_eq(take(humans, &doc, who, "granted", 2000, &nodes[n], false),
+                         100 + W4_HUMAN_TOLD_TOO_MANY);
+    }
+    /* All neighbours together leave room for who speaks himself. */
+    ck_assert_int_eq(take(humans, &doc, who, "granted", 2000, &nodes[3], false),
+                     100 + W4_HUMAN_TOLD_TOO_MANY);
+    ck_assert_int_eq(take(humans, &doc, 5, "revoked", 3000, &nodes[3], false), 0); /* known */
+    while (w4_humans_count(humans) < W4_HUMANS_MAX) {
+        ck_assert_int_eq(take(humans, &doc, who++, "granted", 4000, NULL, false), 0);
+    }
+    ck_assert_uint_eq(count_envelopes(store), W4_HUMANS_MAX);
+    for (unsigned i = 0; i < 50; i++) {
+        ck_assert_int_eq(take(humans, &doc, who++, "granted", 4000, NULL, false), 0);
+    }
+    ck_assert_uint_eq(w4_humans_count(humans), W4_HUMANS_MAX);
+    ck_assert_uint_eq(count_envelopes(store), W4_HUMANS_MAX);
+    /* Somebody of this node is not pushed out. */
+    w4_fingerprint local = {{0xff, 0xff, 0xff, 0x7f}};
+    ck_assert_int_eq(w4_humans_find(humans, &local)->consent, W4_CONSENT_REVOKED);
+    w4_json_document_deinit(&doc);
+    w4_humans_free(humans);
+    w4_store_free(store);
+}
+END_TEST
+
+/* A human who had revoked is pushed out by a flood; then an old word of theirs is brought. */
+START_TEST(what_was_forgotten_does_not_come_back) {
+    w4_store *store;
+    w4_humans *humans;
+    w4_json_document doc = {0};
+    const w4_fingerprint node = {{1}};
+    w4_fingerprint lost = {{7}};
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    ck_assert_int_eq(w4_humans_new(store, &humans), 0);
+    ck_assert_int_eq(take(humans, &doc, 7, "revoked", 5000, NULL, false), 0);
+    for (unsigned who = 100; w4_humans_find(humans, &lost); who++) {
+        ck_assert_int_eq(take(humans, &doc, who, "granted", 4000, NULL, false), 0);
+    }
+    for (unsigned again = 0; again < 2; again++) {
+        /* Neither at once nor after a restart, and whether there is room or not. */
+        ck_assert_int_eq(take(humans, &doc, 7, "granted", 4999, &node, false),
+                         100 + W4_HUMAN_TOLD_TOO_OLD);
+        w4_humans_free(humans);
+        ck_assert_int_eq(w4_store_commit(store), 0);
+        ck_assert_int_eq(w4_humans_new(store, &humans), 0);
+    }
+    w4_human *fresh = NULL;
+    ck_assert_ptr_null(w4_humans_find(humans, &lost));
+    ck_assert_int_eq(take(humans, &doc, 7, "granted", 6000, NULL, false), 0); /* says it now */
+    fresh = w4_humans_find(humans, &lost);
+    ck_assert_int_eq(fresh->consent, W4_CONSENT_GRANTED);
+    w4_json_document_deinit(&doc);
+    w4_humans_free(humans);
+    w4_store_free(store);
+}
+END_TEST
+
+/* What is kept of a human under one msg_id is not written over by another envelope of that name. */
+START_TEST(a_kept_word_is_not_written_over) {
+    w4_store *store;
+    w4_humans *humans;
+    w4_json_document doc = {0};
+    w4_fingerprint who = {{9}};
+    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    ck_assert_int_eq(w4_humans_new(store, &humans), 0);
+    char id[37];
+    snprintf(id, sizeof id, "%08x-1111-4111-8111-%012x", 9, 5000);
+    ck_assert_int_eq(w4_evidence_put(store, id, &who, w4_bytes_from_text("a fact")), 0);
+    ck_assert_int_eq(take(humans, &doc, 9, "granted", 5000, NULL, false), 0);
+    ck_assert(!w4_human_can_be_told(w4_humans_find(humans, &who)));
+    ck_assert_int_eq(w4_evidence_get(store, id, &who, &kept), 0);
+    ck_assert(w4_bytes_equal_text(w4_buffer_bytes(&kept), "a fact"));
+    w4_buffer_deinit(&kept);
+    w4_json_document_deinit(&doc);
+    w4_humans_free(humans);
+    w4_store_free(store);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("human_sync");
+    TCase *tcase = tcase_create("human_sync");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, revoked_while_the_link_is_cut);
+    tcase_add_test(tcase, given_again_while_the_link_is_cut);
+    tcase_add_test(tcase, state_and_greeting_come_together);
+    tcase_add_test(tcase, nodes_further_away_learn_it_too);
+    tcase_add_test(tcase, a_relay_tells_when_the_author_is_gone);
+    tcase_add_test(tcase, a_relay_knows_newer_than_the_old_home);
+    tcase_add_test(tcase, a_clock_put_back_gives_nothing_back);
+    tcase_add_test(tcase, an_older_word_undoes_nothing);
+    tcase_add_test(tcase, only_words_of_humans_that_are_for_it);
+    tcase_add_test(tcase, an_exchange_has_an_end);
+    tcase_add_test(tcase, many_humans);
+    tcase_add_test(tcase, strangers_have_bounds);
+    tcase_add_test(tcase, what_was_forgotten_does_not_come_back);
+    tcase_add_test(tcase, a_kept_word_is_not_written_over);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
