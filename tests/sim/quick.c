@@ -47,7 +47,9 @@ static uint64_t digest(uint64_t state, const uint8_t *data, size_t len) {
     for (; whole >= 8; data += 8, whole -= 8) {
         left = fold(word_at(data) ^ left, right);
     }
-    memcpy(&last, data, whole);
+    if (whole > 0) {
+        memcpy(&last, data, whole);
+    }
     return mix(fold(left ^ last, right ^ (uint64_t)len));
 }
 

@@ -4,7 +4,7 @@
 
 #include "scenario.h"
 
-#define PLANT_SEEDS_MAX 8u
+#define PLANT_SEEDS_MAX 32u
 
 static sim_result play(const char *scenario, uint64_t seed, sim_plant plant) {
     const sim_options options = {

@@ -208,7 +208,7 @@ def test_others_do_not_wait():
         act = lambda: (status.call("status.get"),)
         answer, answers = meanwhile(a, "store.check", {}, act)
         assert answer["result"]["sound"] and answer["result"]["records"] > count, answer
-        assert answers >= 10, answers  # one that waits for the check is one
+        assert answers >= 3, answers  # one that waits for the check is one
         assert not [name for name in os.listdir(a.folder + "/state") if "check" in name]
 
         copy = a.folder + "/copy.db"
@@ -219,7 +219,7 @@ def test_others_do_not_wait():
             status.call("status.get")
         answer, answers = meanwhile(a, "store.backup", {"path": copy}, say)
         assert answer["result"]["bytes"] > count * 150, answer
-        assert answers >= 10, answers
+        assert answers >= 3, answers
         ben.wait_note("agent.message")
         assert json.loads(offline("--json", "store", "check", copy).stdout)["sound"]
 
