@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/sqlite.h"
+#include "protocol/store_examine.h"
 #include "protocol/store_rows.h"
 #include "web4ctl/ctl.h"
 
@@ -54,6 +55,8 @@ static void write_findings(w4_json_writer *w, const char *path, const w4_store_f
     w4_json_member_string(w, "path", path);
     w4_json_member_unsigned(w, "records", found->records);
     w4_json_member_unsigned(w, "faults", found->faults);
+    w4_json_member_unsigned(w, "proven", found->proven);
+    w4_json_member_unsigned(w, "unproven", found->unproven);
     w4_json_name(w, "found");
     w4_json_begin_array(w);
     while (report.len > 0) {

@@ -614,6 +614,8 @@ static const ctl_column store_check_record[] = {
     {"Store",   "/path",    CTL_TEXT, 0},
     {"Records", "/records", CTL_TEXT, 0},
     {"Faults",  "/faults",  CTL_TEXT, 0},
+    {"Signatures", "/proven", CTL_TEXT, 0},
+    {"Of unknown keys", "/unproven", CTL_TEXT, 0},
     END};
 static const ctl_column store_faults[] = {
     {"FAULT", "/text", CTL_TEXT, 0},

@@ -8,7 +8,7 @@
 
 #include "io/job.h"
 #include "io/sqlite.h"
-#include "protocol/store_rows.h"
+#include "protocol/store_examine.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -62,6 +62,8 @@ static void write_findings(w4d_call *call, const w4d_store_job *job) {
     w4_json_member_string(call->result, "path", call->app->config->paths.store);
     w4_json_member_unsigned(call->result, "records", job->found.records);
     w4_json_member_unsigned(call->result, "faults", job->found.faults);
+    w4_json_member_unsigned(call->result, "proven", job->found.proven);
+    w4_json_member_unsigned(call->result, "unproven", job->found.unproven);
     w4_json_name(call->result, "found");
     w4_json_begin_array(call->result);
     write_lines(call->result, w4_buffer_bytes(&job->report));

@@ -32,13 +32,5 @@ int w4_store_rows_next(w4_store_rows *rows, w4_buffer *ret_row);
 
 w4_store_table w4_store_table_named(w4_bytes name); /* W4_STORE_TABLE_COUNT: no such */
 
-typedef struct w4_store_findings {
-    uint64_t records, faults;
-} w4_store_findings;
-/* Checks the store itself (w4_store_check), the form of each row, and that what rows speak of is
- * there. A line for each fault, at most W4_STORE_FAULTS_TOLD of them, into *ret_report. 0, -ENOMEM,
- * or a store condition when it cannot be read at all. */
-#define W4_STORE_FAULTS_TOLD 100u
-/* is_over: asked now and then; true ends it with W4_STORE_E_FAILED. NULL: it goes to the end. */
-int w4_store_examine(w4_store *store, bool (*is_over)(void *context), void *context,
-                     w4_buffer *ret_report, w4_store_findings *ret_findings);
+bool w4_store_table_holds_json(w4_store_table table);
+bool w4_store_key_is_text(w4_bytes key); /* of what a terminal shows, and not empty */

@@ -20,6 +20,8 @@ static const w4_schema_row store_check_result[] = {
     RPC_TEXT("path", O_, 4096, "of the store"),
     RPC_COUNT("records", R_, "that were looked at"),
     RPC_COUNT("faults", R_, "that were found"),
+    RPC_COUNT("proven", R_, "signatures that are good"),
+    RPC_COUNT("unproven", R_, "signatures of keys that are not in the store"),
     RPC_ARRAY("found", R_, 256, &fault_item, "the first of them"),
     W4_SCHEMA_END};
 RESULT(store_check);

@@ -205,6 +205,8 @@ def test_others_do_not_wait():
         a.start()
         ada, ben = a.agent("ada"), b.agent("ben")
         status = Client(a.control_socket)
+        a.wait_until("ben is known", lambda: "ben" in [
+            agent["agent_id"] for agent in status.call("agents.list")["agents"]])
         act = lambda: (status.call("status.get"),)
         answer, answers = meanwhile(a, "store.check", {}, act)
         assert answer["result"]["sound"] and answer["result"]["records"] > count, answer

@@ -261,6 +261,7 @@ START_TEST(damage_is_an_error) {
     ck_assert_int_eq(w4_protocol_new(&context, &node->config, w->now, &protocol),
                      W4_STORE_E_CORRUPT);
     ck_assert_ptr_null(protocol);
+    w->unsound = true;
     world_free(w);
 }
 END_TEST

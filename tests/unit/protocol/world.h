@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/protocol.h"
+#include "protocol/store_examine.h"
 #include "runner.h"
 #include "store/memory.h"
 
@@ -106,7 +107,8 @@ typedef struct world {
     uint64_t deadline_us;
     world_foretold foretold;
     unsigned brought;
-    bool blind; /* nothing is foretold: what a store will say cannot be */
+    bool unsound; /* stores were damaged: they are not looked through at the end */
+    bool blind;   /* nothing is foretold: what a store will say cannot be */
 } world;
 
 static inline uint64_t world_random(uint64_t state[2]) {
@@ -179,9 +181,21 @@ static inline void world_clear_wire(world *w) {
     }
 }
 
+/* What a node leaves behind is as `store check` wants it. */
+static inline void world_examine(const world *w, unsigned n) {
+    w4_buffer report = W4_BUFFER_INIT(1 << 20);
+    w4_store_findings found;
+    ck_assert_int_eq(w4_store_examine(w->nodes[n].store, NULL, NULL, &report, &found), 0);
+    ck_assert_msg(found.faults == 0, "node %u: %s", n, w4_buffer_text(&report));
+    w4_buffer_deinit(&report);
+}
+
 static inline void world_free(world *w) {
     world_clear_wire(w);
     for (unsigned n = 0; n < w->count; n++) {
+        if (!w->unsound) {
+            world_examine(w, n);
+        }
         w4_protocol_free(w->nodes[n].protocol);
         w4_graph_free(w->nodes[n].graph);
         w4_trust_book_free(w->nodes[n].trust);
