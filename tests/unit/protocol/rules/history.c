@@ -20,6 +20,7 @@ static const char *const names[KINDS] = {
     [CLAIM_VOTE] = "claim vote", [HUMAN] = "human",   [LOAD] = "load",   [GREET] = "greet",
     [AGAIN] = "again",           [FORGE] = "forge",   [TWIST] = "twist", [ORDER] = "order",
     [NODE_ORDER] = "node order", [SOURCE] = "source", [PASS] = "pass",   [RESTART] = "restart",
+    [SETTLE] = "settle",         [AIM] = "aim",
 };
 
 const char *kind_name(step_kind kind) {
@@ -28,12 +29,12 @@ const char *kind_name(step_kind kind) {
 
 /* How often each kind comes, of 1000. */
 static const unsigned weights[4][KINDS] = {
-    /* propose vote share claim vote human load greet again forge twist order node source pass
-       restart */
-    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 50, 6},
-    {140, 480, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 70, 6},
-    {0, 0, 0, 0, 0, 800, 20, 0, 70, 6, 0, 0, 10, 0, 84, 10},
-    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 66, 6},
+    /* propose vote share claim vote human load greet again forge twist order node source settle aim
+       pass restart */
+    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 10, 40, 50, 6},
+    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 70, 6},
+    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 84, 10},
+    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 66, 6},
 };
 
 static step_kind draw_kind(uint64_t *random, unsigned profile) {
@@ -112,7 +113,7 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
     case PROPOSE:
         s->decision = below(random, 4) == 0 ? 1 + below(random, 4) : 1000 + s->number;
         s->says = below(random, 4);
-        for (unsigned i = 0; i < 2 && below(random, 4) == 0; i++) {
+        for (unsigned i = 0; i < 2 && below(random, 5) < 2; i++) {
             s->causes[i] = draw_about(random, h, below(random, 5) == 0 ? SHARE : PROPOSE, 8);
         }
         break;
@@ -120,6 +121,8 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->about = draw_about(random, h, PROPOSE, 5);
         s->word = below(random, STANCES + 8);
         s->word = s->word >= STANCES + 6 ? REJECT : s->word >= STANCES ? CONFIRM : s->word;
+        s->digest = below(random, 16);
+        s->digest = s->digest > 4 ? NO_DIGEST : s->digest > 0 ? TRUE_DIGEST : OTHER_DIGEST;
         break;
     case CLAIM:
         s->decision = below(random, SOURCES);
@@ -161,6 +164,14 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->word = below(random, 5);
         s->says = below(random, 3) == 0;
         break;
+    case SETTLE:
+        s->about = draw_about(random, h, PROPOSE, 5);
+        s->word = below(random, VERDICTS);
+        break;
+    case AIM:
+        s->to = below(random, LOCALS);
+        s->who = s->who == s->to ? LOCALS : s->who;
+        break;
     case SHARE:
     case PASS:
     case RESTART:
@@ -180,6 +191,11 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
     h->count = 0;
     h->quorum = 2 + below(&random, 2) / (1 + below(&random, 2));
     h->distinct_nodes = below(&random, 3) != 0;
+    unsigned by = 1 + below(&random, NODES - 1); /* mostly one, of all others */
+    for (unsigned n = 0; n < NODES; n++) {
+        h->introducer[n] = n > 0 && by != n && below(&random, 4) != 0 ? by : 0;
+        by = below(&random, 6) == 0 ? 1 + below(&random, NODES - 1) : by;
+    }
     while (h->count < count && h->count < STEPS_MAX) {
         draw_step(&random, h, profile);
     }
@@ -198,6 +214,11 @@ static void print_human(const step *s) {
 
 void history_print(const history *h) {
     fprintf(stderr, "quorum %u%s\n", h->quorum, h->distinct_nodes ? ", on distinct nodes" : "");
+    for (unsigned n = 1; n < NODES; n++) {
+        if (h->introducer[n] != 0) {
+            fprintf(stderr, "n%u was introduced by n%u\n", n, h->introducer[n]);
+        }
+    }
     for (size_t i = 0; i < h->count; i++) {
         const step *s = &h->steps[i];
         fprintf(stderr, "%5" PRIu32 " +%" PRIu64 " ms %s a%u via n%u word %u about %" PRIu32,
@@ -205,8 +226,8 @@ void history_print(const history *h) {
         if (s->kind == HUMAN) {
             print_human(s);
         } else {
-            fprintf(stderr, " decision %u says %u causes %" PRIu32 " %" PRIu32, s->decision,
-                    s->says, s->causes[0], s->causes[1]);
+            fprintf(stderr, " to a%u decision %u says %u digest %u causes %" PRIu32 " %" PRIu32,
+                    s->to, s->decision, s->says, s->digest, s->causes[0], s->causes[1]);
         }
         fprintf(stderr, " skew %" PRId64 "\n", s->skew_ms);
     }

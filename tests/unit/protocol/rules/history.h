@@ -35,11 +35,15 @@ typedef enum step_kind {
     ORDER,      /* of the operator: trust in an agent */
     NODE_ORDER, /* trust in a node */
     SOURCE,     /* tier of a source */
+    SETTLE,     /* of the operator, about a fact: word is his verdict */
+    AIM,        /* an intent of one agent, for one of this node */
     PASS,       /* time */
     RESTART,
     KINDS
 } step_kind;
 
+typedef enum verdict { FOR, AGAINST, WITHDRAWN, VERDICTS } verdict;
+enum { NO_DIGEST, TRUE_DIGEST, OTHER_DIGEST };
 typedef enum stance { CONFIRM, REJECT, CONFLICT, INSUFFICIENT, UNVERIFIABLE, STANCES } stance;
 /* In the order of what they mean for facts: confirm, reject, conflict. */
 typedef enum claim_word { LIP_YES, LIP_NO, LIP_CONFLICT, CLAIM_WORDS } claim_word;
@@ -58,10 +62,11 @@ typedef struct step {
     uint32_t number; /* of this step, from 1; 0 is none */
     step_kind kind;
     unsigned who; /* speaks; LOAD, ORDER: whom it is about; NODE_ORDER: the node */
-    unsigned to;  /* HUMAN: the listener */
+    unsigned to;  /* HUMAN, AIM: the listener */
     unsigned via; /* node that brings it; 0: the agent is here */
     unsigned word;
-    uint32_t about;          /* VOTE, CLAIM_VOTE, AGAIN, FORGE, TWIST: another step */
+    uint32_t about;          /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST: another step */
+    unsigned digest;         /* VOTE: of which proposal */
     uint32_t causes[2];      /* PROPOSE */
     unsigned decision, says; /* PROPOSE: ids; CLAIM: source, kind of evidence */
     int64_t skew_ms;         /* of the time stamp */
@@ -82,6 +87,7 @@ typedef struct history {
     bool deaf; /* the agents of the node take no messages */
     unsigned quorum;
     bool distinct_nodes;
+    unsigned introducer[NODES]; /* through which other node one became known; 0: it came itself */
     size_t count;
     step steps[STEPS_MAX];
 } history;

@@ -12,6 +12,7 @@ void model_init(model *m, const history *h) {
     m->distinct_nodes = h->distinct_nodes;
     for (unsigned n = 0; n < NODES; n++) {
         m->nodes[n] = W4_TRUST_PROBING;
+        m->introducer[n] = h->introducer[n];
     }
     for (unsigned i = 0; i < LOCALS; i++) {
         m->agents[i] = W4_TRUST_PROBING; /* they attached */
@@ -164,13 +165,24 @@ bool model_busy(const model *m) {
 }
 
 static void say(model *m, const letter *l, unsigned word, matter *about) {
-    m->said[m->said_count++] =
-        (utterance){.about = about->id, .who = l->says->who, .word = word, .at_ms = l->at_ms};
+    m->said[m->said_count++] = (utterance){.about = about->id,
+                                           .who = l->says->who,
+                                           .word = word,
+                                           .at_ms = l->at_ms,
+                                           .taken_ms = m->now_ms};
     model_touch(m, about);
+}
+
+/* Does it say that it is about another proposal than the one that is known? */
+static bool is_of_another(const letter *l, const matter *known) {
+    return l->bound && (l->says->digest == OTHER_DIGEST || known->letter != l->says->about);
 }
 
 /* What comes before that which it is about waits, unless it is said here. */
 w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known) {
+    if (known != NULL && is_of_another(l, known)) {
+        return W4_REFUSAL_UNKNOWN_REFERENCE;
+    }
     if (known != NULL) {
         say(m, l, word, known);
     } else if (l->says->via == 0) {
@@ -188,7 +200,7 @@ void model_let_in(model *m, matter *came, step_kind vote) {
             continue;
         }
         if (l->says->kind == vote && m->now_ms <= l->at_ms + EARLY_MS &&
-            m->agents[l->says->who] != W4_TRUST_BLOCKED) {
+            m->agents[l->says->who] != W4_TRUST_BLOCKED && !is_of_another(l, came)) {
             say(m, l, l->says->word, came);
         }
         m->early[i] = 0;
@@ -200,10 +212,10 @@ void model_let_in(model *m, matter *came, step_kind vote) {
 #define DECISIONS (1u << CONFIRM | 1u << REJECT)
 #define CHALLENGES (1u << CONFLICT | 1u << INSUFFICIENT | 1u << UNVERIFIABLE)
 
-/* Independent ones, later than that moment. */
+/* Independent ones, later than that moment. All whose nodes the proposer's introduced are one. */
 unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except) {
-    bool nodes[NODES] = {false};
-    unsigned count = 0;
+    bool nodes[NODES] = {false}, introduced = false;
+    unsigned count = 0, by = home_of(f->who);
     for (unsigned who = 0; who < AGENTS; who++) {
         const utterance *decision = model_last(m, f->id, who, DECISIONS);
         const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
@@ -212,16 +224,24 @@ unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, 
             (doubt != NULL && doubt->at_ms >= decision->at_ms)) {
             continue;
         }
-        count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
+        bool friend = by != 0 && m->introducer[home_of(who)] == by;
+        bool again = (m->distinct_nodes && nodes[home_of(who)]) || (friend && introduced);
+        count += again ? 0 : 1;
         nodes[home_of(who)] = true;
+        introduced = introduced || friend;
     }
     return count;
+}
+
+/* The operator has ruled since it came here. */
+static bool is_settled(const matter *f, const utterance *said) {
+    return f->settled && said->taken_ms <= f->settled_ms;
 }
 
 static const utterance *open_challenge(const model *m, const matter *f, unsigned who) {
     const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
     const utterance *decision = model_last(m, f->id, who, DECISIONS);
-    if (doubt == NULL || !is_trusted(m, who) ||
+    if (doubt == NULL || !is_trusted(m, who) || is_settled(f, doubt) ||
         (decision != NULL && decision->word == CONFIRM && decision->at_ms > doubt->at_ms) ||
         model_confirmations(m, f, doubt->at_ms, who) >= m->quorum + 1) {
         return NULL;
@@ -246,7 +266,8 @@ unsigned model_rejections(const model *m, const matter *f) {
     unsigned count = 0;
     for (unsigned who = 0; who < AGENTS; who++) {
         const utterance *decision = model_last(m, f->id, who, DECISIONS);
-        if (who == f->who || !is_trusted(m, who) || decision == NULL || decision->word != REJECT) {
+        if (who == f->who || !is_trusted(m, who) || decision == NULL || decision->word != REJECT ||
+            is_settled(f, decision)) {
             continue;
         }
         count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
@@ -316,7 +337,7 @@ static bool decision_free(const model *m, const matter *f) {
 
 static w4_fact_state judge(const model *m, const matter *f, unsigned *ret_doubt) {
     const utterance *doubt = model_doubt(m, f);
-    if (model_rejections(m, f) >= 2) {
+    if (model_rejections(m, f) >= 2 || (f->settled && f->settled_against)) {
         return f->was_accepted ? W4_FACT_REFUTED : W4_FACT_REJECTED;
     }
     if (doubt != NULL) {
@@ -334,6 +355,9 @@ static void moved(model *m, matter *f, unsigned doubt) {
     w4_fact_state to = f->state;
     bool first = to == W4_FACT_ACCEPTED && !f->was_accepted;
     f->was_accepted = f->was_accepted || first;
+    if (f->settled && f->settled_against) {
+        return; /* an order says nothing of the proposer */
+    }
     if (first && m->agents[f->who] == W4_TRUST_PROBING) {
         move(m, f->who, W4_TRUST_TRUSTED);
     } else if (to == W4_FACT_REJECTED || to == W4_FACT_REFUTED ||
@@ -353,6 +377,30 @@ static void judge_fact(model *m, matter *f) {
         touch_decision(m, f->decision);
         moved(m, f, doubt);
     }
+}
+
+/* Does something that was rejected or refuted stand behind it, however far away? */
+static bool lacks_support(const model *m, const matter *f, bool *ret_doubtful) {
+    bool seen[STEPS_MAX + 1] = {false};
+    uint32_t todo[2 * STEPS_MAX + 2] = {f->causes[0], f->causes[1]};
+    size_t count = 2;
+    *ret_doubtful = false;
+    while (count > 0) {
+        uint32_t id = todo[--count];
+        const matter *at = fact_of(m, id);
+        if (at == NULL || seen[at->id]) {
+            bool decision = id <= STEPS_MAX && m->shared[id];
+            *ret_doubtful = *ret_doubtful || (at == NULL && id != 0 && !decision);
+            continue;
+        }
+        seen[at->id] = true;
+        if (at->state == W4_FACT_REJECTED || at->state == W4_FACT_REFUTED) {
+            return true;
+        }
+        todo[count++] = at->causes[0];
+        todo[count++] = at->causes[1];
+    }
+    return false;
 }
 
 /* Nothing may be left that ought to stand elsewhere, touched or not. */
@@ -381,6 +429,9 @@ void model_settle(model *m) {
         }
         judge_fact(m, next);
     }
+    for (size_t i = 0; i < m->fact_count; i++) {
+        m->facts[i].unsupported = lacks_support(m, &m->facts[i], &m->facts[i].doubtful);
+    }
     model_settle_claims(m);
 }
 
@@ -394,6 +445,7 @@ static w4_refusal propose(model *m, const letter *l) {
         }
     }
     m->facts[m->fact_count++] = (matter){.id = l->id,
+                                         .letter = s->number,
                                          .who = s->who,
                                          .decision = s->decision,
                                          .says = s->says,
@@ -449,11 +501,15 @@ static w4_refusal handle(model *m, const letter *l) {
         m->busy[s->who] = s->word != 0;
         m->eased = m->eased || s->word == 0;
         return W4_REFUSAL_NONE;
+    case AIM:
+        m->at_once[s->to] = m->busy[s->to] ? 0 : l->id;
+        return m->busy[s->to] ? W4_REFUSAL_DEFERRED_OVERLOAD : W4_REFUSAL_NONE;
     case AGAIN:
     case FORGE:
     case ORDER:
     case NODE_ORDER:
     case SOURCE:
+    case SETTLE:
     case PASS:
     case RESTART:
     case KINDS:
@@ -502,15 +558,16 @@ static bool is_other(const step *s) {
 /* Nobody promises for how long more than the window a msg_id is remembered; what was proposed under
  * it is, and tells the same where trust lets the letter come so far. */
 static bool may_twist(const model *m, const letter *l) {
-    bool remembered = l->at_ms + FRESH_MS >= m->now_ms;
+    const letter *taken = &m->letters[m->taken[l->id]];
+    bool remembered = taken->at_ms + FRESH_MS >= m->now_ms;
     bool heard =
         m->agents[l->says->who] == W4_TRUST_PROBING || m->agents[l->says->who] == W4_TRUST_TRUSTED;
-    return l->says->kind == PROPOSE && (m->taken[l->id] == 0 || remembered || heard);
+    return m->taken[l->id] == 0 || remembered || heard;
 }
 
 static bool makes_letter(const step *s) {
     return s->kind != PASS && s->kind != RESTART && s->kind != ORDER && s->kind != NODE_ORDER &&
-           s->kind != SOURCE;
+           s->kind != SOURCE && s->kind != SETTLE;
 }
 
 static bool has_letter(const model *m, const step *s) {
@@ -523,7 +580,8 @@ static bool has_letter(const model *m, const step *s) {
     /* Of those of the neighbours, that was sent before; a greeting is never sent again. */
     const letter *l = s->about <= STEPS_MAX ? &m->letters[s->about] : NULL;
     bool sent = l != NULL && l->id != 0 && l->says->via != 0 && l->says->kind != GREET;
-    return sent && (s->kind != TWIST || may_twist(m, l));
+    bool twists = sent && (s->kind == TWIST || (s->kind == AGAIN && l->says->kind == TWIST));
+    return sent && (s->kind != TWIST || l->says->kind == PROPOSE) && (!twists || may_twist(m, l));
 }
 
 static void restart(model *m) {
@@ -546,7 +604,21 @@ static w4_refusal speak(model *m, const step *s) {
     }
     *l = s->kind == TWIST ? (letter){.says = s, .id = other->id, .at_ms = m->now_ms + s->skew_ms}
                           : (letter){.says = s, .id = s->number, .at_ms = m->now_ms + s->skew_ms};
+    /* Nobody can say of one that he has not seen which it is. */
+    bool seen = s->about <= STEPS_MAX && m->letters[s->about].id != 0;
+    l->bound = s->kind == VOTE && (s->digest == OTHER_DIGEST || (s->digest == TRUE_DIGEST && seen));
     return receive(m, l, s->via, s->number);
+}
+
+/* What he takes back need not have been said. */
+static void settle_fact(model *m, const step *s) {
+    matter *f = model_find(m->facts, m->fact_count, s->about);
+    if (f != NULL) {
+        f->settled = s->word != WITHDRAWN;
+        f->settled_against = s->word == AGAINST;
+        f->settled_ms = m->now_ms;
+        model_touch(m, f);
+    }
 }
 
 w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
@@ -565,7 +637,11 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
     } else if (s->kind == ORDER) {
         order(m, s->who, (w4_trust_state)s->word);
     } else if (s->kind == NODE_ORDER) {
+        bool moves = m->nodes[s->who] != (w4_trust_state)s->word;
+        m->introducer[s->who] = moves ? 0 : m->introducer[s->who];
         m->nodes[s->who] = (w4_trust_state)s->word;
+    } else if (s->kind == SETTLE) {
+        settle_fact(m, s);
     } else if (s->kind == SOURCE) {
         m->sources[s->decision] = (source){.tier = s->word, .pinned = s->says != 0};
         model_touch_claims(m);

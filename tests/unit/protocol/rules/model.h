@@ -13,19 +13,25 @@ typedef struct letter {
     const step *says;
     uint32_t id;   /* of the step whose msg_id it has; 0: no letter */
     int64_t at_ms; /* its time stamp */
+    bool bound;    /* a vote that names a proposal by its digest */
 } letter;
 
 typedef struct utterance {
     uint32_t about; /* a fact or a claim */
     unsigned who, word;
-    int64_t at_ms;
+    int64_t at_ms, taken_ms;
 } utterance;
 
 typedef struct matter { /* a fact, or a claim */
     uint32_t id;
+    uint32_t letter; /* number of the step that said it, which another may say otherwise */
     unsigned who, decision, says;
     uint32_t causes[2];
     bool was_accepted;
+    bool unsupported; /* fact */
+    bool doubtful;    /* fact: what is behind it is not all known, so the mark may stay */
+    bool settled, settled_against; /* fact: by the operator */
+    int64_t settled_ms;
     bool queued;                   /* to be judged */
     bool deferred;                 /* claim: nobody has got it yet */
     bool corroborated, conflicted; /* claim: that counted for its source */
@@ -73,6 +79,7 @@ typedef struct model {
     /* Who took which msg_id in whose words; who said is the author of the letter. */
     uint32_t taken[STEPS_MAX + 1]; /* by id: number of the letter that was taken; 0: none */
     w4_trust_state agents[AGENTS], nodes[NODES];
+    unsigned introducer[NODES];  /* 0: none */
     int64_t cooldown_ms[AGENTS]; /* until */
     unsigned unverifiable[AGENTS];
     bool busy[LOCALS];

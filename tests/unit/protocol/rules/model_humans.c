@@ -243,14 +243,14 @@ static bool take_out(model *m, unsigned local, uint32_t id) {
 
 const char *model_given(model *m, unsigned local, uint32_t id) {
     const letter *l = &m->letters[id & (STEPS_MAX - 1)];
-    if (id >= STEPS_MAX || l->id != id || l->says->kind != HUMAN) {
-        return NULL; /* no word to a human */
+    if (id >= STEPS_MAX || l->id != id || (l->says->kind != HUMAN && l->says->kind != AIM)) {
+        return NULL; /* no word to a human, and no intent */
     }
     if (m->at_once[local] == id) {
         m->at_once[local] = 0;
         return NULL;
     }
-    if (!take_out(m, local, id)) {
+    if (l->says->kind == AIM || !take_out(m, local, id)) {
         return "was given, and nobody owed it";
     }
     if (model_human_gate(m, l) != W4_REFUSAL_NONE) {

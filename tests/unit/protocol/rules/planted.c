@@ -1,26 +1,59 @@
 #include "planted.h"
 
+#include "protocol/delivery/agents.h"
 #include "protocol/facts/early_votes.h"
+#include "protocol/facts/fact_store.h"
 #include "protocol/facts/facts.h"
 #include "protocol/humans/consent.h"
 #include "protocol/humans/rapport.h"
 #include "protocol/internet/claims.h"
 #include "protocol/pipeline/seen.h"
 
+#include <string.h>
+
 static plant planted;
-static bool judging;
+static const w4_fact *judged; /* now */
 static unsigned came;
 
 static const char *const names[PLANTS] = {
-    [PLANT_NONE] = "none",         [PLANT_QUORUM] = "quorum",       [PLANT_ONE_NODE] = "one node",
-    [PLANT_CENSOR] = "censor",     [PLANT_OVERLOAD] = "overload",   [PLANT_PROBATION] = "probation",
-    [PLANT_CAUSES] = "causes",     [PLANT_DECISION] = "decision",   [PLANT_TWO_FACED] = "two-faced",
-    [PLANT_LATEST] = "latest",     [PLANT_EARLY] = "early",         [PLANT_FRESH] = "fresh",
-    [PLANT_STALE] = "stale",       [PLANT_REPLAY] = "replay",       [PLANT_COOLDOWN] = "cooldown",
-    [PLANT_REJUDGE] = "rejudge",   [PLANT_MALICE] = "malice",       [PLANT_ANOMALY] = "anomaly",
-    [PLANT_CARRIER] = "carrier",   [PLANT_CONFLICTS] = "conflicts", [PLANT_BLOCKED] = "blocked",
-    [PLANT_TIER] = "tier",         [PLANT_OLD_WORDS] = "old words", [PLANT_SCOPE] = "scope",
-    [PLANT_PRESSURE] = "pressure", [PLANT_CALM] = "calm",           [PLANT_CHECK_IN] = "check-in",
+    [PLANT_NONE] = "none",
+    [PLANT_QUORUM] = "quorum",
+    [PLANT_ONE_NODE] = "one node",
+    [PLANT_CENSOR] = "censor",
+    [PLANT_OVERLOAD] = "overload",
+    [PLANT_PROBATION] = "probation",
+    [PLANT_CAUSES] = "causes",
+    [PLANT_DECISION] = "decision",
+    [PLANT_TWO_FACED] = "two-faced",
+    [PLANT_LATEST] = "latest",
+    [PLANT_EARLY] = "early",
+    [PLANT_FRESH] = "fresh",
+    [PLANT_STALE] = "stale",
+    [PLANT_REPLAY] = "replay",
+    [PLANT_COOLDOWN] = "cooldown",
+    [PLANT_REJUDGE] = "rejudge",
+    [PLANT_MALICE] = "malice",
+    [PLANT_ANOMALY] = "anomaly",
+    [PLANT_CARRIER] = "carrier",
+    [PLANT_ORDER_FOREVER] = "order for ever",
+    [PLANT_ORDER_CONFIRMS] = "order confirms",
+    [PLANT_ORDER_LOST] = "order lost",
+    [PLANT_UNBOUND] = "unbound",
+    [PLANT_BOUND] = "bound",
+    [PLANT_INTRODUCED] = "introduced",
+    [PLANT_INTRODUCER] = "introducer",
+    [PLANT_NEAR] = "near",
+    [PLANT_MARKED] = "marked",
+    [PLANT_LOAD] = "load",
+    [PLANT_EASE] = "ease",
+    [PLANT_CONFLICTS] = "conflicts",
+    [PLANT_BLOCKED] = "blocked",
+    [PLANT_TIER] = "tier",
+    [PLANT_OLD_WORDS] = "old words",
+    [PLANT_SCOPE] = "scope",
+    [PLANT_PRESSURE] = "pressure",
+    [PLANT_CALM] = "calm",
+    [PLANT_CHECK_IN] = "check-in",
     [PLANT_RELATION] = "relation",
 };
 
@@ -44,22 +77,73 @@ WRAP(w4_judgement, w4_fact_judge, const w4_fact *fact, const w4_acceptance *rule
     bent.quorum -= planted == PLANT_QUORUM ? 1 : 0;
     bent.distinct_nodes = rule->distinct_nodes && planted != PLANT_ONE_NODE;
     bent.overloaded = rule->overloaded && planted != PLANT_OVERLOAD;
-    judging = true;
+    judged = fact;
+    w4_settlement *order = fact->settlement;
+    uint64_t at_us = order ? order->at_us : 0;
+    if (order && planted == PLANT_ORDER_FOREVER) {
+        order->at_us = UINT64_MAX;
+    }
     w4_judgement j = __real_w4_fact_judge(fact, &bent), other;
+    if (order && order->accepted && planted == PLANT_ORDER_CONFIRMS &&
+        j.missing == W4_MISSING_CONFIRMERS) {
+        j.state = W4_FACT_ACCEPTED;
+    }
     if (planted == PLANT_CENSOR) {
         bent.distinct_nodes = false;
         other = __real_w4_fact_judge(fact, &bent);
         j = other.rejections >= W4_FACT_REJECTIONS ? other : j;
     }
-    judging = false;
+    if (order) {
+        order->at_us = at_us;
+    }
+    judged = NULL;
     return j;
+}
+
+WRAP(int, w4_fact_store_put, w4_store *store, w4_store_table table, const w4_fact *fact) {
+    w4_fact bare = *fact;
+    bare.settlement = planted == PLANT_ORDER_LOST ? NULL : fact->settlement;
+    return __real_w4_fact_store_put(store, table, &bare);
+}
+
+WRAP(w4_json, w4_json_get, w4_json object, const char *name) {
+    if (planted == PLANT_BOUND && strcmp(name, "fact_digest") == 0 &&
+        w4_json_exists(__real_w4_json_get(object, name))) {
+        name = "fact_ref";
+    }
+    bool hidden = planted == PLANT_UNBOUND && strcmp(name, "fact_digest") == 0;
+    return hidden ? (w4_json){0} : __real_w4_json_get(object, name);
+}
+
+WRAP(bool, w4_trust_book_introducer, const w4_trust_book *book, w4_trust_kind kind,
+     const w4_fingerprint *subject, w4_fingerprint *ret_introducer) {
+    bool any = planted != PLANT_INTRODUCED &&
+               __real_w4_trust_book_introducer(book, kind, subject, ret_introducer);
+    if (any && judged && planted == PLANT_INTRODUCER) {
+        *ret_introducer = judged->node;
+    }
+    return any;
+}
+
+WRAP(bool, w4_facts_lacks_support, w4_facts *facts, const w4_fact *fact) {
+    bool lacks = planted == PLANT_MARKED && fact->unsupported;
+    for (uint32_t i = 0; i < fact->link_count && planted == PLANT_NEAR; i++) {
+        const w4_fact *cause = w4_facts_find(facts, fact->links[i]);
+        lacks = lacks ||
+                (cause && (cause->state == W4_FACT_REJECTED || cause->state == W4_FACT_REFUTED));
+    }
+    return lacks || (planted != PLANT_NEAR && __real_w4_facts_lacks_support(facts, fact));
+}
+
+WRAP(bool, w4_agent_overloaded, const w4_agent *agent) {
+    return planted == PLANT_EASE || (planted != PLANT_LOAD && __real_w4_agent_overloaded(agent));
 }
 
 WRAP(w4_trust_state, w4_trust_book_state, const w4_trust_book *book, w4_trust_kind kind,
      const w4_fingerprint *subject) {
     w4_trust_state state = __real_w4_trust_book_state(book, kind, subject);
-    return judging && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
-                                                                              : state;
+    return judged && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
+                                                                             : state;
 }
 
 WRAP(w4_missing, w4_facts_causes_missing, w4_facts *facts, const w4_fact *fact) {

@@ -4,33 +4,44 @@
 
 typedef enum plant {
     PLANT_NONE,
-    PLANT_QUORUM,    /* one confirmation fewer is enough */
-    PLANT_ONE_NODE,  /* confirmers on one node count as independent */
-    PLANT_CENSOR,    /* and those who reject, though confirmers on one do not */
-    PLANT_OVERLOAD,  /* accepted while an agent is overloaded */
-    PLANT_PROBATION, /* the word of one on probation counts */
-    PLANT_CAUSES,    /* nobody asks what became of the causes */
-    PLANT_DECISION,  /* one decision for several statements */
-    PLANT_TWO_FACED, /* of one agent, too */
-    PLANT_LATEST,    /* the word that comes last counts, not the one that was said last */
-    PLANT_EARLY,     /* some votes that came first are lost */
-    PLANT_FRESH,     /* what is 299.5 s old is stale */
-    PLANT_STALE,     /* what is 301 s old is fresh */
-    PLANT_REPLAY,    /* nothing is remembered */
-    PLANT_COOLDOWN,  /* nobody waits */
-    PLANT_REJUDGE,   /* trust moves, and nothing is judged anew */
-    PLANT_MALICE,    /* proof of it moves nothing */
-    PLANT_ANOMALY,   /* a dispute costs no trust */
-    PLANT_CARRIER,   /* nor does a forged letter that one brought */
-    PLANT_CONFLICTS, /* conflicts do not lower a source */
-    PLANT_BLOCKED,   /* a blocked source is as good as a low one */
-    PLANT_TIER,      /* an unknown source is as good as a medium one */
-    PLANT_OLD_WORDS, /* of a human's words the one that comes last counts */
-    PLANT_SCOPE,     /* any topic is in it */
-    PLANT_PRESSURE,  /* nobody is under pressure */
-    PLANT_CALM,      /* nobody is tense */
-    PLANT_CHECK_IN,  /* everybody has been asked how he is */
-    PLANT_RELATION,  /* consent taken back leaves a relation as it was */
+    PLANT_QUORUM,         /* one confirmation fewer is enough */
+    PLANT_ONE_NODE,       /* confirmers on one node count as independent */
+    PLANT_CENSOR,         /* and those who reject, though confirmers on one do not */
+    PLANT_OVERLOAD,       /* accepted while an agent is overloaded */
+    PLANT_PROBATION,      /* the word of one on probation counts */
+    PLANT_CAUSES,         /* nobody asks what became of the causes */
+    PLANT_DECISION,       /* one decision for several statements */
+    PLANT_TWO_FACED,      /* of one agent, too */
+    PLANT_LATEST,         /* the word that comes last counts, not the one that was said last */
+    PLANT_EARLY,          /* some votes that came first are lost */
+    PLANT_FRESH,          /* what is 299.5 s old is stale */
+    PLANT_STALE,          /* what is 301 s old is fresh */
+    PLANT_REPLAY,         /* nothing is remembered */
+    PLANT_COOLDOWN,       /* nobody waits */
+    PLANT_REJUDGE,        /* trust moves, and nothing is judged anew */
+    PLANT_MALICE,         /* proof of it moves nothing */
+    PLANT_ANOMALY,        /* a dispute costs no trust */
+    PLANT_CARRIER,        /* nor does a forged letter that one brought */
+    PLANT_ORDER_FOREVER,  /* an operator's word is about later ones, too */
+    PLANT_ORDER_CONFIRMS, /* it stands for confirmations */
+    PLANT_ORDER_LOST,     /* nobody writes it down */
+    PLANT_UNBOUND,        /* nobody looks at the digest of a vote */
+    PLANT_BOUND,          /* no digest is the right one */
+    PLANT_INTRODUCED,     /* nobody asks who introduced whom */
+    PLANT_INTRODUCER,     /* whoever it was, it was the proposer */
+    PLANT_NEAR,           /* what follows from what follows is not marked */
+    PLANT_MARKED,         /* who is marked stays so */
+    PLANT_CONFLICTS,      /* conflicts do not lower a source */
+    PLANT_BLOCKED,        /* a blocked source is as good as a low one */
+    PLANT_TIER,           /* an unknown source is as good as a medium one */
+    PLANT_OLD_WORDS,      /* of a human's words the one that comes last counts */
+    PLANT_SCOPE,          /* any topic is in it */
+    PLANT_PRESSURE,       /* nobody is under pressure */
+    PLANT_CALM,           /* nobody is tense */
+    PLANT_CHECK_IN,       /* everybody has been asked how he is */
+    PLANT_RELATION,       /* consent taken back leaves a relation as it was */
+    PLANT_LOAD,           /* nobody has too much to do for an intent */
+    PLANT_EASE,           /* somebody always has */
     PLANTS
 } plant;
 

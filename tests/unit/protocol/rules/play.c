@@ -50,6 +50,12 @@ static bool differ_in_matters(const subject *s, const model *m, char *what) {
             return differs(what, "fact %" PRIu32 " is %s, should be %s", m->facts[i].id,
                            name_of(is), name_of(to));
         }
+        if (subject_unsupported(s, m->facts[i].id) != m->facts[i].unsupported &&
+            (m->facts[i].unsupported || !m->facts[i].doubtful)) {
+            return differs(what, "fact %" PRIu32 " %s", m->facts[i].id,
+                           m->facts[i].unsupported ? "lacks support, and is not marked"
+                                                   : "is marked, and lacks no support");
+        }
     }
     for (size_t i = 0; i < m->claim_count; i++) {
         w4_fact_state is = subject_claim(s, m->claims[i].id), to = m->claims[i].state;

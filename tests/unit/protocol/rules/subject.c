@@ -221,9 +221,23 @@ static void set_trust(subject *s, w4_trust_kind kind, const w4_fingerprint *who,
         ck_assert_int_eq(w4_trust_history_append(s->store, s->trust, &move), 0);
     }
     if (s->protocol) {
-        ck_assert_int_eq(w4_protocol_trust_changed(s->protocol, who, s->now_us), 0);
+        ck_assert_int_eq(kind == W4_TRUST_NODE
+                             ? w4_protocol_node_ordered(s->protocol, s->now_us)
+                             : w4_protocol_trust_changed(s->protocol, who, s->now_us),
+                         0);
         drain(s);
     }
+}
+
+static void introduce(subject *s, unsigned who, unsigned by) {
+    char actor[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_trust_move move;
+    w4_fingerprint_format(w4_identity_fingerprint(s->nodes[by]), actor);
+    ck_assert_int_eq(w4_trust_book_apply(s->trust, W4_TRUST_NODE,
+                                         w4_identity_fingerprint(s->nodes[who]),
+                                         W4_TRUST_EVENT_INTRODUCED, actor, "", "", wall(s), &move),
+                     1);
+    ck_assert_int_eq(w4_trust_history_append(s->store, s->trust, &move), 0);
 }
 
 subject *subject_new(const history *h) {
@@ -249,7 +263,11 @@ subject *subject_new(const history *h) {
     s->door = key_of(900);
     for (unsigned n = 0; n < NODES; n++) {
         publish(s, n);
-        set_trust(s, W4_TRUST_NODE, w4_identity_fingerprint(s->nodes[n]), W4_TRUST_PROBING);
+        if (h->introducer[n] != 0) {
+            introduce(s, n, h->introducer[n]);
+        } else {
+            set_trust(s, W4_TRUST_NODE, w4_identity_fingerprint(s->nodes[n]), W4_TRUST_PROBING);
+        }
     }
     start(s);
     return s;
@@ -314,19 +332,45 @@ static void write_proposal(const step *st, text *t) {
         st->says, st->decision, links);
 }
 
-static void write_vote(const step *st, text *t) {
+/* The member that names the proposal by its digest, or nothing. */
+static void write_digest(const subject *s, const step *st, char ret_member[static 128]) {
+    uint8_t digest[W4_HASH_LEN] = {0xab};
+    char hex[2 * W4_HASH_LEN + 1];
+    w4_bytes proposal =
+        st->about <= STEPS_MAX ? w4_buffer_bytes(&s->letters[st->about]) : w4_bytes_of(NULL, 0);
+    ret_member[0] = '\0';
+    if (st->digest == NO_DIGEST || (st->digest == TRUE_DIGEST && proposal.len == 0)) {
+        return;
+    }
+    if (st->digest == TRUE_DIGEST) {
+        w4_json_document doc = {0};
+        w4_envelope envelope;
+        w4_envelope_fault fault;
+        ck_assert_int_eq(
+            w4_envelope_read(&doc, proposal, &W4_JSON_LIMITS_ENVELOPE, &envelope, &fault), 0);
+        w4_hash(envelope.signed_head, envelope.signed_tail, digest);
+        w4_json_document_deinit(&doc);
+    }
+    for (size_t i = 0; i < sizeof digest; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    snprintf(ret_member, 128, ",\"fact_digest\":\"%s\"", hex);
+}
+
+static void write_vote(const subject *s, const step *st, text *t) {
     static const char *const reasons[STANCES] = {[CONFLICT] = "conflict",
                                                  [INSUFFICIENT] = "insufficient_evidence",
                                                  [UNVERIFIABLE] = "cannot_verify"};
-    char id[37];
+    char id[37], digest[128];
     id_of(st->about, id);
+    write_digest(s, st, digest);
     if (st->word == CONFIRM || st->word == REJECT) {
         t->type = st->word == CONFIRM ? W4_TYPE_CIP_FACT_CONFIRM : W4_TYPE_CIP_FACT_REJECT;
-        put(t->payload, "{\"fact_ref\":\"%s\",\"decision\":\"%s\",\"confidence\":1}", id,
-            st->word == CONFIRM ? "confirm" : "reject");
+        put(t->payload, "{\"fact_ref\":\"%s\",\"decision\":\"%s\",\"confidence\":1%s}", id,
+            st->word == CONFIRM ? "confirm" : "reject", digest);
     } else {
         t->type = W4_TYPE_CIP_FACT_CHALLENGE;
-        put(t->payload, "{\"fact_ref\":\"%s\",\"reason\":\"%s\"}", id, reasons[st->word]);
+        put(t->payload, "{\"fact_ref\":\"%s\",\"reason\":\"%s\"%s}", id, reasons[st->word], digest);
     }
 }
 
@@ -411,14 +455,14 @@ static void write_human(const step *st, text *t) {
              affects[st->affect], st->clarity, consents[st->consent], st->pressure);
 }
 
-static void write_text(const step *st, text *t) {
+static void write_text(const subject *s, const step *st, text *t) {
     switch (st->kind) {
     case PROPOSE:
     case TWIST:
         write_proposal(st, t);
         break;
     case VOTE:
-        write_vote(st, t);
+        write_vote(s, st, t);
         break;
     case SHARE:
         t->type = W4_TYPE_CIP_DECISION_SHARE;
@@ -449,11 +493,16 @@ static void write_text(const step *st, text *t) {
             "true}}",
             NONCE, CHALLENGE);
         break;
+    case AIM:
+        t->type = W4_TYPE_CIP_INTENT;
+        put(t->payload, "{\"goal\":\"ask\",\"topic\":\"t\",\"priority\":\"high\"}");
+        break;
     case AGAIN:
     case FORGE:
     case ORDER:
     case NODE_ORDER:
     case SOURCE:
+    case SETTLE:
     case PASS:
     case RESTART:
     case KINDS:
@@ -479,7 +528,7 @@ static void write_letter(subject *s, const step *st, const text *t, uint32_t id,
     canonical(t->payload, &parts[0]);
     canonical(t->state, &parts[1]);
     canonical(t->source, &parts[2]);
-    if (st->kind == HUMAN) {
+    if (st->kind == HUMAN || st->kind == AIM) {
         receiver.fingerprint = *w4_identity_fingerprint(s->agents[st->to]);
         snprintf(receiver.agent_id, sizeof receiver.agent_id, "a%u", st->to);
     } else if (st->kind == GREET) {
@@ -589,13 +638,24 @@ static w4_refusal send(subject *s, const step *st) {
     }
     text t = {.payload = ""};
     uint32_t id = st->kind == TWIST ? id_in(s, st->about) : st->number;
-    write_text(st, &t);
+    write_text(s, st, &t);
     write_letter(s, st, &t, id, &s->letters[st->number]);
     w4_refusal code = bring(s, st->via, st->who, w4_buffer_bytes(&s->letters[st->number]), id);
     if (st->kind == GREET && code == W4_REFUSAL_NONE) {
         prove(s, st);
     }
     return code;
+}
+
+static void settle(subject *s, const step *st) {
+    static const w4_fact_verdict verdicts[VERDICTS] = {
+        W4_FACT_VERDICT_ACCEPTED, W4_FACT_VERDICT_REJECTED, W4_FACT_VERDICT_NONE};
+    char id[37];
+    id_of(st->about, id);
+    ck_assert_int_ge(
+        w4_protocol_fact_settle(s->protocol, id, verdicts[st->word], "uid 0", "test", s->now_us),
+        0);
+    drain(s);
 }
 
 static w4_refusal act(subject *s, const step *st) {
@@ -616,6 +676,9 @@ static w4_refusal act(subject *s, const step *st) {
                          0);
         drain(s);
         return W4_REFUSAL_NONE;
+    case SETTLE:
+        settle(s, st);
+        return W4_REFUSAL_NONE;
     case RESTART:
         restart(s);
         return W4_REFUSAL_NONE;
@@ -630,6 +693,7 @@ static w4_refusal act(subject *s, const step *st) {
     case HUMAN:
     case LOAD:
     case GREET:
+    case AIM:
     case AGAIN:
     case FORGE:
     case TWIST:
@@ -663,6 +727,13 @@ static w4_fact_state state_in(const w4_facts *facts, uint32_t number) {
 
 w4_fact_state subject_fact(const subject *s, uint32_t number) {
     return state_in(s->protocol->facts, number);
+}
+
+bool subject_unsupported(const subject *s, uint32_t number) {
+    char id[37];
+    id_of(number, id);
+    const w4_fact *fact = w4_facts_find(s->protocol->facts, id);
+    return fact && fact->unsupported;
 }
 
 w4_fact_state subject_claim(const subject *s, uint32_t number) {

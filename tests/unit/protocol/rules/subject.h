@@ -20,6 +20,7 @@ w4_refusal subject_step(subject *s, const step *st, bool happens);
 w4_trust_state subject_trust(const subject *s, w4_trust_kind kind, unsigned who);
 /* W4_FACT_STATE_COUNT: there is none of that number. */
 w4_fact_state subject_fact(const subject *s, uint32_t number);
+bool subject_unsupported(const subject *s, uint32_t number);
 w4_fact_state subject_claim(const subject *s, uint32_t number);
 unsigned subject_tier(const subject *s, unsigned source);
 /* What that agent of the node was given in this step, in order: numbers of letters. */
