@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define STEPS 300u
-#define SEEDS_MAX 40u
+#define SEEDS_MAX 200u
 #define LEAST_MAX 16u /* steps that show one of these bugs */
 
 /* What each is mostly about: facts, humans, claims. */

@@ -105,24 +105,32 @@ static void draw_time(uint64_t *random, step *s) {
     }
 }
 
+static void draw_proposal(uint64_t *random, const history *h, step *s) {
+    s->decision = below(random, 4) == 0 ? 1 + below(random, 4) : 1000 + s->number;
+    s->says = below(random, 4);
+    for (unsigned i = 0; i < 2 && below(random, 5) < 2; i++) {
+        s->causes[i] = draw_about(random, h, below(random, 5) == 0 ? SHARE : PROPOSE, 8);
+    }
+}
+
+static void draw_vote(uint64_t *random, const history *h, step *s) {
+    s->about = draw_about(random, h, PROPOSE, 5);
+    s->word = below(random, STANCES + 8);
+    s->word = s->word >= STANCES + 6 ? REJECT : s->word >= STANCES ? CONFIRM : s->word;
+    s->digest = below(random, 16);
+    s->digest = s->digest > 4 ? NO_DIGEST : s->digest > 0 ? TRUE_DIGEST : OTHER_DIGEST;
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
     s->who = below(random, AGENTS);
     switch (s->kind) {
     case PROPOSE:
-        s->decision = below(random, 4) == 0 ? 1 + below(random, 4) : 1000 + s->number;
-        s->says = below(random, 4);
-        for (unsigned i = 0; i < 2 && below(random, 5) < 2; i++) {
-            s->causes[i] = draw_about(random, h, below(random, 5) == 0 ? SHARE : PROPOSE, 8);
-        }
+        draw_proposal(random, h, s);
         break;
     case VOTE:
-        s->about = draw_about(random, h, PROPOSE, 5);
-        s->word = below(random, STANCES + 8);
-        s->word = s->word >= STANCES + 6 ? REJECT : s->word >= STANCES ? CONFIRM : s->word;
-        s->digest = below(random, 16);
-        s->digest = s->digest > 4 ? NO_DIGEST : s->digest > 0 ? TRUE_DIGEST : OTHER_DIGEST;
+        draw_vote(random, h, s);
         break;
     case CLAIM:
         s->decision = below(random, SOURCES);
