@@ -24,7 +24,7 @@ static const char *const types[] = {
     "HELLO", "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
     "STATE_UPDATE", "HCP_HELLO", "HCP_INTENT", "HCP_CONTEXT", "HCP_DECISION", "HCP_FEEDBACK",
     "HCP_STATE_UPDATE", "LIP_FETCH", "LIP_EVIDENCE", "LIP_CONFLICT", "LIP_ACCEPT", "LIP_REJECT",
-    "MESH_HELLO", "SERVICE_INVOKE", "SERVICE_RESULT", "MESH_RECEIPT", NULL};
+    "MESH_HELLO", "SERVICE_INVOKE", "SERVICE_RESULT", "MESH_RECEIPT", "MESH_FACTS", "MESH_VOTES", NULL};
 
 #define TEXT CTL_FORM_TEXT
 #define FLAG CTL_FORM_FLAG
@@ -176,7 +176,7 @@ static const ctl_argument_row type_argument[] = {
     {"TYPE", TEXT, true, false, NULL, types, false, "type of the message, such as FACT_PROPOSE; all when absent"},
     END_ARGUMENTS};
 static const ctl_argument_row envelope_argument[] = {
-    {"FILE", TEXT, true, false, "bytes", NULL, true, "the envelope; stdin when absent"},
+    {"FILE", TEXT, true, false, "bytes", NULL, true, "the envelope; stdin when absent, or -"},
     END_ARGUMENTS};
 static const ctl_argument_row new_key_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, "where it goes; never replaced; stdout when absent"},
@@ -194,7 +194,7 @@ static const ctl_argument_row query_argument[] = {
      "words that have to be in it; \"side by side\" in quotes, begin* for all that begin so"},
     END_ARGUMENTS};
 static const ctl_argument_row import_argument[] = {
-    {"FILE", TEXT, true, false, NULL, NULL, true, "lines of memory export; stdin when absent"},
+    {"FILE", TEXT, true, false, NULL, NULL, true, "lines of memory export; stdin when absent, or -"},
     END_ARGUMENTS};
 static const ctl_argument_row store_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, STORE_FILE_HELP}, END_ARGUMENTS};

@@ -23,6 +23,7 @@ void ctl_error(const ctl_context *ctl, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The same for a negative error of our own machinery; CTL_REFUSED. */
 ctl_status ctl_fatal(const ctl_context *ctl, int error);
+void ctl_no_type(const ctl_context *ctl, const char *name); /* and which may have been meant */
 /* Everything that was shown is written: CTL_DONE, or CTL_REFUSED after saying why not. */
 ctl_status ctl_flush(const ctl_context *ctl);
 /* Shows a whole answer / one of a stream and flushes. */

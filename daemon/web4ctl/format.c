@@ -10,7 +10,6 @@
 #include "json/writer.h"
 
 #define SHORT_LEN 12
-#define CUT_WIDTH 56
 #define STRING_MAX (1024u * 1024u)
 
 size_t ctl_width(const char *text) {
@@ -53,22 +52,6 @@ static int append_short(w4_buffer *out, w4_json value) {
         out->len = before + SHORT_LEN;
     }
     return r;
-}
-
-/* Cuts between characters, never inside an escape of w4_text_escape that is seen as one. */
-static int append_cut(w4_buffer *out, w4_json value) {
-    size_t before = out->len;
-    int r = append_text(out, value);
-    const char *text = r == 0 ? w4_buffer_text(out) : NULL;
-    if (text == NULL || ctl_width(text + before) <= CUT_WIDTH) {
-        return r;
-    }
-    while (out->len > before && ctl_width(w4_buffer_text(out) + before) > CUT_WIDTH - 3) {
-        do {
-            out->len--;
-        } while (out->len > before && (out->data[out->len] & 0xC0) == 0x80);
-    }
-    return w4_buffer_append_text(out, "...");
 }
 
 static int append_time(w4_buffer *out, w4_json value) {
@@ -233,11 +216,10 @@ int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
     switch (format) {
     case CTL_TEXT:
     case CTL_STATE:
+    case CTL_CUT:
         return append_text(out, value);
     case CTL_SHORT:
         return append_short(out, value);
-    case CTL_CUT:
-        return append_cut(out, value);
     case CTL_TIME:
         return append_time(out, value);
     case CTL_SECONDS:

@@ -409,18 +409,28 @@ int ctl_line_params(const ctl_line *line, w4_buffer *out, const char **ret_what)
     return r == 0 ? w.error : r;
 }
 
+static const ctl_option_row *option_of(const ctl_line *line, const char *param) {
+    const ctl_option *o = line->command->options;
+    for (; o != NULL && *o != CTL_OPTION_COUNT; o++) {
+        const ctl_option_row *row = ctl_option_row_of(*o);
+        if (row->param != NULL && strcmp(row->param, param) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 const char *ctl_line_origin(const ctl_line *line, const char *param) {
     for (const ctl_argument_row *a = line->command->arguments; a != NULL && a->name != NULL; a++) {
         if (a->param != NULL && strcmp(a->param, param) == 0) {
             return a->name;
         }
     }
-    const ctl_option *o = line->command->options;
-    for (; o != NULL && *o != CTL_OPTION_COUNT; o++) {
-        const ctl_option_row *row = ctl_option_row_of(*o);
-        if (row->param != NULL && strcmp(row->param, param) == 0) {
-            return row->name;
-        }
-    }
-    return NULL;
+    const ctl_option_row *row = option_of(line, param);
+    return row != NULL ? row->name : NULL;
+}
+
+bool ctl_line_lacks(const ctl_line *line, const char *param) {
+    const ctl_option_row *row = option_of(line, param);
+    return row != NULL && line->values_count[row->option] == 0;
 }

@@ -145,7 +145,10 @@ int64_t ctl_integer(const ctl_line *line, ctl_option option, int64_t fallback);
 int ctl_line_params(const ctl_line *line, w4_buffer *out, const char **ret_what);
 /* The argument or option behind a member of the params ("TO", "--kind"); NULL: none. */
 const char *ctl_line_origin(const ctl_line *line, const char *param);
+/* It is an option, and was not given. */
+bool ctl_line_lacks(const ctl_line *line, const char *param);
 
 /* help.c, completion.c: out of the same rows. */
-void ctl_write_help(const ctl_line *line, FILE *out);
+/* false: it asks for help on a type that there is not. */
+bool ctl_write_help(const ctl_line *line, FILE *out);
 bool ctl_write_completion(const char *shell, FILE *out); /* false: no such shell */

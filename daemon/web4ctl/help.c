@@ -90,9 +90,12 @@ static void put_command(FILE *out, const ctl_command *command) {
     fputs(exit_status, out);
 }
 
-void ctl_write_help(const ctl_line *line, FILE *out) {
+bool ctl_write_help(const ctl_line *line, FILE *out) {
     bool typed = line->command != NULL && names_type(line->command) && line->arguments_count > 0;
     const w4_type_row *type = typed ? ctl_type_find(line->arguments[0]) : NULL;
+    if (typed && type == NULL) {
+        return false;
+    }
     if (type != NULL) {
         ctl_write_type_help(type, out);
     } else if (line->command != NULL) {
@@ -100,4 +103,5 @@ void ctl_write_help(const ctl_line *line, FILE *out) {
     } else {
         put_commands(out, line->noun);
     }
+    return true;
 }

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "envelope/schema.h"
 
 #define PATH_MAX_BYTES 256u
 #define EXAMPLE_MAX 16384u
+#define NAME_MAX_BYTES 64u
 
 const w4_type_row *ctl_type_find(const char *name) {
     for (size_t f = 0; w4_families[f] != NULL; f++) {
@@ -17,6 +19,21 @@ const w4_type_row *ctl_type_find(const char *name) {
         }
     }
     return NULL;
+}
+
+const char *ctl_type_nearest(const char *name) {
+    const char *names[W4_TYPE_COUNT];
+    char upper[NAME_MAX_BYTES];
+    size_t len = 0;
+    for (; name[len] != '\0' && len + 1 < sizeof upper; len++) {
+        char c = name[len];
+        upper[len] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c == '-' ? '_' : c);
+    }
+    upper[len] = '\0';
+    for (int t = 0; t < W4_TYPE_COUNT; t++) {
+        names[t] = w4_type_row_of((w4_type)t)->name;
+    }
+    return w4_text_nearest(w4_bytes_from_text(upper), names, W4_TYPE_COUNT);
 }
 
 /* ---- forms in words */
@@ -237,7 +254,9 @@ void ctl_write_type_help(const w4_type_row *type, FILE *out) {
         fputs("\nNodes alone say it: of an agent it is refused as unauthorized.\n", out);
         return;
     }
-    fputs("\nExample:\n  web4ctl send --as ada --to ben", out);
+    /* What is to be accepted or remembered is said to all; the rest to one. */
+    bool to_all = type->family == W4_FAMILY_CIP && type->channel == W4_CHANNEL_KNOWLEDGE;
+    fprintf(out, "\nExample:\n  web4ctl send --as ada --to %s", to_all ? "'*'" : "ben");
     for (size_t i = 0; i < sizeof arounds / sizeof arounds[0]; i++) {
         const w4_schema *schema = required_around(type, arounds[i].member);
         if (schema != NULL) {

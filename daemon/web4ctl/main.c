@@ -31,7 +31,10 @@ static ctl_status run(ctl_context *ctl) {
         return CTL_DONE;
     }
     if (ctl_has(&ctl->line, CTL_OPTION_HELP)) {
-        ctl_write_help(&ctl->line, ctl->output.file);
+        if (!ctl_write_help(&ctl->line, ctl->output.file)) {
+            ctl_no_type(ctl, ctl->line.arguments[0]);
+            return CTL_USAGE;
+        }
         return CTL_DONE;
     }
     if (w4_crypto_init() < 0) {

@@ -153,8 +153,10 @@ static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
     copy_string(w4_json_at_pointer(error, w4_bytes_from_text("/data/pointer")), pointer,
                 sizeof pointer);
     (void)w4_json_integer(w4_json_get(error, "code"), &number);
-    fprintf(ctl->err, "web4ctl: %s%s%s%s%s\n", code, code[0] != 0 ? ": " : "", pointer,
-            pointer[0] != 0 ? ": " : "", message);
+    /* Some messages name the member themselves. */
+    bool named = pointer[0] == 0 || strstr(message, pointer) != NULL;
+    fprintf(ctl->err, "web4ctl: %s%s%s%s%s\n", code, code[0] != 0 ? ": " : "", named ? "" : pointer,
+            named ? "" : ": ", message);
     return number == W4_RPC_INVALID_PARAMS ? CTL_USAGE : CTL_REFUSED;
 }
 
@@ -196,6 +198,10 @@ static ctl_status tell_fault(const ctl_context *ctl, const w4_fault *fault) {
              fault->pointer[0] != 0 ? fault->pointer + 1 : "");
     const char *origin = ctl_line_origin(&ctl->line, param);
     bool is_option = origin != NULL && origin[0] >= 'a' && origin[0] <= 'z';
+    if (is_option && ctl_line_lacks(&ctl->line, param)) {
+        ctl_error(ctl, "%s wants --%s", ctl->line.command->words, origin);
+        return CTL_USAGE;
+    }
     ctl_error(ctl, "%s%s: expected %s", is_option ? "--" : "",
               origin != NULL ? origin : fault->pointer, fault->expected);
     return CTL_USAGE;

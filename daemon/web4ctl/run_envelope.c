@@ -150,7 +150,7 @@ ctl_status ctl_run_sign(ctl_context *ctl) {
 
 /* The envelope as it would come: one end of line behind it is the file's. */
 static ctl_status read_bytes(const ctl_context *ctl, w4_buffer *bytes) {
-    bool named = ctl->line.arguments_count > 0;
+    bool named = ctl->line.arguments_count > 0 && strcmp(ctl->line.arguments[0], "-") != 0;
     const char *path = named ? ctl->line.arguments[0] : "stdin";
     size_t max = W4_JSON_LIMITS_ENVELOPE.bytes + 1;
     int r = named ? ctl_read_file(path, max, bytes) : ctl_read_all(STDIN_FILENO, max, bytes);

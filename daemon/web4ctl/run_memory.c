@@ -221,6 +221,7 @@ static ctl_status tell_import(import *im) {
 
 ctl_status ctl_run_memory_import(ctl_context *ctl) {
     const char *path = ctl->line.arguments_count > 0 ? ctl->line.arguments[0] : NULL;
+    path = path && strcmp(path, "-") == 0 ? NULL : path;
     FILE *file = path ? fopen(path, "re") : stdin;
     if (!file) {
         ctl_error(ctl, "%s: %s", path, strerror(errno));

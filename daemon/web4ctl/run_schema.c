@@ -3,6 +3,7 @@
 
 #include "envelope/type.h"
 #include "web4ctl/ctl.h"
+#include "web4ctl/help_type.h"
 #include "json/writer.h"
 
 #define ROWS_MAX 32u
@@ -46,6 +47,15 @@ static void write_all(w4_json_writer *w) {
     w4_json_end_object(w);
 }
 
+void ctl_no_type(const ctl_context *ctl, const char *name) {
+    const char *near = ctl_type_nearest(name);
+    if (near != NULL) {
+        ctl_error(ctl, "there is no type %s; did you mean %s?", name, near);
+    } else {
+        ctl_error(ctl, "there is no type %s; web4ctl schema without one shows all", name);
+    }
+}
+
 static bool write_named(const char *name, w4_json_writer *w) {
     for (size_t f = 0; w4_families[f] != NULL; f++) {
         const w4_type_row *type = w4_type_find(w4_families[f]->family, w4_bytes_from_text(name));
@@ -86,8 +96,7 @@ ctl_status ctl_run_schema(ctl_context *ctl) {
     int r = !known ? 0 : w.error != 0 ? w.error : print(ctl, w4_buffer_bytes(&text));
     w4_buffer_deinit(&text);
     if (!known) {
-        ctl_error(ctl, "there is no type %s; web4ctl schema without one shows all",
-                  ctl->line.arguments[0]);
+        ctl_no_type(ctl, ctl->line.arguments[0]);
         return CTL_REFUSED;
     }
     return r != 0 ? ctl_fatal(ctl, r) : CTL_DONE;

@@ -8,7 +8,9 @@
 
 #define COLUMNS_MAX 16
 #define CELLS_BYTES_MAX (64u * 1024u * 1024u)
-#define GAP 2u        /* between columns */
+#define GAP 2u /* between columns */
+#define TEXT_WIDTH                                                                                 \
+    56u               /* of a column of texts; elsewhere than on a terminal longer ones stand out */
 #define CUT_FIRST 24u /* cut texts to this before a column is left out */
 #define CUT_LAST 8u   /* and to this when nothing more can be left out */
 #define DOTS "..."
@@ -37,6 +39,7 @@ static int add_cell(grid *g, size_t column, ctl_format format, w4_json value) {
     }
     if (r == 0) {
         size_t width = ctl_width((const char *)g->cells.data + before);
+        width = format == CTL_CUT && width > TEXT_WIDTH ? TEXT_WIDTH : width;
         g->widest[column] = width > g->widest[column] ? width : g->widest[column];
     }
     return r;
@@ -145,7 +148,7 @@ static size_t cut_at(const char *text, size_t width) {
 
 static size_t put_cell(const ctl_output *output, const grid *g, size_t column, const char *text) {
     size_t width = ctl_width(text);
-    if (width <= g->widest[column]) {
+    if (width <= g->widest[column] || output->width == 0) {
         ctl_put_cell(output, g->view->columns[column].format, text);
         return width;
     }
@@ -175,18 +178,27 @@ static const char *put_line(const ctl_output *output, const grid *g, const char 
 }
 
 static void put_hidden(const ctl_output *output, const grid *g) {
-    static const char intro[] = "(not shown: ";
-    size_t width = sizeof intro - 1;
-    bool any = false;
+    static const char intro[] = "(not shown: ", end[] = ")", more[] = ", ...)";
+    size_t width = sizeof intro - 1, left = 0, told = 0;
     for (size_t c = 0; c < g->columns; c++) {
-        const char *title = g->view->columns[c].title;
-        width += g->hidden[c] ? strlen(title) + (any ? 2 : 0) : 0;
-        if (g->hidden[c] && width + 1 <= output->width) {
-            fprintf(output->file, "%s%s", any ? ", " : intro, title);
-            any = true;
-        }
+        left += g->hidden[c];
     }
-    fputs(any ? ")\n" : "", output->file);
+    for (size_t c = 0; c < g->columns && left > 0; c++) {
+        const char *title = g->view->columns[c].title;
+        if (!g->hidden[c]) {
+            continue;
+        }
+        width += strlen(title) + (told > 0 ? 2 : 0);
+        if (width + (left > 1 ? sizeof more : sizeof end) - 1 > output->width) {
+            break;
+        }
+        fprintf(output->file, "%s%s", told > 0 ? ", " : intro, title);
+        told++;
+        left--;
+    }
+    if (told > 0) {
+        fprintf(output->file, "%s\n", left > 0 ? more : end);
+    }
 }
 
 int ctl_show_table(const ctl_output *output, const ctl_view *view, w4_json array) {

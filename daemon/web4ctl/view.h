@@ -9,7 +9,7 @@
 typedef enum ctl_format {
     CTL_TEXT,    /* strings as they are, all else as JSON has it */
     CTL_SHORT,   /* the first digits of a fingerprint or an id */
-    CTL_CUT,     /* a text, cut where a table would grow too wide */
+    CTL_CUT,     /* a text, cut where a table on a terminal would grow too wide */
     CTL_STATE,   /* a word with a colour */
     CTL_TIME,    /* RFC 3339 as people write it, to the second */
     CTL_SECONDS, /* a number of them as days, hours, ... */

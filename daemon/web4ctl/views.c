@@ -238,7 +238,7 @@ static const ctl_column trust_columns[] = {
     {"COOLDOWN UNTIL", "/cooldown_until", CTL_TIME, 2},
     {"ANCHOR",         "/anchor",         CTL_YES, 3},
     END};
-const ctl_view ctl_view_trust_list = {TABLE, NULL, "/entries", trust_columns, "nobody has moved yet", NULL};
+const ctl_view ctl_view_trust_list = {TABLE, NULL, "/entries", trust_columns, "nobody's trust has moved yet", NULL};
 static const ctl_column trust_record[] = {
     {"Kind",           "/kind",           CTL_TEXT, 0},
     {"Subject",        "/subject",        CTL_TEXT, 0},
@@ -321,7 +321,7 @@ static const ctl_column fact_record[] = {
 static const ctl_column voice_columns[] = {
     {"AGENT",       "/agent_id",    CTL_CUT, 0},
     {"FINGERPRINT", "/fingerprint", CTL_SHORT, 1},
-    {"TRUST",       "/trust",       CTL_STATE, 0},
+    {"TRUST THEN",  "/trust",       CTL_STATE, 0},
     {"NODE",        "/node",        CTL_SHORT, 2},
     {"AT",          "/at",          CTL_TIME, 3},
     {"COUNTED",     "/counted",     CTL_YES, 0},
@@ -331,7 +331,7 @@ static const ctl_column voice_columns[] = {
 static const ctl_column challenge_columns[] = {
     {"AGENT",       "/agent_id",    CTL_CUT, 0},
     {"FINGERPRINT", "/fingerprint", CTL_SHORT, 1},
-    {"TRUST",       "/trust",       CTL_STATE, 0},
+    {"TRUST THEN",  "/trust",       CTL_STATE, 0},
     {"AT",          "/at",          CTL_TIME, 3},
     {"REASON",      "/reason",      CTL_TEXT, 0},
     {"SEVERITY",    "/severity",    CTL_TEXT, 2},
@@ -389,7 +389,7 @@ static const ctl_column source_columns[] = {
     {"CONFLICTS",    "/conflicts",    CTL_TEXT, 4},
     {"SINCE",        "/since",        CTL_TIME, 5},
     END};
-const ctl_view ctl_view_sources = {TABLE, NULL, "/sources", source_columns, "no source has moved yet", NULL};
+const ctl_view ctl_view_sources = {TABLE, NULL, "/sources", source_columns, "the tier of no source has moved yet", NULL};
 static const ctl_column source_record[] = {
     {"Prefix",       "/prefix",             CTL_TEXT, 0},
     {"Tier",         "/tier",               CTL_STATE, 0},
@@ -425,7 +425,7 @@ static const ctl_column consent_columns[] = {
     {"WAITING",  "/waiting",  CTL_TEXT, 0},
     {"SAID",     "/said_at",  CTL_TIME, 3},
     END};
-const ctl_view ctl_view_consents = {TABLE, NULL, "/humans", consent_columns, "nobody has greeted yet", NULL};
+const ctl_view ctl_view_consents = {TABLE, NULL, "/humans", consent_columns, "no human has greeted yet", NULL};
 static const ctl_column consent_record[] = {
     {"Human",       "/agent_id", CTL_TEXT, 0},
     {"Fingerprint", "/human",    CTL_TEXT, 0},
@@ -595,7 +595,7 @@ static const ctl_column entries_record[] = {
     {"Go on with --next", "/next", CTL_TEXT, 0},
     END};
 static const ctl_view entries_next = {RECORD, NULL, "", entries_record, NULL, NULL};
-const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "Nothing of that is in the memory.", &entries_next};
+const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "nothing that still stands fits (--retracted asks for the rest too)", &entries_next};
 static const ctl_column import_record[] = {
     {"Taken",   "/taken",   CTL_TEXT, 0},
     {"Known",   "/known",   CTL_TEXT, 0},

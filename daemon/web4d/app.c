@@ -239,8 +239,12 @@ static int start_store(w4d_app *app) {
     char text[512] = "";
     int r = w4_store_sqlite_open(app->config->paths.store, &app->store, text, sizeof text);
     if (r != 0) {
-        w4_log(&app->env, W4_LOG_ERROR, "the store %s is refused: %s", app->config->paths.store,
-               r < 0 ? strerror(-r) : text);
+        const char *path = app->config->paths.store;
+        size_t named = strncmp(text, path, strlen(path)) == 0 && text[strlen(path)] == ':'
+                           ? strlen(path) + 2
+                           : 0; /* it names the file itself */
+        w4_log(&app->env, W4_LOG_ERROR, "the store %s is refused: %s", path,
+               r < 0 ? strerror(-r) : text + named);
     } else {
         w4d_store_jobs_clean(app);
     }
@@ -318,7 +322,9 @@ static int start_listening(w4d_app *app) {
             w4_log(&app->env, W4_LOG_ERROR, "cannot listen on %s: %s", app->config->listen[i],
                    r < 0        ? strerror(-r)
                    : error != 0 ? strerror(error)
-                                : w4_transport_error_name(r));
+                   : r == W4_TRANSPORT_E_ADDRESS
+                       ? "that is no address of this host, and no name of one"
+                       : w4_transport_error_name(r));
             return r;
         }
         w4_log(&app->env, W4_LOG_INFO, "listening on %s", bound);
@@ -344,6 +350,11 @@ static int start_server(w4d_app *app, w4_surface surface, const char *name, cons
         .wake = w4d_app_wake,
         .wake_context = app,
     };
+    if (group == NULL && group_name[0] != '\0') {
+        w4_log(&app->env, W4_LOG_WARNING,
+               "there is no group %s: the %s socket admits root and the user of this node only",
+               group_name, name);
+    }
     char text[512] = "";
     int r = w4_line_server_open(app->loop, &config, &app->servers[surface], text, sizeof text);
     if (r != 0) {

@@ -39,8 +39,10 @@ bool w4d_param_text(const w4d_call *call, const char *name, char *ret_text, size
 /* One line may not hold another row of a list: what matters most has to come first. */
 bool w4d_list_full(const w4d_call *call);
 
-/* resolve.c: names as people type them. 0, or 1 refused (not_found; says when it is ambiguous). */
-int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent);
+/* resolve.c: names as people type them. 0, or 1 refused (not_found; says when it is ambiguous).
+ * pointer: of the param. */
+int w4d_resolve_agent(w4d_call *call, const char *name, const char *pointer,
+                      w4_fingerprint *ret_agent);
 int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node);
 int w4d_resolve_human(w4d_call *call, const char *name, w4_fingerprint *ret_human);
 /* kind W4_TRUST_KIND_COUNT: whichever it is; *ret_kind tells. */

@@ -173,7 +173,8 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
         r = kept < 0 ? kept : r;
     }
     w4_buffer *held = &call->client->held;
-    call->client->promised = call->client->promised || call->row->changes;
+    /* A refusal promises nothing, so it waits for no disk. */
+    call->client->promised = call->client->promised || (call->row->changes && r == 0);
     if (r == 0) {
         r = answer(call->client, w4_rpc_write_result(held, call->id, w4_buffer_bytes(value)));
     } else if (r > 0) {
@@ -204,8 +205,15 @@ static int answer_request(w4d_call *call, const w4_rpc_message *message) {
     call->row = w4_method_find(client->surface, w4_bytes_from_text(method));
     if (call->row == NULL) {
         w4_buffer text = W4_BUFFER_INIT(4096);
+        w4_surface other =
+            client->surface == W4_SURFACE_AGENT ? W4_SURFACE_CONTROL : W4_SURFACE_AGENT;
         int r = w4_buffer_append_text(&text, "no such method on this socket: ");
         r = r != 0 ? r : w4_text_escape(&text, w4_bytes_from_text(method));
+        if (r == 0 && w4_method_find(other, w4_bytes_from_text(method)) != NULL) {
+            r = w4_buffer_append_text(&text, other == W4_SURFACE_AGENT
+                                                 ? "; the agent socket has it"
+                                                 : "; the control socket has it");
+        }
         const char *words = r != 0 ? NULL : w4_buffer_text(&text);
         if (words != NULL) {
             r = answer(client, w4_rpc_write_error(&client->held, id, W4_RPC_METHOD_NOT_FOUND,

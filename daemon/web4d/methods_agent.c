@@ -179,8 +179,11 @@ static int refuse_envelope(w4d_call *call) {
     if (said.pointer[0] == '\0' && said.text[0] == '\0') {
         return w4d_refuse(call, said.code, "", "%s", help);
     }
-    return w4d_refuse(call, said.code, said.pointer, "%s At %.100s: expected %.150s", help,
-                      said.pointer[0] == '\0' ? "/" : said.pointer, said.text);
+    if (said.pointer[0] == '\0' && said.code != W4_REFUSAL_BAD_ENVELOPE) {
+        return w4d_refuse(call, said.code, "", "%s %.150s", help, said.text);
+    }
+    return w4d_refuse(call, said.code, said.pointer, "%s %s%.100s: expected %.150s", help,
+                      said.pointer[0] == '\0' ? "As a whole" : "At ", said.pointer, said.text);
 }
 
 static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {

@@ -135,10 +135,13 @@ static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
     (void)w4d_param_text(call, "fact", name, sizeof name);
     uint32_t found =
         w4_protocol_fact_find(w4_node_protocol(call->app->node), w4_bytes_from_text(name), ret_id);
-    return found == 1 ? 0
-                      : w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/fact",
-                                   found == 0 ? "no such fact here"
-                                              : "that means several facts: give more of the id");
+    return found == 1
+               ? 0
+               : w4d_refuse(
+                     call, W4_REFUSAL_NOT_FOUND, "/fact",
+                     found == 0
+                         ? "no fact here has that id, or an id that begins so (4 digits or more)"
+                         : "that means several facts: give more of the id");
 }
 
 static int show_fact(w4d_call *call, bool why) {

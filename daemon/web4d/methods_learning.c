@@ -52,9 +52,10 @@ int w4d_claims_show(w4d_call *call) {
     (void)w4d_param_text(call, "claim", name, sizeof name);
     uint32_t found = w4_lip_claim_find(protocol, w4_bytes_from_text(name), id);
     if (found != 1) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/claim",
-                          found == 0 ? "no such claim here"
-                                     : "that means several claims: give more of the id");
+        return w4d_refuse(
+            call, W4_REFUSAL_NOT_FOUND, "/claim",
+            found == 0 ? "no claim here has that id, or an id that begins so (4 digits or more)"
+                       : "that means several claims: give more of the id");
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "claim");

@@ -55,7 +55,7 @@ static int read_author(w4d_call *call, asked *a, w4_memory_question *q) {
     q->author = &a->author;
     return w4_fingerprint_parse(w4_bytes_from_text(name), &a->author)
                ? 0
-               : w4d_resolve_agent(call, name, &a->author);
+               : w4d_resolve_agent(call, name, "/author", &a->author);
 }
 
 /* Agents are not told what was for others; who speaks for none yet is nobody's receiver. */

@@ -113,18 +113,24 @@ static int decide(w4d_call *call, const match *m, const char *pointer, const cha
     return 1;
 }
 
-int w4d_resolve_agent(w4d_call *call, const char *name, w4_fingerprint *ret_agent) {
+static int resolve_agent(w4d_call *call, const char *name, const char *pointer, const char *what,
+                         w4_fingerprint *ret_agent) {
     match m = {0};
     consider_agents(call, &m, name);
     consider_trusted(call, &m, name, W4_TRUST_AGENT);
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_agent)) {
         return 0;
     }
-    int r = decide(call, &m, "/subject", name, "agent");
+    int r = decide(call, &m, pointer, name, what);
     if (r == 0) {
         *ret_agent = m.fingerprint;
     }
     return r;
+}
+
+int w4d_resolve_agent(w4d_call *call, const char *name, const char *pointer,
+                      w4_fingerprint *ret_agent) {
+    return resolve_agent(call, name, pointer, "agent", ret_agent);
 }
 
 static void consider_humans(w4d_call *call, match *m, const char *name) {
@@ -140,7 +146,7 @@ int w4d_resolve_human(w4d_call *call, const char *name, w4_fingerprint *ret_huma
     match m = {0};
     consider_humans(call, &m, name);
     if (m.count == 0) {
-        return w4d_resolve_agent(call, name, ret_human);
+        return resolve_agent(call, name, "/human", "human", ret_human);
     }
     int r = decide(call, &m, "/human", name, "human");
     if (r == 0) {
@@ -163,6 +169,27 @@ int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node)
     return r;
 }
 
+/* Nobody of that kind: who is asked for without a kind may have meant another. */
+static int refuse_kind(w4d_call *call, const char *name, w4_trust_kind kind) {
+    match nodes = {0}, humans = {0}, none = {0};
+    consider_nodes(call, &nodes, name);
+    consider_trusted(call, &nodes, name, W4_TRUST_NODE);
+    consider_humans(call, &humans, name);
+    consider_trusted(call, &humans, name, W4_TRUST_HUMAN);
+    const char *other = kind != W4_TRUST_NODE && nodes.count > 0     ? "node"
+                        : kind != W4_TRUST_HUMAN && humans.count > 0 ? "human"
+                                                                     : NULL;
+    const char *what = w4_trust_kind_name(kind);
+    if (other == NULL) {
+        return decide(call, &none, "/subject", name, what);
+    }
+    char shown[128];
+    w4_text_escape_cut(shown, sizeof shown, w4_bytes_from_text(name));
+    return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/subject",
+                      "no %s is known as %s, but a %s is: ask with the kind %s", what, shown, other,
+                      other);
+}
+
 int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
                         w4_fingerprint *ret_subject, w4_trust_kind *ret_kind) {
     match m = {0};
@@ -180,7 +207,10 @@ int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), &whole)) {
         m = (match){1, whole, kind == W4_TRUST_KIND_COUNT ? W4_TRUST_AGENT : kind};
     }
-    int r = decide(call, &m, "/subject", name, kind == W4_TRUST_NODE ? "node" : "agent");
+    if (m.count == 0 && kind != W4_TRUST_KIND_COUNT) {
+        return refuse_kind(call, name, kind);
+    }
+    int r = decide(call, &m, "/subject", name, "agent");
     if (r == 0) {
         *ret_subject = m.fingerprint;
         *ret_kind = kind == W4_TRUST_KIND_COUNT ? m.kind : kind;

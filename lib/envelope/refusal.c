@@ -50,7 +50,7 @@ static const refusal_row refusals[W4_REFUSAL_COUNT] = {
     ROW(BACKPRESSURE, "backpressure", "The queue to the receiver is full."),
     ROW(DISCONNECTED, "disconnected", "The session ended before the message was acknowledged."),
     ROW(TIMEOUT, "timeout", "No answer came in time."),
-    ROW(NOT_FOUND, "not_found", "There is nothing of that name here."),
+    ROW(NOT_FOUND, "not_found", "There is nothing of that name here, or more than one."),
     ROW(UNAUTHORIZED, "unauthorized", "This caller may not do that."),
     ROW(INTERNAL, "internal", "The node failed on its own side; its log says why."),
     ROW(AUTH_FAILURE, "auth_failure", "The other end did not prove the identity it claimed."),

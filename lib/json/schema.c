@@ -209,6 +209,11 @@ static bool is_fitting(const w4_schema_row *row, w4_json value) {
     return false;
 }
 
+static bool is_short(const w4_schema_row *row, w4_json value) {
+    return row->kind == W4_SCHEMA_STRING && row->check &&
+           w4_json_kind_of(value) == W4_JSON_STRING && decoded_len(value) < row->min;
+}
+
 static const w4_schema_row *row_of(const w4_schema *schema, w4_json name) {
     for (const w4_schema_row *row = schema->rows; !is_end(row); row++)
         if (row->name && w4_json_string_equal(name, row->name))
@@ -263,8 +268,11 @@ static bool check_items(checker *c, const w4_schema_row *row, w4_json value, con
 static bool check_value(checker *c, const w4_schema_row *row, w4_json value, const place *at) {
     if ((row->flags & W4_SCHEMA_NULLABLE) && w4_json_kind_of(value) == W4_JSON_NULL)
         return true;
-    if (!is_fitting(row, value))
-        return blame_row(c, at, row);
+    if (!is_fitting(row, value)) {
+        /* A text that is too short for its form: the form says more than its length. */
+        const char *form = is_short(row, value) ? row->check(value) : NULL;
+        return form ? blame(c, at, form) : blame_row(c, at, row);
+    }
     bool good = true;
     if ((row->kind == W4_SCHEMA_ARRAY || row->kind == W4_SCHEMA_MAP) && row->items)
         good = check_items(c, row->items, value, at);

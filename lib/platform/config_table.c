@@ -18,8 +18,9 @@
 static const char *check_path(w4_json value) {
     w4_bytes raw = w4_json_string_raw(value);
     bool good = raw.len > 1 && raw.data[0] == '/' && raw.data[raw.len - 1] != '/';
-    return good && w4_check_label(value) == NULL ? NULL
-                                                 : "an absolute path without control characters";
+    return good && w4_check_label(value) == NULL
+               ? NULL
+               : "an absolute path without control characters, and without a slash at its end";
 }
 
 static bool is_address(w4_json value, bool allow_zero) {

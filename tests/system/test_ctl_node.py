@@ -158,7 +158,7 @@ def test_tables():
         assert lines[1].startswith("agent  001122334455  ") and FP not in out
         assert "2026-11-22 10:11:12" in lines[2]
         status, out, err = node.ctl("trust", "list", "--kind", "node", "--state", "blocked")
-        assert (status, out) == (0, "nobody has moved yet\n"), out
+        assert (status, out) == (0, "nobody's trust has moved yet\n"), out
         assert node.asked[-1][2] == {"kind": "node", "state": "blocked"}
 
 

@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#define FINE_SPAN_US (2 * W4_FRESHNESS_WINDOW_US)
+
 static void tell_sender(const w4_inbound *in, w4_words *words) {
     w4_words_who(words, in->envelope.sender.agent_id, &in->envelope.sender.fingerprint);
 }
@@ -28,8 +30,17 @@ void w4_tell_carrier(const w4_protocol *p, const w4_inbound *in, w4_words *words
 
 void w4_tell_form(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     (void)p;
-    if (!in->rule) { /* what is wrong with it is said already */
-        w4_words_say(words, "%s", w4_refusal_help(in->fault.code));
+    if (!in->rule) {
+        const w4_fault *detail = &in->fault.detail;
+        if (detail->expected[0] == '\0') {
+            w4_words_say(words, "%s", w4_refusal_help(in->fault.code));
+        } else if (in->fault.code != W4_REFUSAL_BAD_ENVELOPE && detail->pointer[0] == '\0') {
+            w4_words_say(words, "%s", detail->expected); /* of the text: what is wrong, and where */
+        } else {
+            w4_words_say(words, "%s%s: expected %s",
+                         detail->pointer[0] == '\0' ? "as a whole" : "at ", detail->pointer,
+                         detail->expected);
+        }
         return;
     }
     const w4_envelope *e = &in->envelope;
@@ -59,9 +70,13 @@ void w4_tell_fingerprint(const w4_protocol *p, const w4_inbound *in, w4_words *w
 
 void w4_tell_signature(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     bool known = !in->envelope.has_pubkey && w4_inbound_key(p, in);
-    w4_words_say(words, in->envelope.has_pubkey ? "held against the key that it brings, of "
-                        : known                 ? "held against the key that is known here of "
-                                                : "it brings no key, and none is known here of ");
+    if (in->envelope.has_pubkey || known) {
+        bool bad = in->fault.code == W4_REFUSAL_BAD_SIGNATURE;
+        w4_words_say(words, "it is %s by the key that %s ", bad ? "not signed" : "signed",
+                     known ? "is known here of" : "it brings, of");
+    } else {
+        w4_words_say(words, "it brings no key, and none is known here of ");
+    }
     tell_sender(in, words);
 }
 
@@ -89,7 +104,12 @@ void w4_tell_freshness(const w4_protocol *p, const w4_inbound *in, w4_words *wor
     w4_words_say(words, "its time stamp, ");
     w4_words_when(words, at_us);
     w4_words_say(words, ", is ");
-    w4_words_span(words, past ? in->wall_us - at_us : at_us - in->wall_us);
+    uint64_t apart_us = past ? in->wall_us - at_us : at_us - in->wall_us;
+    if (apart_us < FINE_SPAN_US) { /* whoever is a second too late sees that it is one */
+        w4_words_say(words, "%" PRIu64 " s", apart_us / W4_US_PER_S);
+    } else {
+        w4_words_span(words, apart_us);
+    }
     w4_words_say(words, past ? " behind the clock here" : " ahead of the clock here");
     if (in->durable) {
         w4_words_say(words, "; a durable one may be ");

@@ -6,6 +6,11 @@
 
 #include <string.h>
 
+static const char *check_formed(w4_json value) {
+    w4_bytes raw = w4_json_string_raw(value);
+    return memchr(raw.data, 'a', raw.len) ? NULL : "something with an a";
+}
+
 static const char *check_even(w4_json value) {
     int64_t integer = 0;
     return w4_json_integer(value, &integer) && integer % 2 == 0 ? NULL : "an even number";
@@ -59,6 +64,7 @@ static const w4_schema all = {
         {.name = "short", .kind = W4_SCHEMA_STRING, .min = 0, .max = 4},
         {.name = "long", .kind = W4_SCHEMA_STRING, .min = 5, .max = INFINITY},
         {.name = "byte", .kind = W4_SCHEMA_STRING, .min = 1, .max = 1},
+        {.name = "formed", .kind = W4_SCHEMA_STRING, .min = 3, .max = 5, .check = check_formed},
         {.name = "mood", .kind = W4_SCHEMA_ENUM, .names = moods},
         {.name = "version", .kind = W4_SCHEMA_ENUM, .names = version},
         {.name = "never", .kind = W4_SCHEMA_ENUM, .names = none_at_all},
@@ -144,6 +150,11 @@ static const row rows[] = {
     {"{\"short\":\"12345\"}", "/short", "a string of at most 4 bytes"},
     {"{\"long\":\"1234\"}", "/long", "a string of at least 5 bytes"},
     {"{\"byte\":\"\"}", "/byte", "a string of 1 byte"},
+    {"{\"formed\":\"abc\"}", NULL, NULL},
+    {"{\"formed\":\"bcd\"}", "/formed", "something with an a"},
+    {"{\"formed\":\"b\"}", "/formed", "something with an a"}, /* too short, and without form */
+    {"{\"formed\":\"a\"}", "/formed", "a string of 3 to 5 bytes"},
+    {"{\"formed\":\"bcdefg\"}", "/formed", "a string of 3 to 5 bytes"},
     {"{\"mood\":\"focused\"}", NULL, NULL},
     {"{\"mood\":\"engaged\"}", NULL, NULL},
     {"{\"mood\":\"Focused\"}", "/mood", "one of focused, diffuse, overloaded, engaged"},
@@ -377,7 +388,7 @@ START_TEST(test_export) {
         ck_assert_msg(w4_bytes_equal_text(text, expected[i][1]), "%s: %.*s", expected[i][0],
                       (int)text.len, (const char *)text.data);
     }
-    ck_assert_uint_eq(w4_json_count(w4_json_get(root, "properties")), 25);
+    ck_assert_uint_eq(w4_json_count(w4_json_get(root, "properties")), 26);
     w4_buffer_deinit(&out);
 }
 END_TEST

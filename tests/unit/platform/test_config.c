@@ -277,7 +277,8 @@ START_TEST(names_one_fault) {
         {"{\"mesh\":{\"pins\":{\"tcp:a:1\":\"" FP "\"}}}",
          "f: /mesh/pins/tcp:a:1: expected an address of /seeds, as it is spelled there"},
         {"{\"node\":{\"identity\":\"key.pem\"}}",
-         "f: /node/identity: expected an absolute path without control characters"},
+         "f: /node/identity: expected an absolute path without control characters, and without a "
+         "slash at its end"},
         {"{\"node\":{\"name\":\"a\\u0000b\"}}",
          "f: /node/name: expected a string without control characters"},
         {"{\"paths\":{\"store\":\"/a\",\"agents_dir\":\"/a\"}}",

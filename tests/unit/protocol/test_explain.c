@@ -155,7 +155,7 @@ START_TEST(where_it_ends_and_why) {
     expect(said, "ended", "freshness");
     expect(said, "code", "stale");
     expect(said, "pointer", "/timestamp");
-    expect_part(gate_of(said, "freshness"), "why", "6 min behind the clock here");
+    expect_part(gate_of(said, "freshness"), "why", "400 s behind the clock here");
     expect(gate_of(said, "trust"), "verdict", "not_reached");
     request.all = true;
     said = explain(w, &request, &doc);

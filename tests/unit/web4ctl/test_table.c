@@ -77,6 +77,8 @@ START_TEST(cuts_then_leaves_out_then_cuts_more) {
     ck_assert_ptr_null(strstr(text, "1111111111"));
     ck_assert_ptr_nonnull(strstr(text, "2222222222"));
     ck_assert_ptr_nonnull(strstr(text, "(not shown: FIRST)\n"));
+    show(rows_json, 28); /* what does not fit into the list of them is told as dots */
+    ck_assert_ptr_nonnull(strstr(text, "(not shown: FIRST, ...)\n"));
     show(rows_json, 45); /* of equal ranks the one to the right goes first */
     ck_assert_ptr_nonnull(strstr(text, "2222222222"));
     ck_assert_ptr_nonnull(strstr(text, "(not shown: FIRST, THIRD)\n"));
@@ -106,6 +108,20 @@ START_TEST(cuts_between_characters) {
 }
 END_TEST
 
+/* Through a pipe a text stands whole, and columns are no wider for it. */
+START_TEST(cuts_nothing_elsewhere) {
+#define NINE "123456789"
+#define LONG NINE NINE NINE NINE NINE NINE NINE NINE NINE
+    show("[{\"name\":\"" LONG "\",\"kind\":\"k\"},{\"name\":\"n\",\"kind\":\"l\"}]", 0);
+    ck_assert_ptr_nonnull(strstr(text, "\n" LONG "  k"));
+    const char *second = strstr(text, "\nn  ");
+    ck_assert_ptr_nonnull(second);
+    ck_assert_uint_eq((size_t)(strchr(second, 'l') - second), 1 + 56 + 2);
+    show("[{\"name\":\"" LONG "\",\"kind\":\"k\"}]", 200); /* of a terminal, however wide */
+    ck_assert_ptr_nonnull(strstr(text, "12345678...  k"));
+}
+END_TEST
+
 START_TEST(says_that_there_is_nothing) {
     show("[]", 80);
     ck_assert_str_eq(text, "none\n");
@@ -120,6 +136,7 @@ int main(void) {
     tcase_add_test(tc, cuts_then_leaves_out_then_cuts_more);
     tcase_add_test(tc, is_never_wider_than_it_must_be);
     tcase_add_test(tc, cuts_between_characters);
+    tcase_add_test(tc, cuts_nothing_elsewhere);
     tcase_add_test(tc, says_that_there_is_nothing);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

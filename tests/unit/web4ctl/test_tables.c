@@ -230,9 +230,7 @@ START_TEST(cells_are_harmless) {
     check_cell(CTL_SHORT, "\"00112233445566778899\"", "001122334455");
     check_cell(CTL_SHORT, "\"0011\"", "0011");
     check_cell(CTL_STATE, "\"trusted\\u0007\"", "trusted\\x07");
-    check_cell(CTL_CUT,
-               "\"0123456789012345678901234567890123456789012345678901234567890123456789\"",
-               "01234567890123456789012345678901234567890123456789012...");
+    check_cell(CTL_CUT, "\"a\\u001b\"", "a\\x1b");
     check_cell(CTL_TIME, "\"2026-11-22T10:11:12.345Z\"", "2026-11-22 10:11:12");
     check_cell(CTL_TIME, "\"\\u001b]0;x\"", "\\x1b]0;x");
     check_cell(CTL_SECONDS, "59", "59 s");
@@ -316,7 +314,7 @@ START_TEST(types_have_help) {
         char *argv[] = {words[0], words[1], words[2], words[3]};
         ctl_line line;
         ck_assert_int_eq(ctl_line_parse(4, argv, &line, error, sizeof error), CTL_DONE);
-        ctl_write_help(&line, out);
+        ck_assert(ctl_write_help(&line, out));
         fclose(out);
         ck_assert_msg(strncmp(help, type->name, strlen(type->name)) == 0, "%s: %s", type->name,
                       help);
