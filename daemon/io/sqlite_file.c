@@ -180,7 +180,7 @@ static int read_number(w4_sqlite_file *f, const char *sql, int *ret_number) {
 
 /* Looks at the structure of every page, in the file or in the WAL: what checksums of records
  * cannot tell is that a record is not there. */
-static int check_whole(w4_sqlite_file *f) {
+static int look_at_whole(w4_sqlite_file *f) {
     sqlite3_stmt *stmt;
     if (sqlite3_prepare_v2(f->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK) {
         return w4_sqlite_file_fail_sqlite(f, "opening");
@@ -198,6 +198,12 @@ static int check_whole(w4_sqlite_file *f) {
     }
     sqlite3_finalize(stmt);
     return r;
+}
+
+/* A page that SQLite had no memory to read it calls damaged here: so damage is looked at twice. */
+static int check_whole(w4_sqlite_file *f) {
+    int r = look_at_whole(f);
+    return r == W4_STORE_E_CORRUPT ? look_at_whole(f) : r;
 }
 
 static uint32_t big_endian_32(const uint8_t *at) {
