@@ -211,7 +211,7 @@ static bool is_fitting(const w4_schema_row *row, w4_json value) {
 
 static bool is_short(const w4_schema_row *row, w4_json value) {
     return row->kind == W4_SCHEMA_STRING && row->check &&
-           w4_json_kind_of(value) == W4_JSON_STRING && decoded_len(value) < row->min;
+           w4_json_kind_of(value) == W4_JSON_STRING && (double)decoded_len(value) < row->min;
 }
 
 static const w4_schema_row *row_of(const w4_schema *schema, w4_json name) {

@@ -98,7 +98,7 @@ def test_memory():
         table = ctl(b, "memory", "query", "--cause", boils)
         assert "Steam rises" in table and "accepted" in table, table
         assert ids(json.loads(ctl(b, "--json", "memory", "query", "water"))) == [boils]
-        assert "Nothing" in ctl(b, "memory", "query", "nothing of that")
+        assert "nothing" in ctl(b, "memory", "query", "none of that")
         assert json.loads(ctl(b, "--json", "store", "check"))["sound"]
 
         # Two who confirmed it think again: it is refuted everywhere, and what follows from it is told
