@@ -1,6 +1,7 @@
 /* One request on a local socket, from its line to its answer. */
 #pragma once
 
+#include "envelope/members.h"
 #include "web4d/app.h"
 
 typedef struct w4d_call {
@@ -53,8 +54,6 @@ void w4d_name_of(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject
                  size_t size);
 
 /* objects.c: the objects that several methods write (rpc/shapes.c). */
-void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f);
-void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us); /* 0: left out */
 /* Named in the configuration: where its trust starts. */
 bool w4d_is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject);
 void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,

@@ -263,7 +263,7 @@ static void write_message(w4d_app *app, w4_json_writer *w, const w4_node_event *
     if (event->paced) {
         w4_json_member_bool(w, "paced", true);
     }
-    w4d_write_time(w, "received_at", event->wall_us);
+    w4_member_time_if_any(w, "received_at", event->wall_us);
     if (event->redelivered) {
         w4_json_member_bool(w, "redelivered", true);
     }

@@ -88,7 +88,7 @@ static size_t largest(w4d_app *app, holding *ret_holdings) {
 
 static void write_who(w4_json_writer *w, const w4_node_session *session) {
     const w4_hello *hello = w4_session_peer(session->session);
-    w4d_write_fingerprint(w, "peer", &session->peer);
+    w4_member_fingerprint(w, "peer", &session->peer);
     if (hello != NULL && hello->node[0] != '\0') {
         w4_json_member_string(w, "name", hello->node);
     }

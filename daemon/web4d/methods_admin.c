@@ -18,7 +18,7 @@ int w4d_keys_show(w4d_call *call) {
     w4d_app *app = call->app;
     w4_json_writer *w = call->result;
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
     int r = write_pubkey(w, w4_identity_pubkey(app->identity));
     w4_json_member_string(w, "name", app->config->node.name);
     w4_json_member_string(w, "path", app->config->node.identity);
@@ -32,7 +32,7 @@ int w4d_keys_show(w4d_call *call) {
         }
         w4_json_begin_object(w);
         w4_json_member_string(w, "agent_id", info.agent_id);
-        w4d_write_fingerprint(w, "fingerprint", &info.fingerprint);
+        w4_member_fingerprint(w, "fingerprint", &info.fingerprint);
         r = write_pubkey(w, &info.pubkey);
         w4_json_end_object(w);
     }

@@ -30,8 +30,8 @@ static void write_said(w4_json_writer *w, const w4_human *human, uint64_t wall_u
     w4_json_member_unsigned(w, "pressure", human->pressure);
     w4_json_member_bool(w, "fresh", w4_human_is_fresh(human, wall_us));
     w4_json_member_string(w, "msg_id", human->msg_id);
-    w4d_write_time(w, "said_at", human->said_us);
-    w4d_write_time(w, "taken_at", human->taken_us);
+    w4_member_time_if_any(w, "said_at", human->said_us);
+    w4_member_time_if_any(w, "taken_at", human->taken_us);
 }
 
 /* human NULL: one who has said nothing. */
@@ -41,7 +41,7 @@ static void write_human(w4d_call *call, const w4_fingerprint *who, const w4_huma
     w4_trust_state relation =
         w4_trust_book_state(w4_node_trust(call->app->node), W4_TRUST_HUMAN, who);
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "human", who);
+    w4_member_fingerprint(w, "human", who);
     w4_json_member_string(w, "consent",
                           w4_consent_name(human ? human->consent : W4_CONSENT_UNKNOWN));
     w4_json_member_string(w, "relation", w4_trust_state_name(W4_TRUST_HUMAN, relation));

@@ -215,7 +215,7 @@ static void write_graph_node(w4d_call *call, const w4_record *record) {
         self ? W4_TRUST_TRUSTED
              : w4_trust_book_state(w4_node_trust(app->node), W4_TRUST_NODE, &record->id);
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "fingerprint", &record->id);
+    w4_member_fingerprint(w, "fingerprint", &record->id);
     if (record->name[0] != '\0') {
         w4_json_member_string(w, "name", record->name);
     }
@@ -229,7 +229,7 @@ static void write_graph_node(w4d_call *call, const w4_record *record) {
     }
     w4_json_end_array(w);
     w4_json_member_unsigned(w, "seq", record->seq);
-    w4d_write_time(w, "issued_at", record->issued_wall_us);
+    w4_member_time_if_any(w, "issued_at", record->issued_wall_us);
     if (record->version[0] != '\0') {
         w4_json_member_string(w, "version", record->version);
     }
@@ -242,8 +242,8 @@ static void write_graph_edges(w4d_call *call, const w4_record *record) {
     for (uint32_t i = 0; i < record->edge_count; i++) {
         const w4_record_edge *edge = &record->edges[i];
         w4_json_begin_object(w);
-        w4d_write_fingerprint(w, "source", &record->id);
-        w4d_write_fingerprint(w, "target", &edge->target);
+        w4_member_fingerprint(w, "source", &record->id);
+        w4_member_fingerprint(w, "target", &edge->target);
         w4_json_member_string(w, "relation", w4_relation_name(edge->relation));
         w4_json_member_bool(w, "active", edge->active);
         w4_json_member_bool(w, "mutual",

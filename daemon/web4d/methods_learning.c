@@ -79,7 +79,7 @@ static void write_source(w4_json_writer *w, const w4_source *source) {
     w4_json_member_unsigned(w, "conflicts", source->conflicts);
     w4_json_member_unsigned(w, "corroborated_total", source->corroborated_total);
     w4_json_member_unsigned(w, "conflicts_total", source->conflicts_total);
-    w4d_write_time(w, "since", source->since_us);
+    w4_member_time_if_any(w, "since", source->since_us);
     w4_json_end_object(w);
 }
 
@@ -145,7 +145,7 @@ static void write_history(w4_json_writer *w, const w4_source *source) {
     for (uint32_t i = 0; source != NULL && i < source->move_count; i++) {
         const w4_source_move *move = &source->moves[i];
         w4_json_begin_object(w);
-        w4d_write_time(w, "time", move->wall_us);
+        w4_member_time_if_any(w, "time", move->wall_us);
         w4_json_member_string(w, "from", w4_tier_name(move->from));
         w4_json_member_string(w, "to", w4_tier_name(move->to));
         w4_json_member_string(w, "actor", move->actor);

@@ -124,11 +124,11 @@ int w4d_status_get(w4d_call *call) {
     w4d_app *app = call->app;
     w4_json_writer *w = call->result;
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
     w4_json_member_string(w, "name", app->config->node.name);
     w4_json_member_string(w, "version", W4_VERSION);
     w4_json_member_integer(w, "pid", getpid());
-    w4d_write_time(w, "started_at", w4_env_wall_us(&app->env, app->started_us));
+    w4_member_time_if_any(w, "started_at", w4_env_wall_us(&app->env, app->started_us));
     w4_json_member_unsigned(w, "uptime_s", (call->now_us - app->started_us) / W4_US_PER_S);
     w4_json_member_string(w, "state", app->stopping ? "stopping" : "running");
     const char *addresses[W4_NODE_LISTEN_MAX];

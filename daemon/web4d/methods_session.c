@@ -77,7 +77,7 @@ int w4d_sessions_close(w4d_call *call) {
                                 call->now_us);
     w4_json_begin_object(call->result);
     w4_json_member_string(call->result, "id", id);
-    w4d_write_fingerprint(call->result, "peer", &peer);
+    w4_member_fingerprint(call->result, "peer", &peer);
     w4_json_end_object(call->result);
     return 0;
 }
@@ -97,7 +97,7 @@ int w4d_sessions_rekey(w4d_call *call) {
     (void)w4_node_session_rekey(call->app->node, &session.peer);
     w4_json_begin_object(call->result);
     w4_json_member_string(call->result, "id", id);
-    w4d_write_fingerprint(call->result, "peer", &session.peer);
+    w4_member_fingerprint(call->result, "peer", &session.peer);
     w4_json_end_object(call->result);
     return 0;
 }
@@ -115,7 +115,7 @@ static void write_peer_channel(w4d_call *call, const w4_node_session *session,
         info->standing ? w4_node_channel_stats(call->app->node, &session->peer, info->kind)
                        : *info->stats;
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "peer", &session->peer);
+    w4_member_fingerprint(w, "peer", &session->peer);
     if (hello != NULL && hello->node[0] != '\0') {
         w4_json_member_string(w, "name", hello->node);
     }
@@ -175,7 +175,7 @@ static void write_clause_head(w4d_call *call, const w4_fingerprint *peer, w4_cha
     char name[W4_AGENT_ID_MAX + 1];
     w4d_name_of(call->app, W4_TRUST_NODE, peer, name, sizeof name);
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "peer", peer);
+    w4_member_fingerprint(w, "peer", peer);
     if (name[0] != '\0') {
         w4_json_member_string(w, "name", name);
     }

@@ -5,20 +5,6 @@
 
 #include <string.h>
 
-void w4d_write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
-
-void w4d_write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    if (wall_us != 0) {
-        char text[W4_TIMESTAMP_LEN + 1];
-        w4_timestamp_format(wall_us, text);
-        w4_json_member_string(w, name, text);
-    }
-}
-
 bool w4d_is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject) {
     for (uint32_t i = 0; i < app->config->trust.anchors_count; i++) {
         const w4_config_anchor *anchor = &app->config->trust.anchors[i];
@@ -39,21 +25,21 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
     w4d_name_of(app, kind, subject, name, sizeof name);
     w4_json_begin_object(w);
     w4_json_member_string(w, "kind", w4_trust_kind_name(kind));
-    w4d_write_fingerprint(w, "subject", subject);
+    w4_member_fingerprint(w, "subject", subject);
     if (name[0] != '\0') {
         w4_json_member_string(w, "name", name);
     }
     w4_json_member_string(w, "state", w4_trust_state_name(kind, entry.state));
-    w4d_write_time(w, "since", entry.since_wall_us);
+    w4_member_time_if_any(w, "since", entry.since_wall_us);
     if (met) {
         w4_json_member_string(w, "rank", w4_trust_rank_name(entry.rank));
     }
-    w4d_write_time(w, "cooldown_until", entry.cooldown_until_wall_us);
+    w4_member_time_if_any(w, "cooldown_until", entry.cooldown_until_wall_us);
     if (entry.counted > 0) {
         w4_json_member_unsigned(w, "counted", entry.counted);
     }
     if (!w4_fingerprint_is_zero(&entry.introducer)) {
-        w4d_write_fingerprint(w, "introducer", &entry.introducer);
+        w4_member_fingerprint(w, "introducer", &entry.introducer);
     }
     if (w4d_is_anchor(app, kind, subject)) {
         w4_json_member_bool(w, "anchor", true);
@@ -69,8 +55,8 @@ static const char *agent_trust(const w4d_app *app, const w4_fingerprint *agent) 
 void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info *info) {
     w4_json_begin_object(w);
     w4_json_member_string(w, "agent_id", info->agent_id);
-    w4d_write_fingerprint(w, "fingerprint", &info->fingerprint);
-    w4d_write_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    w4_member_fingerprint(w, "fingerprint", &info->fingerprint);
+    w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
     w4_json_member_string(w, "node_name", app->config->node.name);
     w4_json_member_bool(w, "local", true);
     w4_json_member_bool(w, "attached", info->attached);
@@ -85,7 +71,7 @@ void w4d_write_local_agent(w4d_app *app, w4_json_writer *w, const w4_agent_info 
         w4_json_member_unsigned(w, "lri", info->lri);
     }
     if (info->attached) {
-        w4d_write_time(w, "attached_at", info->attached_wall_us);
+        w4_member_time_if_any(w, "attached_at", info->attached_wall_us);
     }
     w4_json_member_unsigned(w, "waiting", info->waiting);
     w4_json_end_object(w);
@@ -95,8 +81,8 @@ void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprin
                             const char *node_name, const w4_record_agent *agent) {
     w4_json_begin_object(w);
     w4_json_member_string(w, "agent_id", agent->agent_id);
-    w4d_write_fingerprint(w, "fingerprint", &agent->fingerprint);
-    w4d_write_fingerprint(w, "node", node);
+    w4_member_fingerprint(w, "fingerprint", &agent->fingerprint);
+    w4_member_fingerprint(w, "node", node);
     if (node_name[0] != '\0') {
         w4_json_member_string(w, "node_name", node_name);
     }
@@ -114,7 +100,7 @@ void w4d_write_remote_agent(w4d_app *app, w4_json_writer *w, const w4_fingerprin
 
 void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us) {
     if (next_us > w4_loop_now_us(app->loop) && next_us != W4_NEVER) {
-        w4d_write_time(w, "next_dial", w4_env_wall_us(&app->env, next_us));
+        w4_member_time_if_any(w, "next_dial", w4_env_wall_us(&app->env, next_us));
     }
 }
 
@@ -167,7 +153,7 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
     w4_trust_state trust =
         w4_trust_book_state(w4_node_trust(app->node), W4_TRUST_NODE, &info->node);
     w4_json_begin_object(w);
-    w4d_write_fingerprint(w, "fingerprint", &info->node);
+    w4_member_fingerprint(w, "fingerprint", &info->node);
     if (info->name[0] != '\0') {
         w4_json_member_string(w, "name", info->name);
     }
@@ -180,7 +166,7 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
         w4_json_member_string(w, "session", id);
     }
     write_peer_addresses(app, w, info);
-    w4d_write_time(w, "last_seen", info->seen_wall_us);
+    w4_member_time_if_any(w, "last_seen", info->seen_wall_us);
     const w4_record *record = w4_graph_find(w4_node_graph(app->node), &info->node);
     if (record != NULL && record->version[0] != '\0') {
         w4_json_member_string(w, "version", record->version);

@@ -105,7 +105,7 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     w4d_session_id_text(session->session, id);
     w4_json_begin_object(w);
     w4_json_member_string(w, "id", id);
-    w4d_write_fingerprint(w, "peer", &session->peer);
+    w4_member_fingerprint(w, "peer", &session->peer);
     if (hello != NULL && hello->node[0] != '\0') {
         w4_json_member_string(w, "name", hello->node);
     }
@@ -116,8 +116,8 @@ void w4d_write_session(w4d_app *app, w4_json_writer *w, const w4_node_session *s
     if (session->address[0] != '\0') {
         w4_json_member_string(w, "address", session->address);
     }
-    w4d_write_time(w, "opened_at", w4_env_wall_us(&app->env, stats.opened_us));
-    w4d_write_time(w, "last_heard", w4_env_wall_us(&app->env, stats.last_heard_us));
+    w4_member_time_if_any(w, "opened_at", w4_env_wall_us(&app->env, stats.opened_us));
+    w4_member_time_if_any(w, "last_heard", w4_env_wall_us(&app->env, stats.last_heard_us));
     w4_json_member_unsigned(w, "reconnects", session->reconnects);
     if (stats.rtt_us != 0) {
         w4_json_member_unsigned(w, "rtt_us", stats.rtt_us);

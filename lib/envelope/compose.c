@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "crypto/primitives.h"
 #include "envelope/envelope.h"
-#include "json/writer.h"
+#include "envelope/members.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,18 +47,12 @@ static void write_json(w4_json_writer *w, const char *name, w4_bytes json) {
     }
 }
 
-static void write_fingerprint(w4_json_writer *w, const w4_fingerprint *fingerprint) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(fingerprint, text);
-    w4_json_member_string(w, "fingerprint", text);
-}
-
 static void write_receiver(w4_json_writer *w, const w4_party *receiver) {
     w4_json_name(w, "receiver");
     w4_json_begin_object(w);
     w4_json_member_string(w, "agent_id", receiver ? receiver->agent_id : "*");
     if (receiver) {
-        write_fingerprint(w, &receiver->fingerprint);
+        w4_member_fingerprint(w, "fingerprint", &receiver->fingerprint);
     } else {
         w4_json_member_string(w, "fingerprint", "*");
     }
@@ -90,7 +84,7 @@ static void write_sender(w4_json_writer *w, const w4_envelope_draft *draft,
         }
         w4_json_end_array(w);
     }
-    write_fingerprint(w, w4_identity_fingerprint(identity));
+    w4_member_fingerprint(w, "fingerprint", w4_identity_fingerprint(identity));
     if (draft->with_pubkey) {
         write_pubkey(w, w4_identity_pubkey(identity));
     }

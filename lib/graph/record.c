@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "envelope/schema.h"
 #include "json/writer.h"
 
@@ -125,12 +126,6 @@ static const w4_schema record_schema = {.rows = record_rows};
 
 /* ---- writing */
 
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
-
 static void write_base64(w4_json_writer *w, const char *name, const uint8_t *bytes, size_t len) {
     w4_buffer text = W4_BUFFER_INIT(256);
     int r = w4_base64_append(&text, w4_bytes_of(bytes, len));
@@ -154,7 +149,7 @@ static void write_agents(w4_json_writer *w, const w4_record *record) {
         } else {
             w4_json_raw(w, w4_bytes_from_text("[]"));
         }
-        write_fingerprint(w, "fingerprint", &agent->fingerprint);
+        w4_member_fingerprint(w, "fingerprint", &agent->fingerprint);
         write_base64(w, "pubkey", agent->pubkey.bytes, sizeof agent->pubkey.bytes);
         w4_json_end_object(w);
     }
@@ -179,7 +174,7 @@ static void write_edges(w4_json_writer *w, const w4_record *record) {
             w4_json_end_object(w);
         }
         w4_json_member_string(w, "relation", w4_relation_name(edge->relation));
-        write_fingerprint(w, "source", &record->id);
+        w4_member_fingerprint(w, "source", &record->id);
         w4_json_member_string(w, "state", edge->active ? "active" : "inactive");
         w4_json_member_string(w, "target", target);
         w4_json_name(w, "weight");
@@ -200,7 +195,7 @@ static void write_node(w4_json_writer *w, const w4_record *record) {
     w4_json_end_array(w);
     w4_json_name(w, "capabilities");
     w4_json_raw(w, w4_bytes_from_text("[]"));
-    write_fingerprint(w, "id", &record->id);
+    w4_member_fingerprint(w, "id", &record->id);
     w4_json_member_string(w, "kind", "router");
     w4_json_name(w, "metadata");
     w4_json_begin_object(w);

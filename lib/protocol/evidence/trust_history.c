@@ -1,6 +1,7 @@
 #include "protocol/evidence/trust_history.h"
 
 #include "base/wire.h"
+#include "envelope/members.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,21 +11,9 @@
 #define MOVE_BYTES_MAX 4096u
 #define FOLD_MAX 128u /* rows that are looked at to sum some of them up */
 
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(wall_us, text);
-    w4_json_member_string(w, name, text);
-}
-
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
-
 static void write_sum(const w4_trust_move *move, w4_json_writer *w) {
     w4_json_member_unsigned(w, "summed", move->summed);
-    write_time(w, "first_at", move->first_wall_us);
+    w4_member_time(w, "first_at", move->first_wall_us);
     if (move->summed_order) {
         w4_json_member_bool(w, "summed_order", true);
     }
@@ -42,9 +31,9 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor
     w4_json_begin_object(w);
     if (full) {
         w4_json_member_string(w, "kind", w4_trust_kind_name(move->kind));
-        write_fingerprint(w, "subject", &move->subject);
+        w4_member_fingerprint(w, "subject", &move->subject);
     }
-    write_time(w, "at", move->wall_us);
+    w4_member_time(w, "at", move->wall_us);
     w4_json_member_string(w, "from", w4_trust_state_name(move->kind, move->from));
     w4_json_member_string(w, "to", w4_trust_state_name(move->kind, move->to));
     w4_json_member_string(w, "cause", w4_trust_cause_name(move->cause));
@@ -61,13 +50,13 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor
         w4_json_member_string(w, "evidence", move->evidence);
     }
     if (move->cooldown_until_wall_us != 0) {
-        write_time(w, "cooldown_until", move->cooldown_until_wall_us);
+        w4_member_time(w, "cooldown_until", move->cooldown_until_wall_us);
     }
     if (move->counted != 0) {
         w4_json_member_unsigned(w, "counted", move->counted);
     }
     if (!w4_fingerprint_is_zero(&move->introducer)) {
-        write_fingerprint(w, "introducer", &move->introducer);
+        w4_member_fingerprint(w, "introducer", &move->introducer);
     }
     if (move->cause == W4_TRUST_BY_SUM) {
         write_sum(move, w);

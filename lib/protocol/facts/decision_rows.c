@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "json/writer.h"
 
@@ -190,12 +191,6 @@ int w4_decision_rows_load(w4_store *store, int (*take)(void *context, w4_decisio
 
 /* ---- rows out */
 
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(wall_us, text);
-    w4_json_member_string(w, name, text);
-}
-
 static void write_choice(w4_json_writer *w, const w4_decision *d) {
     static const uint8_t unknown[W4_DECISION_CHOICE_LEN];
     w4_fingerprint digest;
@@ -228,9 +223,9 @@ static void write_retrospectives(w4_json_writer *w, const w4_decision_standing *
     for (uint32_t i = 0; i < standing->retrospective_count; i++) {
         const w4_decision *back = standing->retrospectives[i];
         w4_json_begin_object(w);
-        write_time(w, "at", back->shared_us);
+        w4_member_time(w, "at", back->shared_us);
         w4_json_member_string(w, "msg_id", back->id);
-        write_time(w, "taken_at", back->taken_us);
+        w4_member_time(w, "taken_at", back->taken_us);
         w4_json_end_object(w);
     }
     w4_json_end_array(w);
@@ -268,8 +263,8 @@ int w4_decision_row_put(w4_store *store, const w4_decision *d, const w4_decision
         w4_json_member_bool(&w, "retrospective", true);
     }
     write_retrospectives(&w, standing);
-    write_time(&w, "shared_at", d->shared_us);
-    write_time(&w, "taken_at", d->taken_us);
+    w4_member_time(&w, "shared_at", d->shared_us);
+    w4_member_time(&w, "taken_at", d->taken_us);
     if (standing->unsupported) {
         w4_json_member_bool(&w, "unsupported", true);
     }

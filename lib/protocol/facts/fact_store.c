@@ -1,6 +1,7 @@
 #include "protocol/facts/fact_store.h"
 
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/memory/memory.h"
 #include "json/writer.h"
@@ -23,12 +24,6 @@ static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
         wall_us /= 10;
     } while (wall_us > 0);
     w4_json_member_string(w, name, &text[at]);
-}
-
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
 }
 
 static void write_flag(w4_json_writer *w, const char *name, bool set) {
@@ -54,8 +49,8 @@ static void write_utterance(w4_json_writer *w, const char *name, const w4_uttera
 
 static void write_vote(w4_json_writer *w, const w4_vote *vote) {
     w4_json_begin_object(w);
-    write_fingerprint(w, "agent", &vote->agent);
-    write_fingerprint(w, "node", &vote->node);
+    w4_member_fingerprint(w, "agent", &vote->agent);
+    w4_member_fingerprint(w, "node", &vote->node);
     w4_json_member_string(w, "agent_id", vote->agent_id);
     w4_json_member_string(w, "decision", w4_stance_name(vote->decision));
     w4_json_member_string(w, "doubt", w4_doubt_name(vote->doubt));
@@ -84,17 +79,17 @@ static int write_fact(const w4_fact *fact, w4_buffer *out) {
     w4_json_writer_init(&w, out);
     w4_json_begin_object(&w);
     w4_json_member_string(&w, "state", w4_fact_state_name(fact->state));
-    write_fingerprint(&w, "proposer", &fact->proposer);
-    write_fingerprint(&w, "node", &fact->node);
+    w4_member_fingerprint(&w, "proposer", &fact->proposer);
+    w4_member_fingerprint(&w, "node", &fact->node);
     w4_json_member_string(&w, "agent_id", fact->agent_id);
     w4_json_member_string(&w, "decision_id", fact->decision_id);
     w4_fingerprint statement;
     memcpy(statement.bytes, fact->statement, sizeof statement.bytes);
-    write_fingerprint(&w, "statement", &statement);
+    w4_member_fingerprint(&w, "statement", &statement);
     w4_fingerprint proposal;
     memcpy(proposal.bytes, fact->proposal, sizeof proposal.bytes);
     if (!w4_fingerprint_is_zero(&proposal)) {
-        write_fingerprint(&w, "proposal", &proposal);
+        w4_member_fingerprint(&w, "proposal", &proposal);
     }
     write_flag(&w, "aside", fact->aside);
     write_flag(&w, "unsupported", fact->unsupported);

@@ -1,5 +1,6 @@
 #include "protocol/facts/fact_view.h"
 
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/fact_reason.h"
 #include "protocol/facts/facts.h"
@@ -8,12 +9,6 @@
 #include <string.h>
 
 #define WHY_MAX 256u
-
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(wall_us, text);
-    w4_json_member_string(w, name, text);
-}
 
 static void write_who(w4_json_writer *w, const char *agent_id, const w4_fingerprint *fingerprint,
                       w4_trust_state trust) {
@@ -61,7 +56,7 @@ static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stan
     w4_fingerprint_format(&vote->node, node);
     w4_json_begin_object(w);
     write_who(w, vote->agent_id, &vote->agent, said->trust);
-    write_time(w, "at", said->taken_us);
+    w4_member_time(w, "at", said->taken_us);
     if (!w4_fingerprint_is_zero(&vote->node)) {
         w4_json_member_string(w, "node", node);
     }
@@ -140,7 +135,7 @@ static void write_settlement(w4_json_writer *w, const w4_settlement *order) {
         w, "verdict", w4_fact_state_name(order->accepted ? W4_FACT_ACCEPTED : W4_FACT_REJECTED));
     w4_json_member_string(w, "by", order->by);
     w4_json_member_string(w, "reason", order->reason);
-    write_time(w, "at", order->at_us);
+    w4_member_time(w, "at", order->at_us);
     w4_json_end_object(w);
 }
 
@@ -156,8 +151,8 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     w4_json_member_string(w, "id", fact->id);
     w4_json_member_string(w, "state", w4_fact_state_name(fact->state));
     write_proposal(&v, w);
-    write_time(w, "proposed_at", fact->proposed_us);
-    write_time(w, "updated_at", fact->updated_us);
+    w4_member_time(w, "proposed_at", fact->proposed_us);
+    w4_member_time(w, "updated_at", fact->updated_us);
     if (!w4_fingerprint_is_zero(&fact->node)) {
         w4_json_member_string(w, "node", node);
     }

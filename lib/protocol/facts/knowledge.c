@@ -608,28 +608,28 @@ int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {
     return r;
 }
 
-/* Stores and tells each fact that changed, once. What the store does not take now stays changed and
- * is tried with the next settling. */
-static int save_changed(w4_protocol *p) {
-    size_t count = w4_facts_count(p->facts);
+int w4_knowledge_save(w4_protocol *p, w4_facts *book, w4_protocol_event_kind kind) {
+    bool claims = kind == W4_PROTOCOL_EVENT_CLAIM;
+    size_t count = w4_facts_count(book);
     w4_fact *fact;
-    while (count-- > 0 && (fact = w4_facts_next_changed(p->facts)) != NULL) {
+    while (count-- > 0 && (fact = w4_facts_next_changed(book)) != NULL) {
         if (fact->untold) {
             fact->untold = false;
-            w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_FACT, .type = W4_TYPE_COUNT};
+            w4_protocol_event event = {.kind = kind, .type = W4_TYPE_COUNT};
             memcpy(event.msg_id, fact->id, sizeof event.msg_id);
             int pushed = w4_event_queue_push(&p->events, &event, NULL);
             if (pushed < 0) {
                 return pushed;
             }
         }
-        int r = w4_fact_store_put(p->store, W4_STORE_FACT, fact);
-        r = r == 0 ? w4_memory_note_fact(p->store, W4_MEMORY_FACT, fact) : r;
+        int r = w4_fact_store_put(p->store, claims ? W4_STORE_CLAIM : W4_STORE_FACT, fact);
+        r = r == 0 ? w4_memory_note_fact(p->store, claims ? W4_MEMORY_CLAIM : W4_MEMORY_FACT, fact)
+                   : r;
         if (r < 0) {
             return r;
         }
         if (r > 0) {
-            w4_facts_unsaved(p->facts, fact);
+            w4_facts_unsaved(book, fact);
             break;
         }
     }
@@ -722,7 +722,7 @@ int w4_knowledge_settle(w4_protocol *p, uint64_t now_us) {
             r = w4_knowledge_judge(p, now_us);
         }
     }
-    r = r == 0 ? save_changed(p) : r;
+    r = r == 0 ? w4_knowledge_save(p, p->facts, W4_PROTOCOL_EVENT_FACT) : r;
     r = r == 0 ? w4_decisions_save(p->decisions) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->settle ? w4_family_rules_all[i]->settle(p, now_us) : 0;

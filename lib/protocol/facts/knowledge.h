@@ -37,6 +37,10 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
 /* After anything that facts may hang on: judges what is queued until nothing changes, stores it,
  * tells it, and lets in votes that waited for a fact. 0 or a fatal error. */
 int w4_knowledge_settle(w4_protocol *p, uint64_t now_us);
+/* Stores and tells what changed in a book, once each; kind: W4_PROTOCOL_EVENT_FACT or _CLAIM. What
+ * the store does not take now stays changed, and is tried with the next settling. 0 or a fatal
+ * error. */
+int w4_knowledge_save(w4_protocol *p, w4_facts *book, w4_protocol_event_kind kind);
 /* A vote of an agent whose key is here says which proposal it means: appends the payload with its
  * digest. Nothing when it is no vote, says so itself, or is about what is not known here. 0 or a
  * fatal error. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "envelope/schema.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/map.h"
@@ -192,19 +193,9 @@ static bool read_state(w4_json object, w4_human *human) {
     return true;
 }
 
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    if (wall_us != 0) {
-        w4_timestamp_format(wall_us, text);
-        w4_json_member_string(w, name, text);
-    }
-}
-
 static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *of) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
     if (!w4_fingerprint_is_zero(of)) {
-        w4_fingerprint_format(of, text);
-        w4_json_member_string(w, name, text);
+        w4_member_fingerprint(w, name, of);
     }
 }
 
@@ -260,23 +251,23 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
     w4_json_member_string(&w, "agent_id", human->agent_id);
     w4_json_member_unsigned(&w, "clarity", human->clarity);
     w4_json_member_string(&w, "consent", w4_consent_name(human->consent));
-    write_time(&w, "corrected_at", human->corrected_us[0]);
-    write_time(&w, "corrected_before_at", human->corrected_us[1]);
+    w4_member_time_if_any(&w, "corrected_at", human->corrected_us[0]);
+    w4_member_time_if_any(&w, "corrected_before_at", human->corrected_us[1]);
     write_said(&w, "greeting", &human->greeting);
     w4_json_member_bool(&w, "here", human->here);
     w4_json_member_unsigned(&w, "latest_us", human->latest_us);
     w4_json_member_string(&w, "msg_id", human->msg_id);
     w4_json_member_string(&w, "presence", w4_names_presence[human->presence]);
     w4_json_member_unsigned(&w, "pressure", human->pressure);
-    write_time(&w, "said_at", human->said_us);
+    w4_member_time_if_any(&w, "said_at", human->said_us);
     if (human->scope.len > 0) {
         w4_json_name(&w, "scope");
         w4_json_raw(&w, w4_buffer_bytes(&human->scope));
     }
-    write_time(&w, "taken_at", human->taken_us);
+    w4_member_time_if_any(&w, "taken_at", human->taken_us);
     write_fingerprint(&w, "told_by", &human->told_by);
-    write_time(&w, "validated_at", human->validated_us);
-    write_time(&w, "validates_at", human->validates_us);
+    w4_member_time_if_any(&w, "validated_at", human->validated_us);
+    w4_member_time_if_any(&w, "validates_at", human->validates_us);
     write_said(&w, "word", &human->word);
     w4_json_end_object(&w);
     int r = w.error;

@@ -1,6 +1,7 @@
 #include "protocol/humans/human_give.h"
 
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "json/writer.h"
 
@@ -89,19 +90,13 @@ int w4_human_give_sum(const w4_human_index *index, w4_buffer *out) {
     return w.error;
 }
 
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *of) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(of, text);
-    w4_json_member_string(w, name, text);
-}
-
 int w4_human_give_parts(const w4_human_index *index, unsigned from, const w4_fingerprint *after,
                         w4_buffer *out) {
     w4_json_writer w;
     w4_json_writer_init(&w, out);
     w4_json_begin_object(&w);
     if (after) {
-        write_fingerprint(&w, "after", after);
+        w4_member_fingerprint(&w, "after", after);
     }
     w4_json_member_unsigned(&w, "from", from);
     w4_json_name(&w, "parts");
@@ -136,7 +131,7 @@ static void write_human(w4_json_writer *w, const w4_human *human) {
     char digest[W4_HUMAN_DIGEST_TEXT_LEN + 1];
     w4_human_digest_format(human->digest, digest);
     w4_json_begin_object(w);
-    write_fingerprint(w, "agent", &human->fingerprint);
+    w4_member_fingerprint(w, "agent", &human->fingerprint);
     w4_json_member_unsigned(w, "at", human->word.at_us);
     w4_json_member_string(w, "digest", digest);
     if (human->greeting.msg_id[0] != '\0') {

@@ -1,4 +1,5 @@
 /* A claim as it is shown: the object of claims.show. */
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/fact_view.h"
 #include "protocol/internet/claims.h"
@@ -15,20 +16,6 @@ static const char *const missing_texts[W4_CLAIM_MISSING_COUNT] = {
     [W4_CLAIM_MISSING_CORROBORATION] = "", /* told with its number */
     [W4_CLAIM_MISSING_EASE] = "ease: an agent of this node is overloaded",
 };
-
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    if (wall_us != 0) {
-        w4_timestamp_format(wall_us, text);
-        w4_json_member_string(w, name, text);
-    }
-}
-
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
 
 static void write_member(w4_json_writer *w, const char *name, w4_json value) {
     if (w4_json_exists(value)) {
@@ -100,14 +87,14 @@ int w4_claim_write(const w4_protocol *p, const w4_claims *claims, const w4_fact 
     w4_json_name(w, "sender");
     w4_json_begin_object(w);
     w4_json_member_string(w, "agent_id", claim->agent_id);
-    write_fingerprint(w, "fingerprint", &claim->proposer);
+    w4_member_fingerprint(w, "fingerprint", &claim->proposer);
     w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_AGENT, claim->proposer_trust));
     w4_json_end_object(w);
-    write_fingerprint(w, "node", &claim->node);
+    w4_member_fingerprint(w, "node", &claim->node);
     w4_json_member_bool(w, "deferred", (claim->marks & W4_CLAIM_DEFERRED) != 0);
-    write_time(w, "said_at", claim->proposed_us);
-    write_time(w, "updated_at", claim->updated_us);
-    write_time(w, "accepted_at", claim->accepted_us);
+    w4_member_time_if_any(w, "said_at", claim->proposed_us);
+    w4_member_time_if_any(w, "updated_at", claim->updated_us);
+    w4_member_time_if_any(w, "accepted_at", claim->accepted_us);
     for (size_t i = 0; r == 0 && i < sizeof voices / sizeof voices[0]; i++) {
         r = w4_fact_voices_write(p->store, claim, &rule, voices[i].name, voices[i].stance, w);
     }

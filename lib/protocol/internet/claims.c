@@ -447,32 +447,6 @@ static int judge(w4_protocol *p, w4_claims *claims, w4_fact *claim, uint64_t now
     return 0;
 }
 
-static int save_changed(w4_protocol *p, w4_claims *claims) {
-    size_t count = w4_facts_count(claims->book);
-    w4_fact *claim;
-    while (count-- > 0 && (claim = w4_facts_next_changed(claims->book)) != NULL) {
-        if (claim->untold) {
-            claim->untold = false;
-            w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_CLAIM, .type = W4_TYPE_COUNT};
-            memcpy(event.msg_id, claim->id, sizeof event.msg_id);
-            int pushed = w4_event_queue_push(&p->events, &event, NULL);
-            if (pushed < 0) {
-                return pushed;
-            }
-        }
-        int r = w4_fact_store_put(p->store, W4_STORE_CLAIM, claim);
-        r = r == 0 ? w4_memory_note_fact(p->store, W4_MEMORY_CLAIM, claim) : r;
-        if (r < 0) {
-            return r;
-        }
-        if (r > 0) {
-            w4_facts_unsaved(claims->book, claim);
-            break;
-        }
-    }
-    return 0;
-}
-
 int w4_claims_settle(w4_protocol *p, w4_claims *claims, uint64_t now_us) {
     bool overloaded = w4_agents_overloaded(&p->agents);
     if (claims->was_overloaded && !overloaded) {
@@ -494,7 +468,7 @@ int w4_claims_settle(w4_protocol *p, w4_claims *claims, uint64_t now_us) {
     if (w4_facts_any_queued(claims->book)) {
         w4_router_wake(p, now_us);
     }
-    return r == 0 ? save_changed(p, claims) : r;
+    return r == 0 ? w4_knowledge_save(p, claims->book, W4_PROTOCOL_EVENT_CLAIM) : r;
 }
 
 void w4_claims_trust_moved(w4_claims *claims, const w4_fingerprint *agent) {

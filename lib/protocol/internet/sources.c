@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "envelope/members.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -165,12 +166,6 @@ static int add(w4_sources *sources, const char *prefix, entry **ret_entry) {
 
 /* ---- rows */
 
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    w4_timestamp_format(wall_us, text);
-    w4_json_member_string(w, name, text);
-}
-
 static int save(const w4_sources *sources, const w4_source *source) {
     w4_buffer text = W4_BUFFER_INIT(ROW_BYTES_MAX);
     w4_json_writer w;
@@ -186,7 +181,7 @@ static int save(const w4_sources *sources, const w4_source *source) {
         const w4_source_move *move = &source->moves[i];
         w4_json_begin_object(&w);
         w4_json_member_string(&w, "actor", move->actor);
-        write_time(&w, "at", move->wall_us);
+        w4_member_time(&w, "at", move->wall_us);
         w4_json_member_string(&w, "evidence", move->evidence);
         w4_json_member_string(&w, "from", w4_tier_name(move->from));
         w4_json_member_string(&w, "reason", move->reason);
@@ -196,7 +191,7 @@ static int save(const w4_sources *sources, const w4_source *source) {
     w4_json_end_array(&w);
     w4_json_member_bool(&w, "named", source->named);
     w4_json_member_bool(&w, "pinned", source->pinned);
-    write_time(&w, "since", source->since_us);
+    w4_member_time(&w, "since", source->since_us);
     w4_json_member_string(&w, "tier", w4_tier_name(source->tier));
     w4_json_end_object(&w);
     int r = w.error;

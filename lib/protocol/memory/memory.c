@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/wire.h"
 #include "envelope/envelope.h"
+#include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/memory/memory_rows.h"
 
@@ -234,20 +235,6 @@ static void write_text(w4_json_writer *w, const char *name, w4_json value) {
 
 /* ---- entries */
 
-static void write_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
-    char text[W4_TIMESTAMP_LEN + 1];
-    if (wall_us != 0) {
-        w4_timestamp_format(wall_us, text);
-        w4_json_member_string(w, name, text);
-    }
-}
-
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
-
 /* What the entry is of. */
 typedef struct subject {
     w4_memory_kind kind;
@@ -279,9 +266,9 @@ static void write_confirmers(w4_json_writer *w, const w4_fact *fact) {
         const w4_vote *vote = &fact->votes[i];
         if (vote->decision == W4_STANCE_CONFIRM) {
             w4_json_begin_object(w);
-            write_fingerprint(w, "agent", &vote->agent);
+            w4_member_fingerprint(w, "agent", &vote->agent);
             w4_json_member_string(w, "agent_id", vote->agent_id);
-            write_time(w, "at", vote->decided.at_us);
+            w4_member_time_if_any(w, "at", vote->decided.at_us);
             w4_json_member_string(w, "msg_id", vote->decided.msg_id);
             w4_json_end_object(w);
         }
@@ -314,7 +301,7 @@ static int write_retrospective(w4_store *store, w4_json_writer *w, const w4_deci
     w4_json root = w4_json_root(doc);
     w4_json to = at(root, "/receiver/fingerprint");
     w4_json_begin_object(w);
-    write_time(w, "at", back->shared_us);
+    w4_member_time_if_any(w, "at", back->shared_us);
     w4_json_member_string(w, "msg_id", back->id);
     r = write_cut(w, "outcome", at(root, "/payload/decision/outcome"));
     r = r == 0 ? write_cut(w, "text", at(root, "/payload/retrospective")) : r;
@@ -358,21 +345,21 @@ static int write_entry(w4_store *store, const subject *s, w4_json root, words_of
     w4_json_writer w;
     w4_json_writer_init(&w, out);
     w4_json_begin_object(&w);
-    write_time(&w, "accepted_at", s->accepted_us);
+    w4_member_time_if_any(&w, "accepted_at", s->accepted_us);
     w4_json_member_string(&w, "agent_id", s->agent_id);
-    write_fingerprint(&w, "author", s->author);
+    w4_member_fingerprint(&w, "author", s->author);
     write_causes(&w, s);
     write_confirmers(&w, s->fact);
     write_text(&w, "domain", at(root, places[s->kind].domain));
     w4_json_member_string(&w, "id", s->id);
     w4_json_member_string(&w, "kind", w4_memory_kinds[s->kind]);
     int r = write_decision(store, &w, s);
-    write_time(&w, "said_at", s->said_us);
+    w4_member_time_if_any(&w, "said_at", s->said_us);
     write_text(&w, "source", at(root, places[s->kind].source));
     w4_json_member_string(&w, "state", s->state);
     w4_json_member_bytes(&w, "text", w4_buffer_bytes(&words->text));
     w4_json_member_bool(&w, "unsupported", s->unsupported);
-    write_time(&w, "updated_at", s->updated_us);
+    w4_member_time_if_any(&w, "updated_at", s->updated_us);
     w4_json_end_object(&w);
     return r != 0 ? r : w.error;
 }

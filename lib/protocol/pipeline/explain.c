@@ -1,5 +1,6 @@
 #include "protocol/pipeline/explain.h"
 
+#include "envelope/members.h"
 #include "protocol/pipeline/foresight.h"
 #include "protocol/pipeline/pipeline_words.h"
 #include "protocol/router.h"
@@ -181,24 +182,18 @@ static int set_out(walk *k, const w4_explain_request *request, w4_refused *ret_r
     return 0;
 }
 
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *f) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(f, text);
-    w4_json_member_string(w, name, text);
-}
-
 static void write_end(walk *k) {
     w4_json_writer *w = k->w;
     const w4_inbound *in = &k->in;
     w4_json_member_string(w, "as", in->origin == W4_ORIGIN_NODE ? "node" : "agent");
     if (!w4_fingerprint_is_zero(&in->from_node)) {
-        write_fingerprint(w, "from", &in->from_node);
+        w4_member_fingerprint(w, "from", &in->from_node);
     }
     if (in->rule) {
         w4_json_member_string(w, "type", w4_type_row_of(in->envelope.type)->name);
         w4_json_member_string(w, "msg_id", in->envelope.msg_id);
         w4_json_member_string(w, "agent_id", in->envelope.sender.agent_id);
-        write_fingerprint(w, "sender", &in->envelope.sender.fingerprint);
+        w4_member_fingerprint(w, "sender", &in->envelope.sender.fingerprint);
     }
     w4_json_member_string(w, "outcome",
                           k->ended               ? "refused"

@@ -285,7 +285,7 @@ static const matter *fact_of(const model *m, uint32_t id) {
 /* Is it among its own causes? All that it follows from, each looked at once. */
 static bool is_circle(const model *m, const matter *f) {
     bool seen[STEPS_MAX + 1] = {false};
-    uint32_t todo[2 * STEPS_MAX + 2];
+    uint32_t ahead[2 * STEPS_MAX + 2];
     size_t count = 0;
     const matter *at = f;
     while (at != NULL) {
@@ -296,11 +296,11 @@ static bool is_circle(const model *m, const matter *f) {
             }
             if (cause != 0 && cause <= STEPS_MAX && !seen[cause]) {
                 seen[cause] = true;
-                todo[count++] = cause;
+                ahead[count++] = cause;
             }
         }
         for (at = NULL; at == NULL && count > 0;) {
-            at = fact_of(m, todo[--count]);
+            at = fact_of(m, ahead[--count]);
         }
     }
     return false;
@@ -382,11 +382,11 @@ static void judge_fact(model *m, matter *f) {
 /* Does something that was rejected or refuted stand behind it, however far away? */
 static bool lacks_support(const model *m, const matter *f, bool *ret_doubtful) {
     bool seen[STEPS_MAX + 1] = {false};
-    uint32_t todo[2 * STEPS_MAX + 2] = {f->causes[0], f->causes[1]};
+    uint32_t ahead[2 * STEPS_MAX + 2] = {f->causes[0], f->causes[1]};
     size_t count = 2;
     *ret_doubtful = false;
     while (count > 0) {
-        uint32_t id = todo[--count];
+        uint32_t id = ahead[--count];
         const matter *at = fact_of(m, id);
         if (at == NULL || seen[at->id]) {
             bool decision = id <= STEPS_MAX && m->shared[id];
@@ -397,8 +397,8 @@ static bool lacks_support(const model *m, const matter *f, bool *ret_doubtful) {
         if (at->state == W4_FACT_REJECTED || at->state == W4_FACT_REFUTED) {
             return true;
         }
-        todo[count++] = at->causes[0];
-        todo[count++] = at->causes[1];
+        ahead[count++] = at->causes[0];
+        ahead[count++] = at->causes[1];
     }
     return false;
 }

@@ -1,0 +1,27 @@
+/* Members of JSON objects whose forms all families share. An error stays in the writer. */
+#pragma once
+
+#include "base/clock.h"
+#include "crypto/fingerprint.h"
+#include "json/writer.h"
+
+static inline void w4_member_fingerprint(w4_json_writer *w, const char *name,
+                                         const w4_fingerprint *f) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(f, text);
+    w4_json_member_string(w, name, text);
+}
+
+/* Wall time in microseconds, as a time stamp (RFC 3339). */
+static inline void w4_member_time(w4_json_writer *w, const char *name, uint64_t wall_us) {
+    char text[W4_TIMESTAMP_LEN + 1];
+    w4_timestamp_format(wall_us, text);
+    w4_json_member_string(w, name, text);
+}
+
+/* The same of what may not have happened: nothing when it is 0. */
+static inline void w4_member_time_if_any(w4_json_writer *w, const char *name, uint64_t wall_us) {
+    if (wall_us != 0) {
+        w4_member_time(w, name, wall_us);
+    }
+}
