@@ -744,7 +744,6 @@ int w4_protocol_trust_changed(w4_protocol *p, const w4_fingerprint *subject, uin
 }
 
 int w4_protocol_node_ordered(w4_protocol *p, uint64_t now_us) {
-    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
-    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+    w4_knowledge_nodes_moved(p);
     return w4_knowledge_settle(p, now_us);
 }

@@ -461,8 +461,8 @@ void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent) {
         if (w4_fingerprint_equal(&fact->proposer, agent) || w4_fact_vote_find(fact, agent)) {
             w4_facts_queue(facts, fact);
         }
-        /* who is trusted decides who holds a decision_id */
-        if (w4_fingerprint_equal(&fact->proposer, agent)) {
+        /* Who is trusted decides who holds a decision_id. Claims of one page are not held by it. */
+        if (facts->decisions && w4_fingerprint_equal(&fact->proposer, agent)) {
             w4_facts_queue_decision(facts, fact->decision_id);
         }
     }

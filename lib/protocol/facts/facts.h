@@ -14,6 +14,8 @@
 
 TAILQ_HEAD(w4_fact_list, w4_fact);
 
+/* decisions: NULL in a book of claims, whose decision_id is the page they are of: it binds nobody.
+ */
 int w4_facts_new(w4_decisions *decisions, w4_facts **ret_facts);
 w4_facts *w4_facts_free(w4_facts *facts);
 

@@ -546,13 +546,18 @@ bool w4_knowledge_place_voters(const w4_protocol *p, w4_facts *book, w4_fact *fa
     return all;
 }
 
+/* Of facts and of claims; of what is rejected or refuted nothing comes any more by that. */
+void w4_knowledge_nodes_moved(w4_protocol *p) {
+    p->unplaced = false;
+    p->placings++;
+    w4_facts_queue_state(p->facts, W4_FACT_PENDING);
+    w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+    w4_facts_queue_state(p->facts, W4_FACT_ACCEPTED);
+}
+
 void w4_knowledge_place(w4_protocol *p, uint64_t now_us) {
     if (p->unplaced) {
-        p->unplaced = false;
-        p->placings++;
-        w4_facts_queue_state(p->facts, W4_FACT_PENDING);
-        w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
-        w4_facts_queue_state(p->facts, W4_FACT_ACCEPTED);
+        w4_knowledge_nodes_moved(p);
         w4_router_wake(p, now_us);
     }
 }

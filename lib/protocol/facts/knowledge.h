@@ -47,6 +47,9 @@ int w4_knowledge_save(w4_protocol *p, w4_facts *book, w4_protocol_event_kind kin
 int w4_knowledge_bind(const w4_protocol *p, w4_type type, w4_json payload, w4_buffer *out);
 /* Judges what is queued, so that the next word finds it judged. 0 or a fatal error. */
 int w4_knowledge_judge(w4_protocol *p, uint64_t now_us);
+/* What nodes are worth, or where voters live, is known otherwise now: facts and claims are judged
+ * anew with the next settling. */
+void w4_knowledge_nodes_moved(w4_protocol *p);
 /* A node came, or its record did: it may be known now where a voter lives. */
 void w4_knowledge_place(w4_protocol *p, uint64_t now_us);
 /* At the start: votes whose fact is here already. The next settling lets them in. */

@@ -1,6 +1,7 @@
 /* Confirmers that are not independent of one another: whom the proposer introduced. */
 #include "five.h"
 #include "protocol/facts/facts.h"
+#include "protocol/internet/lip.h"
 
 /* At all nodes: node `who` became known through node `by`. */
 static void introduce(world *w, unsigned who, unsigned by) {
@@ -72,12 +73,55 @@ START_TEST(whom_nobody_introduced_need_not_reject) {
 }
 END_TEST
 
+#define SOURCE                                                                                     \
+    "{\"uri\":\"https://example.org/a\",\"trust_tier\":\"high\","                                  \
+    "\"retrieved_at\":\"2026-01-01T00:00:00.000Z\"}"
+
+static void say_of_claim(world *w, const char *name, const char *type, const char *payload) {
+    ck_assert_msg(world_send_as(w, name, "*", W4_FAMILY_LIP, type, payload, SOURCE) == 0, "%s",
+                  w->refused.text);
+    w->now += 2000;
+    world_settle(w);
+}
+
+static w4_fact_state claim_at(const world *w, unsigned n, const char *id) {
+    const w4_facts *book = w4_claims_book(w4_lip_claims(w->nodes[n].protocol));
+    const w4_fact *claim = w4_facts_find(book, id);
+    ck_assert_ptr_nonnull(claim);
+    return claim->state;
+}
+
+/* An operator's word about a node has claims judged anew, as it has facts. */
+START_TEST(an_order_counts_for_claims_too) {
+    world *w = five(true);
+    char claim[37], payload[128];
+    introduce(w, 1, 0);
+    introduce(w, 2, 0);
+    say_of_claim(w, "ada", "LIP_EVIDENCE",
+                 "{\"claims\":[\"it rains\"],\"evidence\":[\"wet\"],\"confidence\":0.9}");
+    memcpy(claim, w->receipt.msg_id, 37);
+    snprintf(payload, sizeof payload, "{\"claim_ref\":\"%s\",\"decision\":\"accept\"}", claim);
+    say_of_claim(w, "ben", "LIP_ACCEPT", payload);
+    say_of_claim(w, "cho", "LIP_ACCEPT", payload);
+    ck_assert_int_eq(claim_at(w, 3, claim), W4_FACT_PENDING);
+    w4_trust_move move;
+    ck_assert_int_eq(w4_trust_book_set(w->nodes[3].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint,
+                                       W4_TRUST_TRUSTED, "operator:uid 0", "", 2, &move),
+                     1);
+    ck_assert_int_eq(w4_protocol_node_ordered(w->nodes[3].protocol, w->now), 0);
+    world_drain(w, 3);
+    ck_assert_int_eq(claim_at(w, 3, claim), W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("independence");
     TCase *tcase = tcase_create("independence");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, whom_the_proposer_introduced);
     tcase_add_test(tcase, whom_nobody_introduced_need_not_reject);
+    tcase_add_test(tcase, an_order_counts_for_claims_too);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

@@ -240,6 +240,37 @@ START_TEST(provenance_must_be_there) {
 }
 END_TEST
 
+static w4_fact *add_claim(w4_facts *book, unsigned number, unsigned sender, const char *page) {
+    char id[37];
+    snprintf(id, sizeof id, "%08u-0000-4000-8000-000000000000", number);
+    w4_fact *c = w4_fact_new(id, "somebody", page, 0);
+    ck_assert_ptr_nonnull(c);
+    c->proposer.bytes[0] = (uint8_t)sender;
+    ck_assert_int_eq(w4_facts_add(book, c), 0);
+    return c;
+}
+
+/* Trust in a sender moves: his claims are judged in the order in which they came, and no others
+ * with them, though they are of one page. */
+START_TEST(of_a_sender_in_order) {
+    w4_facts *book;
+    const w4_fingerprint sender = {{1}};
+    ck_assert_int_eq(w4_facts_new(NULL, &book), 0);
+    const w4_fact *first = add_claim(book, 1, 1, "https://example.org/a");
+    const w4_fact *second = add_claim(book, 2, 1, "https://example.org/b");
+    add_claim(book, 3, 2, "https://example.org/a");
+    const w4_fact *last = add_claim(book, 4, 1, "https://example.org/a");
+    while (w4_facts_next_queued(book)) {
+    }
+    w4_facts_queue_agent(book, &sender);
+    ck_assert_ptr_eq(w4_facts_next_queued(book), first);
+    ck_assert_ptr_eq(w4_facts_next_queued(book), second);
+    ck_assert_ptr_eq(w4_facts_next_queued(book), last);
+    ck_assert_ptr_null(w4_facts_next_queued(book));
+    w4_facts_free(book);
+}
+END_TEST
+
 START_TEST(conflicts_dispute_and_end) {
     world *w = four();
     char id[37];
@@ -499,6 +530,7 @@ int main(void) {
     tcase_add_test(tcase, no_spelling_gets_around_a_block);
     tcase_add_test(tcase, deferred_ones_keep_their_order);
     tcase_add_test(tcase, provenance_must_be_there);
+    tcase_add_test(tcase, of_a_sender_in_order);
     tcase_add_test(tcase, conflicts_dispute_and_end);
     tcase_add_test(tcase, conflicts_of_strangers_do_nothing);
     tcase_add_test(tcase, two_rejections_end_it);

@@ -23,6 +23,9 @@ START_TEST(node_and_model_agree) {
         char what[DISAGREEMENT_MAX];
         history_draw(h, seed, profiles[_i], STEPS);
         bool agree = play_and_explain(h, what);
+        if (!agree) {
+            free(h);
+        }
         ck_assert_msg(agree, "W4_RULES_SEED=%lu, profile %d: %s", (unsigned long)seed, _i, what);
     }
     free(h);
