@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 #define W4_STORE_SQLITE_APPLICATION_ID 0x77346462 /* "w4db" */
-#define W4_STORE_SQLITE_VERSION 3                 /* user_version: the last migration */
+#define W4_STORE_SQLITE_VERSION 4                 /* user_version: the last migration */
 #define W4_STORE_SQLITE_TEXT_MAX 512u             /* room for any ret_text and w4_store_error */
 
 /* 0, -ENOMEM, or W4_STORE_E_NEWER, _FOREIGN, _CORRUPT, _BUSY, _FILE; ret_text then says, with the

@@ -54,6 +54,7 @@ static const char *const migrations[W4_STORE_SQLITE_VERSION] = {
     SMALL_1("memory_link")
     SMALL_1("memory_text")
     "CREATE VIRTUAL TABLE memory_words USING fts5 (text, content = '', tokenize = 'ascii');",
+    LARGE_1("key"),
 };
 
 static const struct {

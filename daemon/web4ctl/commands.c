@@ -18,7 +18,8 @@ static const char *const ways[] = {"agent", "node", NULL};
 static const char *const entries[] = {"fact", "decision", "claim", NULL};
 static const char *const tables[] = {
     "meta", "peer", "record", "trust", "fact", "envelope", "decision", "seen", "outbox", "consent",
-    "claim", "audit", "durable", "mail", "memory", "memory_id", "memory_link", "memory_text", NULL};
+    "claim", "audit", "durable", "mail", "memory", "memory_id", "memory_link", "memory_text",
+    "key", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 static const char *const types[] = {
     "HELLO", "INTENT", "FACT_PROPOSE", "FACT_CHALLENGE", "FACT_CONFIRM", "FACT_REJECT", "DECISION_SHARE",
@@ -184,6 +185,11 @@ static const ctl_argument_row new_key_argument[] = {
 static const ctl_argument_row key_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, "PEM file; the keys of the node when absent"},
     END_ARGUMENTS};
+static const ctl_argument_row key_name_argument[] = {
+    ONE("KEY", "key", SUBJECT_HELP), END_ARGUMENTS};
+static const ctl_argument_row document_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, "one document as JSON; stdin when absent"},
+    END_ARGUMENTS};
 static const ctl_argument_row config_arguments[] = {
     {"FILE", TEXT, true, true, NULL, NULL, true,
      "a configuration (conf.d beside it is read too) and fragments that go over it; the files of web4d when absent"},
@@ -211,6 +217,7 @@ OPTIONS(reason_options, CTL_OPTION_REASON);
 OPTIONS(trust_list_options, CTL_OPTION_KIND, CTL_OPTION_STATE);
 OPTIONS(kind_options, CTL_OPTION_KIND);
 OPTIONS(trust_set_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
+OPTIONS(revoke_options, CTL_OPTION_KIND, CTL_OPTION_REASON);
 OPTIONS(consent_options, CTL_OPTION_STATE);
 OPTIONS(source_set_options, CTL_OPTION_REASON, CTL_OPTION_UNPINNED);
 OPTIONS(agents_options, CTL_OPTION_LOCAL);
@@ -271,6 +278,8 @@ const ctl_command ctl_commands[] = {
     {"graph show",      NULL,                NULL,               ASK, M(GRAPH_SHOW),     V(graph),          true,  "nodes, edges and agents as the node sees them"},
     {"keys generate",   new_key_argument,    NULL,               ctl_run_keys_generate, M(COUNT), V(key),   false, "make a new Ed25519 key (PKCS#8 PEM); needs no node"},
     {"keys show",       key_argument,        NULL,               ctl_run_keys_show, M(KEYS_SHOW), V(keys),  true,  "public keys and fingerprints of a file or of the node"},
+    {"keys revoke",     key_name_argument,   revoke_options,     ASK, M(KEYS_REVOKE),    V(key_standing),   false, "revoke a key by the word of this node, and tell everybody"},
+    {"keys take",       document_argument,   NULL,               ctl_run_keys_take, M(KEYS_TAKE), V(key_taken), false, "hand the node a succession or a revocation that was signed elsewhere"},
     {"envelope canon",  NULL,                NULL,               ctl_run_canon,  M(COUNT), NULL,            false, "canonical form (RFC 8785) of the JSON document on stdin; needs no node"},
     {"envelope sign",   NULL,                sign_options,       ctl_run_sign,   M(COUNT), NULL,            false, "sign the envelope on stdin; needs no node"},
     {"envelope verify", NULL,                NULL,               ctl_run_verify, M(COUNT), NULL,            false, "check form, schema, fingerprint and signature of the envelope on stdin; needs no node"},

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/primitives.h"
 #include "crypto/sign.h"
+#include "trust/key_document.h"
 #include "web4ctl/ctl.h"
 #include "json/writer.h"
 
@@ -86,5 +88,72 @@ ctl_status ctl_run_keys_show(ctl_context *ctl) {
     }
     ctl_status status = show_key(ctl, identity, path);
     w4_identity_free(identity);
+    return status;
+}
+
+/* ---- documents about keys */
+
+static int write_take(w4_json_writer *w, w4_bytes document) {
+    w4_json_begin_object(w);
+    w4_json_name(w, "document");
+    w4_json_raw(w, document);
+    w4_json_end_object(w);
+    return w->error;
+}
+
+/* Hands it to the node. */
+static ctl_status hand_in(ctl_context *ctl, w4_bytes document, w4_json *ret_result) {
+    w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &params);
+    int r = write_take(&w, document);
+    ctl_status status = r < 0 ? ctl_fatal(ctl, r) : ctl_connect(ctl, W4_SURFACE_CONTROL);
+    if (status == CTL_DONE) {
+        status = ctl_call(ctl, W4_METHOD_KEYS_TAKE, w4_buffer_bytes(&params), ret_result);
+    }
+    w4_buffer_deinit(&params);
+    return status;
+}
+
+static ctl_status read_document(const ctl_context *ctl, w4_buffer *text) {
+    const char *path = ctl->line.arguments_count > 0 ? ctl->line.arguments[0] : NULL;
+    int r = path == NULL ? ctl_read_all(STDIN_FILENO, W4_KEY_DOCUMENT_MAX, text)
+                         : ctl_read_file(path, W4_KEY_DOCUMENT_MAX, text);
+    if (r == -ENOMEM) {
+        return ctl_fatal(ctl, r);
+    }
+    if (r < 0 || text->len > W4_KEY_DOCUMENT_MAX) {
+        ctl_error(ctl, "%s: %s", path == NULL ? "stdin" : path,
+                  r < 0 ? strerror(-r) : "longer than a document about keys may be");
+        return CTL_REFUSED;
+    }
+    return CTL_DONE;
+}
+
+ctl_status ctl_run_keys_take(ctl_context *ctl) {
+    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX + 1);
+    w4_buffer form = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    w4_json_document doc = {0};
+    w4_key_document document;
+    w4_key_fault fault;
+    w4_json result = {0};
+    ctl_status status = read_document(ctl, &text);
+    int r = status != CTL_DONE
+                ? 0
+                : w4_key_document_read_any(&doc, w4_buffer_bytes(&text), &form, &document, &fault);
+    if (r < 0) {
+        status = ctl_fatal(ctl, r);
+    } else if (r > 0) {
+        ctl_error(ctl, "%s: %s Expected at %s: %s", w4_refusal_name(fault.code),
+                  w4_refusal_help(fault.code), fault.pointer[0] == '\0' ? "/" : fault.pointer,
+                  fault.expected);
+        status = CTL_REFUSED;
+    } else if (status == CTL_DONE) {
+        status = hand_in(ctl, document.text, &result);
+        status = status == CTL_DONE ? ctl_answer(ctl, result) : status;
+    }
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&form);
+    w4_buffer_deinit(&text);
     return status;
 }

@@ -251,7 +251,19 @@ static const ctl_column trust_record[] = {
     {"Introduced by",  "/introducer",     CTL_TEXT, 0},
     {"Anchor",         "/anchor",         CTL_YES, 0},
     END};
-const ctl_view ctl_view_trust_entry = {RECORD, NULL, "/entry", trust_record, NULL, NULL};
+static const ctl_column key_columns[] = {
+    {"KEY",       "/fingerprint", CTL_SHORT, 0},
+    {"NAME",      "/name",        CTL_CUT, 1},
+    {"KIND",      "/kind",        CTL_TEXT, 1},
+    {"STANDING",  "/standing",    CTL_STATE, 0},
+    {"SUCCESSOR", "/successor",   CTL_SHORT, 0},
+    {"SINCE",     "/replaced_at", CTL_TIME, 2},
+    {"RIVAL",     "/rival",       CTL_SHORT, 3},
+    {"REVOKED BY", "/by",         CTL_TEXT, 1},
+    {"REASON",    "/reason",      CTL_CUT, 1},
+    END};
+static const ctl_view trust_keys = {TABLE, "Keys of its identity", "/entry/keys", key_columns, NULL, NULL};
+const ctl_view ctl_view_trust_entry = {RECORD, NULL, "/entry", trust_record, NULL, &trust_keys};
 static const ctl_column move_columns[] = {
     {"",               "/at",             CTL_TIME, 0},
     {"from",           "/from",           CTL_STATE, 0},
@@ -281,7 +293,8 @@ static const ctl_column proof_columns[] = {
 static const ctl_view proofs = {TABLE, "Proofs", "/proofs", proof_columns, NULL, NULL};
 static const ctl_view replay = {RECORD, "Replay", "/replay", replay_columns, NULL, &proofs};
 static const ctl_view history = {CTL_LAYOUT_STEPS, "History", "/history", move_columns, "never moved", &replay};
-const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &history};
+static const ctl_view why_keys = {TABLE, "Keys of its identity", "/entry/keys", key_columns, NULL, &history};
+const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &why_keys};
 
 static const ctl_column fact_columns[] = {
     {"FACT",      "/id",                CTL_SHORT, 0},
@@ -543,7 +556,28 @@ static const ctl_column keys_agents[] = {
     {"FINGERPRINT", "/fingerprint", CTL_TEXT, 0},
     {"PUBLIC KEY",  "/pubkey",      CTL_TEXT, 1},
     END};
-static const ctl_view keys_agents_view = {TABLE, "Agents", "/agents", keys_agents, NULL, NULL};
+static const ctl_view keys_known = {TABLE, "Succeeded or revoked", "/known", key_columns, NULL, NULL};
+static const ctl_view keys_agents_view = {TABLE, "Agents", "/agents", keys_agents, NULL, &keys_known};
+static const ctl_column key_standing_record[] = {
+    {"Key",         "/key/fingerprint",  CTL_TEXT, 0},
+    {"Name",        "/key/name",         CTL_TEXT, 0},
+    {"Kind",        "/key/kind",         CTL_TEXT, 0},
+    {"Standing",    "/key/standing",     CTL_STATE, 0},
+    {"Succeeds",    "/key/predecessor",  CTL_TEXT, 0},
+    {"Since",       "/key/succeeded_at", CTL_TIME, 0},
+    {"Successor",   "/key/successor",    CTL_TEXT, 0},
+    {"Replaced",    "/key/replaced_at",  CTL_TIME, 0},
+    {"Rival",       "/key/rival",        CTL_TEXT, 0},
+    {"Revoked by",  "/key/by",           CTL_TEXT, 0},
+    {"Signed by",   "/key/signer",       CTL_TEXT, 0},
+    {"Revoked",     "/key/revoked_at",   CTL_TIME, 0},
+    {"Because",     "/key/reason",       CTL_TEXT, 0},
+    END};
+const ctl_view ctl_view_key_standing = {RECORD, NULL, "", key_standing_record, NULL, NULL};
+static const ctl_column key_taken_record[] = {
+    {"New here", "/news", CTL_YES, 0},
+    END};
+const ctl_view ctl_view_key_taken = {RECORD, NULL, "", key_taken_record, NULL, &ctl_view_key_standing};
 const ctl_view ctl_view_keys = {RECORD, NULL, "", keys_record, NULL, &keys_agents_view};
 static const ctl_column key_record[] = {
     {"Fingerprint", "/fingerprint", CTL_TEXT, 0},

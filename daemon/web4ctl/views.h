@@ -35,6 +35,8 @@ extern const ctl_view ctl_view_sent;
 extern const ctl_view ctl_view_explained;
 extern const ctl_view ctl_view_keys;
 extern const ctl_view ctl_view_key;
+extern const ctl_view ctl_view_key_standing;
+extern const ctl_view ctl_view_key_taken;
 extern const ctl_view ctl_view_config;
 extern const ctl_view ctl_view_reload;
 extern const ctl_view ctl_view_check;

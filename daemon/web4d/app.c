@@ -149,10 +149,30 @@ static int peers_of(const w4_config *config, w4_node_channels **ret_peers) {
     return 0;
 }
 
+static int anchors_of(const w4_config *config, w4_fingerprint **ret_anchors, uint32_t *ret_count) {
+    uint32_t count = 0;
+    w4_fingerprint *anchors = calloc((size_t)config->trust.anchors_count + 1, sizeof *anchors);
+    if (anchors == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < config->trust.anchors_count; i++) {
+        if (config->trust.anchors[i].kind == W4_CONFIG_ANCHOR_NODE) {
+            anchors[count++] = config->trust.anchors[i].fingerprint;
+        }
+    }
+    *ret_anchors = anchors;
+    *ret_count = count;
+    return 0;
+}
+
 int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_config) {
-    w4_node_channels *peers;
+    w4_node_channels *peers = NULL;
+    w4_fingerprint *anchors = NULL;
+    uint32_t anchor_count = 0;
     int r = peers_of(config, &peers);
+    r = r != 0 ? r : anchors_of(config, &anchors, &anchor_count);
     if (r != 0) {
+        free(peers);
         return r;
     }
     w4_node_config c = W4_NODE_CONFIG_DEFAULT;
@@ -200,6 +220,10 @@ int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_c
     c.session.rekey_bytes = config->session.rekey_bytes;
     c.session.rekey_us = (uint64_t)config->session.rekey_ms * W4_US_PER_MS;
     limits_of(config, config->session.channels, c.session.channels);
+    free(app->anchors);
+    app->anchors = anchors;
+    c.protocol.anchors = anchors;
+    c.protocol.anchor_count = anchor_count;
     free(app->peer_channels); /* the node is given the new ones before it does anything more */
     app->peer_channels = peers;
     c.peers = peers;
@@ -426,6 +450,8 @@ void w4d_app_deinit(w4d_app *app) {
     app->node = w4_node_free(app->node);
     free(app->peer_channels);
     app->peer_channels = NULL;
+    free(app->anchors);
+    app->anchors = NULL;
     app->store = w4_store_free(app->store);
     app->identity = w4_identity_free(app->identity);
     app->service = w4_service_free(app->service);

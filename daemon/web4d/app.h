@@ -66,6 +66,7 @@ struct w4d_app {
     w4_transport_registry registry;
     w4_node *node;
     w4_node_channels *peer_channels; /* of the configuration that the node has */
+    w4_fingerprint *anchors;         /* nodes, of the same */
     w4_service *service;
     w4_line_server *servers[W4_SURFACE_COUNT];
     struct w4d_clients clients;

@@ -74,6 +74,11 @@ void w4d_write_next_dial(w4d_app *app, w4_json_writer *w, uint64_t next_us);
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents);
 
+/* methods_keys.c: what stands of one key; and the member `keys`, of all of its identity, where
+ * anything was said about it. */
+void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key);
+void w4d_write_chain(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key);
+
 /* methods_agent.c: 0 when the connection speaks for an agent and the store keeps things. */
 int w4d_agent_must_send(w4d_call *call);
 
@@ -110,6 +115,8 @@ int w4d_sources_why(w4d_call *call);
 int w4d_graph_show(w4d_call *call);
 int w4d_events_watch(w4d_call *call);
 int w4d_keys_show(w4d_call *call);
+int w4d_keys_revoke(w4d_call *call);
+int w4d_keys_take(w4d_call *call);
 int w4d_envelope_explain(w4d_call *call);
 int w4d_config_show(w4d_call *call);
 int w4d_config_reload(w4d_call *call);

@@ -1,45 +1,8 @@
 /* keys, config, stop: the running of the daemon itself. */
 #include "web4d/call.h"
 
-#include "crypto/primitives.h"
-
 #include <errno.h>
 #include <string.h>
-
-static int write_pubkey(w4_json_writer *w, const w4_pubkey *pubkey) {
-    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN) + 1);
-    int r = w4_base64_append(&text, w4_bytes_of(pubkey->bytes, sizeof pubkey->bytes));
-    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-    return r;
-}
-
-int w4d_keys_show(w4d_call *call) {
-    w4d_app *app = call->app;
-    w4_json_writer *w = call->result;
-    w4_json_begin_object(w);
-    w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
-    int r = write_pubkey(w, w4_identity_pubkey(app->identity));
-    w4_json_member_string(w, "name", app->config->node.name);
-    w4_json_member_string(w, "path", app->config->node.identity);
-    w4_json_name(w, "agents");
-    w4_json_begin_array(w);
-    w4_agent_info info;
-    for (size_t cursor = 0;
-         r == 0 && w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &info);) {
-        if (!info.hosted) {
-            continue;
-        }
-        w4_json_begin_object(w);
-        w4_json_member_string(w, "agent_id", info.agent_id);
-        w4_member_fingerprint(w, "fingerprint", &info.fingerprint);
-        r = write_pubkey(w, &info.pubkey);
-        w4_json_end_object(w);
-    }
-    w4_json_end_array(w);
-    w4_json_end_object(w);
-    return r;
-}
 
 int w4d_config_show(w4d_call *call) {
     w4d_app *app = call->app;

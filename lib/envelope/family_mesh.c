@@ -125,6 +125,22 @@ static const w4_schema_row humans_rows[] = {
     W4_SCHEMA_END,
 };
 
+static const w4_schema_row key_list_rows[] = {
+    {.name = "ids", .kind = W4_SCHEMA_ARRAY, .flags = W4_MUST, .min = 0, .max = W4_LIST_ITEMS_MAX, .items = &digest_item, .help = "of the documents that the sender has: the first half of the SHA-256 of what is signed"},
+    W4_ROW_INTEGER("part", W4_MUST, 0, W4_KEY_PARTS_OF_ALL - 1, "the part they are of"),
+    W4_SCHEMA_END,
+};
+static const w4_schema key_list_object = {.rows = key_list_rows};
+static const w4_schema_row key_list_item = {.kind = W4_SCHEMA_OBJECT, .object = &key_list_object};
+static const w4_schema_row keys_rows[] = {
+    W4_ROW_FORM("sum",   W4_MAY, w4_check_digest, "of all documents that the sender keeps"),
+    {.name = "sums", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = W4_KEY_PARTS_OF_ALL, .max = W4_KEY_PARTS_OF_ALL, .items = &digest_item, .help = "of the documents of each part, to be answered with lists"},
+    {.name = "lists", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_KEY_PARTS_OF_ALL, .items = &key_list_item, .help = "what the sender has in parts that differ, asking for the rest"},
+    {.name = "documents", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_KEYS_OF_ONE, .items = &w4_item_object, .help = "successions and revocations, as they were signed"},
+    W4_ROW_BOOL("more",  W4_MAY, "with documents: there are more of what was asked for"),
+    W4_SCHEMA_END,
+};
+
 static const w4_schema_row envelope_rows[] = {
     W4_ROW_ENUM("mesh",        W4_MUST, w4_names_version, "version of the protocol"),
     W4_ROW_NAME("type",        W4_MUST, "a message type of MESH"),
@@ -146,6 +162,7 @@ static const w4_schema payload_receipt = {.rows = receipt_rows};
 static const w4_schema payload_facts = {.rows = facts_rows};
 static const w4_schema payload_votes = {.rows = votes_rows};
 static const w4_schema payload_humans = {.rows = humans_rows};
+static const w4_schema payload_keys = {.rows = keys_rows};
 static const w4_schema envelope = {.rows = envelope_rows, .check = check_routed};
 
 /* clang-format off */
@@ -157,6 +174,7 @@ static const w4_type_row types[] = {
     {W4_TYPE_MESH_FACTS,          W4_FAMILY_MESH, "MESH_FACTS",     W4_CHANNEL_CONTROL,   &payload_facts,          "finds out which facts a neighbour knows otherwise"},
     {W4_TYPE_MESH_VOTES,          W4_FAMILY_MESH, "MESH_VOTES",     W4_CHANNEL_KNOWLEDGE, &payload_votes,          "passes on what was said to all about facts"},
     {W4_TYPE_MESH_HUMANS,         W4_FAMILY_MESH, "MESH_HUMANS",    W4_CHANNEL_CONTROL,   &payload_humans,         "tells a neighbour what humans consent to, by their own words"},
+    {W4_TYPE_MESH_KEYS,           W4_FAMILY_MESH, "MESH_KEYS",      W4_CHANNEL_CONTROL,   &payload_keys,           "passes on successions and revocations of keys"},
 };
 /* clang-format on */
 

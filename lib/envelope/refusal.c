@@ -25,6 +25,8 @@ static const refusal_row refusals[W4_REFUSAL_COUNT] = {
     ROW(REPLAY, "replay", "This msg_id was seen from this sender before."),
     ROW(UNTRUSTED, "untrusted", "The sender is not trusted enough for a message of this type."),
     ROW(BLACKLISTED, "blacklisted", "The sender is blacklisted here until an operator lifts it."),
+    ROW(KEY_REVOKED, "key_revoked", "The key was revoked: nothing that it signs counts any more."),
+    ROW(KEY_REPLACED, "key_replaced", "The key has a successor, which signs in its place."),
     ROW(COOLDOWN, "cooldown", "The sender lost its standing a short while ago and has to wait."),
     ROW(CONSENT_REQUIRED, "consent_required", "The human has not given consent yet; only a greeting passes."),
     ROW(CONSENT_REVOKED, "consent_revoked", "The human has revoked consent; nothing but state and greetings passes."),

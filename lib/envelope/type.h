@@ -56,6 +56,7 @@ typedef enum w4_type {
     W4_TYPE_MESH_FACTS,
     W4_TYPE_MESH_VOTES,
     W4_TYPE_MESH_HUMANS,
+    W4_TYPE_MESH_KEYS,
     W4_TYPE_COUNT /* also: of no type */
 } w4_type;
 

@@ -428,6 +428,10 @@ int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope
         w4_json records = w4_json_get(w4_json_get(w4_json_root(&doc), "payload"), "records");
         for (w4_json_iterator i = w4_json_first(records); r == 0 && w4_json_exists(i.value);
              i = w4_json_next(i)) {
+            w4_fingerprint author;
+            if (author_of(i.value, &author) && w4_mesh_is_refused(mesh, &author)) {
+                continue; /* who passes it on may not know yet */
+            }
             r = is_too_much(mesh, from, i.value, now_us)
                     ? reject(mesh, from, W4_REFUSAL_RATE_LIMITED, "node record", " /node/id",
                              "fewer nodes that are not known here")

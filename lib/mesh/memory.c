@@ -48,6 +48,9 @@ static uint64_t time_at(w4_json object, const char *name) {
 
 static int load_peer(w4_mesh *mesh, const w4_fingerprint *node, w4_json value) {
     w4_mesh_peer *peer = NULL;
+    if (w4_mesh_is_refused(mesh, node)) {
+        return 0;
+    }
     int r = w4_mesh_registry_peer(&mesh->registry, node, &peer);
     if (r != 0) {
         return r == -ENOSPC ? 0 : r;
@@ -111,6 +114,10 @@ static int load_record(w4_mesh *mesh, w4_bytes key, w4_bytes record, uint64_t wa
         mesh->record_seq = w4_mesh_seq_of(mesh, record); /* also when it is long over */
     }
     int r = w4_graph_put(mesh->context.graph, record, wall_us, &change, &author, &fault);
+    if (r == 0 && change == W4_GRAPH_ADDED && w4_mesh_is_refused(mesh, &author)) {
+        (void)w4_graph_remove(mesh->context.graph, &author);
+        change = W4_GRAPH_INVALID;
+    }
     if (r == 0 && (change == W4_GRAPH_INVALID ||
                    (change == W4_GRAPH_EXPIRED && is_over(mesh, record, wall_us)))) {
         r = w4_store_remove(mesh->context.store, W4_STORE_RECORD, key);

@@ -115,7 +115,8 @@ int w4_mesh_trust_moved(w4_mesh *mesh, const w4_trust_move *move, uint64_t now_u
     if (move->from == W4_TRUST_TRUSTED || move->to == W4_TRUST_TRUSTED) {
         w4_mesh_publish_soon(mesh, now_us); /* the own record says who is trusted */
     }
-    return w4_mesh_take_introductions(mesh, &move->subject, now_us);
+    w4_fingerprint subject = w4_trust_book_current(mesh->context.trust, &move->subject);
+    return w4_mesh_take_introductions(mesh, &subject, now_us);
 }
 
 /* ---- life */
@@ -213,6 +214,12 @@ int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source so
                         const w4_fingerprint *node, uint64_t now_us) {
     if (!w4_address_valid(address)) {
         return 1;
+    }
+    w4_fingerprint current;
+    if (node !=
+        NULL) { /* configurations, and words on the way, may name a key that was succeeded */
+        current = w4_trust_book_current(mesh->context.trust, node);
+        node = &current;
     }
     if ((node != NULL && is_self(mesh, node)) || is_own_address(mesh, address)) {
         return 0;

@@ -85,6 +85,12 @@ int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now
 int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope, uint64_t now_us);
 /* Trust has moved, by whatever cause. 0 or -ENOMEM or a condition of the store. */
 int w4_mesh_trust_moved(w4_mesh *mesh, const w4_trust_move *move, uint64_t now_us);
+/* Another key has taken the place of a node's: its addresses, and what is pinned, are that one's.
+ * 0 or -ENOMEM. */
+int w4_mesh_key_replaced(w4_mesh *mesh, const w4_fingerprint *key, const w4_fingerprint *successor,
+                         uint64_t now_us);
+/* Nobody is to be found under that key any more. 0 or -ENOMEM. */
+int w4_mesh_key_revoked(w4_mesh *mesh, const w4_fingerprint *key, uint64_t now_us);
 int w4_mesh_beacon_recv(w4_mesh *mesh, w4_bytes datagram, uint64_t now_us);
 void w4_mesh_agents_changed(w4_mesh *mesh, uint64_t now_us); /* attach, detach: record again */
 

@@ -72,6 +72,9 @@ int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* 
 /* Whom a node that is trusted here says it trusts, are put on probation: no more than that. */
 int w4_mesh_take_introductions(w4_mesh *mesh, const w4_fingerprint *author, uint64_t now_us);
 
+/* succession.c: the key was revoked, or succeeded: what it signs is passed over. */
+bool w4_mesh_is_refused(const w4_mesh *mesh, const w4_fingerprint *node);
+
 /* memory.c: what the store remembers */
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer);

@@ -45,7 +45,8 @@ void w4_node_rejected(w4_node *node, w4_refusal code, const w4_fingerprint *peer
 
 int w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_us) {
     char subject[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(&move->subject, subject);
+    w4_fingerprint current = w4_trust_book_current(node->trust, &move->subject);
+    w4_fingerprint_format(&current, subject);
     w4_event_about about = {.event = W4_EVENT_TRUST_UPDATED, .severity = W4_LOG_INFO};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "kind", w4_trust_kind_name(move->kind));
@@ -57,7 +58,7 @@ int w4_node_trust_moved(w4_node *node, const w4_trust_move *move, uint64_t now_u
     w4_json_member_string(w, "evidence", move->evidence);
     w4_events_end(node->events);
     if (move->kind == W4_TRUST_NODE && move->to == W4_TRUST_BLOCKED) {
-        (void)w4_node_session_close(node, &move->subject, W4_REFUSAL_PEER_BLOCKED, "blocked here",
+        (void)w4_node_session_close(node, &current, W4_REFUSAL_PEER_BLOCKED, "blocked here",
                                     now_us);
     }
     return w4_mesh_trust_moved(node->mesh, move, now_us);
@@ -135,16 +136,23 @@ static bool is_of_human(const w4_node_out *out, const w4_fingerprint *human) {
             w4_fingerprint_equal(&out->receiver, human));
 }
 
-/* A human has taken consent back: what no agent has been given yet is not given to it any more.
- * Who sent it from here is told, else whoever watches this node. */
-static void recall(w4_node *node, const w4_fingerprint *human, w4_refusal code, uint64_t now_us) {
+static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
+    return out->event.kind == W4_NODE_EVENT_MESSAGE &&
+           (w4_fingerprint_equal(&out->sender, key) || w4_fingerprint_equal(&out->receiver, key));
+}
+
+/* A human has taken consent back, or a key was revoked: what no agent has been given yet is not
+ * given to it any more. Who sent it from here is told, else whoever watches this node. */
+static void recall(w4_node *node, const w4_fingerprint *who,
+                   bool (*is_of)(const w4_node_out *out, const w4_fingerprint *who),
+                   w4_refusal code, uint64_t now_us) {
     struct w4_node_outs kept = STAILQ_HEAD_INITIALIZER(kept);
     char to[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_node_out *out = NULL;
     struct w4_node_outs dropped = STAILQ_HEAD_INITIALIZER(dropped);
     while ((out = STAILQ_FIRST(&node->out)) != NULL) {
         STAILQ_REMOVE_HEAD(&node->out, next);
-        if (is_of_human(out, human)) {
+        if (is_of(out, who)) {
             STAILQ_INSERT_TAIL(&dropped, out, next);
             node->out_count--;
             node->out_bytes -= out->event.bytes.len;
@@ -270,8 +278,41 @@ static void on_consent(w4_node *node, const w4_protocol_event *event, uint64_t n
     w4_json_member_string(w, "msg_id", event->msg_id);
     w4_events_end(node->events);
     if (event->code != W4_REFUSAL_NONE) {
-        recall(node, &event->sender, event->code, now_us);
+        recall(node, &event->sender, is_of_human, event->code, now_us);
     }
+}
+
+static void write_key(w4_json_writer *w, const char *name, const w4_fingerprint *key) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(key, text);
+    w4_json_member_string(w, name, text);
+}
+
+static int on_key_replaced(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    w4_event_about about = {.event = W4_EVENT_KEY_REPLACED, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "kind", event->agent_id);
+    write_key(w, "key", &event->sender);
+    write_key(w, "successor", &event->receiver);
+    w4_events_end(node->events);
+    (void)w4_node_session_close(node, &event->sender, W4_REFUSAL_KEY_REPLACED,
+                                w4_refusal_help(W4_REFUSAL_KEY_REPLACED), now_us);
+    w4_mesh_agents_changed(node->mesh, now_us);
+    return w4_mesh_key_replaced(node->mesh, &event->sender, &event->receiver, now_us);
+}
+
+static int on_key_revoked(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    w4_event_about about = {.event = W4_EVENT_KEY_REVOKED, .severity = W4_LOG_WARNING};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    write_key(w, "key", &event->sender);
+    w4_json_member_string(w, "by", event->agent_id);
+    write_key(w, "signer", &event->receiver);
+    w4_json_member_string(w, "reason", event->text);
+    w4_events_end(node->events);
+    recall(node, &event->sender, is_of_key, W4_REFUSAL_KEY_REVOKED, now_us);
+    (void)w4_node_session_close(node, &event->sender, W4_REFUSAL_KEY_REVOKED, event->text, now_us);
+    w4_mesh_agents_changed(node->mesh, now_us);
+    return w4_mesh_key_revoked(node->mesh, &event->sender, now_us);
 }
 
 /* What has begun to go out, or has gone, ends as it would have. */
@@ -318,6 +359,9 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
         return 0;
     case W4_PROTOCOL_EVENT_CLAIM:
         return on_claim(node, event, now_us);
+    case W4_PROTOCOL_EVENT_KEY:
+        return event->code == W4_REFUSAL_KEY_REVOKED ? on_key_revoked(node, event, now_us)
+                                                     : on_key_replaced(node, event, now_us);
     case W4_PROTOCOL_EVENT_CONSENT:
         on_consent(node, event, now_us);
         return 0;

@@ -86,7 +86,7 @@ static int half_open_add(w4_node *node, w4_link *link, uint64_t dial, const w4_f
         .timeout_ms = (uint32_t)(node->config.session.timeout_us / W4_US_PER_MS),
         .max_message = node->config.session.max_message,
         .features = W4_FEATURE_BIT(W4_FEATURE_DURABLE) | W4_FEATURE_BIT(W4_FEATURE_FACTS) |
-                    W4_FEATURE_BIT(W4_FEATURE_HUMANS),
+                    W4_FEATURE_BIT(W4_FEATURE_HUMANS) | W4_FEATURE_BIT(W4_FEATURE_KEYS),
         .pinned = pinned,
         .lossy_link = !link->transport->backend->ordered,
     };

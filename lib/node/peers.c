@@ -155,6 +155,10 @@ static w4_refusal admission(const w4_node *node, const w4_fingerprint *peer) {
     if (w4_fingerprint_equal(peer, w4_identity_fingerprint(node->identity))) {
         return W4_REFUSAL_SELF;
     }
+    w4_refusal key = w4_protocol_key_refused(node->protocol, peer);
+    if (key != W4_REFUSAL_NONE) {
+        return key;
+    }
     if (w4_trust_book_state(node->trust, W4_TRUST_NODE, peer) == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_PEER_BLOCKED;
     }
@@ -309,6 +313,8 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
                                 (hello->features & W4_FEATURE_BIT(W4_FEATURE_FACTS)) != 0);
         w4_protocol_peer_tells(node->protocol, &peer->node,
                                (hello->features & W4_FEATURE_BIT(W4_FEATURE_HUMANS)) != 0);
+        w4_protocol_peer_keys(node->protocol, &peer->node,
+                              (hello->features & W4_FEATURE_BIT(W4_FEATURE_KEYS)) != 0);
         w4_protocol_peer_up(node->protocol, &peer->node, now_us);
     }
     return 0;

@@ -2,6 +2,7 @@
 #include "protocol/durable/receipts.h"
 #include "protocol/facts/fact_sync.h"
 #include "protocol/humans/human_sync.h"
+#include "protocol/keys/key_sync.h"
 #include "protocol/router.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ static const w4_type_rule rules[] = {
     {W4_TYPE_MESH_FACTS,          W4_TRUST_UNTRUSTED,  0,     NULL,   w4_fact_sync_take,       NULL, NULL, "what differs between the facts there and here is asked for, or given"},
     {W4_TYPE_MESH_VOTES,          W4_TRUST_UNTRUSTED,  0,     NULL,   w4_fact_sync_take_votes, NULL, NULL, "each envelope in it takes effect as its own sender's word"},
     {W4_TYPE_MESH_HUMANS,         W4_TRUST_UNTRUSTED,  0,     NULL,   w4_human_sync_take,      NULL, NULL, "what humans consent to is asked for, or given, or takes effect as their own word"},
+    {W4_TYPE_MESH_KEYS,           W4_TRUST_UNTRUSTED,  0,     NULL,   w4_key_sync_take,        NULL, NULL, "each succession and revocation in it is judged by its own signatures; what the sender lacks is given to it"},
 };
 /* clang-format on */
 

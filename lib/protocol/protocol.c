@@ -6,6 +6,7 @@
 #include "protocol/evidence/misconduct.h"
 #include "protocol/facts/fact_store.h"
 #include "protocol/facts/knowledge.h"
+#include "protocol/keys/keys.h"
 #include "protocol/memory/memory.h"
 #include "protocol/router.h"
 
@@ -49,7 +50,8 @@ static void take_config(w4_protocol *p, const w4_protocol_config *config) {
 }
 
 static int load(w4_protocol *p, uint64_t now_us) {
-    int r = w4_known_keys_new(&p->keys);
+    int r = w4_keys_open(p);
+    r = r == 0 ? w4_known_keys_new(&p->keys) : r;
     r = r == 0 ? w4_seen_init(&p->seen, p->store, p->env, now_us) : r;
     r = r == 0 ? w4_mail_init(&p->mail, p->store, w4_router_wall(p, now_us)) : r;
     r = r == 0 ? w4_decisions_new(p->store, &p->decisions) : r;
@@ -121,6 +123,7 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         }
         w4_human_sync_deinit(&p->human_sync);
         w4_fact_sync_deinit(&p->fact_sync);
+        w4_keys_close(p);
         w4_early_votes_deinit(&p->early);
         w4_facts_free(p->facts);
         w4_decisions_free(p->decisions);
@@ -150,6 +153,7 @@ void w4_protocol_configure(w4_protocol *p, const w4_protocol_config *config) {
     /* Another quorum may be met already; the next call judges. */
     w4_facts_queue_state(p->facts, W4_FACT_PENDING);
     w4_facts_queue_state(p->facts, W4_FACT_DISPUTED);
+    w4_keyring_judge_again(p->keyring);
     p->wake_us = 0;
 }
 
@@ -180,6 +184,14 @@ static int greet_attached(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
 int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint64_t now_us,
                              w4_refused *ret_refused) {
     w4_agent *agent;
+    const w4_pubkey *pubkey =
+        attach->identity ? w4_identity_pubkey(attach->identity) : attach->pubkey;
+    w4_fingerprint fingerprint = w4_fingerprint_of(pubkey);
+    w4_refusal code = w4_protocol_key_refused(p, &fingerprint);
+    if (code != W4_REFUSAL_NONE) {
+        refuse(ret_refused, code, "/key", w4_refusal_help(code));
+        return 1;
+    }
     int r = w4_agents_attach(&p->agents, attach, p->config.agents_max, w4_router_wall(p, now_us),
                              &agent, ret_refused);
     if (r != 0) {
@@ -605,6 +617,9 @@ void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t no
     if (neighbour && neighbour->shares) {
         keep_error(p, w4_fact_sync_peer_up(p, node, now_us));
     }
+    if (neighbour && neighbour->keys) {
+        keep_error(p, w4_key_sync_peer_up(p, node, now_us));
+    }
     w4_knowledge_place(p, now_us);
 }
 
@@ -613,6 +628,7 @@ void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t 
     keep_error(p, w4_durable_peer_down(p, node, now_us));
     w4_fact_sync_peer_down(p, node);
     w4_human_sync_peer_down(p, node);
+    w4_key_sync_peer_down(p, node);
 }
 
 void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
@@ -661,7 +677,8 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
 }
 
 int w4_protocol_committed(w4_protocol *p, uint64_t now_us) {
-    return p->failed != 0 ? p->failed : w4_receipts_say(p, now_us);
+    int r = p->failed != 0 ? p->failed : w4_receipts_say(p, now_us);
+    return r == 0 ? w4_key_sync_committed(p, now_us) : r;
 }
 
 int w4_protocol_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
@@ -715,6 +732,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
     r = r == 0 ? w4_fact_sync_expire(p, now_us) : r;
     r = r == 0 ? w4_human_sync_expire(p, now_us) : r;
+    r = r == 0 ? w4_key_sync_expire(p, now_us) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
     }
@@ -730,6 +748,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
     w4_router_wake(p, w4_fact_sync_deadline(p));
     w4_router_wake(p, w4_human_sync_deadline(p));
+    w4_router_wake(p, w4_key_sync_deadline(p));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];

@@ -16,6 +16,7 @@
 #include "session/session.h"
 #include "store/store.h"
 #include "trust/book.h"
+#include "trust/keyring.h"
 #include "json/writer.h"
 
 #define W4_AGENTS_MAX_DEFAULT 64u
@@ -53,6 +54,9 @@ typedef struct w4_protocol_config {
     w4_hcp_limits hcp;
     w4_durable_limits durable;
     w4_lip_limits lip;
+    /* Nodes whose word revokes keys here; borrowed until the next configure or the end. */
+    const w4_fingerprint *anchors;
+    uint32_t anchor_count;
 } w4_protocol_config;
 
 extern const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT;
@@ -178,6 +182,8 @@ void w4_protocol_peer_speaks(w4_protocol *protocol, const w4_fingerprint *node, 
 void w4_protocol_peer_shares(w4_protocol *protocol, const w4_fingerprint *node, bool facts);
 /* It compares and passes on what humans consent to (MESH_HUMANS). Before w4_protocol_peer_up. */
 void w4_protocol_peer_tells(w4_protocol *protocol, const w4_fingerprint *node, bool humans);
+/* It passes on successions and revocations of keys (MESH_KEYS). Before w4_protocol_peer_up. */
+void w4_protocol_peer_keys(w4_protocol *protocol, const w4_fingerprint *node, bool keys);
 void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 /* The record of a node in the graph changed: its agents may be new or gone. */
@@ -223,6 +229,9 @@ typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_CLAIM,    /* claim_updated: msg_id */
     W4_PROTOCOL_EVENT_CONSENT,  /* consent_updated: sender (agent_id) said so in msg_id; text. Code
                                  * not NONE: what waits for agents and is of that human ends so */
+    W4_PROTOCOL_EVENT_KEY,      /* sender is a key that was succeeded by receiver (code
+                                 * KEY_REPLACED; agent_id: its kind), or revoked by the word of
+                                 * receiver (KEY_REVOKED; agent_id: on what authority; text: why) */
     W4_PROTOCOL_EVENT_KIND_COUNT
 } w4_protocol_event_kind;
 
@@ -256,6 +265,20 @@ typedef struct w4_protocol_event {
 
 bool w4_protocol_pop_event(w4_protocol *protocol, w4_protocol_event *ret_event);
 bool w4_protocol_has_event(const w4_protocol *protocol);
+
+/* ---- keys (trust/keyring.h) */
+
+/* A succession or a revocation, in any JSON form, judged as if a neighbour had brought it. 0,
+ * -ENOMEM, or 1 with *ret_refused. *ret_news: it was not known here. It is in force at once, and
+ * told to others once the turn's commit has succeeded. *ret_key: which it speaks of. */
+int w4_protocol_key_take(w4_protocol *protocol, w4_bytes document, uint64_t now_us, bool *ret_news,
+                         w4_fingerprint *ret_key, w4_refused *ret_refused);
+/* Makes a revocation in the name of this node, and takes it; as above. */
+int w4_protocol_key_revoke(w4_protocol *protocol, const w4_fingerprint *key, w4_key_kind of,
+                           const char *reason, uint64_t now_us, w4_refused *ret_refused);
+const w4_keyring *w4_protocol_keyring(const w4_protocol *protocol);
+/* Why nothing that the key signs now counts here: KEY_REVOKED, KEY_REPLACED; NONE. */
+w4_refusal w4_protocol_key_refused(const w4_protocol *protocol, const w4_fingerprint *key);
 
 /* ---- facts */
 typedef enum w4_fact_state {

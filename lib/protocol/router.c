@@ -8,14 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent) {
+static void trust_of_key_moved(w4_protocol *p, const w4_fingerprint *agent) {
     w4_facts_queue_agent(p->facts, agent);
-    w4_fact_sync_trust_moved(p);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {
         if (w4_family_rules_all[i]->trust_moved) {
             w4_family_rules_all[i]->trust_moved(p, agent);
         }
     }
+}
+
+/* It is that of all keys of the identity. */
+void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent) {
+    w4_key_info info = {.replaced = true, .successor = w4_keyring_root(p->keyring, agent)};
+    while (info.replaced) {
+        w4_fingerprint key = info.successor;
+        info.replaced = false;
+        trust_of_key_moved(p, &key);
+        (void)w4_keyring_find(p->keyring, &key, &info);
+    }
+    w4_fact_sync_trust_moved(p);
 }
 
 int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *subject,

@@ -16,6 +16,7 @@
 #include "protocol/facts/fact_sync.h"
 #include "protocol/facts/facts.h"
 #include "protocol/humans/human_sync.h"
+#include "protocol/keys/key_sync.h"
 #include "protocol/pipeline/chain.h"
 #include "protocol/pipeline/pipeline.h"
 #include "protocol/pipeline/seen.h"
@@ -32,6 +33,9 @@ struct w4_protocol {
     w4_event_queue events;
     w4_agents agents;
     w4_known_keys *keys;
+    w4_keyring *keyring;
+    w4_key_sync key_sync;
+    bool keys_unstored; /* some of its documents are not in the store yet */
     w4_seen seen;
     w4_budgets budgets;
     w4_cip_handshakes handshakes;
@@ -82,6 +86,9 @@ int w4_router_trust(w4_protocol *p, w4_trust_kind kind, const w4_fingerprint *su
 
 /* What hangs on the trust in that agent is to be judged anew. */
 void w4_router_trust_moved(w4_protocol *p, const w4_fingerprint *agent);
+
+/* Nothing that is from or to that key goes on here. 0 or a fatal error. */
+int w4_router_key_revoked(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
 
 /* What became of an envelope of a local agent for one receiver (an agent, or a node): told to the
  * agent if it is attached. 0 or -ENOMEM. */

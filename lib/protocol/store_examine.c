@@ -8,6 +8,7 @@
 #include "protocol/evidence/evidence.h"
 #include "protocol/map.h"
 #include "protocol/store_rows.h"
+#include "trust/key_document.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ static const size_t key_lengths[W4_STORE_TABLE_COUNT] = {
     [W4_STORE_MEMORY_ID] = ID + 1,
     [W4_STORE_MEMORY_LINK] = ID + NUMBER,
     [W4_STORE_MEMORY_TEXT] = NUMBER,
+    [W4_STORE_KEY] = 1 + W4_KEY_DOCUMENT_ID_LEN,
 };
 
 typedef struct learned_key {
@@ -390,6 +392,21 @@ static void examine_link(examination *x, w4_bytes key) {
     }
 }
 
+/* ---- documents about keys */
+
+static void examine_key(examination *x, w4_bytes key, w4_bytes value) {
+    w4_key_document document;
+    w4_key_fault fault;
+    int r = w4_key_document_read(&x->doc, value, &document, &fault);
+    if (r < 0) {
+        x->error = r;
+    } else if (r > 0) {
+        tell(x, W4_STORE_KEY, key, "is no document about a key, or its signatures are not good");
+    } else if (memcmp(key.data + 1, document.id, sizeof document.id) != 0) {
+        tell(x, W4_STORE_KEY, key, "is another document than the key says");
+    }
+}
+
 /* ---- rows */
 
 static void examine_content(examination *x, w4_store_table table, w4_bytes key, w4_bytes value) {
@@ -431,6 +448,9 @@ static void examine_content(examination *x, w4_store_table table, w4_bytes key, 
         return;
     case W4_STORE_MEMORY_TEXT:
         (void)read_entry(x, table, key, key);
+        return;
+    case W4_STORE_KEY:
+        examine_key(x, key, value);
         return;
     case W4_STORE_PEER:
     case W4_STORE_TRUST:

@@ -13,7 +13,7 @@ static const bool holds_json[W4_STORE_TABLE_COUNT] = {
     [W4_STORE_PEER] = true,    [W4_STORE_RECORD] = true,   [W4_STORE_TRUST] = true,
     [W4_STORE_FACT] = true,    [W4_STORE_ENVELOPE] = true, [W4_STORE_DECISION] = true,
     [W4_STORE_CONSENT] = true, [W4_STORE_CLAIM] = true,    [W4_STORE_AUDIT] = true,
-    [W4_STORE_MEMORY] = true,
+    [W4_STORE_MEMORY] = true,  [W4_STORE_KEY] = true,
 };
 
 bool w4_store_table_holds_json(w4_store_table table) {

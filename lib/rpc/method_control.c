@@ -444,24 +444,6 @@ static const w4_schema_row events_watch_result[] = {
     W4_SCHEMA_END};
 RESULT(events_watch);
 
-/* ---- keys.show */
-static const w4_schema_row key_rows[] = {
-    RPC_LABEL("agent_id", R_, "its name"),
-    RPC_FINGERPRINT("fingerprint", R_, "its identity"),
-    RPC_PUBKEY("pubkey", R_, "its public key"),
-    W4_SCHEMA_END};
-static const w4_schema key = {key_rows, true, NULL};
-static const w4_schema_row key_item = RPC_ITEM(&key);
-NO_PARAMS(keys_show);
-static const w4_schema_row keys_show_result[] = {
-    RPC_FINGERPRINT("node", R_, "identity of this node"),
-    RPC_PUBKEY("pubkey", R_, "its public key"),
-    RPC_LABEL("name", R_, "its name"),
-    RPC_TEXT("path", O_, 4096, "of its key file"),
-    RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &key_item, "whose keys this node holds"),
-    W4_SCHEMA_END};
-RESULT(keys_show);
-
 /* ---- config */
 static const w4_schema_row path_item = {.kind = W4_SCHEMA_STRING, .min = 1, .max = 4096};
 static const w4_schema_row pointer_item = {.kind = W4_SCHEMA_STRING, .min = 0, .max = 255};

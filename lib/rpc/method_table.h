@@ -39,6 +39,8 @@ W4_METHOD_SCHEMA(sources_why);
 W4_METHOD_SCHEMA(graph_show);
 W4_METHOD_SCHEMA(events_watch);
 W4_METHOD_SCHEMA(keys_show);
+W4_METHOD_SCHEMA(keys_revoke);
+W4_METHOD_SCHEMA(keys_take);
 W4_METHOD_SCHEMA(envelope_explain);
 W4_METHOD_SCHEMA(config_show);
 W4_METHOD_SCHEMA(config_reload);

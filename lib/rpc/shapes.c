@@ -258,6 +258,27 @@ static const w4_schema_row session_rows[] = {
     W4_SCHEMA_END};
 const w4_schema w4_rpc_session = {session_rows, true, NULL};
 
+const char *const w4_rpc_key_kinds[] = {"agent", "node", NULL};
+static const char *const key_standings[] = {"current", "replaced", "revoked", NULL};
+static const char *const key_authorities[] = {"itself", "successor", "anchor", "operator", NULL};
+static const w4_schema_row key_rows[] = {
+    RPC_FINGERPRINT("fingerprint", R_, "the key"),
+    RPC_LABEL("name", O_, "agent_id or node name, where one is known"),
+    RPC_ENUM("kind", R_, w4_rpc_key_kinds, "whose key it is"),
+    RPC_ENUM("standing", R_, key_standings, "revoked, else replaced by a successor, else current"),
+    RPC_FINGERPRINT("predecessor", O_, "the key whose place it took"),
+    RPC_TIME("succeeded_at", O_, "when it did"),
+    RPC_FINGERPRINT("successor", O_, "the key that took its place"),
+    RPC_TIME("replaced_at", O_, "when it did; what the key signed later is refused"),
+    RPC_FINGERPRINT("rival", O_, "the key of another succession that it signed, which does not stand"),
+    RPC_ENUM("by", O_, key_authorities, "on whose word it is revoked; operator: of this node"),
+    RPC_FINGERPRINT("signer", O_, "the key that signed the revocation"),
+    RPC_TIME("revoked_at", O_, "when that was signed"),
+    RPC_TEXT("reason", O_, 255, "why it is revoked"),
+    W4_SCHEMA_END};
+const w4_schema w4_rpc_key = {key_rows, true, NULL};
+static const w4_schema_row rpc_key_item = RPC_ITEM(&w4_rpc_key);
+
 static const char *const trust_ranks[] = {"stranger", "marked", "outcast", "known", "ordered", NULL};
 static const w4_schema_row trust_entry_rows[] = {
     RPC_ENUM("kind", R_, w4_rpc_trust_kinds, "which machine it moves in"),
@@ -270,15 +291,16 @@ static const w4_schema_row trust_entry_rows[] = {
     RPC_COUNT("counted", O_, "facts of it that could not be verified, since it came to that state"),
     RPC_FINGERPRINT("introducer", O_, "the node through which it became known"),
     RPC_BOOL("anchor", O_, "named in the configuration"),
+    RPC_ARRAY("keys", O_, 32, &rpc_key_item, "of its identity, the first one first; absent: nothing was said about its key"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_trust_entry = {trust_entry_rows, true, NULL};
 
-static const char *const causes[] = {"event", "count", "hand", "reset", "sum", NULL};
+static const char *const causes[] = {"event", "count", "hand", "reset", "sum", "succession", NULL};
 static const w4_schema_row trust_move_rows[] = {
     RPC_TIME("at", R_, "when"),
     RPC_ENUM("from", R_, w4_rpc_trust_states, "the word of its kind"),
     RPC_ENUM("to", R_, w4_rpc_trust_states, "the word of its kind"),
-    RPC_ENUM("cause", R_, causes, "an event that moved it or only counts yet, an order, or older moves summed up"),
+    RPC_ENUM("cause", R_, causes, "an event that moved it or only counts yet, an order, older moves summed up, or a succession of its key"),
     RPC_BOOL("by_hand", R_, "ordered by an operator or an anchor (cause hand or reset)"),
     RPC_LABEL("event", O_, "what happened (cause event or count)"),
     RPC_TEXT("actor", R_, 255, "operator, anchor, node, or the fingerprint that caused it"),
@@ -290,7 +312,7 @@ static const w4_schema_row trust_move_rows[] = {
     RPC_FINGERPRINT("introducer", O_, "the node that introduced it"),
     RPC_COUNT("summed", O_, "how many moves (cause sum)"),
     RPC_TIME("first_at", O_, "when the first of them was (cause sum)"),
-    RPC_BOOL("summed_order", O_, "an order is among them (cause sum)"),
+    RPC_BOOL("summed_order", O_, "an order is among them (cause sum), or was about the new key (cause succession)"),
     RPC_BOOL("summed_trust", O_, "it was trusted in between (cause sum)"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_trust_move = {trust_move_rows, true, NULL};

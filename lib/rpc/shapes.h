@@ -20,6 +20,7 @@ extern const char *const w4_rpc_agent_states[];
 extern const char *const w4_rpc_node_states[];
 extern const char *const w4_rpc_trust_states[]; /* the words of all kinds */
 extern const char *const w4_rpc_trust_kinds[];
+extern const char *const w4_rpc_key_kinds[];
 extern const char *const w4_rpc_fact_states[];
 extern const char *const w4_rpc_channels[];
 
@@ -31,6 +32,7 @@ extern const w4_schema w4_rpc_session;
 extern const w4_schema w4_rpc_contract;
 extern const w4_schema w4_rpc_channel;
 extern const w4_schema w4_rpc_trust_entry;
+extern const w4_schema w4_rpc_key;
 extern const w4_schema w4_rpc_trust_move;
 extern const w4_schema w4_rpc_human;
 extern const w4_schema w4_rpc_claim;

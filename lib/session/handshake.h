@@ -34,6 +34,7 @@ typedef enum w4_feature {
                           */
     W4_FEATURE_FACTS,    /* "facts": compares facts with MESH_FACTS, and passes them on */
     W4_FEATURE_HUMANS,   /* "humans": tells with MESH_HUMANS what humans consent to */
+    W4_FEATURE_KEYS,     /* "keys": passes on successions and revocations with MESH_KEYS */
     W4_FEATURE_COUNT
 } w4_feature;
 #define W4_FEATURE_BIT(FEATURE) (1u << (FEATURE))

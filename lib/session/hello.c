@@ -15,10 +15,9 @@
 #define SEQ_MAX 9007199254740991.0
 
 static const char *const feature_names[W4_FEATURE_COUNT] = {
-    [W4_FEATURE_DURABLE] = "durable",
-    [W4_FEATURE_CHANNELS] = "channels",
-    [W4_FEATURE_FACTS] = "facts",
-    [W4_FEATURE_HUMANS] = "humans",
+    [W4_FEATURE_DURABLE] = "durable", [W4_FEATURE_CHANNELS] = "channels",
+    [W4_FEATURE_FACTS] = "facts",     [W4_FEATURE_HUMANS] = "humans",
+    [W4_FEATURE_KEYS] = "keys",
 };
 
 static const w4_json_limits hello_limits = {

@@ -28,6 +28,7 @@ static const char *const table_names[W4_STORE_TABLE_COUNT] = {
     [W4_STORE_MEMORY_ID] = "memory_id",
     [W4_STORE_MEMORY_LINK] = "memory_link",
     [W4_STORE_MEMORY_TEXT] = "memory_text",
+    [W4_STORE_KEY] = "key",
 };
 
 const char *w4_store_table_name(w4_store_table table) {

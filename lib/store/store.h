@@ -36,6 +36,7 @@ typedef enum w4_store_table {
     W4_STORE_MEMORY_ID,   /* msg_id 36 | kind u8 -> number u64 */
     W4_STORE_MEMORY_LINK, /* msg_id of a cause 36 | number u64 of its effect -> nothing */
     W4_STORE_MEMORY_TEXT, /* number u64 -> its text, folded (store/words.h): can be searched */
+    W4_STORE_KEY, /* place u8 | id 32 -> a succession or revocation (protocol/keys/keys.h) */
     W4_STORE_TABLE_COUNT
 } w4_store_table;
 

@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const char *const cause_names[W4_TRUST_CAUSE_COUNT] = {
-    [W4_TRUST_BY_EVENT] = "event", [W4_TRUST_BY_COUNT] = "count", [W4_TRUST_BY_HAND] = "hand",
-    [W4_TRUST_BY_RESET] = "reset", [W4_TRUST_BY_SUM] = "sum",
+    [W4_TRUST_BY_EVENT] = "event", [W4_TRUST_BY_COUNT] = "count",
+    [W4_TRUST_BY_HAND] = "hand",   [W4_TRUST_BY_RESET] = "reset",
+    [W4_TRUST_BY_SUM] = "sum",     [W4_TRUST_BY_SUCCESSION] = "succession",
 };
 
 const char *w4_trust_cause_name(w4_trust_cause cause) {
@@ -65,6 +66,7 @@ w4_trust_book *w4_trust_book_free(w4_trust_book *book) {
             next = bearer->hh.next;
             free(bearer);
         }
+        w4_aliases_free(book);
         free(book->slots);
         free(book);
     }
@@ -82,10 +84,9 @@ static bool is_greeting(w4_trust_event event) {
            event == W4_TRUST_EVENT_CONSENT_GIVEN;
 }
 
-/* The move takes effect. */
-static void put(w4_trust_book *book, w4_subject *s, const w4_trust_move *move) {
+void w4_subject_put(w4_trust_book *book, w4_subject *s, const w4_trust_move *move) {
     bool order = w4_trust_cause_is_order(move->cause);
-    if (move->cause != W4_TRUST_BY_COUNT) {
+    if (!w4_trust_move_stays(move)) {
         s->state = move->to;
         s->since_wall_us = move->wall_us;
         s->cooldown_until_wall_us = move->cooldown_until_wall_us;
@@ -126,7 +127,7 @@ bool w4_trust_book_introducer(const w4_trust_book *book, w4_trust_kind kind,
 size_t w4_trust_book_memory(const w4_trust_book *book) {
     return sizeof *book + book->count * sizeof(w4_subject) + book->slots_cap * sizeof *book->slots +
            book->row_slots * sizeof(uint64_t) + HASH_COUNT(book->bearers) * sizeof(w4_bearer) +
-           book->owed_count * sizeof(w4_owed_move);
+           HASH_COUNT(book->aliases) * sizeof(w4_alias) + book->owed_count * sizeof(w4_owed_move);
 }
 
 size_t w4_trust_book_count(const w4_trust_book *book) {
@@ -162,7 +163,8 @@ static int make(w4_trust_book *book, w4_subject *s, const w4_trust_move *move,
         }
     }
     *ret_move = *move;
-    put(book, s, ret_move);
+    memcpy(ret_move->subject.bytes, s->key.fingerprint, W4_FINGERPRINT_LEN);
+    w4_subject_put(book, s, ret_move);
     return 0;
 }
 
@@ -290,6 +292,7 @@ static bool follows(const w4_subject *s, const w4_trust_move *move) {
     case W4_TRUST_BY_RESET:
         return move->counted == 0;
     case W4_TRUST_BY_SUM:
+    case W4_TRUST_BY_SUCCESSION:
         return move->counted < W4_TRUST_UNVERIFIABLE_MAX;
     case W4_TRUST_CAUSE_COUNT:
         break;
@@ -311,11 +314,11 @@ int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move) {
             return r;
         }
     }
-    put(book, s, move);
+    w4_subject_put(book, s, move);
     return good ? 0 : 1;
 }
 
-static void entry_of(const w4_subject *s, w4_trust_entry *ret_entry) {
+static void entry_of(const w4_trust_book *book, const w4_subject *s, w4_trust_entry *ret_entry) {
     *ret_entry = (w4_trust_entry){
         .kind = (w4_trust_kind)s->key.kind,
         .state = s->state,
@@ -328,13 +331,14 @@ static void entry_of(const w4_subject *s, w4_trust_entry *ret_entry) {
         .was_trusted = s->was_trusted,
     };
     memcpy(ret_entry->subject.bytes, s->key.fingerprint, W4_FINGERPRINT_LEN);
+    ret_entry->subject = w4_trust_book_current(book, &ret_entry->subject);
 }
 
 bool w4_trust_book_find(const w4_trust_book *book, w4_trust_kind kind,
                         const w4_fingerprint *fingerprint, w4_trust_entry *ret_entry) {
     const w4_subject *s = w4_subject_find(book, kind, fingerprint);
     if (s) {
-        entry_of(s, ret_entry);
+        entry_of(book, s, ret_entry);
     }
     return s != NULL;
 }
@@ -343,6 +347,6 @@ bool w4_trust_book_next(const w4_trust_book *book, size_t *cursor, w4_trust_entr
     if (*cursor >= book->count) {
         return false;
     }
-    entry_of(book->slots[(*cursor)++], ret_entry);
+    entry_of(book, book->slots[(*cursor)++], ret_entry);
     return true;
 }

@@ -41,11 +41,12 @@ size_t w4_trust_rank_places(w4_trust_rank rank);    /* of each kind; ORDERED: al
 typedef struct w4_trust_book w4_trust_book;
 
 typedef enum w4_trust_cause {
-    W4_TRUST_BY_EVENT, /* a row of the machine */
-    W4_TRUST_BY_COUNT, /* an event that only counts yet: from is to */
-    W4_TRUST_BY_HAND,  /* an operator, or an anchor */
-    W4_TRUST_BY_RESET, /* an operator: as if it had never been met */
-    W4_TRUST_BY_SUM,   /* several moves of long ago, summed up */
+    W4_TRUST_BY_EVENT,      /* a row of the machine */
+    W4_TRUST_BY_COUNT,      /* an event that only counts yet: from is to */
+    W4_TRUST_BY_HAND,       /* an operator, or an anchor */
+    W4_TRUST_BY_RESET,      /* an operator: as if it had never been met */
+    W4_TRUST_BY_SUM,        /* several moves of long ago, summed up */
+    W4_TRUST_BY_SUCCESSION, /* another key took the place of its key */
     W4_TRUST_CAUSE_COUNT
 } w4_trust_cause;
 
@@ -72,7 +73,13 @@ typedef struct w4_trust_move {
     char evidence[37];                  /* msg_id of the envelope that caused it, or "" */
 } w4_trust_move;
 
-/* What stands in the book. */
+/* Where it came from is where it is since: it was only counted, or a key of it was succeeded. */
+static inline bool w4_trust_move_stays(const w4_trust_move *move) {
+    return move->cause == W4_TRUST_BY_COUNT ||
+           (move->cause == W4_TRUST_BY_SUCCESSION && move->from == move->to);
+}
+
+/* What stands in the book. subject: the last key of its identity. */
 typedef struct w4_trust_entry {
     w4_trust_kind kind;
     w4_fingerprint subject;
@@ -156,6 +163,28 @@ const w4_trust_move *w4_trust_book_next_owed(const w4_trust_book *book, w4_trust
                                              const w4_fingerprint *subject, uint32_t *cursor);
 /* A row of a subject that was forgotten: to be removed. False: no more of them. */
 bool w4_trust_book_pop_dropped(w4_trust_book *book, uint64_t *ret_row);
+
+/* ---- keys of one identity are one subject: each of them finds it, and it is stored under the
+ * first of them, which is what moves name. */
+typedef struct w4_trust_followed {
+    w4_trust_move moves[W4_TRUST_KIND_COUNT]; /* to be stored */
+    uint32_t count;
+} w4_trust_followed;
+/* successor takes the place of key from now on; it has succeeded no other. What was known of the
+ * two is put together: where either is blocked it is blocked, an order about the successor alone
+ * stands, else what was known of the key stands. *ret_followed (NULL: the owner has this from the
+ * history) are moves that say so. 0, -ENOMEM, or -EEXIST: they are of one identity already. */
+int w4_trust_book_follow(w4_trust_book *book, const w4_fingerprint *key,
+                         const w4_fingerprint *successor, uint64_t wall_us,
+                         w4_trust_followed *ret_followed);
+/* Its identity is forgotten: what is known stays with the first key of it. */
+void w4_trust_book_unfollow(w4_trust_book *book, const w4_fingerprint *key);
+w4_fingerprint w4_trust_book_root(const w4_trust_book *book, const w4_fingerprint *key);
+w4_fingerprint w4_trust_book_current(const w4_trust_book *book, const w4_fingerprint *key);
+bool w4_trust_book_same(const w4_trust_book *book, const w4_fingerprint *a,
+                        const w4_fingerprint *b); /* one identity */
+/* It is one of several keys of an identity. */
+bool w4_trust_book_has_others(const w4_trust_book *book, const w4_fingerprint *key);
 
 size_t w4_trust_book_count(const w4_trust_book *book);
 size_t w4_trust_book_count_rank(const w4_trust_book *book, w4_trust_kind kind, w4_trust_rank rank);

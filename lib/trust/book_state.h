@@ -52,6 +52,13 @@ typedef struct w4_owed_move {
 } w4_owed_move;
 TAILQ_HEAD(w4_owed_moves, w4_owed_move);
 
+/* A key of an identity of several. */
+typedef struct w4_alias {
+    w4_fingerprint key, root;
+    w4_fingerprint last; /* of the root itself: the last one */
+    UT_hash_handle hh;
+} w4_alias;
+
 struct w4_trust_book {
     w4_subject *by_key;
     w4_subject **slots; /* every subject, for walks by index */
@@ -59,6 +66,7 @@ struct w4_trust_book {
     size_t counts[W4_TRUST_KIND_COUNT][W4_TRUST_RANK_COUNT];
     struct w4_subject_list by_use[W4_TRUST_KIND_COUNT][W4_TRUST_MARKED + 1];
     w4_bearer *bearers;
+    w4_alias *aliases;
     struct w4_subject_list dropped; /* forgotten, with rows that are stored still */
     struct w4_owed_moves owed;
     uint32_t owed_count;
@@ -67,7 +75,12 @@ struct w4_trust_book {
     w4_fingerprint bearer;
 };
 
-w4_subject_key w4_subject_key_of(w4_trust_kind kind, const w4_fingerprint *fingerprint);
+/* Under which it is found: that of the first key of its identity. */
+w4_subject_key w4_subject_key_of(const w4_trust_book *book, w4_trust_kind kind,
+                                 const w4_fingerprint *fingerprint);
+/* The move takes effect. */
+void w4_subject_put(w4_trust_book *book, w4_subject *subject, const w4_trust_move *move);
+void w4_aliases_free(w4_trust_book *book); /* succession.c */
 w4_subject *w4_subject_find(const w4_trust_book *book, w4_trust_kind kind,
                             const w4_fingerprint *fingerprint);
 /* A new one, which is to be placed before anything else is done. 0, -ENOMEM, -ENOSPC. */

@@ -111,8 +111,9 @@ const w4_trust_move *w4_trust_book_next_owed(const w4_trust_book *book, w4_trust
                                              const w4_fingerprint *subject, uint32_t *cursor) {
     uint32_t at = 0;
     const w4_owed_move *owed;
+    w4_fingerprint root = w4_trust_book_root(book, subject);
     TAILQ_FOREACH (owed, &book->owed, next) {
-        if (is_of(&owed->move, kind, subject) && at++ == *cursor) {
+        if (is_of(&owed->move, kind, &root) && at++ == *cursor) {
             (*cursor)++;
             return &owed->move;
         }

@@ -60,6 +60,10 @@ END_TEST
         LARGE("record") SMALL("trust") LARGE("fact") LARGE("envelope") LARGE("decision")           \
             SMALL("seen") LARGE("outbox") LARGE("consent") LARGE("claim") SMALL("audit")
 #define MADE_BY_2 MADE_BY_1 SMALL("durable") LARGE("mail")
+#define MADE_BY_3                                                                                  \
+    MADE_BY_2 LARGE("memory") SMALL("memory_id") SMALL("memory_link")                              \
+        SMALL("memory_text") "CREATE VIRTUAL TABLE memory_words USING fts5 (text, content = '', "  \
+                             "tokenize = 'ascii');"
 
 static const struct {
     const char *ddl, *mark;
@@ -67,6 +71,7 @@ static const struct {
 } older[] = {
     {MADE_BY_1, "PRAGMA user_version = 1; PRAGMA journal_mode = WAL", W4_STORE_AUDIT},
     {MADE_BY_2, "PRAGMA user_version = 2; PRAGMA journal_mode = WAL", W4_STORE_MAIL},
+    {MADE_BY_3, "PRAGMA user_version = 3; PRAGMA journal_mode = WAL", W4_STORE_MEMORY_LINK},
 };
 #define OLDER (sizeof older / sizeof older[0])
 #define ROWS_OF_OLDER 30u
@@ -191,9 +196,9 @@ END_TEST
 START_TEST(older_version_that_is_in_the_way) {
     make_older((size_t)_i);
     sql("PRAGMA journal_mode = DELETE");
-    sql("CREATE TABLE memory_text (key BLOB PRIMARY KEY)");
+    sql("CREATE TABLE key (key BLOB PRIMARY KEY)");
     expect_refused(W4_STORE_E_CORRUPT);
-    sql("DROP TABLE memory_text");
+    sql("DROP TABLE key");
     w4_store *store = store_open(path);
     expect_older(store, (size_t)_i);
     w4_store_free(store);

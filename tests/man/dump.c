@@ -31,6 +31,7 @@ static const shape shapes[] = {
     {"human", &w4_rpc_human},
     {"claim", &w4_rpc_claim},
     {"source", &w4_rpc_source},
+    {"key", &w4_rpc_key},
     {"trust entry", &w4_rpc_trust_entry},
     {"trust move", &w4_rpc_trust_move},
 };

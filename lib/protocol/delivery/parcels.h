@@ -59,6 +59,7 @@ struct w4_neighbour {
     bool receipts;                    /* it answers durable envelopes */
     bool shares;                      /* it compares facts */
     bool tells;                       /* it compares what humans consent to */
+    bool keys;                        /* it passes on what is said about keys */
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint32_t parked;

@@ -288,6 +288,9 @@ static int meet(w4_protocol *p, w4_agent *agent, w4_kept *kept, w4_inbound *in) 
 
 /* Gives the next one to its agent. 0, fatal, or a condition: not now. */
 static int offer_one(w4_protocol *p, w4_agent *agent, w4_kept *kept, uint64_t now_us) {
+    if (w4_keyring_revoked(p->keyring, &kept->sender)) {
+        return give_up(p, kept, W4_REFUSAL_KEY_REVOKED, "/sender: a key that is not revoked");
+    }
     if (w4_router_trust_of(p, &kept->sender) == W4_TRUST_BLOCKED) {
         return give_up(p, kept, W4_REFUSAL_BLACKLISTED, "/sender: one that is not blocked");
     }

@@ -60,6 +60,8 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor
     }
     if (move->cause == W4_TRUST_BY_SUM) {
         write_sum(move, w);
+    } else if (move->summed_order) { /* of the other key */
+        w4_json_member_bool(w, "summed_order", true);
     }
     w4_json_end_object(w);
 }
@@ -188,11 +190,13 @@ static int read_row(w4_store *store, uint64_t row, w4_trust_move *ret_move) {
 
 /* ---- a history that has grown too long */
 
-/* What is kept as long as there is anything else to sum up: orders, blocks, introductions. */
+/* What is kept as long as there is anything else to sum up: orders, blocks, introductions,
+ * successions. */
 static bool is_kept(const w4_trust_move *move) {
     bool blocks = move->cause == W4_TRUST_BY_EVENT && move->to == W4_TRUST_BLOCKED;
     bool introduces = move->cause == W4_TRUST_BY_EVENT && move->event == W4_TRUST_EVENT_INTRODUCED;
-    return w4_trust_cause_is_order(move->cause) || blocks || introduces;
+    return w4_trust_cause_is_order(move->cause) || blocks || introduces ||
+           move->cause == W4_TRUST_BY_SUCCESSION;
 }
 
 /* The oldest moves that stand together and are not kept, of all but the newest quarter; else the
@@ -232,7 +236,7 @@ static void sum_up(const w4_trust_move *moves, uint32_t count, w4_trust_move *re
     for (uint32_t i = 0; i < count; i++) {
         const w4_trust_move *move = &moves[i];
         bool order = w4_trust_cause_is_order(move->cause);
-        if (move->cause != W4_TRUST_BY_COUNT) {
+        if (!w4_trust_move_stays(move)) {
             sum.wall_us = move->wall_us;
             sum.cooldown_until_wall_us = move->cooldown_until_wall_us;
         }
@@ -431,7 +435,8 @@ int w4_trust_history_replay(w4_store *store, const w4_trust_book *book, w4_trust
     r = r == 0 ? play(store, book, kind, subject, again, &replay) : r;
     if (r == 0) {
         w4_trust_entry given = {0}, standing = {0};
-        bool met = w4_trust_book_find(again, kind, subject, &given);
+        w4_fingerprint root = w4_trust_book_root(book, subject);
+        bool met = w4_trust_book_find(again, kind, &root, &given);
         bool known = w4_trust_book_find(book, kind, subject, &standing);
         replay.state = given.state;
         replay.agrees = met == known && is_same(&given, &standing) && replay.gap_wall_us == 0;

@@ -2,6 +2,8 @@
 
 #include "protocol/facts/facts.h"
 
+#include <string.h>
+
 static bool is_trusted(const w4_acceptance *rule, const w4_fingerprint *agent) {
     return w4_trust_book_state(rule->trust, W4_TRUST_AGENT, agent) == W4_TRUST_TRUSTED;
 }
@@ -12,13 +14,55 @@ static bool challenge_stands(const w4_vote *vote) {
            !(vote->decision == W4_STANCE_CONFIRM && vote->decided.at_us > vote->challenged.at_us);
 }
 
+/* Keys of one identity have one voice: what it decided last, under whatever key. Of two at one time
+ * that of the higher msg_id, as for one key. */
+static bool is_spoken_over(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    if (!w4_trust_book_has_others(rule->trust, &vote->agent)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < fact->vote_count; i++) {
+        const w4_vote *other = &fact->votes[i];
+        bool later = other->decided.at_us > vote->decided.at_us ||
+                     (other->decided.at_us == vote->decided.at_us &&
+                      strcmp(other->decided.msg_id, vote->decided.msg_id) > 0);
+        if (other != vote && other->decision != W4_STANCE_NONE && later &&
+            w4_trust_book_same(rule->trust, &other->agent, &vote->agent)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Its author has taken the challenge back under another key. */
+static bool is_taken_back(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    if (!w4_trust_book_has_others(rule->trust, &vote->agent)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < fact->vote_count; i++) {
+        const w4_vote *other = &fact->votes[i];
+        if (other != vote && other->decision == W4_STANCE_CONFIRM &&
+            other->decided.at_us > vote->challenged.at_us &&
+            w4_trust_book_same(rule->trust, &other->agent, &vote->agent)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_proposers(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    return w4_trust_book_same(rule->trust, &vote->agent, &fact->proposer);
+}
+
 /* NULL: whose decision this is may decide. */
 static const char *voter_void(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
-    if (w4_fingerprint_equal(&vote->agent, &fact->proposer)) {
+    if (is_proposers(fact, vote, rule)) {
         return "the proposer's own";
     }
     if (!is_trusted(rule, &vote->agent)) {
         return "not trusted here";
+    }
+    if (is_spoken_over(fact, vote, rule)) {
+        return "has spoken later, under another key of the same identity";
     }
     return rule->distinct_nodes && w4_fingerprint_is_zero(&vote->node)
                ? "it is not known here on which node it lives"
@@ -44,14 +88,14 @@ static bool is_introduced(const w4_fact *fact, const w4_vote *vote, const w4_acc
     w4_fingerprint by;
     return !w4_fingerprint_is_zero(&fact->node) &&
            w4_trust_book_introducer(rule->trust, W4_TRUST_NODE, &vote->node, &by) &&
-           w4_fingerprint_equal(&by, &fact->node);
+           w4_trust_book_same(rule->trust, &by, &fact->node);
 }
 
 /* Why two voters are not independent of one another; NULL: they are. Each of the reasons divides
  * nodes into groups, so it does not matter in which order votes come. */
 static const char *dependent(const w4_fact *fact, const w4_vote *a, const w4_vote *b,
                              const w4_acceptance *rule) {
-    if (rule->distinct_nodes && w4_fingerprint_equal(&a->node, &b->node)) {
+    if (rule->distinct_nodes && w4_trust_book_same(rule->trust, &a->node, &b->node)) {
         return "on the same node as another confirmer";
     }
     return is_introduced(fact, a, rule) && is_introduced(fact, b, rule)
@@ -105,7 +149,8 @@ static bool rejects(const w4_fact *fact, const w4_vote *vote, const w4_acceptanc
  * be safe from being rejected by having introduced all others. */
 static const char *is_echo(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     for (const w4_vote *other = fact->votes; rule->distinct_nodes && other < vote; other++) {
-        if (rejects(fact, other, rule) && w4_fingerprint_equal(&other->node, &vote->node)) {
+        if (rejects(fact, other, rule) &&
+            w4_trust_book_same(rule->trust, &other->node, &vote->node)) {
             return "on the same node as another who rejects it";
         }
     }
@@ -114,7 +159,7 @@ static const char *is_echo(const w4_fact *fact, const w4_vote *vote, const w4_ac
 
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     return challenge_stands(vote) && is_trusted(rule, &vote->agent) &&
-           !is_settled(fact, &vote->challenged) &&
+           !is_settled(fact, &vote->challenged) && !is_taken_back(fact, vote, rule) &&
            count_confirmations(fact, vote->challenged.at_us, vote, rule) < rule->quorum + 1;
 }
 
@@ -177,6 +222,9 @@ const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stanc
         why = rejection_void(fact, vote, rule);
         return why ? why : is_echo(fact, vote, rule);
     case W4_STANCE_CHALLENGE:
+        if (is_taken_back(fact, vote, rule)) {
+            return "taken back later, under another key of the same identity";
+        }
         return is_settled(fact, &vote->challenged) ? "an operator has settled it since"
                : is_trusted(rule, &vote->agent)    ? NULL
                                                    : "not trusted here";

@@ -2,6 +2,7 @@
 
 #include "protocol/delivery/route.h"
 #include "protocol/evidence/misconduct.h"
+#include "protocol/keys/keys.h"
 #include "protocol/pipeline/pipeline_words.h"
 #include "protocol/router.h"
 #include "trust/blame.h"
@@ -132,6 +133,7 @@ const w4_pubkey *w4_inbound_key(const w4_protocol *p, const w4_inbound *in) {
         return record ? &record->pubkey : w4_known_keys_look(p->keys, sender);
     }
     const w4_pubkey *known = w4_known_keys_look(p->keys, sender);
+    known = known ? known : w4_keyring_pubkey(p->keyring, sender);
     w4_fingerprint node;
     const w4_record_agent *entry = known ? NULL : w4_graph_find_agent(p->graph, sender, &node);
     return entry ? &entry->pubkey : known;
@@ -468,6 +470,9 @@ static const w4_stage stages[] = {
       W4_SIGHT_FORM, NODE | SUBMIT | SHARED | ARCHIVE, false, false},
     {{"speaker",      look_speaker,     NULL,            NULL,              w4_tell_speaker,     "unauthorized",
       "who brings it may speak for its sender", false},
+      W4_SIGHT_PROVEN, EACH, false, false},
+    {{"key",          w4_keys_look,     NULL,            NULL,              w4_keys_tell,        "key_revoked key_replaced",
+      "its sender's key was not revoked, and not replaced before it was signed", false},
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"freshness",    look_freshness,   NULL,            NULL,              w4_tell_freshness,   "stale",
       "it was signed lately, by the clock here", true},

@@ -13,6 +13,13 @@
 #define SAMPLE_WALL_US UINT64_C(1795428732345000) /* 2026-11-23T10:12:12.345Z */
 #define SAMPLE_ID "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 #define SAMPLE_DIGEST "00112233445566778899aabbccddeeff"
+#define SAMPLE_DIGESTS_4                                                                           \
+    "\"" SAMPLE_DIGEST "\",\"" SAMPLE_DIGEST "\",\"" SAMPLE_DIGEST "\",\"" SAMPLE_DIGEST "\""
+#define SAMPLE_DIGESTS_16                                                                          \
+    SAMPLE_DIGESTS_4 "," SAMPLE_DIGESTS_4 "," SAMPLE_DIGESTS_4 "," SAMPLE_DIGESTS_4
+/* one of each part */
+#define SAMPLE_DIGESTS                                                                             \
+    SAMPLE_DIGESTS_16 "," SAMPLE_DIGESTS_16 "," SAMPLE_DIGESTS_16 "," SAMPLE_DIGESTS_16
 #define SAMPLE_REF "0f8fad5b-d9cb-469f-a165-70867728950e"
 #define SAMPLE_FP "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define SAMPLE_CHALLENGE "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -93,6 +100,10 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
         "\",\"at\":1790000000000000,\"digest\":\"" SAMPLE_DIGEST "\",\"greeted\":1}],\"part\":3,"
         "\"last\":true,\"wanted\":[\"" SAMPLE_FP
         "\"],\"bytes\":4096,\"envelopes\":[{\"hcp\":\"1.0\"}],\"done\":1}",
+    [W4_TYPE_MESH_KEYS] =
+        "{\"documents\":[{\"document\":\"revocation\"}],\"lists\":[{\"ids\":[\"" SAMPLE_DIGEST
+        "\"],\"part\":0}],\"more\":false,\"sum\":\"" SAMPLE_DIGEST "\",\"sums\":[" SAMPLE_DIGESTS
+        "]}",
 };
 
 #define SAMPLE_TRUST "{\"sender_view\":\"trusted\",\"receiver_view\":\"probing\"}"

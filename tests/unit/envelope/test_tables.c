@@ -25,7 +25,9 @@ END_TEST
 START_TEST(refusals_of_the_specification) {
     static const char names[] =
         "bad_json not_canonical too_large too_deep bad_envelope unsupported_version unknown_type "
-        "bad_fingerprint bad_signature unknown_sender stale replay untrusted blacklisted cooldown "
+        "bad_fingerprint bad_signature unknown_sender stale replay untrusted blacklisted "
+        "key_revoked "
+        "key_replaced cooldown "
         "consent_required consent_revoked out_of_scope deferred_overload deferred_pressure "
         "check_in_required missing_rationale no_provenance source_blocked quorum_pending disputed "
         "unknown_reference chain_depth chain_loop chain_budget no_route hop_limit loop "
@@ -93,9 +95,9 @@ END_TEST
 
 START_TEST(types) {
     /* as protocols.md 3 has them */
-    static const char *const control[] = {"HELLO",      "INTENT",     "HCP_HELLO",
-                                          "HCP_INTENT", "MESH_HELLO", "MESH_RECEIPT",
-                                          "MESH_FACTS", "MESH_HUMANS"};
+    static const char *const control[] = {"HELLO",      "INTENT",      "HCP_HELLO",
+                                          "HCP_INTENT", "MESH_HELLO",  "MESH_RECEIPT",
+                                          "MESH_FACTS", "MESH_HUMANS", "MESH_KEYS"};
     static const char *const state[] = {"STATE_UPDATE", "HCP_STATE_UPDATE"};
     for (unsigned i = 0; i < W4_TYPE_COUNT; i++) {
         const w4_type_row *row = w4_type_row_of((w4_type)i);
@@ -204,6 +206,7 @@ START_TEST(members_of_the_specification) {
         [W4_TYPE_MESH_RECEIPT] = "receipts![]",
         [W4_TYPE_MESH_FACTS] = "sum parts[] from after facts[] part last wanted[] bytes skip",
         [W4_TYPE_MESH_VOTES] = "done! skip! envelopes![]",
+        [W4_TYPE_MESH_KEYS] = "sum sums[] lists[] documents[] more",
         [W4_TYPE_MESH_HUMANS] =
             "sum parts[] from after humans[] part last wanted[] bytes envelopes[] done",
     };

@@ -578,8 +578,12 @@ START_TEST(a_damaged_store_is_told) {
         w4_mesh *mesh = NULL;
         ck_assert_int_eq(w4_trust_book_new(&trust), 0);
         ck_assert_int_eq(w4_graph_new(&graph), 0);
-        w4_mesh_context context = {
-            .env = &b->env, .store = b->store, .trust = trust, .graph = graph, .node = b->identity};
+        w4_mesh_context context = {.env = &b->env,
+                                   .store = b->store,
+                                   .trust = trust,
+                                   .graph = graph,
+                                   .protocol = a->protocol,
+                                   .node = b->identity};
         ck_assert_int_eq(w4_mesh_new(&context, &W4_MESH_CONFIG_DEFAULT, now_us, &mesh),
                          W4_STORE_E_CORRUPT);
         w4_graph_free(graph);

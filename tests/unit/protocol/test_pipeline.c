@@ -76,10 +76,10 @@ static w4_trust_state node_state(world *w) {
 }
 
 START_TEST(order_of_the_gates) {
-    static const char *const order[] = {"carrier", "form",      "fingerprint", "signature",
-                                        "speaker", "freshness", "replay",      "trust",
-                                        "policy",  "chain",     "conditions",  "route",
-                                        "room",    "handler",   "delivery",    "memory"};
+    static const char *const order[] = {
+        "carrier",   "form",   "fingerprint", "signature", "speaker", "key",
+        "freshness", "replay", "trust",       "policy",    "chain",   "conditions",
+        "route",     "room",   "handler",     "delivery",  "memory"};
     size_t count;
     const w4_stage *stages = w4_pipeline_stages(&count);
     ck_assert_uint_eq(count, sizeof order / sizeof order[0]);

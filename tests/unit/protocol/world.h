@@ -103,6 +103,7 @@ typedef struct world {
     w4_send_receipt receipt;
     bool shares;  /* nodes compare their facts, from the next link on */
     bool tells;   /* and what humans consent to */
+    bool keys;    /* nodes tell of keys, from the next link on */
     bool durable; /* what is sent from now on */
     uint64_t deadline_us;
     world_foretold foretold;
@@ -412,6 +413,7 @@ static inline void world_link_half(world *w, unsigned a, unsigned b, bool up) {
             w4_protocol_peer_speaks(w->nodes[a].protocol, &w->nodes[b].fingerprint, true);
             w4_protocol_peer_shares(w->nodes[a].protocol, &w->nodes[b].fingerprint, w->shares);
             w4_protocol_peer_tells(w->nodes[a].protocol, &w->nodes[b].fingerprint, w->tells);
+            w4_protocol_peer_keys(w->nodes[a].protocol, &w->nodes[b].fingerprint, w->keys);
         }
         (up ? w4_protocol_peer_up : w4_protocol_peer_down)(w->nodes[a].protocol,
                                                            &w->nodes[b].fingerprint, w->now);

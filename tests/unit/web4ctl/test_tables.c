@@ -82,7 +82,8 @@ START_TEST(commands_fit_methods) {
         w4_method method = sends ? W4_METHOD_AGENT_SEND : c->method;
         ck_assert_msg(c->run != NULL && c->help != NULL, "%s", c->words);
         ck_assert_msg(c->run != ctl_run_method || c->view != NULL, "%s shows nothing", c->words);
-        bool reads = c->run == ctl_run_memory_import; /* its params are what it reads */
+        /* its params are what it reads */
+        bool reads = c->run == ctl_run_memory_import || c->run == ctl_run_keys_take;
         if (method == W4_METHOD_COUNT || reads) {
             continue;
         }
@@ -204,7 +205,8 @@ START_TEST(types_are_offered) {
             const w4_type_row *row = w4_type_row_of((w4_type)t);
             bool is_greeting = t == W4_TYPE_CIP_HELLO || t == W4_TYPE_MESH_HELLO ||
                                t == W4_TYPE_MESH_RECEIPT || t == W4_TYPE_MESH_FACTS ||
-                               t == W4_TYPE_MESH_VOTES || t == W4_TYPE_MESH_HUMANS;
+                               t == W4_TYPE_MESH_VOTES || t == W4_TYPE_MESH_HUMANS ||
+                               t == W4_TYPE_MESH_KEYS;
             ck_assert_msg(is_greeting || has_word(c->arguments[0].words, row->name), "%s",
                           row->name);
         }

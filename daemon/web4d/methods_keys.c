@@ -1,0 +1,198 @@
+/* keys: what is known of keys that were succeeded or revoked, and orders about them. */
+#include "web4d/call.h"
+
+#include "crypto/primitives.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int write_pubkey(w4_json_writer *w, const w4_pubkey *pubkey) {
+    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN) + 1);
+    int r = w4_base64_append(&text, w4_bytes_of(pubkey->bytes, sizeof pubkey->bytes));
+    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
+    w4_buffer_deinit(&text);
+    return r;
+}
+
+static void write_revocation(w4_json_writer *w, const w4_key_info *info) {
+    w4_json_member_string(w, "by", w4_key_authority_name(info->authority));
+    w4_member_fingerprint(w, "signer", &info->revoked_by);
+    w4_member_time(w, "revoked_at", info->revoked_us);
+    w4_json_member_string(w, "reason", info->reason);
+}
+
+void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
+    w4_key_info info = {.key = *key, .of = W4_KEY_OF_AGENT, .reason = ""};
+    char name[W4_AGENT_ID_MAX + 1];
+    (void)w4_keyring_find(w4_protocol_keyring(w4_node_protocol(app->node)), key, &info);
+    w4d_name_of(app, info.of == W4_KEY_OF_NODE ? W4_TRUST_NODE : W4_TRUST_AGENT, key, name,
+                sizeof name);
+    w4_json_begin_object(w);
+    w4_member_fingerprint(w, "fingerprint", key);
+    if (name[0] != '\0') {
+        w4_json_member_string(w, "name", name);
+    }
+    w4_json_member_string(w, "kind", w4_key_kind_name(info.of));
+    w4_json_member_string(w, "standing",
+                          info.revoked    ? "revoked"
+                          : info.replaced ? "replaced"
+                                          : "current");
+    if (info.succeeds) {
+        w4_member_fingerprint(w, "predecessor", &info.predecessor);
+        w4_member_time(w, "succeeded_at", info.succeeded_us);
+    }
+    if (info.replaced) {
+        w4_member_fingerprint(w, "successor", &info.successor);
+        w4_member_time(w, "replaced_at", info.replaced_us);
+    }
+    if (info.disputed) {
+        w4_member_fingerprint(w, "rival", &info.rival);
+    }
+    if (info.revoked) {
+        write_revocation(w, &info);
+    }
+    w4_json_end_object(w);
+}
+
+void w4d_write_chain(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
+    const w4_keyring *ring = w4_protocol_keyring(w4_node_protocol(app->node));
+    w4_fingerprint at = w4_keyring_root(ring, key);
+    w4_key_info info;
+    if (!w4_keyring_find(ring, key, &info)) {
+        return;
+    }
+    w4_json_name(w, "keys");
+    w4_json_begin_array(w);
+    while (w4_keyring_find(ring, &at, &info)) {
+        w4d_write_key(app, w, &at);
+        at = info.successor;
+    }
+    w4_json_end_array(w);
+}
+
+static bool is_own(const w4d_app *app, const w4_keyring *ring, const w4_fingerprint *key) {
+    w4_fingerprint root = w4_keyring_root(ring, key);
+    w4_fingerprint own = w4_keyring_root(ring, w4_identity_fingerprint(app->identity));
+    return w4_fingerprint_equal(&root, &own);
+}
+
+static void write_known(w4d_call *call) {
+    const w4_keyring *ring = w4_protocol_keyring(w4_node_protocol(call->app->node));
+    uint64_t total = 0;
+    w4_json_name(call->result, "known");
+    w4_json_begin_array(call->result);
+    for (int own = 1; own >= 0; own--) {
+        const void *cursor = NULL;
+        w4_key_info info;
+        while (w4_keyring_next(ring, &cursor, &info)) {
+            if (is_own(call->app, ring, &info.key) != (own == 1)) {
+                continue;
+            }
+            total++;
+            if (!w4d_list_full(call)) {
+                w4d_write_key(call->app, call->result, &info.key);
+            }
+        }
+    }
+    w4_json_end_array(call->result);
+    w4_json_member_unsigned(call->result, "total", total);
+}
+
+int w4d_keys_show(w4d_call *call) {
+    w4d_app *app = call->app;
+    w4_json_writer *w = call->result;
+    w4_json_begin_object(w);
+    w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
+    int r = write_pubkey(w, w4_identity_pubkey(app->identity));
+    w4_json_member_string(w, "name", app->config->node.name);
+    w4_json_member_string(w, "path", app->config->node.identity);
+    w4_json_name(w, "agents");
+    w4_json_begin_array(w);
+    w4_agent_info info;
+    for (size_t cursor = 0;
+         r == 0 && w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &info);) {
+        if (!info.hosted) {
+            continue;
+        }
+        w4_json_begin_object(w);
+        w4_json_member_string(w, "agent_id", info.agent_id);
+        w4_member_fingerprint(w, "fingerprint", &info.fingerprint);
+        r = write_pubkey(w, &info.pubkey);
+        w4_json_end_object(w);
+    }
+    w4_json_end_array(w);
+    write_known(call);
+    w4_json_end_object(w);
+    return r;
+}
+
+/* Whose key is meant: a key of which a document speaks, else an agent or a node. */
+static int key_param(w4d_call *call, w4_fingerprint *ret_key, w4_key_kind *ret_kind) {
+    char name[W4_RPC_NAME_MAX + 1] = "";
+    w4_json given = w4_json_get(call->params, "kind");
+    w4_trust_kind kind = W4_TRUST_KIND_COUNT;
+    w4_key_info info;
+    (void)w4d_param_text(call, "key", name, sizeof name);
+    if (w4_json_exists(given)) {
+        (void)w4_trust_kind_from_name(w4_json_string_raw(given), &kind);
+    }
+    bool whole = w4_fingerprint_parse(w4_bytes_from_text(name), ret_key);
+    if (whole &&
+        w4_keyring_find(w4_protocol_keyring(w4_node_protocol(call->app->node)), ret_key, &info)) {
+        *ret_kind = info.of;
+        return 0;
+    }
+    int r = w4d_resolve_subject(call, name, kind, ret_key, &kind);
+    if (r == 0) {
+        *ret_kind = kind == W4_TRUST_NODE ? W4_KEY_OF_NODE : W4_KEY_OF_AGENT;
+    } else {
+        (void)snprintf(call->refused.pointer, sizeof call->refused.pointer, "/key");
+    }
+    return r;
+}
+
+static int write_result(w4d_call *call, const bool *news, const w4_fingerprint *key) {
+    w4_json_begin_object(call->result);
+    if (news != NULL) {
+        w4_json_member_bool(call->result, "news", *news);
+    }
+    w4_json_name(call->result, "key");
+    w4d_write_key(call->app, call->result, key);
+    w4_json_end_object(call->result);
+    return 0;
+}
+
+int w4d_keys_revoke(w4d_call *call) {
+    w4_fingerprint key;
+    w4_key_kind kind;
+    char reason[W4_KEY_REASON_MAX + 1] = "revoked by an operator";
+    int r = key_param(call, &key, &kind);
+    if (r != 0) {
+        return r;
+    }
+    if (w4_fingerprint_equal(&key, w4_identity_fingerprint(call->app->identity))) {
+        return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "/key",
+                          "that is this node's own key: rotate it first (keys rotate), then revoke "
+                          "the one it had");
+    }
+    (void)w4d_param_text(call, "reason", reason, sizeof reason);
+    r = w4_protocol_key_revoke(w4_node_protocol(call->app->node), &key, kind, reason, call->now_us,
+                               &call->refused);
+    return r != 0 ? r : write_result(call, NULL, &key);
+}
+
+int w4d_keys_take(w4d_call *call) {
+    w4_json document = w4_json_get(call->params, "document");
+    w4_protocol *protocol = w4_node_protocol(call->app->node);
+    w4_fingerprint key;
+    bool news = false;
+    int r = w4_protocol_key_take(protocol, w4_json_text(document), call->now_us, &news, &key,
+                                 &call->refused);
+    if (r > 0) {
+        char pointer[sizeof call->refused.pointer];
+        (void)snprintf(pointer, sizeof pointer, "/document%.150s", call->refused.pointer);
+        return w4d_refuse(call, call->refused.code, pointer, "%s Expected: %.150s",
+                          w4_refusal_help(call->refused.code), call->refused.text);
+    }
+    return r != 0 ? r : write_result(call, &news, &key);
+}
