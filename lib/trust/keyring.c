@@ -264,13 +264,14 @@ static void drop_hearsay(w4_keyring *ring, ring_document *d) {
     forget_silent(ring, key);
 }
 
-/* A stranger's document needs a place: hearsay goes, and whole chains, the oldest first. Those that
- * have come to matter meanwhile are strangers no longer. */
-static void make_room(w4_keyring *ring, const ring_key *not_this) {
+/* A stranger's document needs a place: hearsay goes, and whole chains, the oldest first; not what
+ * hangs on those two keys. Those that have come to matter meanwhile are strangers no longer. */
+static void make_room(w4_keyring *ring, const ring_key *not_this, const ring_key *nor_this) {
     for (unsigned looks = 0; looks < LOOKS_MAX && ring->stranger_count >= W4_KEYRING_STRANGERS_MAX;
          looks++) {
         ring_document *oldest = TAILQ_FIRST(&ring->strangers);
-        if (root_of(oldest->subject) == not_this) {
+        const ring_key *root = root_of(oldest->subject);
+        if (root == not_this || root == nor_this) {
             TAILQ_REMOVE(&ring->strangers, oldest, of_strangers);
             TAILQ_INSERT_TAIL(&ring->strangers, oldest, of_strangers);
         } else if (oldest->place == W4_KEY_PLACE_HEARSAY) {
@@ -295,7 +296,7 @@ static bool has_place(w4_keyring *ring, const ring_key *a, const ring_key *b, w4
         return place == W4_KEY_PLACE_REVOCATION ? ring->revocations < W4_KEYRING_REVOCATIONS_MAX
                                                 : ring->successions < W4_KEYRING_SUCCESSIONS_MAX;
     }
-    make_room(ring, root_of(a));
+    make_room(ring, root_of(a), b ? root_of(b) : NULL);
     return ring->stranger_count < W4_KEYRING_STRANGERS_MAX;
 }
 

@@ -358,6 +358,28 @@ START_TEST(strangers_have_places_of_their_own) {
 }
 END_TEST
 
+/* The two that a document brings together are not what makes room for it. */
+START_TEST(what_is_joined_does_not_give_way) {
+    all_matter = false;
+    ck_assert_int_eq(succeed(2, 3), W4_KEYRING_TAKEN); /* the oldest */
+    ck_assert_int_eq(succeed(5, 6), W4_KEYRING_TAKEN);
+    for (unsigned n = 2; n < W4_KEYRING_STRANGERS_MAX; n++) {
+        uint8_t seed[W4_SEED_LEN] = {(uint8_t)n, (uint8_t)(n >> 8), 1, 7};
+        w4_identity *stranger;
+        ck_assert_int_eq(w4_identity_from_seed(seed, &stranger), 0);
+        w4_buffer_clear(&text);
+        ck_assert_int_eq(w4_key_revocation_write(stranger, w4_identity_fingerprint(stranger), AGENT,
+                                                 "flood", T0, &text),
+                         0);
+        ck_assert_int_eq(take(), W4_KEYRING_TAKEN);
+        w4_identity_free(stranger);
+    }
+    ck_assert_int_eq(succeed(6, 2), W4_KEYRING_TAKEN);
+    ck_assert(current_is(5, 3) && root_is(3, 5));
+    ck_assert_uint_eq(w4_keyring_count(ring), W4_KEYRING_STRANGERS_MAX);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("keyring");
     TCase *tc = tcase_create("keyring");
@@ -376,6 +398,7 @@ static Suite *suite(void) {
     tcase_add_test(tc, a_revoked_key_revokes_only_itself);
     tcase_add_test(tc, a_ring_is_loaded_as_it_was);
     tcase_add_test(tc, strangers_have_places_of_their_own);
+    tcase_add_test(tc, what_is_joined_does_not_give_way);
     suite_add_tcase(s, tc);
     return s;
 }
