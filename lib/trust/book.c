@@ -146,7 +146,8 @@ static void move_words(w4_trust_move *move, const char *actor, const char *reaso
     w4_text_escape_cut(move->evidence, sizeof(move->evidence), w4_bytes_from_text(evidence));
     w4_text_escape_cut(move->reason, sizeof(move->reason), w4_bytes_from_text(reason));
     size_t used = strlen(move->reason);
-    if (note && note[0] && used + 2 < sizeof(move->reason)) {
+    if (note && note[0]) { /* only a row's reason is followed by a note, and those are short */
+        assert(used + 2 < sizeof(move->reason));
         memcpy(move->reason + used, ": ", 2);
         w4_text_escape_cut(move->reason + used + 2, sizeof(move->reason) - used - 2,
                            w4_bytes_from_text(note));
@@ -187,8 +188,9 @@ int w4_trust_book_apply(w4_trust_book *book, w4_trust_kind kind, const w4_finger
         .event = event,
         .wall_us = wall_us,
     };
-    if (event == W4_TRUST_EVENT_UNVERIFIABLE) {
-        move.counted = s ? s->unverifiable + 1u : 1u;
+    if (event == W4_TRUST_EVENT_UNVERIFIABLE) { /* of nobody who was never met: there is no row */
+        assert(s);
+        move.counted = s->unverifiable + 1u;
     }
     if (move.counted > 0 && move.counted < W4_TRUST_UNVERIFIABLE_MAX) {
         move.cause = W4_TRUST_BY_COUNT;
@@ -284,10 +286,9 @@ static bool follows(const w4_subject *s, const w4_trust_move *move) {
         return row && row->to == move->to && move->counted == 0;
     }
     case W4_TRUST_BY_COUNT:
-        return move->from == move->to && move->event == W4_TRUST_EVENT_UNVERIFIABLE &&
+        return s && move->from == move->to && move->event == W4_TRUST_EVENT_UNVERIFIABLE &&
                w4_trust_row_find(move->kind, move->from, move->event) &&
-               move->counted < W4_TRUST_UNVERIFIABLE_MAX &&
-               move->counted == (s ? s->unverifiable : 0) + 1u;
+               move->counted < W4_TRUST_UNVERIFIABLE_MAX && move->counted == s->unverifiable + 1u;
     case W4_TRUST_BY_HAND:
     case W4_TRUST_BY_RESET:
         return move->counted == 0;

@@ -125,6 +125,7 @@ START_TEST(types) {
     ck_assert_ptr_null(w4_type_find(W4_FAMILY_CIP, w4_bytes_from_text("hello")));
     ck_assert_ptr_null(w4_type_find(W4_FAMILY_CIP, w4_bytes_of("HELLO", 6)));
     ck_assert_ptr_null(w4_type_find(W4_FAMILY_CIP, w4_bytes_from_text("")));
+    ck_assert_ptr_null(w4_type_find(W4_FAMILY_COUNT, w4_bytes_from_text("HELLO")));
 }
 END_TEST
 

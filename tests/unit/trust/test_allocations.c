@@ -151,12 +151,28 @@ START_TEST(each_fails_once_where_strangers_are_brought) {
 }
 END_TEST
 
+START_TEST(nothing_is_owed_without_memory) {
+    w4_trust_book *book;
+    w4_trust_move move = {.kind = W4_TRUST_AGENT};
+    plan(0);
+    ck_assert_int_eq(w4_trust_book_new(&book), 0);
+    plan(1);
+    ck_assert_int_eq(w4_trust_book_owe(book, &move), -ENOMEM);
+    ck_assert_ptr_null(w4_trust_book_owed(book));
+    ck_assert_int_eq(w4_trust_book_owe(book, &move), 0);
+    ck_assert_ptr_nonnull(w4_trust_book_owed(book));
+    plan(0);
+    w4_trust_book_free(book);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("trust allocations");
     TCase *tests = tcase_create("allocations");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, each_fails_once);
     tcase_add_test(tests, each_fails_once_where_strangers_are_brought);
+    tcase_add_test(tests, nothing_is_owed_without_memory);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
 }

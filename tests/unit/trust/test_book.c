@@ -432,12 +432,27 @@ START_TEST(replay_finds_what_does_not_follow) {
     other.event = W4_TRUST_EVENT_CONFLICT;
     w4_trust_move late = greeting;
     late.event = W4_TRUST_EVENT_ANOMALY;
-    const w4_trust_move *const wrong[] = {&bad, &skipped, &moving, &other, &late};
+    w4_trust_move counted = greeting; /* a move begins to count anew */
+    counted.counted = 1;
+    w4_trust_move unmet = count; /* of nobody anything is counted */
+    unmet.from = unmet.to = W4_TRUST_UNTRUSTED;
+    w4_trust_move settled = count; /* nor of whom it says nothing */
+    settled.from = settled.to = W4_TRUST_TRUSTED;
+    w4_trust_move fourth = count;
+    fourth.counted = W4_TRUST_UNVERIFIABLE_MAX;
+    w4_trust_move ordered = greeting;
+    ordered.cause = W4_TRUST_BY_HAND;
+    ordered.counted = 1;
+    const w4_trust_move *const wrong[] = {&bad,   &skipped, &moving,  &other,  &late,
+                                          &unmet, &counted, &settled, &fourth, &ordered};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         book = w4_trust_book_free(book);
         setup();
-        if (wrong[i]->from == W4_TRUST_PROBING) {
+        if (wrong[i]->from != W4_TRUST_UNTRUSTED) {
             ck_assert_int_eq(w4_trust_book_replay(book, &greeting), 0);
+        }
+        if (wrong[i] == &settled) {
+            ck_assert_int_eq(set(W4_TRUST_AGENT, 1, W4_TRUST_TRUSTED, T0), 1);
         }
         ck_assert_int_eq(w4_trust_book_replay(book, wrong[i]), 1);
     }

@@ -276,6 +276,98 @@ START_TEST(rows_of_one) {
 }
 END_TEST
 
+START_TEST(rows_of_the_marked) {
+    w4_fingerprint f = subject(1), nobody = subject(2);
+    meet(W4_TRUST_AGENT, 1);
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_UNVERIFIABLE), 2);
+    ck_assert_int_eq(rank(W4_TRUST_AGENT, 1), W4_TRUST_MARKED);
+    for (uint64_t i = 2; i <= W4_TRUST_STRANGER_ROWS_MAX; i++) {
+        ck_assert_int_eq(w4_trust_book_note_row(book, W4_TRUST_AGENT, &f, i), 0);
+    }
+    ck_assert_int_eq(w4_trust_book_note_row(book, W4_TRUST_AGENT, &f, 100), 1);
+    ck_assert(w4_trust_book_rows_full(book, W4_TRUST_AGENT, &f));
+    ck_assert(!w4_trust_book_rows_full(book, W4_TRUST_AGENT, &nobody));
+}
+END_TEST
+
+/* The rows of one who was forgotten come out one by one. */
+START_TEST(rows_of_the_forgotten) {
+    w4_fingerprint f = subject(0);
+    meet(W4_TRUST_AGENT, 0);
+    ck_assert_int_eq(w4_trust_book_note_row(book, W4_TRUST_AGENT, &f, 7), 0);
+    row = 10;
+    for (uint32_t i = 0; i < W4_TRUST_STRANGERS_MAX; i++) {
+        meet(W4_TRUST_AGENT, 100 + i);
+    }
+    ck_assert(!known(W4_TRUST_AGENT, 0));
+    uint64_t gone;
+    ck_assert(w4_trust_book_pop_dropped(book, &gone));
+    ck_assert_uint_eq(gone, 7);
+    ck_assert(w4_trust_book_pop_dropped(book, &gone));
+    ck_assert_uint_eq(gone, 1);
+    ck_assert(!w4_trust_book_pop_dropped(book, &gone));
+}
+END_TEST
+
+static int owe(w4_trust_kind kind, uint32_t number, w4_trust_state to) {
+    w4_trust_move owed = {.kind = kind, .subject = subject(number), .to = to};
+    return w4_trust_book_owe(book, &owed);
+}
+
+static const w4_trust_move *next_owed(w4_trust_kind kind, uint32_t number, uint32_t *cursor) {
+    w4_fingerprint f = subject(number);
+    return w4_trust_book_next_owed(book, kind, &f, cursor);
+}
+
+/* What could not be stored waits in its order, and is found by whom it is about. */
+START_TEST(moves_that_are_owed) {
+    uint32_t cursor = 0;
+    size_t before = w4_trust_book_memory(book);
+    ck_assert_ptr_null(w4_trust_book_owed(book));
+    w4_trust_book_pay(book); /* nothing is owed, so nothing is paid */
+    ck_assert_ptr_null(next_owed(W4_TRUST_AGENT, 1, &cursor));
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 1, W4_TRUST_PROBING), 0);
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 2, W4_TRUST_PROBING), 0);
+    ck_assert_int_eq(owe(W4_TRUST_NODE, 1, W4_TRUST_BLOCKED), 0);
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 1, W4_TRUST_TRUSTED), 0);
+    ck_assert_uint_gt(w4_trust_book_memory(book), before);
+    ck_assert_int_eq(next_owed(W4_TRUST_AGENT, 1, &cursor)->to, W4_TRUST_PROBING);
+    ck_assert_int_eq(next_owed(W4_TRUST_AGENT, 1, &cursor)->to, W4_TRUST_TRUSTED);
+    ck_assert_ptr_null(next_owed(W4_TRUST_AGENT, 1, &cursor));
+    ck_assert_uint_eq(cursor, 2);
+    const w4_fingerprint first = subject(1);
+    ck_assert(w4_fingerprint_equal(&w4_trust_book_owed(book)->subject, &first));
+    w4_trust_book_pay(book);
+    const w4_fingerprint second = subject(2);
+    ck_assert(w4_fingerprint_equal(&w4_trust_book_owed(book)->subject, &second));
+    for (unsigned i = 3; i < W4_TRUST_OWED_MAX; i++) {
+        ck_assert_int_eq(owe(W4_TRUST_AGENT, 3, W4_TRUST_PROBING), 0);
+    }
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 3, W4_TRUST_PROBING), -ENOSPC);
+    w4_trust_book_pay(book);
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 3, W4_TRUST_PROBING), 0);
+}
+END_TEST
+
+/* Of who is forgotten nothing is owed, of the others it is. */
+START_TEST(nothing_is_owed_of_the_forgotten) {
+    uint32_t cursor = 0;
+    meet(W4_TRUST_AGENT, 0);
+    meet(W4_TRUST_NODE, 0);
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 0, W4_TRUST_PROBING), 0);
+    ck_assert_int_eq(owe(W4_TRUST_NODE, 0, W4_TRUST_PROBING), 0);
+    ck_assert_int_eq(owe(W4_TRUST_AGENT, 100, W4_TRUST_PROBING), 0);
+    for (uint32_t i = 0; i < W4_TRUST_STRANGERS_MAX; i++) {
+        meet(W4_TRUST_AGENT, 100 + i);
+    }
+    ck_assert(!known(W4_TRUST_AGENT, 0));
+    ck_assert_ptr_null(next_owed(W4_TRUST_AGENT, 0, &cursor));
+    ck_assert_ptr_nonnull(next_owed(W4_TRUST_NODE, 0, &cursor));
+    cursor = 0;
+    ck_assert_ptr_nonnull(next_owed(W4_TRUST_AGENT, 100, &cursor));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("trust places");
     TCase *tests = tcase_create("places");
@@ -289,6 +381,10 @@ int main(void) {
     tcase_add_test(tests, malice_of_many);
     tcase_add_test(tests, the_book_is_bounded);
     tcase_add_test(tests, rows_of_one);
+    tcase_add_test(tests, rows_of_the_marked);
+    tcase_add_test(tests, rows_of_the_forgotten);
+    tcase_add_test(tests, moves_that_are_owed);
+    tcase_add_test(tests, nothing_is_owed_of_the_forgotten);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
 }
