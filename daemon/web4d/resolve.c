@@ -4,24 +4,36 @@
 
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PREFIX_MIN 4u
+#define CHOICE_MAX 3u     /* of those that a name may mean, as many are told */
+#define CHOICE_DIGITS 12u /* of the fingerprint of each */
+
+typedef struct choice {
+    w4_fingerprint fingerprint;
+    w4_trust_kind kind;
+} choice;
 
 /* What has been found so far for a name: nothing, one, or several different ones. */
 typedef struct match {
+    const w4_trust_book *book; /* knows which keys are of one identity */
     uint32_t count;
-    w4_fingerprint fingerprint;
-    w4_trust_kind kind;
+    choice first[CHOICE_MAX];
 } match;
 
+/* More than are told may be counted twice: they are too many anyway. */
 static void found(match *m, const w4_fingerprint *fingerprint, w4_trust_kind kind) {
-    if (m->count > 0 && w4_fingerprint_equal(&m->fingerprint, fingerprint)) {
-        return;
+    for (uint32_t i = 0; i < m->count && i < CHOICE_MAX; i++) {
+        if (w4_trust_book_same(m->book, &m->first[i].fingerprint, fingerprint)) {
+            return;
+        }
+    }
+    if (m->count < CHOICE_MAX) {
+        m->first[m->count] = (choice){*fingerprint, kind};
     }
     m->count++;
-    m->fingerprint = *fingerprint;
-    m->kind = kind;
 }
 
 static bool is_prefix(const char *name) {
@@ -79,17 +91,31 @@ static void consider_nodes(w4d_call *call, match *m, const char *name) {
     }
 }
 
-static void consider_trusted(w4d_call *call, match *m, const char *name, w4_trust_kind kind) {
-    if (!is_prefix(name)) {
-        return;
-    }
-    const w4_trust_book *book = w4_node_trust(call->app->node);
+/* Those who stand in the trust book, under the name last known of them: they may be away. */
+static void consider_trusted(match *m, const char *name, w4_trust_kind kind) {
     w4_trust_entry entry;
-    for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
-        if ((kind == W4_TRUST_KIND_COUNT || kind == entry.kind) &&
-            has_prefix(&entry.subject, name)) {
-            found(m, &entry.subject, entry.kind);
+    for (size_t cursor = 0; w4_trust_book_next(m->book, &cursor, &entry);) {
+        if (kind == W4_TRUST_KIND_COUNT || kind == entry.kind) {
+            consider(m, name, w4_trust_book_name(m->book, entry.kind, &entry.subject),
+                     &entry.subject, entry.kind);
         }
+    }
+}
+
+/* Each of those that are meant, as far as there is room: 1a2b3c4d5e6f (trusted), ... */
+static void write_choice(const match *m, char *ret_text, size_t size) {
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; i < m->count && i < CHOICE_MAX; i++) {
+        const choice *one = &m->first[i];
+        w4_trust_state state = w4_trust_book_state(m->book, one->kind, &one->fingerprint);
+        char digits[W4_FINGERPRINT_TEXT_LEN + 1];
+        w4_fingerprint_format(&one->fingerprint, digits);
+        used += (size_t)snprintf(ret_text + used, size - used, "%s%.*s (%s)", i > 0 ? ", " : "",
+                                 (int)CHOICE_DIGITS, digits, w4_trust_state_name(one->kind, state));
+    }
+    if (m->count > CHOICE_MAX) {
+        (void)snprintf(ret_text + used, size - used, ", ...");
     }
 }
 
@@ -105,9 +131,11 @@ static int decide(w4d_call *call, const match *m, const char *pointer, const cha
         w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer, "no %s is known as %.100s", what,
                    text == NULL ? "that" : text);
     } else {
+        char meant[CHOICE_MAX * (CHOICE_DIGITS + 20) + 8];
+        write_choice(m, meant, sizeof meant);
         w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer,
-                   "%.100s means %u different ones: give the fingerprint, or more of it",
-                   text == NULL ? "that" : text, m->count);
+                   "%.60s means different ones: %s; give the fingerprint, or enough of it",
+                   text == NULL ? "that" : text, meant);
     }
     w4_buffer_deinit(&shown);
     return 1;
@@ -115,15 +143,15 @@ static int decide(w4d_call *call, const match *m, const char *pointer, const cha
 
 static int resolve_agent(w4d_call *call, const char *name, const char *pointer, const char *what,
                          w4_fingerprint *ret_agent) {
-    match m = {0};
+    match m = {.book = w4_node_trust(call->app->node)};
     consider_agents(call, &m, name);
-    consider_trusted(call, &m, name, W4_TRUST_AGENT);
+    consider_trusted(&m, name, W4_TRUST_AGENT);
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_agent)) {
         return 0;
     }
     int r = decide(call, &m, pointer, name, what);
     if (r == 0) {
-        *ret_agent = m.fingerprint;
+        *ret_agent = m.first[0].fingerprint;
     }
     return r;
 }
@@ -143,39 +171,41 @@ static void consider_humans(w4d_call *call, match *m, const char *name) {
 }
 
 int w4d_resolve_human(w4d_call *call, const char *name, w4_fingerprint *ret_human) {
-    match m = {0};
+    match m = {.book = w4_node_trust(call->app->node)};
     consider_humans(call, &m, name);
     if (m.count == 0) {
         return resolve_agent(call, name, "/human", "human", ret_human);
     }
     int r = decide(call, &m, "/human", name, "human");
     if (r == 0) {
-        *ret_human = m.fingerprint;
+        *ret_human = m.first[0].fingerprint;
     }
     return r;
 }
 
 int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node) {
-    match m = {0};
+    match m = {.book = w4_node_trust(call->app->node)};
     consider_nodes(call, &m, name);
-    consider_trusted(call, &m, name, W4_TRUST_NODE);
+    if (m.count == 0 || is_prefix(name)) {
+        consider_trusted(&m, name, W4_TRUST_NODE);
+    }
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_node)) {
         return 0;
     }
     int r = decide(call, &m, "/peer", name, "node");
     if (r == 0) {
-        *ret_node = m.fingerprint;
+        *ret_node = m.first[0].fingerprint;
     }
     return r;
 }
 
 /* Nobody of that kind: who is asked for without a kind may have meant another. */
 static int refuse_kind(w4d_call *call, const char *name, w4_trust_kind kind) {
-    match nodes = {0}, humans = {0}, none = {0};
+    match none = {.book = w4_node_trust(call->app->node)}, nodes = none, humans = none;
     consider_nodes(call, &nodes, name);
-    consider_trusted(call, &nodes, name, W4_TRUST_NODE);
+    consider_trusted(&nodes, name, W4_TRUST_NODE);
     consider_humans(call, &humans, name);
-    consider_trusted(call, &humans, name, W4_TRUST_HUMAN);
+    consider_trusted(&humans, name, W4_TRUST_HUMAN);
     const char *other = kind != W4_TRUST_NODE && nodes.count > 0     ? "node"
                         : kind != W4_TRUST_HUMAN && humans.count > 0 ? "human"
                                                                      : NULL;
@@ -192,7 +222,7 @@ static int refuse_kind(w4d_call *call, const char *name, w4_trust_kind kind) {
 
 int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
                         w4_fingerprint *ret_subject, w4_trust_kind *ret_kind) {
-    match m = {0};
+    match m = {.book = w4_node_trust(call->app->node)};
     if (kind != W4_TRUST_NODE) {
         consider_agents(call, &m, name);
     }
@@ -202,18 +232,18 @@ int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
     if (kind == W4_TRUST_HUMAN) {
         consider_humans(call, &m, name);
     }
-    consider_trusted(call, &m, name, kind);
+    consider_trusted(&m, name, kind);
     w4_fingerprint whole;
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), &whole)) {
-        m = (match){1, whole, kind == W4_TRUST_KIND_COUNT ? W4_TRUST_AGENT : kind};
+        found(&m, &whole, kind == W4_TRUST_KIND_COUNT ? W4_TRUST_AGENT : kind);
     }
     if (m.count == 0 && kind != W4_TRUST_KIND_COUNT) {
         return refuse_kind(call, name, kind);
     }
     int r = decide(call, &m, "/subject", name, "agent");
     if (r == 0) {
-        *ret_subject = m.fingerprint;
-        *ret_kind = kind == W4_TRUST_KIND_COUNT ? m.kind : kind;
+        *ret_subject = m.first[0].fingerprint;
+        *ret_kind = kind == W4_TRUST_KIND_COUNT ? m.first[0].kind : kind;
     }
     return r;
 }
@@ -251,9 +281,14 @@ void w4d_name_of(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject
         for (size_t cursor = 0; w4_mesh_peer_next(w4_node_mesh(app->node), &cursor, &info);) {
             if (w4_fingerprint_equal(&info.node, subject)) {
                 w4_text_copy(ret_name, size, w4_bytes_from_text(info.name));
-                return;
+                break;
             }
         }
+    }
+    if (ret_name[0] == '\0') {
+        w4_text_copy(
+            ret_name, size,
+            w4_bytes_from_text(w4_trust_book_name(w4_node_trust(app->node), kind, subject)));
     }
     for (uint32_t i = 0; ret_name[0] == '\0' && i < app->config->trust.anchors_count; i++) {
         const w4_config_anchor *anchor = &app->config->trust.anchors[i];

@@ -4,6 +4,7 @@
 #include "protocol/delivery/deliveries.h"
 #include "protocol/delivery/route.h"
 #include "protocol/evidence/misconduct.h"
+#include "protocol/evidence/trust_history.h"
 #include "protocol/facts/fact_store.h"
 #include "protocol/facts/knowledge.h"
 #include "protocol/keys/keys.h"
@@ -199,6 +200,9 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
     }
     r = w4_router_trust(p, W4_TRUST_AGENT, &agent->fingerprint, W4_TRUST_EVENT_HANDSHAKE, NULL,
                         "attached here with its key", "", now_us);
+    r = r < 0 ? r
+              : w4_trust_history_rename(p->store, p->trust, W4_TRUST_AGENT, &agent->fingerprint,
+                                        agent->agent_id);
     r = r < 0 ? r : w4_knowledge_settle(p, now_us);
     r = r < 0 ? r : greet_attached(p, agent, now_us);
     if (r < 0) {

@@ -11,7 +11,7 @@
     PARAMS(NAME)
 
 #define PEER_HELP "fingerprint, unique prefix of one (4 digits or more), node name or address"
-#define SUBJECT_HELP "fingerprint, unique prefix of one (4 digits or more), agent_id or node name"
+#define SUBJECT_HELP "fingerprint, unique prefix of one (4 digits or more), agent_id or node name, also of one that is away"
 #define FACT_HELP "id of the fact, or a unique prefix of one (4 digits or more)"
 
 /* ---- status.get */

@@ -283,7 +283,7 @@ static const char *const trust_ranks[] = {"stranger", "marked", "outcast", "know
 static const w4_schema_row trust_entry_rows[] = {
     RPC_ENUM("kind", R_, w4_rpc_trust_kinds, "which machine it moves in"),
     RPC_FINGERPRINT("subject", R_, "who"),
-    RPC_LABEL("name", O_, "agent_id or node name, where one is known"),
+    RPC_LABEL("name", O_, "agent_id or node name, the last that is known"),
     RPC_ENUM("state", R_, w4_rpc_trust_states, "the word of its kind"),
     RPC_TIME("since", O_, "when it came to that state; absent: never moved"),
     RPC_ENUM("rank", O_, trust_ranks, "how soon it is forgotten for others, see web4-trust(7); absent: never met"),

@@ -127,7 +127,8 @@ bool w4_trust_book_introducer(const w4_trust_book *book, w4_trust_kind kind,
 size_t w4_trust_book_memory(const w4_trust_book *book) {
     return sizeof *book + book->count * sizeof(w4_subject) + book->slots_cap * sizeof *book->slots +
            book->row_slots * sizeof(uint64_t) + HASH_COUNT(book->bearers) * sizeof(w4_bearer) +
-           HASH_COUNT(book->aliases) * sizeof(w4_alias) + book->owed_count * sizeof(w4_owed_move);
+           HASH_COUNT(book->aliases) * sizeof(w4_alias) + book->owed_count * sizeof(w4_owed_move) +
+           book->name_bytes;
 }
 
 size_t w4_trust_book_count(const w4_trust_book *book) {
@@ -308,12 +309,17 @@ int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move) {
         return -EINVAL;
     }
     w4_subject *s = w4_subject_find(book, move->kind, &move->subject);
-    bool good = follows(s, move);
-    if (!s) {
-        int r = w4_subject_add(book, move->kind, &move->subject, move->wall_us, &s);
-        if (r < 0) {
-            return r;
+    bool good = follows(s, move), is_new = !s;
+    int r = is_new ? w4_subject_add(book, move->kind, &move->subject, move->wall_us, &s) : 0;
+    if (r < 0) {
+        return r;
+    }
+    r = w4_trust_book_rename(book, move->kind, &move->subject, move->name);
+    if (r < 0) {
+        if (is_new) {
+            w4_subject_forget(book, s);
         }
+        return r;
     }
     w4_subject_put(book, s, move);
     return good ? 0 : 1;

@@ -11,6 +11,7 @@
 #define W4_TRUST_SUBJECTS_MAX 65536u
 #define W4_TRUST_UNVERIFIABLE_MAX 3u
 #define W4_TRUST_TEXT_MAX 127u
+#define W4_TRUST_NAME_MAX 255u
 
 /* Places, of each kind. A subject is of the last rank of these that fits it; when that is full it
  * stands among those of whom something is known. */
@@ -71,6 +72,7 @@ typedef struct w4_trust_move {
     char actor[W4_TRUST_TEXT_MAX + 1];  /* "operator:uid 0", "anchor", "node", a fingerprint */
     char reason[W4_TRUST_TEXT_MAX + 1]; /* the row's, and what the caller added */
     char evidence[37];                  /* msg_id of the envelope that caused it, or "" */
+    char name[W4_TRUST_NAME_MAX + 1];   /* stored: what the subject was called by then, or "" */
 } w4_trust_move;
 
 /* Where it came from is where it is since: it was only counted, or a key of it was succeeded. */
@@ -139,6 +141,18 @@ void w4_trust_book_undo(w4_trust_book *book, const w4_trust_move *move,
  * the subject had (the history has a gap), or the machine has no such move. Nothing is put back on
  * -ENOMEM, -ENOSPC (full, as for apply) and -EINVAL (a number that is no kind or state). */
 int w4_trust_book_replay(w4_trust_book *book, const w4_trust_move *move);
+
+/* ---- what they call themselves: the name last known, also while they are away. A name proves
+ * nothing, and several may have the same. */
+/* "": none is known. Borrowed until the book changes. */
+const char *w4_trust_book_name(const w4_trust_book *book, w4_trust_kind kind,
+                               const w4_fingerprint *subject);
+/* It stands in the book, under another name than this. */
+bool w4_trust_book_is_renamed(const w4_trust_book *book, w4_trust_kind kind,
+                              const w4_fingerprint *subject, const char *name);
+/* 0 (also when there is nothing to rename), or -ENOMEM. */
+int w4_trust_book_rename(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
+                         const char *name);
 
 /* ---- where the moves are stored: numbers of rows, for the owner of the store. */
 /* Of a subject, the oldest first; borrowed until the book changes. */

@@ -36,6 +36,7 @@ typedef struct w4_subject {
     uint8_t unverifiable;
     uint32_t row_count, row_cap;
     uint64_t *rows;
+    char *name; /* NULL: none is known */
     w4_fingerprint introducer;
     size_t slot;
     uint64_t since_wall_us;
@@ -62,7 +63,7 @@ typedef struct w4_alias {
 struct w4_trust_book {
     w4_subject *by_key;
     w4_subject **slots; /* every subject, for walks by index */
-    size_t count, slots_cap, row_slots;
+    size_t count, slots_cap, row_slots, name_bytes;
     size_t counts[W4_TRUST_KIND_COUNT][W4_TRUST_RANK_COUNT];
     struct w4_subject_list by_use[W4_TRUST_KIND_COUNT][W4_TRUST_MARKED + 1];
     w4_bearer *bearers;
@@ -93,3 +94,4 @@ void w4_subject_forget(w4_trust_book *book, w4_subject *subject);
 /* rows.c: what is not stored of a subject never will be; NULL: of all. */
 void w4_subject_forgive(w4_trust_book *book, const w4_subject *subject);
 void w4_subject_free(w4_subject *subject);
+void w4_subject_unname(w4_trust_book *book, w4_subject *subject);

@@ -48,6 +48,7 @@ w4_subject *w4_subject_find(const w4_trust_book *book, w4_trust_kind kind,
 }
 
 void w4_subject_free(w4_subject *subject) {
+    free(subject->name);
     free(subject->rows);
     free(subject);
 }
@@ -141,6 +142,7 @@ void w4_subject_forget(w4_trust_book *book, w4_subject *s) {
     book->slots[last->slot] = last;
     HASH_DEL(book->by_key, s);
     w4_subject_forgive(book, s);
+    w4_subject_unname(book, s);
     if (s->row_count > 0) {
         TAILQ_INSERT_TAIL(&book->dropped, s, brought);
     } else {

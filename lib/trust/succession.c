@@ -125,6 +125,10 @@ static int merge(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *
         of_successor = w4_subject_find(book, kind, successor); /* one may have been forgotten */
     }
     if (of_successor) {
+        if (!of_key->name) {
+            of_key->name = of_successor->name;
+            of_successor->name = NULL;
+        }
         w4_subject_forget(book, of_successor);
     }
     w4_subject_put(book, of_key, &move);

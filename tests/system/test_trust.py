@@ -62,9 +62,10 @@ def test_the_whole_history():
 
         b.kill()
         b.start()
-        for move in told["history"]:
-            move.pop("actor_name", None)  # ben is not known by name before he comes back
+        # all of it by their names, before anybody has come back
+        assert told["history"][1]["actor_name"] == "ben", told
         assert why(b, who) == dict(told, entry=b.control.call("trust.show", {"subject": who})["entry"])
+        assert why(b, "ada") == why(b, who)
         assert why(b, who)["history"] == told["history"]
 
 
@@ -120,5 +121,54 @@ def test_introductions_are_told():
         assert why(a, ids[b], "node")["entry"]["state"] == "probing"
 
 
+def test_names_of_those_who_are_away():
+    """Each is known by the name it had last, also when it is away and its node is gone; a name of
+    several is refused with those it may mean."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada = a.agent("ada")
+        ben = b.agent("ben")
+        a.wait_until("ben", lambda: len(a.control.call("agents.list")["agents"]) == 2)
+        b.wait_until("ada", lambda: len(b.control.call("agents.list")["agents"]) == 2)
+        first = ada.attached["fingerprint"]
+        fact = propose(ada, "the tide turns at six")
+        b.wait_fact(fact, "pending")
+        assert why(b, "ada")["entry"]["subject"] == first and ben.attached
+        home = a.status()["node"]
+        a.stop()
+        b.wait_until("alone", lambda: not b.connected())
+        for again in (False, True):
+            if again:
+                b.kill()
+                b.start()
+            listed = {e["subject"]: e.get("name") for kind in ("agent", "node")
+                      for e in b.control.call("trust.list", {"kind": kind})["entries"]}
+            assert (listed[first], listed[home]) == ("ada", "a"), listed
+            told = why(b, "ada")["entry"]
+            assert (told["subject"], told["name"]) == (first, "ada"), told
+            assert why(b, "a", "node")["entry"]["subject"] == home
+            found = b.control.call("memory.query", {"author": "ada"})
+            assert found["entries"] == [], found
+        b.control.call("trust.set", {"subject": "ada", "state": "blocked"})
+        # another who calls herself so
+        second = b.agent("ada")
+        other = second.attached["fingerprint"]
+        assert other != first
+        try:
+            why(b, "ada")
+            raise AssertionError("one of two was taken")
+        except Refused as refused:
+            said = refused.error["message"]
+            assert refused.error["data"]["code"] == "not_found", refused.error
+            assert first[:12] + " (blacklisted)" in said and other[:12] + " (probing)" in said, said
+        assert why(b, first[:12])["entry"]["state"] == "blacklisted"
+        second.close()
+        try:
+            why(b, "eve")
+            raise AssertionError("there is no eve")
+        except Refused as refused:
+            assert refused.error["data"]["code"] == "not_found", refused.error
+
+
 main([test_the_whole_history, test_anchors_are_where_it_begins,
-      test_introductions_are_told])
+      test_introductions_are_told, test_names_of_those_who_are_away])

@@ -1,5 +1,6 @@
 #include "protocol/evidence/trust_history.h"
 
+#include "base/text.h"
 #include "base/wire.h"
 #include "envelope/members.h"
 
@@ -32,6 +33,9 @@ void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor
     if (full) {
         w4_json_member_string(w, "kind", w4_trust_kind_name(move->kind));
         w4_member_fingerprint(w, "subject", &move->subject);
+        if (move->name[0] != '\0') {
+            w4_json_member_string(w, "name", move->name);
+        }
     }
     w4_member_time(w, "at", move->wall_us);
     w4_json_member_string(w, "from", w4_trust_state_name(move->kind, move->from));
@@ -95,11 +99,12 @@ static bool parse_cause(w4_json value, w4_trust_move *move) {
 }
 
 static bool parse_words(w4_json value, w4_trust_move *move) {
-    w4_json evidence = w4_json_get(value, "evidence");
+    w4_json evidence = w4_json_get(value, "evidence"), name = w4_json_get(value, "name");
     return w4_json_string_copy(w4_json_get(value, "actor"), move->actor, sizeof move->actor) &&
            w4_json_string_copy(w4_json_get(value, "reason"), move->reason, sizeof move->reason) &&
            (!w4_json_exists(evidence) ||
-            w4_json_string_copy(evidence, move->evidence, sizeof move->evidence));
+            w4_json_string_copy(evidence, move->evidence, sizeof move->evidence)) &&
+           (!w4_json_exists(name) || w4_json_string_copy(name, move->name, sizeof move->name));
 }
 
 /* Absent: 0. */
@@ -233,6 +238,7 @@ static void sum_up(const w4_trust_move *moves, uint32_t count, w4_trust_move *re
         .actor = "node",
         .reason = "older moves, summed up",
     };
+    memcpy(sum.name, newest->name, sizeof sum.name);
     for (uint32_t i = 0; i < count; i++) {
         const w4_trust_move *move = &moves[i];
         bool order = w4_trust_cause_is_order(move->cause);
@@ -301,10 +307,14 @@ static int drop_rows(w4_store *store, w4_trust_book *book) {
     return r < 0 ? r : 0;
 }
 
+/* With the name that its subject has by now. */
 static int store_move(w4_store *store, w4_trust_book *book, const w4_trust_move *move) {
+    w4_trust_move named = *move;
+    w4_text_copy(named.name, sizeof named.name,
+                 w4_bytes_from_text(w4_trust_book_name(book, move->kind, &move->subject)));
     int dropped = drop_rows(store, book);
     uint64_t row = 0;
-    int r = dropped < 0 ? dropped : write_row(store, move, &row);
+    int r = dropped < 0 ? dropped : write_row(store, &named, &row);
     if (r != 0) {
         return r;
     }
@@ -343,6 +353,27 @@ int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust
     }
     int owed = w4_trust_book_owe(book, move);
     return owed == -ENOSPC ? r : owed;
+}
+
+/* The newest row says it. */
+int w4_trust_history_rename(w4_store *store, w4_trust_book *book, w4_trust_kind kind,
+                            const w4_fingerprint *subject, const char *name) {
+    if (!w4_trust_book_is_renamed(book, kind, subject, name)) {
+        return 0;
+    }
+    uint32_t count;
+    const uint64_t *rows = w4_trust_book_rows(book, kind, subject, &count);
+    int r = 0;
+    if (count > 0) {
+        uint64_t row = rows[count - 1];
+        w4_trust_move newest;
+        r = read_row(store, row, &newest);
+        if (r == 0) {
+            w4_text_copy(newest.name, sizeof newest.name, w4_bytes_from_text(name));
+            r = write_row(store, &newest, &row);
+        }
+    }
+    return r == 0 ? w4_trust_book_rename(book, kind, subject, name) : r < 0 ? r : 0;
 }
 
 static int load_row(const w4_store_cursor *cursor, w4_json_document *doc, w4_trust_book *book) {

@@ -22,6 +22,10 @@ bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move);
 int w4_trust_history_append(w4_store *store, w4_trust_book *book, const w4_trust_move *move);
 /* Stores what is owed, as far as the store takes it. 0 (also when it does not) or -ENOMEM. */
 int w4_trust_history_settle(w4_store *store, w4_trust_book *book);
+/* The subject calls itself so now: kept with the newest of its moves, where it has any. What the
+ * store does not take now is tried again when it is next told. 0, or -ENOMEM. */
+int w4_trust_history_rename(w4_store *store, w4_trust_book *book, w4_trust_kind kind,
+                            const w4_fingerprint *subject, const char *name);
 /* Replays all of it into an empty book. 0, -ENOMEM, -ENOSPC (more subjects than the book holds), or
  * a store condition: W4_STORE_E_CORRUPT when a row is no move. */
 int w4_trust_history_load(w4_store *store, w4_trust_book *book);

@@ -2,6 +2,7 @@
 
 #include "protocol/delivery/route.h"
 #include "protocol/evidence/misconduct.h"
+#include "protocol/evidence/trust_history.h"
 #include "protocol/keys/keys.h"
 #include "protocol/pipeline/pipeline_words.h"
 #include "protocol/router.h"
@@ -426,6 +427,20 @@ static bool is_trusted(const void *book, const w4_fingerprint *fingerprint) {
     return trusted;
 }
 
+/* What its sender calls itself. */
+static int learn_name(w4_protocol *p, const w4_inbound *in) {
+    const w4_party *sender = &in->envelope.sender;
+    int r = 0;
+    for (int i = 0; r == 0 && i < W4_TRUST_KIND_COUNT; i++) {
+        w4_trust_kind kind = (w4_trust_kind)i;
+        if ((kind == W4_TRUST_NODE) == (in->family->kind == W4_TRUST_NODE)) {
+            r = w4_trust_history_rename(p->store, p->trust, kind, &sender->fingerprint,
+                                        sender->agent_id);
+        }
+    }
+    return r;
+}
+
 /* Only what was taken is remembered: what was refused may be said again. */
 static int act_memory(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
@@ -436,6 +451,7 @@ static int act_memory(w4_protocol *p, w4_inbound *in) {
         r = w4_known_keys_learn(p->keys, &e->sender.fingerprint, &e->pubkey, is_trusted, p->trust);
     }
     w4_trust_book_use(p->trust, in->family->kind, &e->sender.fingerprint);
+    r = r >= 0 ? learn_name(p, in) : r;
     r = r >= 0 ? w4_durable_note_sender(p, in) : r;
     if (r >= 0 && in->chained) {
         r = w4_budgets_lower(&p->budgets, in->chain.root, in->chain.budget);

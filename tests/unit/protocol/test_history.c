@@ -69,6 +69,16 @@ static int order(bool reset, w4_trust_kind kind, uint32_t number, w4_trust_state
     return r;
 }
 
+static void rename_to(uint32_t number, const char *name) {
+    w4_fingerprint f = subject(number);
+    ck_assert_int_eq(w4_trust_history_rename(store, book, W4_TRUST_AGENT, &f, name), 0);
+}
+
+static const char *name_of(uint32_t number) {
+    w4_fingerprint f = subject(number);
+    return w4_trust_book_name(book, W4_TRUST_AGENT, &f);
+}
+
 static bool agrees(w4_trust_kind kind, uint32_t number) {
     w4_fingerprint f = subject(number);
     w4_trust_replay replay;
@@ -107,6 +117,8 @@ static void compare_restarted(void) {
         ck_assert_uint_eq(a.since_wall_us / 1000, b.since_wall_us / 1000);
         ck_assert_uint_eq(a.cooldown_until_wall_us / 1000, b.cooldown_until_wall_us / 1000);
         ck_assert_mem_eq(&a.introducer, &b.introducer, sizeof a.introducer);
+        ck_assert_str_eq(w4_trust_book_name(book, a.kind, &a.subject),
+                         w4_trust_book_name(again, a.kind, &a.subject));
         uint32_t count, restarted;
         const uint64_t *mine = w4_trust_book_rows(book, a.kind, &a.subject, &count);
         const uint64_t *its = w4_trust_book_rows(again, a.kind, &a.subject, &restarted);
@@ -134,6 +146,11 @@ static void play(uint64_t seed, unsigned orders) {
             r = apply(kind, number, (w4_trust_event)(draw(&seed) % W4_TRUST_EVENT_COUNT), now);
         }
         moved += r > 0 ? 1 : 0;
+        if (draw(&seed) % 4 == 0) {
+            char name[16];
+            snprintf(name, sizeof name, "name %u", (unsigned)(draw(&seed) % 3));
+            rename_to(number, name);
+        }
         ck_assert(agrees(kind, number));
     }
     ck_assert_uint_gt(moved, STEPS / 10);
@@ -284,6 +301,60 @@ START_TEST(what_is_owed_is_bounded) {
 }
 END_TEST
 
+/* The name last known is kept with the newest move, and goes where the moves go. */
+START_TEST(a_name_is_kept) {
+    rename_to(1, "ada"); /* nobody: a name alone is not kept */
+    ck_assert_uint_eq(w4_trust_book_count(book), 0);
+    ck_assert_str_eq(name_of(1), "");
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    size_t before = w4_trust_book_memory(book);
+    rename_to(1, "ada");
+    ck_assert_uint_eq(w4_trust_book_memory(book), before + 4);
+    ck_assert_uint_eq(count_rows(), 1);
+    compare_restarted();
+    rename_to(1, "ada of the \"hill\"\n");
+    rename_to(1, ""); /* says nothing */
+    ck_assert_str_eq(name_of(1), "ada of the \"hill\"\n");
+    compare_restarted();
+    ck_assert_int_eq(order(false, W4_TRUST_AGENT, 1, W4_TRUST_TRUSTED, WALL_US + 1000), 1);
+    compare_restarted();
+    ck_assert(agrees(W4_TRUST_AGENT, 1));
+    char longest[W4_TRUST_NAME_MAX + 2] = {0};
+    memset(longest, 'n', W4_TRUST_NAME_MAX);
+    rename_to(1, longest);
+    compare_restarted();
+    longest[W4_TRUST_NAME_MAX] = 'n';
+    rename_to(1, longest);
+    ck_assert_uint_eq(strlen(name_of(1)), W4_TRUST_NAME_MAX);
+    w4_fingerprint f = subject(1);
+    move.kind = W4_TRUST_AGENT;
+    move.subject = f;
+    w4_trust_book_undo(book, &move, NULL);
+    ck_assert_str_eq(name_of(1), "");
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, WALL_US + 2000), 1);
+    ck_assert_str_eq(name_of(1), "");
+    compare_restarted();
+}
+END_TEST
+
+/* What the store does not take is tried again; and a move that is owed is stored with the name that
+ * was learned meanwhile. */
+START_TEST(a_name_that_is_not_stored) {
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 1, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    w4_store_memory_full(store, true);
+    rename_to(1, "ada");
+    ck_assert_str_eq(name_of(1), "");
+    ck_assert_int_eq(apply(W4_TRUST_AGENT, 2, W4_TRUST_EVENT_HANDSHAKE, WALL_US), 1);
+    rename_to(2, "ben");
+    ck_assert_str_eq(name_of(2), "ben");
+    w4_store_memory_full(store, false);
+    rename_to(1, "ada");
+    ck_assert_int_eq(w4_trust_history_settle(store, book), 0);
+    ck_assert_str_eq(name_of(1), "ada");
+    compare_restarted();
+}
+END_TEST
+
 static void edit_row(uint32_t index, const char *from, const char *to) {
     w4_fingerprint f = subject(1);
     uint32_t count;
@@ -379,6 +450,8 @@ int main(void) {
     tcase_add_test(tests, a_flood_of_greetings);
     tcase_add_test(tests, a_store_that_is_full);
     tcase_add_test(tests, what_is_owed_is_bounded);
+    tcase_add_test(tests, a_name_is_kept);
+    tcase_add_test(tests, a_name_that_is_not_stored);
     tcase_add_test(tests, a_changed_history_shows);
     tcase_add_test(tests, an_older_history);
     suite_add_tcase(suite, tests);

@@ -114,7 +114,8 @@ static bool bring(long at) {
         w4_trust_move move = {.kind = W4_TRUST_NODE,
                               .subject = f,
                               .to = W4_TRUST_PROBING,
-                              .event = W4_TRUST_EVENT_HANDSHAKE};
+                              .event = W4_TRUST_EVENT_HANDSHAKE,
+                              .name = "n"};
         w4_trust_book_bear(book, W4_TRUST_NODE, &f, &bearer);
         int r = w4_trust_book_replay(book, &move);
         if (r != 0) {
