@@ -1,6 +1,7 @@
 /* Connections to the local sockets: who they are, what they ask, what they are told. */
 #include "web4d/app.h"
 
+#include "protocol/internet/lip.h"
 #include "web4d/call.h"
 #include "json/writer.h"
 
@@ -319,6 +320,61 @@ static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
     w4_json_end_object(w);
 }
 
+const w4_fingerprint *w4d_client_listener(const w4d_app *app, const w4d_client *client,
+                                          w4_fingerprint *room) {
+    w4_agent_info info;
+    if (client->surface != W4_SURFACE_AGENT) {
+        return NULL;
+    }
+    *room = (w4_fingerprint){{0}};
+    if (client->agent_id[0] != '\0' &&
+        w4_protocol_agent_find(w4_node_protocol(app->node), client->speaks_as, client->agent_id,
+                               &info)) {
+        *room = info.fingerprint;
+    }
+    return room;
+}
+
+/* A fact or claim as one listener may know it. 0, 1: it is not there for it, or gone, or fatal. */
+static int write_update_for(const w4d_app *app, const w4_node_event *event,
+                            const w4_fingerprint *listener, w4_buffer *out) {
+    const w4_protocol *p = w4_node_protocol(app->node);
+    bool fact = event->kind == W4_NODE_EVENT_FACT;
+    bool there = fact ? w4_protocol_fact_is_for(p, event->msg_id, listener)
+                      : w4_lip_claim_is_for(p, event->msg_id, listener);
+    if (!there) {
+        return 1;
+    }
+    w4_json_writer w;
+    w4_json_writer_init(&w, out);
+    w4_json_begin_object(&w);
+    w4_json_name(&w, fact ? "fact" : "claim");
+    (void)(fact ? w4_protocol_fact_write_for : w4_lip_claim_write_for)(p, event->msg_id, listener,
+                                                                       &w);
+    w4_json_end_object(&w);
+    return w.error;
+}
+
+/* What was said to some only is told to each as that one may know it. 0 or fatal. */
+static int notify_aside(w4d_app *app, const w4_node_event *event, w4_notification notification) {
+    w4d_client *client = NULL;
+    int r = 0;
+    LIST_FOREACH (client, &app->clients, next) {
+        w4_fingerprint room;
+        if ((client->subscribed & (1u << notification)) == 0) {
+            continue;
+        }
+        w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+        r = write_update_for(app, event, w4d_client_listener(app, client, &room), &params);
+        r = r == 0 ? w4d_client_notify(client, notification, w4_buffer_bytes(&params)) : r;
+        w4_buffer_deinit(&params);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
 static bool is_for_all(const w4_node_event *event) {
     return event->kind == W4_NODE_EVENT_FACT || event->kind == W4_NODE_EVENT_CLAIM;
 }
@@ -373,7 +429,9 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
         break;
     }
     int r = w.error;
-    if (r == 0 && event->kind != W4_NODE_EVENT_BEACON) {
+    if (r == 0 && event->aside) {
+        r = notify_aside(app, event, notification);
+    } else if (r == 0 && event->kind != W4_NODE_EVENT_BEACON) {
         r = notify_one(app, event, notification, w4_buffer_bytes(&params));
     }
     w4_buffer_deinit(&params);

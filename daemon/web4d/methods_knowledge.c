@@ -93,8 +93,21 @@ int w4d_peers_find(w4d_call *call) {
 
 /* ---- facts */
 
+/* Those that the caller may know of. */
+static uint64_t count_facts(const w4_protocol *protocol, w4_fact_state state,
+                            const w4_fingerprint *listener) {
+    char id[W4_UUID_LEN + 1];
+    uint64_t total = 0;
+    for (size_t cursor = 0; w4_protocol_fact_next(protocol, state, &cursor, id);) {
+        total += w4_protocol_fact_is_for(protocol, id, listener);
+    }
+    return total;
+}
+
 int w4d_facts_list(w4d_call *call) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
+    w4_fingerprint room;
+    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
     w4_fact_state state = W4_FACT_STATE_COUNT;
     w4_json wanted = w4_json_get(call->params, "state");
     if (w4_json_exists(wanted)) {
@@ -110,21 +123,18 @@ int w4d_facts_list(w4d_call *call) {
     char id[W4_UUID_LEN + 1];
     for (size_t cursor = 0; limit > 0 && call->result->out->len < FACTS_BYTES &&
                             w4_protocol_fact_next(protocol, state, &cursor, id);) {
+        if (!w4_protocol_fact_is_for(protocol, id, listener)) {
+            continue;
+        }
         if (offset > 0) {
             offset--;
             continue;
         }
-        (void)w4_protocol_fact_write(protocol, id, call->result);
+        (void)w4_protocol_fact_write_for(protocol, id, listener, call->result);
         limit--;
     }
     w4_json_end_array(call->result);
-    uint64_t total = 0;
-    for (int s = 0; s < W4_FACT_STATE_COUNT; s++) {
-        if (state == W4_FACT_STATE_COUNT || state == (w4_fact_state)s) {
-            total += w4_protocol_fact_count(protocol, (w4_fact_state)s);
-        }
-    }
-    w4_json_member_unsigned(call->result, "total", total);
+    w4_json_member_unsigned(call->result, "total", count_facts(protocol, state, listener));
     w4_json_end_object(call->result);
     return 0;
 }
@@ -132,9 +142,11 @@ int w4d_facts_list(w4d_call *call) {
 /* The fact that is meant. 0, or 1 refused. */
 static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
     char name[W4_RPC_NAME_MAX + 1] = "";
+    w4_fingerprint room;
     (void)w4d_param_text(call, "fact", name, sizeof name);
     uint32_t found =
-        w4_protocol_fact_find(w4_node_protocol(call->app->node), w4_bytes_from_text(name), ret_id);
+        w4_protocol_fact_find_for(w4_node_protocol(call->app->node), w4_bytes_from_text(name),
+                                  w4d_client_listener(call->app, call->client, &room), ret_id);
     return found == 1
                ? 0
                : w4d_refuse(
@@ -147,13 +159,15 @@ static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
 static int show_fact(w4d_call *call, bool why) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
     char id[W4_UUID_LEN + 1];
+    w4_fingerprint room;
     int r = fact_param(call, id);
     if (r != 0) {
         return r;
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "fact");
-    (void)w4_protocol_fact_write(protocol, id, call->result);
+    (void)w4_protocol_fact_write_for(
+        protocol, id, w4d_client_listener(call->app, call->client, &room), call->result);
     if (why) {
         w4_json_name(call->result, "reason");
         (void)w4_protocol_fact_reason(protocol, id, call->result);

@@ -12,9 +12,15 @@
 
 /* ---- claims */
 
-static uint64_t count_claims(const w4_protocol *protocol, w4_fact_state state) {
-    const w4_facts *book = w4_claims_book(w4_lip_claims(protocol));
-    return state == W4_FACT_STATE_COUNT ? w4_facts_count(book) : w4_facts_count_state(book, state);
+/* Those that the caller may know of. */
+static uint64_t count_claims(const w4_protocol *protocol, w4_fact_state state,
+                             const w4_fingerprint *listener) {
+    char id[W4_UUID_LEN + 1];
+    uint64_t total = 0;
+    for (size_t cursor = 0; w4_lip_claim_next(protocol, state, &cursor, id);) {
+        total += w4_lip_claim_is_for(protocol, id, listener);
+    }
+    return total;
 }
 
 int w4d_claims_list(w4d_call *call) {
@@ -22,6 +28,8 @@ int w4d_claims_list(w4d_call *call) {
     w4_fact_state state = W4_FACT_STATE_COUNT;
     w4_json wanted = w4_json_get(call->params, "state");
     int64_t limit = CLAIMS_DEFAULT, offset = 0;
+    w4_fingerprint room;
+    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
     if (w4_json_exists(wanted)) {
         (void)w4_fact_state_from_name(w4_json_string_raw(wanted), &state);
     }
@@ -33,15 +41,18 @@ int w4d_claims_list(w4d_call *call) {
     char id[W4_UUID_LEN + 1];
     for (size_t cursor = 0; limit > 0 && call->result->out->len < CLAIMS_BYTES &&
                             w4_lip_claim_next(protocol, state, &cursor, id);) {
+        if (!w4_lip_claim_is_for(protocol, id, listener)) {
+            continue;
+        }
         if (offset > 0) {
             offset--;
             continue;
         }
-        (void)w4_lip_claim_write(protocol, id, call->result);
+        (void)w4_lip_claim_write_for(protocol, id, listener, call->result);
         limit--;
     }
     w4_json_end_array(call->result);
-    w4_json_member_unsigned(call->result, "total", count_claims(protocol, state));
+    w4_json_member_unsigned(call->result, "total", count_claims(protocol, state, listener));
     w4_json_end_object(call->result);
     return 0;
 }
@@ -50,7 +61,9 @@ int w4d_claims_show(w4d_call *call) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
     char name[W4_RPC_NAME_MAX + 1] = "", id[W4_UUID_LEN + 1];
     (void)w4d_param_text(call, "claim", name, sizeof name);
-    uint32_t found = w4_lip_claim_find(protocol, w4_bytes_from_text(name), id);
+    w4_fingerprint room;
+    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
+    uint32_t found = w4_lip_claim_find_for(protocol, w4_bytes_from_text(name), listener, id);
     if (found != 1) {
         return w4d_refuse(
             call, W4_REFUSAL_NOT_FOUND, "/claim",
@@ -59,7 +72,7 @@ int w4d_claims_show(w4d_call *call) {
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "claim");
-    (void)w4_lip_claim_write(protocol, id, call->result);
+    (void)w4_lip_claim_write_for(protocol, id, listener, call->result);
     w4_json_end_object(call->result);
     return 0;
 }

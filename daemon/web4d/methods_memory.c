@@ -58,21 +58,6 @@ static int read_author(w4d_call *call, asked *a, w4_memory_question *q) {
                : w4d_resolve_agent(call, name, "/author", &a->author);
 }
 
-/* Agents are not told what was for others; who speaks for none yet is nobody's receiver. */
-static const w4_fingerprint *read_listener(const w4d_call *call, asked *a) {
-    w4_agent_info info;
-    a->listener = (w4_fingerprint){{0}};
-    if (call->row->surface != W4_SURFACE_AGENT) {
-        return NULL;
-    }
-    if (call->client->agent_id[0] != '\0' &&
-        w4_protocol_agent_find(w4_node_protocol(call->app->node), call->client->speaks_as,
-                               call->client->agent_id, &info)) {
-        a->listener = info.fingerprint;
-    }
-    return &a->listener;
-}
-
 static w4_memory_kind read_kind(const w4d_call *call) {
     w4_json member = w4_json_get(call->params, "kind");
     size_t kind = 0;
@@ -96,7 +81,7 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
     q->limit = (uint32_t)limit;
     q->next = (uint64_t)next;
     q->bytes_max = ANSWER_MAX;
-    q->listener = read_listener(call, a);
+    q->listener = w4d_client_listener(call->app, call->client, &a->listener);
     int r = read_text(call, q);
     return r == 0 ? read_author(call, a, q) : r;
 }

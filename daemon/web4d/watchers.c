@@ -2,6 +2,8 @@
  * happens to sessions, facts and the node, and of no address. */
 #include "web4d/call.h"
 
+#include "protocol/internet/lip.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -9,6 +11,25 @@ static bool wants(const w4d_client *client, w4_event event) {
     return (client->subscribed & W4D_SUBSCRIBE_EVENT) != 0 &&
            (client->surface == W4_SURFACE_CONTROL || w4_event_for_agents(event)) &&
            (!client->event_filter || client->event_types[event] != 0);
+}
+
+/* An agent learns nothing of what was said to others only, and is gone by now. */
+static bool may_know(const w4d_app *app, const w4d_client *client, const w4_event_view *view) {
+    w4_fingerprint room;
+    const w4_fingerprint *listener = w4d_client_listener(app, client, &room);
+    bool fact = view->event == W4_EVENT_FACT_UPDATED;
+    if (!listener || (!fact && view->event != W4_EVENT_CLAIM_UPDATED)) {
+        return true;
+    }
+    w4_json_document doc = {0};
+    char id[W4_UUID_LEN + 1] = "";
+    if (w4_json_read(&doc, view->json, &W4_JSON_LIMITS_LINE, NULL) == 0) {
+        w4_json data = w4_json_get(w4_json_root(&doc), "data");
+        (void)w4_json_string_copy(w4_json_get(data, "id"), id, sizeof id);
+    }
+    w4_json_document_deinit(&doc);
+    const w4_protocol *p = w4_node_protocol(app->node);
+    return fact ? w4_protocol_fact_is_for(p, id, listener) : w4_lip_claim_is_for(p, id, listener);
 }
 
 /* ---- subscribing */
@@ -68,7 +89,7 @@ int w4d_events_watch(w4d_call *call) {
     w4_event_view view;
     while (w4_events_next(events, &cursor, &view)) {
         first = first == 0 ? view.seq : first;
-        replayed += wants(client, view.event);
+        replayed += wants(client, view.event) && may_know(call->app, client, &view);
     }
     w4_json_begin_object(call->result);
     w4_json_member_unsigned(call->result, "seq", last);
@@ -156,7 +177,8 @@ static int tell_client(w4d_app *app, w4d_client *client) {
     int r = client->event_open ? tell_open(app, client) : 0;
     while (r == 0 && (client->subscribed & W4D_SUBSCRIBE_EVENT) != 0 &&
            w4_events_next(w4_node_events(app->node), &client->event_cursor, &view)) {
-        r = wants(client, view.event) ? tell(client, view.json) : 0;
+        bool told = wants(client, view.event) && may_know(app, client, &view);
+        r = told ? tell(client, view.json) : 0;
     }
     return r;
 }

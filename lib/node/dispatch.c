@@ -211,10 +211,11 @@ typedef struct update {
     w4_node_event_kind kind;
     bool (*state)(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
     bool (*write)(const w4_protocol *p, const char *id, w4_json_writer *w);
+    bool (*aside)(const w4_protocol *p, const char *id);
 } update;
 
-/* Something that all agents may know of changed: an event, and a word to who subscribed. It may be
- * gone by now. */
+/* Something that agents may know of changed: an event, and a word to who subscribed. It may be gone
+ * by now. */
 static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
     w4_fact_state state;
     if (!u->state(node->protocol, u->id, &state)) {
@@ -231,7 +232,9 @@ static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
         w4_json_member_string(w, "id", u->id);
         w4_json_member_string(w, "state", w4_fact_state_name(state));
         w4_events_end(node->events);
-        w4_node_event out = {.kind = u->kind, .bytes = w4_buffer_bytes(&text)};
+        w4_node_event out = {.kind = u->kind,
+                             .bytes = w4_buffer_bytes(&text),
+                             .aside = u->aside(node->protocol, u->id)};
         memcpy(out.msg_id, u->id, sizeof out.msg_id);
         r = out_push(node, &out);
     }
@@ -240,14 +243,14 @@ static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
 }
 
 static int on_fact(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id, W4_EVENT_FACT_UPDATED, W4_NODE_EVENT_FACT,
-                      w4_protocol_fact_state, w4_protocol_fact_write};
+    const update u = {event->msg_id,          W4_EVENT_FACT_UPDATED,  W4_NODE_EVENT_FACT,
+                      w4_protocol_fact_state, w4_protocol_fact_write, w4_protocol_fact_any_aside};
     return tell_update(node, &u, now_us);
 }
 
 static int on_claim(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id, W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM,
-                      w4_lip_claim_state, w4_lip_claim_write};
+    const update u = {event->msg_id,      W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM,
+                      w4_lip_claim_state, w4_lip_claim_write,     w4_lip_claim_any_aside};
     return tell_update(node, &u, now_us);
 }
 

@@ -90,7 +90,7 @@ int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint 
 typedef enum w4_node_event_kind {
     W4_NODE_EVENT_MESSAGE,  /* agent.message */
     W4_NODE_EVENT_DELIVERY, /* agent.delivery */
-    W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed */
+    W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed and may know of it */
     W4_NODE_EVENT_CLAIM,    /* claim.updated, the same */
     W4_NODE_EVENT_BEACON,   /* a datagram for the LAN */
     W4_NODE_EVENT_KIND_COUNT
@@ -101,6 +101,7 @@ typedef struct w4_node_event {
     uint64_t owner;
     char agent_id[W4_AGENT_ID_MAX + 1];
     char msg_id[37];
+    bool aside; /* FACT, CLAIM: bytes are not for all; w4_protocol_fact_write_for has what is */
     char to[W4_AGENT_ID_MAX + 1];
     w4_refusal code;
     w4_overflow policy; /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */

@@ -15,6 +15,7 @@ static const w4_schema_row confirmer_rows[] = {
     RPC_LABEL("agent_id", R_, "its name, for people"),
     RPC_TIME("at", R_, "time stamp of its word"),
     RPC_UUID("msg_id", R_, "of its word"),
+    RPC_FINGERPRINT("to", O_, "said to that one only"),
     W4_SCHEMA_END};
 static const w4_schema confirmer = {confirmer_rows, true, NULL};
 static const w4_schema_row confirmer_item = RPC_ITEM(&confirmer);

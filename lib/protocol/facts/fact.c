@@ -91,6 +91,20 @@ w4_fact *w4_fact_free(w4_fact *fact) {
     return NULL;
 }
 
+bool w4_fact_is_for(const w4_fact *fact, const w4_fingerprint *listener) {
+    return !fact->aside || !listener || w4_fingerprint_equal(&fact->proposer, listener) ||
+           w4_fingerprint_equal(&fact->to, listener);
+}
+
+bool w4_fact_any_aside(const w4_fact *fact) {
+    bool any = fact->aside;
+    for (uint32_t i = 0; !any && i < fact->vote_count; i++) {
+        const w4_vote *vote = &fact->votes[i];
+        any = vote->decided.aside || vote->challenged.aside;
+    }
+    return any;
+}
+
 w4_vote *w4_fact_vote_find(const w4_fact *fact, const w4_fingerprint *agent) {
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         if (w4_fingerprint_equal(&fact->votes[i].agent, agent)) {

@@ -76,6 +76,7 @@ typedef struct w4_fact {
     w4_trust_state proposer_trust; /* when it was taken */
     w4_fact_state state;
     bool aside;                /* it was proposed to one agent: not for others to pass on */
+    w4_fingerprint to;         /* aside: that agent; zero: it is not known any more */
     bool unsupported;          /* something it follows from, however far, was rejected or refuted */
     w4_settlement *settlement; /* or NULL */
     char (*links)[37];
@@ -101,6 +102,11 @@ w4_vote *w4_fact_vote_find(const w4_fact *fact, const w4_fingerprint *agent);
 bool w4_fact_vote_said(const w4_vote *vote, const char *msg_id);
 /* Puts an operator's order in the place of an earlier one; NULL: takes it back. 0 or -ENOMEM. */
 int w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
+
+/* May that agent know of it: was it said to all, or by it or to it? NULL may know everything. */
+bool w4_fact_is_for(const w4_fact *fact, const w4_fingerprint *listener);
+/* Was the fact, or anything about it, said to one agent only? */
+bool w4_fact_any_aside(const w4_fact *fact);
 
 /* What is known of it: its proposal, and what was said to all about it; the same on nodes that know
  * the same. */

@@ -7,8 +7,23 @@
 
 #include <errno.h>
 
+uint32_t w4_protocol_fact_find_for(const w4_protocol *p, w4_bytes prefix,
+                                   const w4_fingerprint *listener, char ret_id[static 37]) {
+    return w4_facts_find_prefix(p->facts, prefix, listener, ret_id);
+}
+
 uint32_t w4_protocol_fact_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
-    return w4_facts_find_prefix(p->facts, prefix, ret_id);
+    return w4_protocol_fact_find_for(p, prefix, NULL, ret_id);
+}
+
+bool w4_protocol_fact_is_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    return fact && w4_fact_is_for(fact, listener);
+}
+
+bool w4_protocol_fact_any_aside(const w4_protocol *p, const char *id) {
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    return fact && w4_fact_any_aside(fact);
 }
 
 bool w4_protocol_fact_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state) {
@@ -20,12 +35,17 @@ bool w4_protocol_fact_state(const w4_protocol *p, const char *id, w4_fact_state 
 }
 
 bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    return w4_protocol_fact_write_for(p, id, NULL, w);
+}
+
+bool w4_protocol_fact_write_for(const w4_protocol *p, const char *id,
+                                const w4_fingerprint *listener, w4_json_writer *w) {
     const w4_fact *fact = w4_facts_find(p->facts, id);
-    if (!fact) {
+    if (!fact || !w4_fact_is_for(fact, listener)) {
         return false;
     }
     w4_acceptance rule = w4_knowledge_rule(p);
-    int r = w4_fact_view_write(p->store, fact, &rule, w);
+    int r = w4_fact_view_write(p->store, fact, &rule, listener, w);
     if (r != 0 && w->error == 0) {
         w->error = r < 0 ? r : -EIO;
     }

@@ -92,6 +92,11 @@ static int write_fact(const w4_fact *fact, w4_buffer *out) {
         w4_member_fingerprint(&w, "proposal", &proposal);
     }
     write_flag(&w, "aside", fact->aside);
+    if (fact->aside) {
+        w4_member_fingerprint(&w, "to", &fact->to);
+    } else {
+        w4_json_member_string(&w, "to", "*");
+    }
     write_flag(&w, "unsupported", fact->unsupported);
     if (fact->settlement) {
         write_settlement(&w, fact->settlement);
@@ -227,6 +232,10 @@ static bool parse_vote(w4_json value, w4_vote *ret_vote) {
 static bool parse_optional(w4_json value, w4_fact *fact) {
     fact->unsupported = w4_json_is_true(w4_json_get(value, "unsupported"));
     fact->aside = w4_json_is_true(w4_json_get(value, "aside"));
+    if (fact->aside && w4_json_exists(w4_json_get(value, "to")) &&
+        !parse_fingerprint(value, "to", &fact->to)) {
+        return false;
+    }
     w4_fingerprint proposal;
     if (w4_json_exists(w4_json_get(value, "proposal"))) {
         if (!parse_fingerprint(value, "proposal", &proposal)) {
@@ -322,7 +331,30 @@ static int compare_age(const void *a, const void *b) {
                                                : strcmp(first->id, second->id);
 }
 
-static int load_row(loaded *rows, w4_json_document *doc, w4_bytes key, w4_bytes value) {
+/* A row that was written before it said to whom: its envelope tells. Of one that is gone nobody
+ * but its author knows. 0, -ENOMEM, or W4_STORE_E_FAILED. */
+static int find_receiver(w4_store *store, w4_fact *fact) {
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    w4_json_document doc = {0};
+    int r = w4_evidence_get(store, fact->id, &fact->proposer, &text);
+    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
+    w4_json receiver = {0};
+    if (r == 0) {
+        receiver =
+            w4_json_at_pointer(w4_json_root(&doc), w4_bytes_from_text("/receiver/fingerprint"));
+    }
+    fact->aside = !w4_json_string_equal(receiver, "*");
+    if (fact->aside) {
+        (void)w4_fingerprint_parse(w4_json_string_raw(receiver), &fact->to);
+    }
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&text);
+    return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+}
+
+static int load_row(loaded *rows, w4_store *store, w4_store_table table, w4_json_document *doc,
+                    const w4_store_cursor *cursor) {
+    w4_bytes key = w4_buffer_bytes(&cursor->key), value = w4_buffer_bytes(&cursor->value);
     if (rows->count == rows->cap) {
         size_t cap = rows->cap == 0 ? 64 : rows->cap * 2;
         w4_fact **items = realloc(rows->items, cap * sizeof(w4_fact *));
@@ -346,7 +378,8 @@ static int load_row(loaded *rows, w4_json_document *doc, w4_bytes key, w4_bytes 
         return W4_STORE_E_CORRUPT;
     }
     rows->items[rows->count++] = fact;
-    return 0;
+    bool told = w4_json_exists(w4_json_get(w4_json_root(doc), "to"));
+    return !told && (fact->aside || table == W4_STORE_CLAIM) ? find_receiver(store, fact) : 0;
 }
 
 int w4_fact_store_load(w4_store *store, w4_store_table table, w4_facts *facts) {
@@ -355,7 +388,7 @@ int w4_fact_store_load(w4_store *store, w4_store_table table, w4_facts *facts) {
     w4_store_cursor cursor;
     int r = w4_store_cursor_init(&cursor, table, (w4_bytes){NULL, 0});
     while (r == 0 && (r = w4_store_next(store, &cursor)) == 0) {
-        r = load_row(&rows, &doc, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
+        r = load_row(&rows, store, table, &doc, &cursor);
     }
     r = r == W4_STORE_E_NOT_FOUND ? 0 : r;
     if (r == 0 && rows.count > 1) {

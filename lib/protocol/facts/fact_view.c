@@ -30,13 +30,14 @@ typedef struct view {
     w4_store *store;
     const w4_fact *fact;
     const w4_acceptance *rule;
+    const w4_fingerprint *listener;
     w4_json_document doc; /* of the envelope that is looked at */
     w4_buffer text;
     int error;
 } view;
 
-/* The payload of a kept envelope, none when it is gone. */
-static w4_json payload_of(view *v, const char *msg_id, const w4_fingerprint *sender) {
+/* A kept envelope, none when it is gone. */
+static w4_json envelope_of(view *v, const char *msg_id, const w4_fingerprint *sender) {
     int r = w4_evidence_get(v->store, msg_id, sender, &v->text);
     if (r == 0) {
         r = w4_json_read_canonical(&v->doc, w4_buffer_bytes(&v->text), &W4_JSON_LIMITS_ENVELOPE,
@@ -46,12 +47,30 @@ static w4_json payload_of(view *v, const char *msg_id, const w4_fingerprint *sen
         v->error = v->error == 0 && r != W4_STORE_E_NOT_FOUND ? r : v->error;
         return (w4_json){0};
     }
-    return w4_json_get(w4_json_root(&v->doc), "payload");
+    return w4_json_root(&v->doc);
+}
+
+static w4_json payload_of(view *v, const char *msg_id, const w4_fingerprint *sender) {
+    return w4_json_get(envelope_of(v, msg_id, sender), "payload");
+}
+
+/* What was said to one agent is for that one and for who said it. */
+static bool is_heard(const view *v, const w4_vote *vote, const w4_utterance *said,
+                     w4_json envelope) {
+    w4_fingerprint to;
+    w4_json receiver = w4_json_at_pointer(envelope, w4_bytes_from_text("/receiver/fingerprint"));
+    return !said->aside || !v->listener || w4_fingerprint_equal(&vote->agent, v->listener) ||
+           (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) &&
+            w4_fingerprint_equal(&to, v->listener));
 }
 
 static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stance stance) {
     bool challenge = stance == W4_STANCE_CHALLENGE;
     const w4_utterance *said = challenge ? &vote->challenged : &vote->decided;
+    w4_json envelope = envelope_of(v, said->msg_id, &vote->agent);
+    if (!is_heard(v, vote, said, envelope)) {
+        return;
+    }
     char node[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_fingerprint_format(&vote->node, node);
     w4_json_begin_object(w);
@@ -61,7 +80,7 @@ static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stan
         w4_json_member_string(w, "node", node);
     }
     w4_json_member_string(w, "msg_id", said->msg_id);
-    w4_json payload = payload_of(v, said->msg_id, &vote->agent);
+    w4_json payload = w4_json_get(envelope, "payload");
     write_member(w, "confidence", w4_json_get(payload, "confidence"));
     write_member(w, "notes", w4_json_get(payload, "notes"));
     const char *why = w4_fact_vote_void(v->fact, vote, stance, v->rule);
@@ -92,21 +111,49 @@ static void write_voices(view *v, w4_json_writer *w, const char *name, w4_stance
     w4_json_end_array(w);
 }
 
-int w4_fact_voices_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
-                         const char *name, w4_stance stance, w4_json_writer *w) {
-    view v = {.store = store,
-              .fact = fact,
-              .rule = rule,
-              .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
-    write_voices(&v, w, name, stance);
-    w4_json_document_deinit(&v.doc);
-    w4_buffer_deinit(&v.text);
-    return v.error;
+static void view_init(view *v, const w4_fact_shown *shown) {
+    *v = (view){.store = shown->store,
+                .fact = shown->fact,
+                .rule = shown->rule,
+                .listener = shown->listener,
+                .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
 }
 
-static void write_missing(w4_json_writer *w, const view *v) {
+static int view_deinit(view *v) {
+    w4_json_document_deinit(&v->doc);
+    w4_buffer_deinit(&v->text);
+    return v->error;
+}
+
+int w4_fact_voices_write(const w4_fact_shown *shown, const char *name, w4_stance stance,
+                         w4_json_writer *w) {
+    view v;
+    view_init(&v, shown);
+    write_voices(&v, w, name, stance);
+    return view_deinit(&v);
+}
+
+static bool hears_challenge(view *v, const w4_vote *vote) {
+    return !v->listener || !vote->challenged.aside ||
+           is_heard(v, vote, &vote->challenged,
+                    envelope_of(v, vote->challenged.msg_id, &vote->agent));
+}
+
+bool w4_fact_challenge_is_for(const w4_fact_shown *shown, const w4_vote *vote) {
+    view v;
+    view_init(&v, shown);
+    bool heard = hears_challenge(&v, vote);
+    return view_deinit(&v) == 0 && heard;
+}
+
+static void write_missing(w4_json_writer *w, view *v) {
     w4_words words = {.len = 0};
-    w4_fact_missing(v->fact, v->rule, &words);
+    w4_judgement j = w4_fact_judge(v->fact, v->rule);
+    if (j.state == W4_FACT_DISPUTED && j.challenge && !hears_challenge(v, j.challenge)) {
+        w4_words_say(&words, "the end of a challenge");
+    } else {
+        w4_fact_missing(v->fact, v->rule, &words);
+    }
     w4_json_member_unsigned(w, "needed", v->rule->quorum);
     w4_json_member_string(w, "missing", words.text);
 }
@@ -140,11 +187,10 @@ static void write_settlement(w4_json_writer *w, const w4_settlement *order) {
 }
 
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
-                       w4_json_writer *w) {
-    view v = {.store = store,
-              .fact = fact,
-              .rule = rule,
-              .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
+                       const w4_fingerprint *listener, w4_json_writer *w) {
+    const w4_fact_shown shown = {store, fact, rule, listener};
+    view v;
+    view_init(&v, &shown);
     char node[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_fingerprint_format(&fact->node, node);
     w4_json_begin_object(w);
@@ -171,9 +217,7 @@ int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance
     write_voices(&v, w, "challenges", W4_STANCE_CHALLENGE);
     write_missing(w, &v);
     w4_json_end_object(w);
-    w4_json_document_deinit(&v.doc);
-    w4_buffer_deinit(&v.text);
-    return v.error;
+    return view_deinit(&v);
 }
 
 /* ---- why it stands where it stands: each part of the rule, whether it holds, and by what */

@@ -233,7 +233,8 @@ w4_fact *w4_facts_find(const w4_facts *facts, const char *id) {
     return found ? found->fact : NULL;
 }
 
-uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, char ret_id[static 37]) {
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix,
+                              const w4_fingerprint *listener, char ret_id[static 37]) {
     char found[37];
     uint32_t count = 0;
     const w4_fact *fact;
@@ -241,7 +242,7 @@ uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, char ret_i
         return 0;
     }
     for (size_t i = 0; (fact = w4_facts_at(facts, i)) != NULL; i++) {
-        if (memcmp(fact->id, prefix.data, prefix.len) == 0) {
+        if (memcmp(fact->id, prefix.data, prefix.len) == 0 && w4_fact_is_for(fact, listener)) {
             memcpy(found, fact->id, sizeof found);
             count++;
         }

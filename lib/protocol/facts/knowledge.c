@@ -224,6 +224,7 @@ static int make_fact(w4_protocol *p, const w4_inbound *in, const char *decision_
     fact->proposer_trust = w4_router_trust_of(p, &fact->proposer);
     fact->proposed_us = e->timestamp_us;
     fact->aside = !e->broadcast;
+    fact->to = e->broadcast ? fact->to : e->receiver.fingerprint;
     fact->taken_us = fact->updated_us = in->wall_us;
     fact->marks = in->origin == W4_ORIGIN_ARCHIVE ? W4_KNOWLEDGE_ARCHIVED : 0;
     hash_statement(e->payload, fact->statement);

@@ -52,13 +52,13 @@ static int write_words(const w4_protocol *p, const w4_fact *claim, w4_tier tier,
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
-static void write_missing(const w4_claim_judgement *j, const w4_acceptance *rule,
+static void write_missing(const w4_claim_judgement *j, const w4_acceptance *rule, bool named,
                           w4_json_writer *w) {
     char text[WHY_MAX];
     snprintf(text, sizeof text, "%s", missing_texts[j->missing]);
     if (j->state == W4_FACT_DISPUTED && j->conflict) {
         snprintf(text, sizeof text, "the end of a conflict that %.100s points at",
-                 j->conflict->agent_id);
+                 named ? j->conflict->agent_id : "an agent");
     } else if (j->missing == W4_CLAIM_MISSING_CORROBORATION) {
         uint32_t more = rule->quorum - j->corroborations;
         snprintf(text, sizeof text, "%u more %s by trusted agents%s, or a better source", more,
@@ -70,7 +70,7 @@ static void write_missing(const w4_claim_judgement *j, const w4_acceptance *rule
 }
 
 int w4_claim_write(const w4_protocol *p, const w4_claims *claims, const w4_fact *claim,
-                   w4_json_writer *w) {
+                   const w4_fingerprint *listener, w4_json_writer *w) {
     static const struct {
         const char *name;
         w4_stance stance;
@@ -95,10 +95,11 @@ int w4_claim_write(const w4_protocol *p, const w4_claims *claims, const w4_fact 
     w4_member_time_if_any(w, "said_at", claim->proposed_us);
     w4_member_time_if_any(w, "updated_at", claim->updated_us);
     w4_member_time_if_any(w, "accepted_at", claim->accepted_us);
+    const w4_fact_shown shown = {p->store, claim, &rule, listener};
     for (size_t i = 0; r == 0 && i < sizeof voices / sizeof voices[0]; i++) {
-        r = w4_fact_voices_write(p->store, claim, &rule, voices[i].name, voices[i].stance, w);
+        r = w4_fact_voices_write(&shown, voices[i].name, voices[i].stance, w);
     }
-    write_missing(&j, &rule, w);
+    write_missing(&j, &rule, !j.conflict || w4_fact_challenge_is_for(&shown, j.conflict), w);
     w4_json_end_object(w);
     return r;
 }

@@ -161,6 +161,8 @@ static int make_claim(w4_protocol *p, const w4_inbound *in, const char *key, boo
     w4_knowledge_home(p, in, &claim->node);
     claim->proposer_trust = w4_router_trust_of(p, &claim->proposer);
     claim->proposed_us = e->timestamp_us;
+    claim->aside = !e->broadcast;
+    claim->to = e->broadcast ? claim->to : e->receiver.fingerprint;
     claim->taken_us = claim->updated_us = in->wall_us;
     claim->marks = deferred ? W4_CLAIM_DEFERRED : 0;
     if (in->origin == W4_ORIGIN_ARCHIVE) { /* its source has had its part of that already */

@@ -17,7 +17,22 @@ w4_claims *w4_lip_claims(const w4_protocol *p) {
 /* ---- what may be seen */
 
 uint32_t w4_lip_claim_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
-    return w4_facts_find_prefix(w4_claims_book(w4_lip_claims(p)), prefix, ret_id);
+    return w4_lip_claim_find_for(p, prefix, NULL, ret_id);
+}
+
+uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix,
+                               const w4_fingerprint *listener, char ret_id[static 37]) {
+    return w4_facts_find_prefix(w4_claims_book(w4_lip_claims(p)), prefix, listener, ret_id);
+}
+
+bool w4_lip_claim_is_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener) {
+    const w4_fact *claim = w4_facts_find(w4_claims_book(w4_lip_claims(p)), id);
+    return claim && w4_fact_is_for(claim, listener);
+}
+
+bool w4_lip_claim_any_aside(const w4_protocol *p, const char *id) {
+    const w4_fact *claim = w4_facts_find(w4_claims_book(w4_lip_claims(p)), id);
+    return claim && w4_fact_any_aside(claim);
 }
 
 bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
@@ -34,13 +49,21 @@ bool w4_lip_claim_state(const w4_protocol *p, const char *id, w4_fact_state *ret
 }
 
 bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w) {
+    return w4_lip_claim_write_for(p, id, NULL, w);
+}
+
+bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener,
+                            w4_json_writer *w) {
     const w4_claims *claims = w4_lip_claims(p);
     const w4_fact *claim = w4_facts_find(w4_claims_book(claims), id);
-    int r = claim ? w4_claim_write(p, claims, claim, w) : 0;
+    if (!claim || !w4_fact_is_for(claim, listener)) {
+        return false;
+    }
+    int r = w4_claim_write(p, claims, claim, listener, w);
     if (r != 0 && w->error == 0) {
         w->error = r < 0 ? r : -EIO;
     }
-    return claim != NULL;
+    return true;
 }
 
 /* ---- gates */

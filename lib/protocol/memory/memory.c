@@ -259,10 +259,26 @@ static void write_causes(w4_json_writer *w, const subject *s) {
     w4_json_end_array(w);
 }
 
-static void write_confirmers(w4_json_writer *w, const w4_fact *fact) {
+/* To whom a confirmation was said; of one whose envelope is gone to nobody else. */
+static int write_to(w4_store *store, w4_json_writer *w, const w4_vote *vote) {
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    w4_json_document doc = {0};
+    w4_fingerprint to;
+    int r = w4_evidence_get(store, vote->decided.msg_id, &vote->agent, &text);
+    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
+    w4_json named = r == 0 ? at(w4_json_root(&doc), "/receiver/fingerprint") : (w4_json){0};
+    bool known = w4_fingerprint_parse(w4_json_string_raw(named), &to);
+    w4_member_fingerprint(w, "to", known ? &to : &vote->agent);
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&text);
+    return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+}
+
+static int write_confirmers(w4_store *store, w4_json_writer *w, const w4_fact *fact) {
+    int r = 0;
     w4_json_name(w, "confirmed_by");
     w4_json_begin_array(w);
-    for (uint32_t i = 0; fact && i < fact->vote_count; i++) {
+    for (uint32_t i = 0; r == 0 && fact && i < fact->vote_count; i++) {
         const w4_vote *vote = &fact->votes[i];
         if (vote->decision == W4_STANCE_CONFIRM) {
             w4_json_begin_object(w);
@@ -270,10 +286,12 @@ static void write_confirmers(w4_json_writer *w, const w4_fact *fact) {
             w4_json_member_string(w, "agent_id", vote->agent_id);
             w4_member_time_if_any(w, "at", vote->decided.at_us);
             w4_json_member_string(w, "msg_id", vote->decided.msg_id);
+            r = vote->decided.aside ? write_to(store, w, vote) : 0;
             w4_json_end_object(w);
         }
     }
     w4_json_end_array(w);
+    return r;
 }
 
 /* A string of an envelope, cut. */
@@ -349,11 +367,11 @@ static int write_entry(w4_store *store, const subject *s, w4_json root, words_of
     w4_json_member_string(&w, "agent_id", s->agent_id);
     w4_member_fingerprint(&w, "author", s->author);
     write_causes(&w, s);
-    write_confirmers(&w, s->fact);
+    int r = write_confirmers(store, &w, s->fact);
     write_text(&w, "domain", at(root, places[s->kind].domain));
     w4_json_member_string(&w, "id", s->id);
     w4_json_member_string(&w, "kind", w4_memory_kinds[s->kind]);
-    int r = write_decision(store, &w, s);
+    r = r == 0 ? write_decision(store, &w, s) : r;
     w4_member_time_if_any(&w, "said_at", s->said_us);
     write_text(&w, "source", at(root, places[s->kind].source));
     w4_json_member_string(&w, "state", s->state);

@@ -46,8 +46,8 @@ typedef struct w4_memory_question {
     w4_memory_kind kind;          /* W4_MEMORY_KIND_COUNT: any */
     const char *domain;           /* NULL: any */
     const w4_fingerprint *author; /* NULL: any */
-    /* Who asks: decisions that were shared with other agents only are not there for it. NULL: one
-     * who may know everything. */
+    /* Who asks: what was said to other agents only is not there for it, but for what it said
+     * itself. NULL: one who may know everything. */
     const w4_fingerprint *listener;
     uint64_t after_us, before_us; /* when it was accepted: from, and up to but without; 0: any */
     const char *cause;            /* what follows from this id; NULL: any */

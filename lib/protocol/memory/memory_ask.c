@@ -85,15 +85,13 @@ static int fits_text(search *s, w4_bytes key, bool *ret_fits) {
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 
-/* Of a decision: was it shared with all, with that agent, or by it? */
+/* Was it said to all, to that agent, or by it? */
 static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
     const w4_fingerprint *listener = s->question->listener;
     char id[W4_UUID_LEN + 1];
     w4_fingerprint author, to;
-    w4_memory_kind kind = W4_MEMORY_KIND_COUNT;
-    *ret_fits = w4_memory_entry_kind(entry, &kind) && kind != W4_MEMORY_DECISION;
-    if (*ret_fits ||
-        !w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) ||
+    *ret_fits = false;
+    if (!w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) ||
         !w4_json_string_copy(w4_json_get(entry, "id"), id, sizeof id) ||
         strlen(id) != W4_UUID_LEN) {
         return 0;
@@ -113,41 +111,42 @@ static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
     return 0;
 }
 
-/* Was it said to all, or to that one? */
-static bool may_hear(const w4_fingerprint *listener, w4_json retrospective) {
-    w4_fingerprint to;
-    w4_json named = w4_json_get(retrospective, "to");
-    return !w4_json_exists(named) || (w4_fingerprint_parse(w4_json_string_raw(named), &to) &&
-                                      w4_fingerprint_equal(&to, listener));
+static bool names(const w4_fingerprint *listener, w4_json fingerprint) {
+    w4_fingerprint named;
+    return w4_fingerprint_parse(w4_json_string_raw(fingerprint), &named) &&
+           w4_fingerprint_equal(&named, listener);
 }
 
-static bool is_author(const w4_fingerprint *listener, w4_json entry) {
-    w4_fingerprint author;
-    return w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) &&
-           w4_fingerprint_equal(&author, listener);
+/* Was it said to all, to that one, or by it? */
+static bool may_hear(const w4_fingerprint *listener, w4_json author, w4_json word) {
+    w4_json to = w4_json_get(word, "to");
+    return !w4_json_exists(to) || names(listener, to) || names(listener, author) ||
+           names(listener, w4_json_get(word, "agent"));
 }
 
-/* What came of a decision may have been said to others only. */
+/* What was said of it may have been said to others only: what came of a decision, and
+ * confirmations. */
 static void give(search *s, w4_json entry) {
     const w4_fingerprint *listener = s->question->listener;
-    w4_json all = w4_json_get(entry, "retrospectives");
-    if (!listener || !w4_json_exists(all) || is_author(listener, entry)) {
+    if (!listener) {
         w4_json_value(s->w, entry);
         return;
     }
     w4_json_begin_object(s->w);
     w4_json_iterator i = w4_json_first(entry);
     for (; w4_json_exists(i.value); i = w4_json_next(i)) {
-        bool filtered = w4_json_string_equal(i.name, "retrospectives");
+        bool back = w4_json_string_equal(i.name, "retrospectives");
+        bool filtered = back || w4_json_string_equal(i.name, "confirmed_by");
+        w4_json author = back ? w4_json_get(entry, "author") : (w4_json){0};
         w4_json_name_bytes(s->w, w4_json_string_raw(i.name));
         if (!filtered) {
             w4_json_value(s->w, i.value);
             continue;
         }
         w4_json_begin_array(s->w);
-        w4_json_iterator k = w4_json_first(all);
+        w4_json_iterator k = w4_json_first(i.value);
         for (; w4_json_exists(k.value); k = w4_json_next(k)) {
-            if (may_hear(listener, k.value)) {
+            if (may_hear(listener, author, k.value)) {
                 w4_json_value(s->w, k.value);
             }
         }

@@ -487,7 +487,7 @@ START_TEST(it_is_shown_whole) {
     w4_buffer text = W4_BUFFER_INIT(1 << 20);
     w4_json_writer writer;
     w4_json_writer_init(&writer, &text);
-    ck_assert_int_eq(w4_claim_write(p, w4_lip_claims(p), claim(w, 3, id), &writer), 0);
+    ck_assert_int_eq(w4_claim_write(p, w4_lip_claims(p), claim(w, 3, id), NULL, &writer), 0);
     ck_assert_int_eq(writer.error, 0);
     w4_json_document doc = {0};
     ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);

@@ -572,6 +572,53 @@ START_TEST(decisions_of_others) {
 }
 END_TEST
 
+/* Nor are facts and claims, and who confirmed them to others only. */
+START_TEST(facts_of_others) {
+    static const char *const to_all =
+        "{\"payload\":{\"fact\":{\"statement\":\"s\"}},\"receiver\":{\"fingerprint\":\"*\"}}";
+    static const char *const to_b =
+        "{\"payload\":{\"fact\":{\"statement\":\"s\"}},\"receiver\":{\"fingerprint\":"
+        "\"6262626262626262626262626262626262626262626262626262626262626262\"}}";
+    static const struct {
+        uint8_t who;
+        const char *found;
+        size_t confirmers; /* of the first */
+    } expected[] = {{'a', "1 2 3 ", 1}, {'b', "1 2 3 ", 2}, {'c', "1 ", 2}, {'d', "1 ", 1}};
+    char found[32];
+    w4_memory_question q = any_question();
+    for (unsigned i = 1; i <= 3; i++) {
+        w4_fact *fact = make_fact(i, 'a', i == 1 ? to_all : to_b, NULL);
+        for (uint8_t voter = 'c'; i == 1 && voter <= 'd'; voter++) {
+            w4_vote_effect effect;
+            w4_ballot ballot = {
+                .agent = agent(voter),
+                .agent_id = "somebody",
+                .stance = W4_STANCE_CONFIRM,
+                .spoken = {.at_us = START, .taken_us = START, .aside = voter == 'c'}};
+            memcpy(ballot.spoken.msg_id, id_of(voter), W4_UUID_LEN + 1);
+            ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+            put_envelope(voter, voter, voter == 'c' ? to_b : to_all);
+        }
+        note(i == 3 ? W4_MEMORY_CLAIM : W4_MEMORY_FACT, fact);
+        w4_fact_free(fact);
+    }
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        w4_fingerprint who = agent(expected[i].who);
+        w4_json_document doc = {0};
+        q.listener = &who;
+        (void)ask(&q);
+        numbers_of_answer(found, sizeof found);
+        ck_assert_str_eq(found, expected[i].found);
+        ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&answer), &W4_JSON_LIMITS_FILE, NULL),
+                         0);
+        w4_json first = w4_json_first(w4_json_root(&doc)).value;
+        ck_assert_uint_eq(w4_json_count(w4_json_get(first, "confirmed_by")),
+                          expected[i].confirmers);
+        w4_json_document_deinit(&doc);
+    }
+}
+END_TEST
+
 /* A book that forgets leaves to the memory what it holds: the proposal and those who confirmed. */
 START_TEST(books_forget) {
     w4_fact *fact = make_fact(1, 'a', "{\"payload\":{\"fact\":{\"statement\":\"s\"}}}", NULL);
@@ -737,6 +784,7 @@ int main(void) {
     tcase_add_test(tests, books_forget);
     tcase_add_test(tests, decisions_go);
     tcase_add_test(tests, decisions_of_others);
+    tcase_add_test(tests, facts_of_others);
     tcase_add_test(tests, copied_ids);
     tcase_add_test(tests, copied_ids_of_causes);
     tcase_add_test(tests, questions_are_bounded);
