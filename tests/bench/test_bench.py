@@ -43,6 +43,10 @@ def test_wrong_use():
     done = subprocess.run([BENCH, "session", "--use", "/nonexistent"], stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2 and "is missing" in done.stderr, done
+    for runs in ("0", "-1", "some"):
+        done = subprocess.run([BENCH, "session", "--runs", runs], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 2 and "--runs" in done.stderr and not done.stdout, done
 
 
 for test in (test_json, test_table, test_wrong_use):
