@@ -1,5 +1,7 @@
 #include "io/service.h"
 
+#include "io/systemd.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,17 +9,20 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STATUS_MAX 256u
 #define SOCKETS_MAX 16u
+/* Of the journal: what an event is at most, as text; else cut. */
+#define MESSAGE_MAX (33u * 1024u)
+#define FIELD_MAX 256u
 
 struct w4_service {
     w4_loop *loop;
-    w4_loop_timer *timer; /* NULL: no watchdog */
+    const w4_systemd *systemd; /* NULL: no service manager wants or gives anything */
+    w4_loop_timer *timer;      /* NULL: no watchdog */
     uint64_t ping_us;
     char status[STATUS_MAX];
     int fds[SOCKETS_MAX]; /* -1: given out or refused */
@@ -26,20 +31,45 @@ struct w4_service {
     char *credentials; /* folder, or NULL */
 };
 
+/* What a service manager sets for whom it started; without any of them there is none. */
+static bool is_managed(void) {
+    static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"};
+    bool managed = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        managed = managed || getenv(names[i]) != NULL;
+    }
+    return managed;
+}
+
+/* Who is not heard by the manager that waits for it would be ended by it later, without a word of
+ * why: so a library that cannot be opened is told at once. */
+static int find_manager(w4_service *service) {
+    const char *reason = NULL;
+    int r = is_managed() ? w4_systemd_get(&service->systemd, &reason) : 0;
+    if (r != 0) {
+        w4_log(w4_loop_env(service->loop), W4_LOG_ERROR,
+               "the service manager cannot be talked to: %s", reason);
+    }
+    return r;
+}
+
 /* The manager may be gone or its socket dead: that is its affair, never ours. */
-static void notify(const char *state) {
-    (void)sd_notify(0, state);
+static void notify(const w4_service *service, const char *state) {
+    if (service->systemd != NULL) {
+        (void)service->systemd->notify(0, state);
+    }
 }
 
 static void on_ping(void *context) {
     w4_service *service = (w4_service *)context;
-    notify("WATCHDOG=1");
+    notify(service, "WATCHDOG=1");
     w4_loop_timer_set(service->timer, w4_later(w4_loop_now_us(service->loop), service->ping_us));
 }
 
 static int start_watchdog(w4_service *service) {
     uint64_t watchdog_us = 0;
-    if (sd_watchdog_enabled(1, &watchdog_us) <= 0 || watchdog_us < 2) {
+    if (service->systemd == NULL || service->systemd->watchdog_enabled(1, &watchdog_us) <= 0 ||
+        watchdog_us < 2) {
         return 0;
     }
     service->ping_us = watchdog_us / 2;
@@ -60,11 +90,11 @@ static const struct {
     {"mesh", {AF_INET6, AF_INET}},
 };
 
-static bool is_expected(int fd, const char *name) {
+static bool is_expected(const w4_systemd *systemd, int fd, const char *name) {
     for (size_t i = 0; name != NULL && i < sizeof expected / sizeof expected[0]; i++) {
         if (strcmp(name, expected[i].name) == 0) {
-            return sd_is_socket(fd, expected[i].families[0], SOCK_STREAM, 1) > 0 ||
-                   sd_is_socket(fd, expected[i].families[1], SOCK_STREAM, 1) > 0;
+            return systemd->is_socket(fd, expected[i].families[0], SOCK_STREAM, 1) > 0 ||
+                   systemd->is_socket(fd, expected[i].families[1], SOCK_STREAM, 1) > 0;
         }
     }
     return false;
@@ -73,14 +103,14 @@ static bool is_expected(int fd, const char *name) {
 /* Descriptors handed over: those that are expected; everything else is closed. */
 static int take_sockets(w4_service *service) {
     char **names = NULL;
-    int count = sd_listen_fds_with_names(1, &names);
+    int count = service->systemd == NULL ? 0 : service->systemd->listen_fds_with_names(1, &names);
     if (count < 0) {
         return count == -ENOMEM ? count : 0;
     }
     for (int i = 0; i < count; i++) {
         int fd = SD_LISTEN_FDS_START + i;
         char *name = names == NULL ? NULL : names[i];
-        if (service->socket_count == SOCKETS_MAX || !is_expected(fd, name)) {
+        if (service->socket_count == SOCKETS_MAX || !is_expected(service->systemd, fd, name)) {
             w4_log(w4_loop_env(service->loop), W4_LOG_WARNING,
                    "descriptor %d (%s) of the service manager is no listening socket that is "
                    "expected: closed",
@@ -102,7 +132,8 @@ int w4_service_new(w4_loop *loop, w4_service **ret_service) {
         return -ENOMEM;
     }
     service->loop = loop;
-    int r = take_sockets(service);
+    int r = find_manager(service);
+    r = r != 0 ? r : take_sockets(service);
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     if (r == 0 && folder != NULL && folder[0] == '/') {
         service->credentials = strdup(folder);
@@ -134,24 +165,21 @@ w4_service *w4_service_free(w4_service *service) {
 }
 
 void w4_service_ready(w4_service *service) {
-    (void)service;
-    notify("READY=1");
+    notify(service, "READY=1");
 }
 
 void w4_service_reloading(w4_service *service) {
-    (void)service;
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     char state[96];
     (void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu",
                    (unsigned long long)now.tv_sec * 1000000u +
                        (unsigned long long)now.tv_nsec / 1000u);
-    notify(state);
+    notify(service, state);
 }
 
 void w4_service_stopping(w4_service *service) {
-    (void)service;
-    notify("STOPPING=1");
+    notify(service, "STOPPING=1");
 }
 
 void w4_service_status(w4_service *service, const char *format, ...) {
@@ -167,7 +195,7 @@ void w4_service_status(w4_service *service, const char *format, ...) {
     memcpy(service->status, text, sizeof text);
     char state[STATUS_MAX + 16];
     (void)snprintf(state, sizeof state, "STATUS=%s", text);
-    notify(state);
+    notify(service, state);
 }
 
 int w4_service_socket(w4_service *service, const char *name) {
@@ -202,8 +230,25 @@ bool w4_service_has_journal(void) {
     return strcmp(own, stream) == 0;
 }
 
+/* "NAME=VALUE", as the journal takes it. */
+static struct iovec field_of(char *text, size_t size, const char *name, const char *value) {
+    int len = snprintf(text, size, "%s=%s", name, value);
+    return (struct iovec){text, len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1};
+}
+
 bool w4_service_journal(w4_log_level level, const char *text, const char *event, const char *peer) {
-    static const int priorities[W4_LOG_LEVEL_COUNT] = {3, 4, 6, 7}; /* as syslog has them */
-    return sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priorities[level], "WEB4_EVENT=%s",
-                           event, peer == NULL ? NULL : "WEB4_PEER=%s", peer, NULL) == 0;
+    static const char *const priorities[W4_LOG_LEVEL_COUNT] = {"3", "4", "6", "7"}; /* of syslog */
+    const w4_systemd *systemd = NULL;
+    const char *reason = NULL;
+    char message[MESSAGE_MAX], priority[16], of_event[FIELD_MAX], of_peer[FIELD_MAX];
+    if (w4_systemd_get(&systemd, &reason) != 0) {
+        return false;
+    }
+    const struct iovec fields[] = {
+        field_of(message, sizeof message, "MESSAGE", text),
+        field_of(priority, sizeof priority, "PRIORITY", priorities[level]),
+        field_of(of_event, sizeof of_event, "WEB4_EVENT", event),
+        field_of(of_peer, sizeof of_peer, "WEB4_PEER", peer == NULL ? "" : peer),
+    };
+    return systemd->journal_sendv(fields, peer == NULL ? 3 : 4) == 0;
 }

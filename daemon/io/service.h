@@ -8,7 +8,9 @@ typedef struct w4_service w4_service;
 
 /* Reads the environment (WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY; NOTIFY_SOCKET at each
  * notice) and clears what is for one use. 0, -ENOMEM or a negative errno. With a watchdog it pings
- * at half its time, from the loop: a loop that is stuck does not ping. */
+ * at half its time, from the loop: a loop that is stuck does not ping. Where one of them says that
+ * there is a service manager, libsystemd is opened; -ELIBACC, and a line in the log, when it cannot
+ * be. */
 int w4_service_new(w4_loop *loop, w4_service **ret_service);
 w4_service *w4_service_free(w4_service *service);
 

@@ -2,6 +2,8 @@
 
 #include "runner.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,6 +22,15 @@ static char folder[64];
 static char path[100];
 static int manager = -1; /* the other end of the notices */
 static char logged[4096];
+
+static bool is_missing; /* libsystemd */
+
+void *__wrap_dlopen(const char *name, int flags);
+void *__real_dlopen(const char *name, int flags);
+
+void *__wrap_dlopen(const char *name, int flags) {
+    return is_missing ? NULL : __real_dlopen(name, flags);
+}
 
 static void log_line(void *context, w4_log_level level, const char *text) {
     (void)context;
@@ -245,11 +256,24 @@ static int child(bool ours) {
     return 0;
 }
 
-static void in_child(bool ours) {
+/* In a process where nothing has opened libsystemd yet: nobody misses it who has no manager, and
+ * who has one says so at once. */
+static int child_without_library(bool managed) {
+    is_missing = true;
+    if (!managed) {
+        return w4_service_new(loop, &service) == 0 && logged[0] == 0 ? 0 : 1;
+    }
+    (void)setenv("NOTIFY_SOCKET", path, 1);
+    return w4_service_new(loop, &service) != -ELIBACC || service != NULL ? 2
+           : strstr(logged, "service manager") == NULL                   ? 3
+                                                                         : 0;
+}
+
+static void in_child(int (*run)(bool), bool argument) {
     (void)fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        _exit(child(ours));
+        _exit(run(argument));
     }
     int status = -1;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -258,12 +282,18 @@ static void in_child(bool ours) {
 }
 
 START_TEST(sockets_are_given_out_by_name) {
-    in_child(true);
+    in_child(child, true);
 }
 END_TEST
 
 START_TEST(sockets_of_another_process_are_not_ours) {
-    in_child(false);
+    in_child(child, false);
+}
+END_TEST
+
+START_TEST(without_its_library_a_manager_is_not_served) {
+    in_child(child_without_library, false);
+    in_child(child_without_library, true);
 }
 END_TEST
 
@@ -272,6 +302,7 @@ int main(void) {
     TCase *tc = tcase_create("service");
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, without_its_library_a_manager_is_not_served); /* before it is opened */
     tcase_add_test(tc, notices_are_as_the_manager_knows_them);
     tcase_add_test(tc, without_a_manager_nothing_happens);
     tcase_add_test(tc, a_dead_manager_is_no_harm);
