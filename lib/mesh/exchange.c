@@ -189,31 +189,7 @@ static int keep_record(w4_mesh *mesh, const w4_fingerprint *author, w4_bytes rec
     return r < 0 ? r : 0; /* a store that takes nothing is reported by the node */
 }
 
-/* As many as there is room for; the others are told first next time. *ret_all: there are none. */
-static int tell_peers(w4_mesh *mesh, w4_bytes record, uint64_t now_us, bool *ret_all) {
-    uint32_t count = mesh->registry.count, first = count > 0 ? mesh->tell_from % count : 0;
-    mesh->tell_from = 0;
-    *ret_all = true;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = (first + i) % count;
-        if (!mesh->registry.peers[at]->connected) {
-            continue;
-        }
-        if (mesh->item_count >= W4_MESH_EVENTS_MAX - W4_MESH_EVENTS_SPARE) {
-            mesh->tell_from = at;
-            *ret_all = false;
-            return 0;
-        }
-        int r = send_record(mesh, mesh->registry.peers[at], record, now_us);
-        if (r != 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
 int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us) {
-    bool all = true;
     uint64_t wall_us = w4_env_wall_us(mesh->context.env, now_us);
     w4_buffer record = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
     w4_graph_change change = W4_GRAPH_UNCHANGED;
@@ -229,17 +205,42 @@ int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us) {
                (int)change, fault.pointer, fault.expected);
     }
     r = told ? keep_record(mesh, &author, w4_buffer_bytes(&record)) : r;
-    r = r == 0 && told ? tell_peers(mesh, w4_buffer_bytes(&record), now_us, &all) : r;
+    for (uint32_t i = 0; r == 0 && told && i < mesh->registry.count; i++) {
+        mesh->registry.peers[i]->to_tell = mesh->registry.peers[i]->connected;
+        mesh->tell_due_us = now_us;
+    }
     w4_buffer_deinit(&record);
     mesh->record_made_us = now_us;
     mesh->record_due_us = w4_later(now_us, (uint64_t)W4_RECORD_TTL_S / 3 * W4_US_PER_S);
-    if (!all) {
-        w4_mesh_publish_soon(mesh, now_us);
-    }
     if (told && r == 0) {
         w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD,
                                .node = *w4_identity_fingerprint(mesh->context.node)};
         r = w4_mesh_push(mesh, &event);
+    }
+    return r;
+}
+
+/* Thousands of neighbours are not told in one turn, in which nothing else would be done and the
+ * record lie in memory once for each of them. Who is told late is told what is newest then. */
+int w4_mesh_tell(w4_mesh *mesh, uint64_t now_us) {
+    w4_bytes record =
+        w4_graph_text(mesh->context.graph, w4_identity_fingerprint(mesh->context.node));
+    uint32_t told = 0;
+    int r = 0;
+    mesh->tell_due_us = W4_NEVER;
+    for (uint32_t i = 0; r == 0 && i < mesh->registry.count; i++) {
+        if (told == W4_MESH_TELLS_MAX ||
+            mesh->item_count >= W4_MESH_EVENTS_MAX - W4_MESH_EVENTS_SPARE) {
+            mesh->tell_due_us = now_us;
+            break;
+        }
+        mesh->tell_at = mesh->tell_at < mesh->registry.count ? mesh->tell_at : 0;
+        w4_mesh_peer *peer = mesh->registry.peers[mesh->tell_at++];
+        if (peer->to_tell && peer->connected && record.len > 0) {
+            r = send_record(mesh, peer, record, now_us);
+            told++;
+        }
+        peer->to_tell = false;
     }
     return r;
 }

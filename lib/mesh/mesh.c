@@ -130,6 +130,7 @@ int w4_mesh_new(const w4_mesh_context *context, const w4_mesh_config *config, ui
     mesh->context = *context;
     mesh->config = *config;
     mesh->record_due_us = now_us;
+    mesh->tell_due_us = W4_NEVER;
     mesh->sweep_due_us = w4_later(now_us, W4_MESH_SWEEP_US);
     mesh->beacon_due_us = config->beacon_interval_us == 0 ? W4_NEVER : now_us;
     mesh->dial_due_us = now_us;
@@ -310,13 +311,14 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
         (void)w4_mesh_registry_dial_end(&mesh->registry, dial);
         return r == -ENOSPC ? 0 : r; /* the session stands; it is only not remembered */
     }
-    const w4_peer_address *address = dial_worked(mesh, peer, dial, now_us);
+    w4_peer_address *address = dial_worked(mesh, peer, dial, now_us);
     bool first = !peer->had_session;
     bool was_connected = peer->connected;
     peer->pubkey = *pubkey;
     w4_text_copy(peer->name, sizeof peer->name, w4_bytes_from_text(name));
-    w4_text_copy(peer->via, sizeof peer->via,
-                 w4_bytes_from_text(address == NULL ? "" : address->address));
+    for (uint32_t i = 0; i < peer->address_count; i++) {
+        peer->addresses[i]->taken = peer->addresses[i] == address;
+    }
     w4_mesh_registry_set_connected(&mesh->registry, peer, true);
     peer->had_session = true;
     peer->seen_wall_us = w4_env_wall_us(mesh->context.env, now_us);
@@ -329,6 +331,7 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     if (!was_connected) {
         w4_mesh_publish_soon(mesh, now_us);
     }
+    peer->to_tell = false; /* the greeting does */
     return r != 0 ? r : w4_mesh_greet(mesh, peer, now_us);
 }
 
@@ -338,12 +341,11 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
 static void judge_addresses(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     for (uint32_t i = 0; i < peer->address_count; i++) {
         w4_peer_address *address = peer->addresses[i];
-        bool taken = strcmp(address->address, peer->via) == 0;
         if (now_us - peer->up_us < w4_backoff_pause_max_us(&address->backoff)) {
-            if (taken) {
+            if (address->taken) {
                 w4_backoff_failed(&address->backoff, mesh->context.env, now_us);
             }
-        } else if (taken) {
+        } else if (address->taken) {
             w4_backoff_succeeded(&address->backoff);
         } else if (address->worked_wall_us != 0) { /* its owner is there, as it seems */
             w4_backoff_init(&address->backoff);
@@ -471,6 +473,7 @@ static int sweep(w4_mesh *mesh, uint64_t now_us) {
 uint64_t w4_mesh_deadline(const w4_mesh *mesh) {
     uint64_t deadline = w4_earlier(mesh->record_due_us, mesh->sweep_due_us);
     deadline = w4_earlier(deadline, mesh->beacon_due_us);
+    deadline = w4_earlier(deadline, mesh->tell_due_us);
     return w4_earlier(deadline, mesh->dial_due_us);
 }
 
@@ -479,6 +482,9 @@ int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us) {
     w4_mesh_tell_lost(mesh, now_us);
     if (mesh->record_due_us <= now_us) {
         r = w4_mesh_publish(mesh, now_us);
+    }
+    if (r == 0 && mesh->tell_due_us <= now_us) {
+        r = w4_mesh_tell(mesh, now_us);
     }
     if (r == 0 && mesh->sweep_due_us <= now_us) {
         r = sweep(mesh, now_us);

@@ -22,6 +22,7 @@ typedef struct w4_peer_address {
     char address[256];
     w4_address_source source;
     bool pinned;   /* only the node of this peer is good there */
+    bool taken;    /* the session that the peer has, or had last, goes by it */
     uint64_t dial; /* the number of the dial that is under way, or 0 */
     uint64_t worked_wall_us;
     uint32_t failures;
@@ -38,10 +39,10 @@ typedef struct w4_mesh_peer {
     char name[64];
     bool connected;
     bool had_session; /* since start */
+    bool to_tell;     /* has not been told of the newest own record */
     uint64_t seen_wall_us;
     uint64_t up_us;      /* since when it is connected */
     uint64_t dialled_us; /* when the last dial to it began */
-    char via[256];       /* the address of that session, or "" */
     w4_peer_address *addresses[W4_MESH_PEER_ADDRESSES_MAX];
     uint32_t address_count;
     w4_mesh_budget told;       /* records of its own */

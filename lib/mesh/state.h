@@ -9,6 +9,8 @@
 #define W4_MESH_EVENTS_MAX 4096u
 #define W4_MESH_EVENTS_SPARE 64u /* of them: not taken by the own record for everybody */
 #define W4_MESH_HELLO_BYTES_MAX (192u * 1024u) /* of records in one MESH_HELLO */
+/* Neighbours told of the own record in one go; each is a signature. */
+#define W4_MESH_TELLS_MAX 32u
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u
@@ -41,6 +43,8 @@ struct w4_mesh {
     uint64_t record_seq;
     uint64_t record_due_us;  /* when the own record is to be made again */
     uint64_t record_made_us; /* 0: none in this run yet */
+    uint64_t tell_due_us;    /* when the next neighbours are told of it; W4_NEVER: all were */
+    uint32_t tell_at;        /* the one of the registry to look at next */
     uint64_t sweep_due_us;
     uint64_t beacon_due_us;
     uint64_t dial_due_us;
@@ -53,7 +57,6 @@ struct w4_mesh {
     uint32_t item_count;
     uint64_t events_lost, events_lost_told;
     w4_log_limit lost_limit;
-    uint32_t tell_from; /* the peer who is told the own record first */
 };
 
 /* mesh.c */
@@ -66,7 +69,10 @@ int w4_mesh_trust(w4_mesh *mesh, const w4_fingerprint *node, w4_trust_event even
                   const w4_fingerprint *by, const char *note, uint64_t now_us);
 
 /* exchange.c: own record, MESH_HELLO out and in */
-int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us); /* makes the own record and tells everybody */
+/* Makes the own record; every neighbour is to be told. */
+int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us);
+/* Tells some of those who are still to be told; tell_due_us says when the next are due. */
+int w4_mesh_tell(w4_mesh *mesh, uint64_t now_us);
 void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* all records */
 /* Whom a node that is trusted here says it trusts, are put on probation: no more than that. */
