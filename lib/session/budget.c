@@ -47,9 +47,6 @@ bool w4_byte_budget_take(w4_byte_budget *budget, size_t bytes) {
 void w4_byte_budget_force(w4_byte_budget *budget, size_t bytes) {
     for (; budget; budget = budget->parent) {
         budget->used += bytes;
-        if (budget->used > budget->peak) {
-            budget->peak = budget->used;
-        }
     }
 }
 

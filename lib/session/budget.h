@@ -11,7 +11,7 @@
 
 typedef struct w4_byte_budget {
     struct w4_byte_budget *parent; /* NULL: none; outlives it */
-    size_t limit, used, peak;
+    size_t limit, used;
     bool fair;
     const void *finishing; /* who goes beyond it, to finish what was begun: one at a time */
 } w4_byte_budget;

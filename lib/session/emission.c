@@ -110,7 +110,7 @@ static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
         if (s->agreed) {
             at = put_acks(s, false, at);
         }
-        return w4_close_put(at, s->end_code, s->end_text);
+        return w4_close_put(at, s->end_code, w4_session_end_text(s));
     case W4_PHASE_DETACHED:
     case W4_PHASE_CLOSED:
         break;

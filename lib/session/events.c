@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "session/state.h"
 
 #include <stdlib.h>
@@ -6,17 +7,27 @@
 /* An owner that does not drain loses the oldest notices, never the last word (CLOSED is not one of
  * them). */
 void w4_session_tell(w4_session *s, w4_notice notice) {
-    unsigned last = (s->notice_first + s->notice_count + W4_NOTICES_MAX - 1) % W4_NOTICES_MAX;
+    unsigned last = (unsigned)(s->notice_first + s->notice_count + W4_NOTICES_MAX - 1);
+    last %= W4_NOTICES_MAX;
+    if (!s->notices && !(s->notices = malloc(W4_NOTICES_MAX * sizeof *s->notices))) {
+        return; /* as one that was not drained */
+    }
     if (s->notice_count > 0 && notice.kind == W4_SESSION_EVENT_REKEYED &&
         s->notices[last].kind == notice.kind && s->notices[last].by_peer == notice.by_peer) {
         return; /* told already */
     }
     if (s->notice_count == W4_NOTICES_MAX) {
-        s->notice_first = (s->notice_first + 1) % W4_NOTICES_MAX;
+        s->notice_first = (uint8_t)((s->notice_first + 1) % W4_NOTICES_MAX);
         s->notice_count--;
     }
     s->notices[(s->notice_first + s->notice_count) % W4_NOTICES_MAX] = notice;
     s->notice_count++;
+}
+
+void w4_session_free_notices(w4_session *s) {
+    free(s->notices);
+    s->notices = NULL;
+    s->notice_first = s->notice_count = 0;
 }
 
 void w4_session_free_incoming(w4_session *s) {
@@ -46,12 +57,15 @@ static bool pop_notice(w4_session *s, w4_session_event *ret_event) {
         return false;
     }
     w4_notice n = s->notices[s->notice_first];
-    s->notice_first = (s->notice_first + 1) % W4_NOTICES_MAX;
-    s->notice_count--;
+    s->notice_first = (uint8_t)((s->notice_first + 1) % W4_NOTICES_MAX);
+    if (--s->notice_count == 0) {
+        w4_session_free_notices(s);
+    }
     *ret_event = (w4_session_event){
         .kind = n.kind, .code = n.code, .resumed = n.resumed, .by_peer = n.by_peer};
     if (n.kind == W4_SESSION_EVENT_LINK_LOST) {
-        memcpy(ret_event->text, s->end_text, sizeof ret_event->text);
+        w4_text_copy(ret_event->text, sizeof ret_event->text,
+                     w4_bytes_from_text(w4_session_end_text(s)));
     }
     return true;
 }
@@ -116,7 +130,8 @@ static bool pop_end(w4_session *s, w4_session_event *ret_event) {
     s->end_told = true;
     *ret_event = (w4_session_event){
         .kind = W4_SESSION_EVENT_CLOSED, .code = s->end_code, .by_peer = s->end_by_peer};
-    memcpy(ret_event->text, s->end_text, sizeof ret_event->text);
+    w4_text_copy(ret_event->text, sizeof ret_event->text,
+                 w4_bytes_from_text(w4_session_end_text(s)));
     return true;
 }
 

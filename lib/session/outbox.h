@@ -33,14 +33,15 @@ typedef struct w4_outbox {
     const w4_channel_limits *limits;
     w4_byte_budget *budget; /* for what was accepted; NULL: no limit but its own */
     w4_pace *pace;          /* of the link */
-    w4_channel_kind kind;
     w4_queue queue;
     struct w4_messages messages, ended; /* on their way; ended */
     struct w4_messages admitted;        /* by `since`: the owner is yet to be told */
-    uint32_t ended_count;
     size_t started_bytes, memory;
     w4_message *next; /* on its way, has the next part to send; NULL: the queue has */
+    w4_channel_kind kind;
     uint32_t next_part;
+    uint32_t ended_count;
+    unsigned gaps;
     uint64_t first;          /* seq of the first part of all */
     uint64_t acked;          /* all parts before are acknowledged */
     uint64_t position;       /* seq of the next part to send */
@@ -49,8 +50,8 @@ typedef struct w4_outbox {
     uint64_t allowed;        /* messages the peer lets us start, since the session began */
     size_t flight;           /* bytes of frames from acked to position */
     uint64_t recover;        /* no second step back for a gap before this is acknowledged */
-    unsigned gaps, repeats;
-    uint64_t timer_us; /* retransmission, or asking for credit */
+    uint64_t timer_us;       /* retransmission, or asking for credit */
+    uint16_t repeats;
     bool ask_due;
     bool wants_room; /* somebody was told that it is full */
     w4_channel_stats stats;

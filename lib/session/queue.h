@@ -60,10 +60,9 @@ TAILQ_HEAD(w4_producers, w4_producer);
 typedef struct w4_queue {
     const w4_channel_limits *limits;
     struct w4_producers known, turns, waiting_turns;
-    w4_producer *others; /* who is not told apart; or NULL */
-    uint32_t known_count;
+    w4_producer *others;      /* who is not told apart; or NULL */
     struct w4_messages since; /* waiting, the oldest first */
-    uint32_t waiting_count;
+    uint32_t known_count, waiting_count;
     size_t waiting_bytes;
     uint64_t wants_until_us; /* the last of all */
     uint64_t purge_us;       /* a deadline of something queued passes; may be early */

@@ -44,7 +44,7 @@ static void recv_close(w4_session *s, w4_bytes payload, uint64_t now_us) {
     }
     s->end_code = code;
     s->end_by_peer = true;
-    memcpy(s->end_text, text, sizeof text);
+    w4_session_set_end_text(s, text);
     bool for_the_moment = code == W4_REFUSAL_OVERLOADED || code == W4_REFUSAL_RATE_LIMITED;
     if (s->phase == W4_PHASE_OPENING && for_the_moment) {
         w4_session_lose_link(s, code, true, now_us);

@@ -5,10 +5,10 @@
 #include <string.h>
 
 /* One share is at least one frame, so each turn sends something. */
-#define SHARE ((size_t)(W4_FRAME_HEADER + W4_PART_MAX))
+#define SHARE ((uint32_t)(W4_FRAME_HEADER + W4_PART_MAX))
 
 /* Bytes a turn; 0: takes no turns, goes first. */
-static const size_t shares[W4_CHANNEL_KIND_COUNT] = {
+static const uint32_t shares[W4_CHANNEL_KIND_COUNT] = {
     [W4_CHANNEL_CONTROL] = 0,
     [W4_CHANNEL_STATE] = 4 * SHARE,
     [W4_CHANNEL_KNOWLEDGE] = 1 * SHARE,
@@ -56,6 +56,6 @@ bool w4_schedule_pick(w4_schedule *s, const size_t ready[static W4_CHANNEL_KIND_
 
 void w4_schedule_sent(w4_schedule *s, w4_channel_kind kind, size_t bytes) {
     if (shares[kind] > 0) {
-        s->deficit[kind] -= bytes < s->deficit[kind] ? bytes : s->deficit[kind];
+        s->deficit[kind] -= bytes < s->deficit[kind] ? (uint32_t)bytes : s->deficit[kind];
     }
 }

@@ -5,7 +5,7 @@
 
 typedef struct w4_schedule {
     uint8_t turn; /* w4_channel_kind, one of those that take turns */
-    size_t deficit[W4_CHANNEL_KIND_COUNT];
+    uint32_t deficit[W4_CHANNEL_KIND_COUNT];
 } w4_schedule;
 
 void w4_schedule_init(w4_schedule *s);

@@ -132,6 +132,8 @@ w4_session *w4_session_free(w4_session *session) {
         wipe_keys(session);
         w4_session_stop_repeating(session);
         w4_session_free_incoming(session);
+        w4_session_free_notices(session);
+        free(session->end_text);
         free(session->lent);
         w4_session_channels_deinit(session);
         w4_byte_budget_deinit(&session->sending);
@@ -160,7 +162,18 @@ static void fail_messages(w4_session *s) {
 void w4_session_set_end(w4_session *s, w4_refusal code, const char *text, bool by_peer) {
     s->end_code = code;
     s->end_by_peer = by_peer;
-    w4_text_escape_cut(s->end_text, sizeof s->end_text, w4_bytes_from_text(text));
+    char escaped[W4_END_TEXT_MAX];
+    w4_text_escape_cut(escaped, sizeof escaped, w4_bytes_from_text(text));
+    w4_session_set_end_text(s, escaped);
+}
+
+void w4_session_set_end_text(w4_session *s, const char *text) {
+    free(s->end_text);
+    s->end_text = text[0] != '\0' ? strdup(text) : NULL; /* without memory: the code has to do */
+}
+
+const char *w4_session_end_text(const w4_session *s) {
+    return s->end_text ? s->end_text : "";
 }
 
 void w4_session_finish(w4_session *s, uint64_t now_us) {
@@ -462,7 +475,9 @@ void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats
 
 static size_t base_memory(const w4_session *s) {
     return sizeof *s + s->plain_cap + s->repeat_len + s->incoming_cap * sizeof *s->incoming +
-           (s->receiver.old ? sizeof *s->receiver.old : 0);
+           (s->receiver.old ? sizeof *s->receiver.old : 0) +
+           (s->notices ? W4_NOTICES_MAX * sizeof *s->notices : 0) +
+           (s->end_text ? strlen(s->end_text) + 1 : 0);
 }
 
 void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret_use) {

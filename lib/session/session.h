@@ -55,10 +55,10 @@ typedef struct w4_channel_limits {
 typedef struct w4_session_config {
     uint64_t heartbeat_us, timeout_us; /* ours; the slower of both ends counts */
     uint64_t resume_window_us;
-    uint32_t max_message; /* bytes of one message we take */
+    uint32_t max_message;  /* bytes of one message we take */
+    uint32_t channels_max; /* 3 to W4_SESSION_CHANNELS_MAX */
     uint64_t rekey_records, rekey_bytes, rekey_us;
     w4_channel_limits channels[W4_CHANNEL_KIND_COUNT];
-    uint32_t channels_max; /* 3 to W4_SESSION_CHANNELS_MAX */
     size_t bytes_max; /* of messages, both ways, in all channels together; sent: three quarters */
     w4_byte_budget *budget; /* of all sessions together; borrowed; NULL: none */
 } w4_session_config;

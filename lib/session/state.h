@@ -120,8 +120,9 @@ struct w4_session {
     bool acks_held;
     bool began; /* we were the initiator when it began: our channels have even numbers */
     bool alone; /* the last record had a heartbeat, and therefore little data */
+    uint8_t notice_first, notice_count; /* of notices */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
-    char end_text[W4_END_TEXT_MAX];
+    char *end_text; /* NULL: none */
     w4_hello peer;
 
     w4_record_sender sender;
@@ -145,9 +146,8 @@ struct w4_session {
     w4_channel_rest rest[W4_KINDS];
     w4_channel_table *table; /* NULL: no others were ever opened */
 
-    w4_notice notices[W4_NOTICES_MAX];
-    unsigned notice_first, notice_count;
-    uint8_t *plain; /* of the record that came last */
+    w4_notice *notices; /* W4_NOTICES_MAX, while there are any */
+    uint8_t *plain;     /* of the record that came last */
     size_t plain_cap;
     w4_incoming *incoming; /* whole messages in it */
     size_t incoming_first, incoming_count, incoming_cap;
@@ -193,6 +193,8 @@ static inline w4_channel *w4_session_next_channel(const w4_session *s, unsigned 
 
 /* session.c */
 void w4_session_set_end(w4_session *s, w4_refusal code, const char *text, bool by_peer);
+void w4_session_set_end_text(w4_session *s, const char *text);
+const char *w4_session_end_text(const w4_session *s); /* "": none */
 /* Ends it for good: what is unacknowledged fails. Says why only what set_end was told. */
 void w4_session_finish(w4_session *s, uint64_t now_us);
 /* Ends it from our side: CLOSE goes out with the next emit. */
@@ -206,6 +208,7 @@ void w4_session_stop_repeating(w4_session *s);
 void w4_session_tell(w4_session *s, w4_notice notice);
 void w4_session_take_back_lent(w4_session *s); /* the message the owner was given last */
 void w4_session_free_incoming(w4_session *s);
+void w4_session_free_notices(w4_session *s);
 
 /* channels.c */
 /* The channel of that number which is not over; NULL. */
