@@ -61,7 +61,6 @@ struct w4_loop_watch {
     void *context;
     struct event read;
     struct event *write; /* while it is watched for: most never wait to write */
-    bool reading;
     LIST_ENTRY(w4_loop_watch) of_loop;
 };
 
@@ -295,7 +294,7 @@ static int failure_of_event(void) {
 }
 
 static int watch_reading(w4_loop_watch *watch, bool want) {
-    if (watch->reading == want) {
+    if ((event_pending(&watch->read, EV_READ, NULL) != 0) == want) {
         return 0;
     }
     errno = 0;
@@ -303,7 +302,6 @@ static int watch_reading(w4_loop_watch *watch, bool want) {
     if (r < 0) {
         return failure_of_event();
     }
-    watch->reading = want;
     return 0;
 }
 

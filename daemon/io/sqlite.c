@@ -404,6 +404,10 @@ static bool sqlite_dirty(const w4_store *store) {
     return w4_store_gathered_count(&((const sqlite_store *)store)->gathered) > 0;
 }
 
+static void sqlite_rest(w4_store *store) {
+    w4_sqlite_file_rest(&store_of(store)->file);
+}
+
 static const char *sqlite_error(const w4_store *store) {
     return ((const sqlite_store *)store)->file.text;
 }
@@ -562,6 +566,7 @@ static const w4_store_ops sqlite_ops = {
     .backup = sqlite_backup,
     .error = sqlite_error,
     .check = sqlite_check,
+    .rest = sqlite_rest,
 };
 
 int w4_store_sqlite_copy(w4_store *store, const char *path, w4_sqlite_copy **ret_copy) {

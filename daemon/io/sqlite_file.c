@@ -140,8 +140,7 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int frames) {
     return SQLITE_OK;
 }
 
-static void detach(w4_sqlite_file *f) {
-    w4_sqlite_copy_orphan(f);
+static void finalize_statements(w4_sqlite_file *f) {
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {
         for (size_t i = 0; i < W4_SQLITE_STATEMENT_COUNT; i++) {
             sqlite3_finalize(f->statements[table][i]);
@@ -152,6 +151,11 @@ static void detach(w4_sqlite_file *f) {
         sqlite3_finalize(f->words[i]);
         f->words[i] = NULL;
     }
+}
+
+static void detach(w4_sqlite_file *f) {
+    w4_sqlite_copy_orphan(f);
+    finalize_statements(f);
     if (f->db) {
         int r = sqlite3_close(f->db);
         assert(r == SQLITE_OK);
@@ -358,6 +362,7 @@ int w4_sqlite_file_migrate(w4_sqlite_file *f) {
 int w4_sqlite_file_statement(w4_sqlite_file *f, w4_store_table table, w4_sqlite_statement which,
                              sqlite3_stmt **ret_stmt) {
     sqlite3_stmt **kept = &f->statements[table][which];
+    f->asked++;
     if (!*kept) {
         char sql[128];
         (void)snprintf(sql, sizeof(sql), "%s%s%s", statement_texts[which].before,
@@ -651,6 +656,14 @@ static int find_file(w4_sqlite_file *f) {
     return id_of(f->path, &f->id)
                ? 0
                : w4_sqlite_file_fail(f, W4_STORE_E_FILE, "cannot be opened: %s", strerror(errno));
+}
+
+void w4_sqlite_file_rest(w4_sqlite_file *f) {
+    if (f->db && f->asked == 0) {
+        finalize_statements(f);
+        (void)sqlite3_db_release_memory(f->db);
+    }
+    f->asked = 0;
 }
 
 int w4_sqlite_file_open(w4_sqlite_file *f, const char *path) {

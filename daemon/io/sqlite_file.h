@@ -39,6 +39,7 @@ typedef struct w4_sqlite_file {
     int wal_frames;               /* in the WAL after the last commit */
     int page_size;
     w4_sqlite_copy *copy; /* that is being made of it, or NULL */
+    uint32_t asked;       /* statements that were used since w4_sqlite_file_rest was here */
     bool has_wal;         /* false when another program took the file out of WAL mode */
     char path[PATH_MAX];
     char wal_path[PATH_MAX + 8];
@@ -62,6 +63,10 @@ int w4_sqlite_file_in_place(w4_sqlite_file *f);
 /* Carries the WAL over into the file once it is long. What was committed is durable without it;
  * where it fails, the next commit comes by here again. */
 void w4_sqlite_file_carry_over(w4_sqlite_file *f);
+
+/* Nothing is asked of it now: statements and pages that it keeps at hand are given back, unless
+ * some were used since the last time. */
+void w4_sqlite_file_rest(w4_sqlite_file *f);
 
 /* Rows of this file. An SQLite result code. */
 int w4_sqlite_file_statement(w4_sqlite_file *f, w4_store_table table, w4_sqlite_statement which,

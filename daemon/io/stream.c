@@ -161,6 +161,42 @@ static void on_timer(void *context) {
     w4_loop_timer_set(t->timer, w4_schedule_deadline(&t->timeouts));
 }
 
+/* Large as it is, it comes from the system and goes back there: of a new one no page is there yet.
+ */
+static void renew_piece(w4_stream_transport *t) {
+    uint8_t *piece = t->reading ? NULL : malloc(W4_STREAM_READ_BYTES);
+    if (piece) {
+        free(t->piece);
+        t->piece = piece;
+    }
+}
+
+static void free_spares(w4_stream_transport *t) {
+    while (t->spare_count > 0) {
+        w4_buffer_deinit(&t->spares[--t->spare_count]);
+    }
+}
+
+/* Thousands of links at rest need no large buffers, which those that are busy had in turn. */
+static void on_rest(void *context) {
+    w4_stream_transport *t = context;
+    t->rest_due = false;
+    if (t->needed) {
+        w4_stream_rest_later(t);
+    } else {
+        free_spares(t);
+        renew_piece(t);
+    }
+    t->needed = false;
+}
+
+void w4_stream_rest_later(w4_stream_transport *t) {
+    if (!t->rest_due) {
+        t->rest_due = true;
+        w4_loop_timer_set(t->rest, w4_later(w4_loop_now_us(t->loop), W4_STREAM_REST_US));
+    }
+}
+
 static void on_flush(void *context) {
     w4_stream_transport *t = context;
     w4_stream_link *link;
@@ -190,6 +226,7 @@ int w4_stream_open(const w4_transport_host *host, const w4_stream_kind *kind,
     t->piece = malloc(W4_STREAM_READ_BYTES);
     int r =
         t->piece ? w4_loop_timer_new(t->loop, kind->watch_name, on_timer, t, &t->timer) : -ENOMEM;
+    r = r < 0 ? r : w4_loop_timer_new(t->loop, "stream-rest", on_rest, t, &t->rest);
     if (r < 0) {
         w4_stream_free(&t->base);
         return r;
@@ -212,10 +249,9 @@ void w4_stream_free(w4_transport *transport) {
     w4_resolver_free(t->resolver);
     w4_loop_cancel(t->loop, &t->flush);
     w4_loop_timer_free(t->timer);
+    w4_loop_timer_free(t->rest);
     w4_schedule_deinit(&t->timeouts);
-    while (t->spare_count > 0) {
-        w4_buffer_deinit(&t->spares[--t->spare_count]);
-    }
+    free_spares(t);
     free(t->piece);
     free(t);
 }

@@ -22,6 +22,7 @@
 #define W4_STREAM_FLUSH_US (5 * W4_US_PER_S)   /* for what is left at close */
 #define W4_STREAM_LINGER_US (1 * W4_US_PER_S)  /* for the peer's end after ours */
 #define W4_STREAM_CLOSING_MAX 256u             /* links that linger at once; more end at once */
+#define W4_STREAM_REST_US W4_US_PER_S          /* nobody wrote for so long: no spares are kept */
 #define W4_STREAM_SPARES_MAX 4u                /* write buffers kept for the next turn */
 
 typedef struct w4_stream_transport w4_stream_transport;
@@ -68,18 +69,18 @@ struct w4_stream_link {
     w4_stream_input input;
     w4_buffer out; /* framed; the first out_at bytes are with the kernel */
     size_t out_at;
-    size_t discarded; /* LINGERING: what came and nobody wants */
-    bool tell_up;     /* ACCEPTED or UP is to be popped */
+    size_t discarded;   /* LINGERING: what came and nobody wants */
+    const char *reason; /* DEAD */
+    int error;          /* DEAD, or of a failed write: what came before is read first */
+    bool tell_up;       /* ACCEPTED or UP is to be popped */
     bool tell_writable;
     bool tell_gone;
     bool readable;
-    bool reading_off;          /* was readable again before its owner popped */
-    bool wants_writable;       /* E_FULL was said */
-    const char *reason;        /* DEAD */
-    int error;                 /* DEAD, or of a failed write: what came before is read first */
-    w4_schedule_entry timeout; /* in transport->timeouts */
+    bool reading_off;    /* was readable again before its owner popped */
+    bool wants_writable; /* E_FULL was said */
     bool in_ready;
     bool in_dirty;
+    w4_schedule_entry timeout; /* in transport->timeouts */
     TAILQ_ENTRY(w4_stream_link) ready;
     TAILQ_ENTRY(w4_stream_link) dirty;
     TAILQ_ENTRY(w4_stream_link) of_transport;
@@ -111,6 +112,8 @@ struct w4_stream_transport {
     uint32_t closing_count;
     uint32_t spare_count;
     w4_buffer spares[W4_STREAM_SPARES_MAX];
+    w4_loop_timer *rest;   /* looks whether anybody needs them; set while there are any */
+    bool rest_due, needed; /* it is set; so much was written since */
     struct w4_stream_links links;
     struct w4_stream_links ready;
     struct w4_stream_links dirty;

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #define OUT_MAX                                                                                    \
-    (2 * W4_LINK_QUEUE_BYTES_MAX) /* what waits, and what was sent of the same buffer              \
-                                   */
-#define OUT_KEEP_MAX 512u         /* a buffer of this size may stay with an idle link */
+    (2 * W4_LINK_QUEUE_BYTES_MAX)          /* what waits, and what was sent of the same buffer     \
+                                            */
+#define OUT_KEEP_MAX 512u                  /* a buffer of this size may stay with an idle link */
+#define PIECE_KEEP_MAX ((size_t)16 * 1024) /* so much of it stays resident anyhow */
 #define SPARE_KEEP_MAX ((size_t)128 * 1024)
 #define DISCARD_BYTES_MAX ((size_t)1024 * 1024) /* read and dropped of a peer that was closed */
 
@@ -41,6 +42,7 @@ static void take_spare(w4_stream_transport *t, w4_stream_link *link) {
 
 static void give_spare(w4_stream_transport *t, w4_stream_link *link) {
     link->out_at = 0;
+    t->needed = t->needed || link->out.len > OUT_KEEP_MAX;
     w4_buffer_clear(&link->out);
     if (link->out.cap <= OUT_KEEP_MAX) {
         return;
@@ -48,6 +50,7 @@ static void give_spare(w4_stream_transport *t, w4_stream_link *link) {
     if (link->out.cap <= SPARE_KEEP_MAX && t->spare_count < W4_STREAM_SPARES_MAX) {
         t->spares[t->spare_count++] = link->out;
         link->out = W4_BUFFER_INIT(OUT_MAX);
+        w4_stream_rest_later(t);
     } else {
         w4_buffer_deinit(&link->out);
     }
@@ -186,6 +189,10 @@ void w4_stream_link_read(w4_stream_link *link) {
     link->readable = false;
     ssize_t n = recv(link->fd, t->piece, W4_STREAM_READ_BYTES, 0);
     if (n > 0) {
+        if ((size_t)n > PIECE_KEEP_MAX) {
+            t->needed = true;
+            w4_stream_rest_later(t);
+        }
         t->reading = link;
         w4_stream_input_push(&link->input, w4_bytes_of(t->piece, (size_t)n));
         /* After a failed write all that had come is read at once: nothing will wake us again. */

@@ -3,6 +3,8 @@
 
 #include "io/stream.h"
 
+void w4_stream_rest_later(w4_stream_transport *t); /* there are spares */
+
 w4_stream_link *w4_stream_link_new(w4_stream_transport *t, const char *remote, bool dialled);
 w4_stream_link *w4_stream_link_free(w4_stream_link *link); /* socket, watch, buffers, all */
 /* Gives it its socket (taken over unless it fails) and watches it. 0 or -errno. */

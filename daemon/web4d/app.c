@@ -68,6 +68,7 @@ static void run_turn(void *context) {
     w4d_log_events(app);
     w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
     update_status(app);
+    w4d_rest_later(app);
     if (app->stopping && w4_node_drained(app->node)) {
         w4_loop_stop(app->loop);
     }
@@ -432,7 +433,7 @@ int w4d_app_start(w4d_app *app) {
     }
     w4_service_ready(app->service);
     w4d_app_wake(app);
-    return 0;
+    return w4d_rest_start(app);
 }
 
 void w4d_app_deinit(w4d_app *app) {
@@ -460,6 +461,7 @@ void w4d_app_deinit(w4d_app *app) {
     w4_loop_cancel(app->loop, &app->flush);
     app->node_timer = w4_loop_timer_free(app->node_timer);
     app->drain_timer = w4_loop_timer_free(app->drain_timer);
+    w4d_rest_stop(app);
     app->on_term = w4_loop_signal_free(app->on_term);
     app->on_int = w4_loop_signal_free(app->on_int);
     app->on_hup = w4_loop_signal_free(app->on_hup);

@@ -74,6 +74,8 @@ struct w4d_app {
     uint64_t next_owner;
     w4_loop_task work, turn, flush;
     w4_loop_timer *node_timer, *drain_timer;
+    w4_loop_timer *rest_timer;
+    bool rest_due; /* rest_timer is set */
     w4_loop_signal *on_term, *on_int, *on_hup;
     uint64_t started_us;
     uint64_t status_due_us; /* of the service manager's status line */
@@ -98,6 +100,12 @@ int w4d_app_advertise(w4d_app *app);
 /* What the configuration means for the node; the channels of single peers are kept in the app. 0 or
  * -ENOMEM. */
 int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_config);
+
+/* rest.c: memory that was needed for a while and is not any more goes back to the system: within
+ * two seconds after a burst, whatever goes on beside it. */
+int w4d_rest_start(w4d_app *app);  /* also gives back what only the start needed. 0 or -ENOMEM */
+void w4d_rest_later(w4d_app *app); /* something was done, that may leave something behind */
+void w4d_rest_stop(w4d_app *app);
 
 /* reload.c: 0 or 1 with the reason; *changes is filled on success. */
 typedef struct w4d_reload {

@@ -286,7 +286,8 @@ static int say_committed(w4_node *node, uint64_t now_us) {
 }
 
 static int emit_active(w4_node *node, uint64_t now_us) {
-    while (!TAILQ_EMPTY(&node->active)) {
+    node->emitted_bytes = 0;
+    while (!TAILQ_EMPTY(&node->active) && node->emitted_bytes < W4_NODE_EMIT_BYTES_PER_TURN) {
         w4_node_peer *peer = TAILQ_FIRST(&node->active);
         TAILQ_REMOVE(&node->active, peer, active_next);
         peer->active = false;
@@ -523,6 +524,11 @@ bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer_id) {
     w4_session_rekey(peer->session);
     w4_node_peer_activate(node, peer);
     return true;
+}
+
+void w4_node_rest(w4_node *node) {
+    w4_buffer_deinit(&node->frame);
+    w4_store_rest(node->store);
 }
 
 size_t w4_node_memory(const w4_node *node) {

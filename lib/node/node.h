@@ -178,5 +178,8 @@ bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer);
 w4_channel_stats w4_node_channel_stats(const w4_node *node, const w4_fingerprint *peer,
                                        w4_channel_kind kind);
 size_t w4_node_memory(const w4_node *node); /* bytes held by sessions */
+/* To be called now and then: gives back memory that only makes the next turn quicker, the store's
+ * included (w4_store_rest). */
+void w4_node_rest(w4_node *node);
 /* What the node holds in memory, table by table; *cursor from 0. False: no more. */
 bool w4_node_use_next(const w4_node *node, size_t *cursor, w4_use *ret_use);

@@ -425,6 +425,7 @@ int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         if (r <= 0) {
             return r;
         }
+        node->emitted_bytes += node->frame.len;
         r = w4_link_send(peer->link->link, w4_buffer_bytes(&node->frame), now_us);
         if (r < 0) {
             return r;

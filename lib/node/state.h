@@ -25,6 +25,9 @@
 /* The same for messages, each of which is some signature's time: who sends them hears of the first
  * while the last are still looked at, and has more ready when those are done. */
 #define W4_NODE_MESSAGES_PER_TURN 32u
+/* What one turn hands to links at most, then it goes out before the next peers are served: a word
+ * to all of thousands never lies in thousands of buffers at once. */
+#define W4_NODE_EMIT_BYTES_PER_TURN ((size_t)512 * 1024)
 #define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
 
 typedef struct w4_node_peer w4_node_peer;
@@ -39,12 +42,12 @@ typedef struct w4_node_link {
     w4_link *link;
     w4_handshake *handshake;
     w4_node_peer *peer;
+    uint64_t dial; /* the number of the mesh's dial, until it was told what became of it; or 0 */
     bool dialled;
-    uint64_t dial;  /* the number of the mesh's dial, until it was told what became of it; or 0 */
     bool half_open; /* is in the list */
     bool blocked;   /* its queue is full: pending waits for WRITABLE */
-    w4_buffer pending;
     bool up;
+    w4_buffer pending;
     uint64_t since_us;
     uint8_t peer_static[W4_DH_LEN];
 } w4_node_link;
@@ -159,6 +162,7 @@ struct w4_node {
     w4_node_contract *contracts; /* by peer */
     bool contracts_due;          /* the configuration has changed */
     w4_buffer frame;             /* the one being emitted */
+    size_t emitted_bytes;        /* handed to links in this turn */
 
     struct w4_node_outs out;
     w4_node_out *popped;

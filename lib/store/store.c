@@ -124,6 +124,12 @@ int w4_store_keep(w4_store *store) {
     return store->ops->keep(store);
 }
 
+void w4_store_rest(w4_store *store) {
+    if (store->ops->rest) {
+        store->ops->rest(store);
+    }
+}
+
 const char *w4_store_error(const w4_store *store) {
     return store->ops->error(store);
 }

@@ -84,6 +84,7 @@ typedef struct w4_store_ops {
     int (*backup)(w4_store *store, const char *path);
     const char *(*error)(const w4_store *store);          /* why the last call failed, for people */
     int (*check)(w4_store *store, w4_buffer *ret_report); /* 0 sound, or W4_STORE_E_CORRUPT */
+    void (*rest)(w4_store *store);                        /* NULL: it holds nothing to give back */
 } w4_store_ops;
 
 struct w4_store {
@@ -112,6 +113,9 @@ bool w4_store_urgent(const w4_store *store);
  * -ENOMEM, W4_STORE_E_FULL (W4_STORE_KEPT_MAX: it is time to commit) or W4_STORE_E_FAILED; then
  * commit. */
 int w4_store_keep(w4_store *store);
+/* To be called now and then, with no cursor in the middle of its walk: a store that nothing was
+ * asked of since the last time gives back the memory that only makes it quicker. */
+void w4_store_rest(w4_store *store);
 const char *w4_store_error(const w4_store *store);
 int w4_store_check(w4_store *store, w4_buffer *ret_report);
 /* A copy of all that is committed, as of one moment, synced, for its owner alone; the store goes

@@ -3,13 +3,15 @@
 #include "rows.h"
 #include "station.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Quick enough not to wait for long, slow enough to leave time for all else. */
 #define HEARTBEAT_US(SESSIONS) (250 * W4_US_PER_MS + (SESSIONS)*UINT64_C(200))
 #define DIALS_AT_ONCE 16u
-#define BUSY_MESSAGES 32u /* each way, on each of two channels */
+#define SETTLED_US (4 * W4_US_PER_S) /* of a node that tells all of all, once a second */
+#define BUSY_MESSAGES 32u            /* each way, on each of two channels */
 
 typedef struct crowd {
     bench_line **lines;
@@ -54,9 +56,12 @@ static void crowd_open(crowd *c, bench_station *station) {
     station->on_turn = NULL;
 }
 
-/* After two intervals an idle session has given back what it does not need. */
-static void crowd_rest(bench_station *station) {
-    uint64_t until_us = w4_later(bench_station_now(station), station->config.heartbeat_us * 5 / 2);
+/* After two intervals an idle session has given back what it does not need; what the last ones that
+ * came led to, among all others, is over some seconds later. */
+static void crowd_rest(bench_station *station, uint64_t at_least_us) {
+    uint64_t wait_us = station->config.heartbeat_us * 5 / 2;
+    uint64_t until_us =
+        w4_later(bench_station_now(station), wait_us > at_least_us ? wait_us : at_least_us);
     while (bench_station_now(station) < until_us) {
         bench_station_turn(station); /* heartbeats end the waiting */
     }
@@ -140,11 +145,19 @@ static void idle_child(const bench_pair *pair, const bench_options *options, boo
     if (busy) {
         crowd_be_busy(&c, &station);
     }
-    crowd_rest(&station);
+    crowd_rest(&station, SETTLED_US);
     bench_pair_tell(pair, "", 1);
     uint8_t word;
     bench_pair_hear(pair, &word, sizeof word);
     bench_pair_exit();
+}
+
+/* As web4d does within two seconds after a burst (daemon/web4d/rest.c). */
+static void give_back(bench_station *station) {
+    w4_buffer_deinit(&station->frame);
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 static void idle(const bench_options *options, bool busy) {
@@ -165,6 +178,7 @@ static void idle(const bench_options *options, bool busy) {
     size_t before = bench_resident(0);
     bench_pair_tell(&pair, station.address, sizeof station.address);
     serve_until_told(&station, &pair);
+    give_back(&station);
     size_t after = bench_resident(0);
     BENCH_CHECK(station.open_count == options->count);
     BENCH_CHECK(!busy || c.messages == options->count * 2 * BUSY_MESSAGES);
@@ -198,7 +212,7 @@ void bench_crowd(const bench_options *options) {
         c.identities[i] = bench_identity();
     }
     crowd_open(&c, &station);
-    crowd_rest(&station);
+    crowd_rest(&station, SETTLED_US);
     size_t after = bench_resident(options->pid);
     bench_number("bytes_per_session", ((double)after - (double)before) / (double)options->count);
     bench_station_deinit(&station);
