@@ -145,13 +145,17 @@ bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fi
     return false;
 }
 
+bool w4_router_is_blocked(const w4_protocol *p, const w4_fingerprint *node) {
+    return w4_trust_book_state(p->trust, W4_TRUST_NODE, node) == W4_TRUST_BLOCKED;
+}
+
 /* Of the nodes that say the agent is attached to them: one that is connected before one that is
  * not, one that is trusted here before others, then who said it first. Anybody can say it, and must
  * not cut off or draw to himself what is for another. Blocked nodes have no say. */
 static int worth_of(const w4_protocol *p, const w4_fingerprint *node) {
     w4_trust_state trust = w4_trust_book_state(p->trust, W4_TRUST_NODE, node);
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
-    if (trust == W4_TRUST_BLOCKED) {
+    if (w4_router_is_blocked(p, node)) {
         return 0;
     }
     return 1 + (neighbour && neighbour->up ? 2 : 0) + (trust == W4_TRUST_TRUSTED ? 1 : 0);
@@ -198,11 +202,31 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
 bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
                         const w4_fingerprint *receiver, w4_fingerprint *ret_node) {
     w4_fingerprint node;
-    if (w4_cip_handshake_node(p, sender, receiver, &node) && w4_router_has(p, &node, receiver)) {
+    if (w4_cip_handshake_node(p, sender, receiver, &node) && w4_router_has(p, &node, receiver) &&
+        !w4_router_is_blocked(p, &node)) {
         *ret_node = node;
         return true;
     }
     return w4_router_home(p, receiver, NULL, ret_node);
+}
+
+bool w4_router_is_behind(const w4_protocol *p, const w4_fingerprint *agent,
+                         w4_fingerprint *ret_node) {
+    w4_fingerprint node;
+    if (w4_router_home(p, agent, NULL, &node)) {
+        return false;
+    }
+    const void *cursor = NULL;
+    const w4_home *home = w4_homes_find(&p->homes, agent);
+    bool blocked = w4_graph_next_home(p->graph, agent, &cursor, &node);
+    if (!blocked && home && !home->local) {
+        node = home->node;
+        blocked = w4_router_is_blocked(p, &node);
+    }
+    if (blocked) {
+        *ret_node = node;
+    }
+    return blocked;
 }
 
 static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,

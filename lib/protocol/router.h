@@ -136,6 +136,11 @@ bool w4_router_place(const w4_protocol *p, const w4_fingerprint *agent, w4_finge
 bool w4_router_node_for(const w4_protocol *p, const w4_fingerprint *sender,
                         const w4_fingerprint *receiver, w4_fingerprint *ret_node);
 
+bool w4_router_is_blocked(const w4_protocol *p, const w4_fingerprint *node);
+/* The agent is at a node that is blocked here, and at no other as far as anybody says. */
+bool w4_router_is_behind(const w4_protocol *p, const w4_fingerprint *agent,
+                         w4_fingerprint *ret_node);
+
 /* Hands an envelope to a local agent: at once, or when it has room (knowledge only). *ret_code:
  * NONE when it was taken. 0 or -ENOMEM. */
 typedef struct w4_arrival {

@@ -121,6 +121,32 @@ def test_introductions_are_told():
         assert why(a, ids[b], "node")["entry"]["state"] == "probing"
 
 
+def test_agents_of_a_blocked_node():
+    """What is said to them is refused with the code that says why, durable or not; and so it is
+    while nothing is left of the node but what this one remembers."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada, ben = a.agent("ada"), b.agent("ben")
+        a.wait_until("ben", lambda: len(a.control.call("agents.list")["agents"]) == 2)
+        to = ben.attached["fingerprint"]
+        ask = {"type": "INTENT", "to": to, "payload": {
+            "goal": "ask", "topic": "tides", "priority": "normal", "context": "a trip"}}
+        sent = ada.call("agent.send", ask)
+        ada.wait_note("agent.delivery", lambda said: said["msg_id"] == sent["msg_id"])
+        a.control.call("peers.block", {"peer": "b", "reason": "spam"})
+        for durable in (False, True):
+            try:
+                ada.call("agent.send", {**ask, "durable": durable})
+                raise AssertionError("it was sent to a blocked node")
+            except Refused as refused:
+                assert refused.code == "peer_blocked", refused.error
+                assert "not blocked here" in refused.error["message"], refused.error
+        a.control.call("trust.set", {"subject": "b", "kind": "node", "state": "probing"})
+        a.wait_until("b again", a.connected)
+        sent = ada.call("agent.send", ask)
+        ada.wait_note("agent.delivery", lambda said: said["msg_id"] == sent["msg_id"])
+
+
 def test_names_of_those_who_are_away():
     """Each is known by the name it had last, also when it is away and its node is gone; a name of
     several is refused with those it may mean."""
@@ -171,4 +197,5 @@ def test_names_of_those_who_are_away():
 
 
 main([test_the_whole_history, test_anchors_are_where_it_begins,
-      test_introductions_are_told, test_names_of_those_who_are_away])
+      test_introductions_are_told, test_agents_of_a_blocked_node,
+      test_names_of_those_who_are_away])

@@ -486,6 +486,8 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
     neighbour->up = false;
     neighbour->resend_us = W4_NEVER;
     struct w4_parcel_list *lists[] = {&neighbour->sent, &neighbour->held}; /* older ones first */
+    w4_refusal code =
+        w4_router_is_blocked(p, node) ? W4_REFUSAL_PEER_BLOCKED : W4_REFUSAL_DISCONNECTED;
     int r = 0;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         /* What is parked goes behind the last one that there is now. */
@@ -500,7 +502,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
             if (parcel->letter != 0) {
                 w4_parcel_park(&p->parcels, parcel);
             } else {
-                r = end_parcel(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
+                r = end_parcel(p, parcel, code, now_us);
             }
         }
     }

@@ -147,6 +147,16 @@ static const w4_agent *find_attached(const w4_protocol *p, const w4_fingerprint 
     return local && local->attached ? local : NULL;
 }
 
+w4_refusal w4_route_missing(const w4_protocol *p, const w4_fingerprint *agent,
+                            const char **ret_why) {
+    w4_fingerprint node;
+    if (w4_router_is_behind(p, agent, &node)) {
+        *ret_why = "an agent of a node that is not blocked here";
+        return W4_REFUSAL_PEER_BLOCKED;
+    }
+    return not_found(ret_why, "an agent that is known here");
+}
+
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why) {
     w4_fingerprint node;
     if (envelope->broadcast || find_attached(p, &envelope->receiver.fingerprint)) {
@@ -155,7 +165,7 @@ w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, con
     if (!w4_router_node_for(p, &envelope->sender.fingerprint, &envelope->receiver.fingerprint,
                             &node) ||
         w4_fingerprint_equal(&node, &p->self)) {
-        return not_found(ret_why, "an agent that is known here");
+        return w4_route_missing(p, &envelope->receiver.fingerprint, ret_why);
     }
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &node);
     if (!neighbour || !neighbour->up) {

@@ -9,7 +9,10 @@
  */
 w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why);
-/* Can an envelope of a local agent go where it is meant to? NONE, NOT_FOUND or NO_ROUTE. */
+/* Why there is no node to send to for that agent: NOT_FOUND, or PEER_BLOCKED (its node is). */
+w4_refusal w4_route_missing(const w4_protocol *p, const w4_fingerprint *agent,
+                            const char **ret_why);
+/* Can an envelope of a local agent go where it is meant to? NONE, NO_ROUTE, or as above. */
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why);
 /* Gives it to one agent of this node: what the family says of that meeting, then its turn. 0 with
  * *ret_code (NONE: taken, or kept for later), or a fatal error; in->fault says more of a code. */

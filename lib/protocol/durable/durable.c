@@ -1,6 +1,7 @@
 #include "protocol/durable/durable.h"
 
 #include "base/text.h"
+#include "protocol/delivery/route.h"
 #include "protocol/router.h"
 
 #include <errno.h>
@@ -130,10 +131,11 @@ static bool find_node(const w4_protocol *p, const w4_inbound *in, w4_fingerprint
         return true;
     }
     const w4_home *home = w4_homes_find(&p->homes, &e->receiver.fingerprint);
-    if (home) {
-        *ret_node = home->node;
+    if (!home || w4_router_is_blocked(p, &home->node)) {
+        return false;
     }
-    return home != NULL;
+    *ret_node = home->node;
+    return true;
 }
 
 w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in,
@@ -142,8 +144,7 @@ w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in,
     if (is_ours(p, &in->envelope.receiver.fingerprint) || find_node(p, in, &node)) {
         return W4_REFUSAL_NONE;
     }
-    *ret_why = "an agent that is known here";
-    return W4_REFUSAL_NOT_FOUND;
+    return w4_route_missing(p, &in->envelope.receiver.fingerprint, ret_why);
 }
 
 int w4_durable_route(w4_protocol *p, w4_inbound *in) {

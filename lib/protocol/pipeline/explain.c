@@ -172,7 +172,8 @@ static int set_out(walk *k, const w4_explain_request *request, w4_refused *ret_r
         in->from_node = view.sender.fingerprint;
     } else if (!handed && r == 0) {
         w4_fingerprint home;
-        if (w4_router_home(k->p, &view.sender.fingerprint, NULL, &home) &&
+        if ((w4_router_home(k->p, &view.sender.fingerprint, NULL, &home) ||
+             w4_router_is_behind(k->p, &view.sender.fingerprint, &home)) &&
             !w4_fingerprint_equal(&home, &k->p->self)) {
             in->from_node = home;
         }

@@ -508,7 +508,7 @@ static const w4_stage stages[] = {
     {{"conditions",   NULL,             act_conditions,  NULL,              NULL,                "consent_required consent_revoked out_of_scope missing_rationale check_in_required no_provenance source_blocked stale backpressure internal",
       "the gates of its family", false},
       W4_SIGHT_PROVEN, EACH, true, false},
-    {{"route",        look_route,       NULL,            NULL,              w4_tell_route,       "not_found no_route",
+    {{"route",        look_route,       NULL,            NULL,              w4_tell_route,       "not_found no_route peer_blocked",
       "its receiver is known here, and can be reached", false},
       W4_SIGHT_PROVEN, HOSTED | SUBMIT, false, false},
     {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",

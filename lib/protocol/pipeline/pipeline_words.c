@@ -191,7 +191,13 @@ void w4_tell_route(const w4_protocol *p, const w4_inbound *in, w4_words *words) 
     }
     if (!w4_router_node_for(p, &e->sender.fingerprint, &e->receiver.fingerprint, &node) ||
         w4_fingerprint_equal(&node, &p->self)) {
-        w4_words_say(words, " is not attached here, and no node says that it has it");
+        if (w4_router_is_behind(p, &e->receiver.fingerprint, &node)) {
+            w4_words_say(words, " lives at ");
+            w4_tell_node(p, &node, words);
+            w4_words_say(words, ", which is blocked here");
+        } else {
+            w4_words_say(words, " is not attached here, and no node says that it has it");
+        }
         return;
     }
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &node);

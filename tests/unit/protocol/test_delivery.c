@@ -110,6 +110,47 @@ START_TEST(broadcast_goes_to_all_but_oneself) {
 }
 END_TEST
 
+static void block(world *w, unsigned n, unsigned node, w4_trust_state state) {
+    w4_trust_move move;
+    ck_assert_int_eq(w4_trust_book_set(w->nodes[n].trust, W4_TRUST_NODE,
+                                       &w->nodes[node].fingerprint, state, "operator", "", 1,
+                                       &move),
+                     1);
+}
+
+/* An operator has blocked the node where the receiver lives, and only there. */
+START_TEST(behind_a_block) {
+    world *w = three();
+    char waits[37];
+    ask(w, "ada", "ben", waits); /* for a handshake, or on its way */
+    block(w, 0, 1, W4_TRUST_BLOCKED);
+    world_link(w, 0, 1, false);
+    ck_assert_uint_eq(outcomes(w, 0, waits, W4_REFUSAL_PEER_BLOCKED), 1);
+    for (int durable = 0; durable < 2; durable++) {
+        w->durable = durable != 0;
+        ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 1);
+        ck_assert_int_eq(w->refused.code, W4_REFUSAL_PEER_BLOCKED);
+        ck_assert_str_eq(w->refused.pointer, "/receiver");
+    }
+    w->durable = false;
+    ck_assert_int_eq(world_send(w, "ada", "cho", "INTENT", ASK), 0); /* others are reached */
+    block(w, 0, 1, W4_TRUST_PROBING);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 1);
+    ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_ROUTE);
+    world_link(w, 0, 1, true);
+    ask(w, "ada", "ben", waits);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, waits, W4_REFUSAL_NONE), 1);
+
+    /* Another node has it too: that one is meant. */
+    world_publish_with(w, 2, world_agent_of(w, "ben"));
+    block(w, 0, 1, W4_TRUST_BLOCKED);
+    world_link(w, 0, 1, false);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 0);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(no_route) {
     world *w = three();
     world_link(w, 0, 1, false);
@@ -685,6 +726,7 @@ int main(void) {
     tcase_add_test(tcase, names_that_are_not_clear);
     tcase_add_test(tcase, claimed_agent_keeps_its_mail);
     tcase_add_test(tcase, broadcast_goes_to_all_but_oneself);
+    tcase_add_test(tcase, behind_a_block);
     tcase_add_test(tcase, no_route);
     tcase_add_test(tcase, receiver_is_gone);
     tcase_add_test(tcase, agent_that_reads_slowly);

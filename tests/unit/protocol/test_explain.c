@@ -179,6 +179,14 @@ START_TEST(where_it_ends_and_why) {
 }
 END_TEST
 
+/* Node 0 and the node of mal. */
+static void block(world *w, w4_trust_state state) {
+    w4_trust_move move;
+    ck_assert_int_eq(w4_trust_book_set(w->nodes[0].trust, W4_TRUST_NODE, &w->nodes[1].fingerprint,
+                                       state, "operator", "", 1, &move),
+                     1);
+}
+
 START_TEST(as_whom) {
     world *w = two(W4_TRUST_TRUSTED);
     w4_buffer text = W4_BUFFER_INIT(TEXT_MAX);
@@ -202,9 +210,24 @@ START_TEST(as_whom) {
     request.from = &w->nodes[1].fingerprint;
     expect(explain(w, &request, &doc), "outcome", "passes");
 
-    /* An agent of node 0 hands over what it has signed: in any form, and with a route to go. */
+    /* Where its sender lives at a blocked node, that one is taken to have brought it. */
+    block(w, W4_TRUST_BLOCKED);
+    request.from = NULL;
+    said = explain(w, &request, &doc);
+    expect(said, "code", "peer_blocked");
+    expect_part(said, "reason", "brought it, and is blocked here");
     world_add_agent(w, "bea", 0, false);
     char id[37];
+    w4_buffer_clear(&text);
+    world_sign(w, "bea", "mal", W4_TYPE_CIP_INTENT, ASK, id, &text);
+    request = (w4_explain_request){.bytes = w4_buffer_bytes(&text)};
+    said = explain(w, &request, &doc);
+    expect(said, "ended", "route");
+    expect(said, "code", "peer_blocked");
+    expect_part(said, "reason", "which is blocked here");
+    block(w, W4_TRUST_PROBING);
+
+    /* An agent of node 0 hands over what it has signed: in any form, and with a route to go. */
     w4_buffer_clear(&text);
     world_sign(w, "bea", "ada", W4_TYPE_CIP_INTENT, ASK, id, &text);
     ck_assert_int_eq(w4_buffer_append_byte(&text, '\n'), 0);
