@@ -128,7 +128,7 @@ static w4_channel *first_ready(const w4_session *s, unsigned kind, size_t *ret_l
     }
     do {
         *ret_len = c->state == W4_CHANNEL_CLOSING ? 0 : w4_outbox_ready(&c->out);
-        if (*ret_len > 0 || w4_outbox_is_held(&c->out)) {
+        if (*ret_len > 0 || w4_outbox_held(&c->out) > 0) {
             return c;
         }
         c = c->next_of_kind;
@@ -185,9 +185,10 @@ static bool has_data(const w4_session *s) {
 /* What is under way holds the rest back: a PING measures whether less should, or more may be. */
 static void measure(w4_session *s, uint64_t now_us) {
     const w4_channel *c;
-    for (unsigned i = 0; !s->pace.limited && (c = w4_session_next_channel(s, &i)) != NULL;) {
-        if (c->kind != W4_CHANNEL_CONTROL && w4_outbox_is_held(&c->out)) {
-            w4_pace_held(&s->pace);
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
+        size_t len = c->kind == W4_CHANNEL_CONTROL ? 0 : w4_outbox_held(&c->out);
+        if (len > 0) {
+            w4_pace_held(&s->pace, len);
         }
     }
     if (w4_pace_wants_ping(&s->pace, w4_rtt_timeout(&s->rtt, 0), now_us)) {
@@ -201,7 +202,7 @@ static size_t record_room(const w4_session *s, bool with_data) {
     const w4_channel *c;
     for (unsigned i = 0; with_data && (c = w4_session_next_channel(s, &i)) != NULL;) {
         const w4_channel_stats *stats = &c->out.stats;
-        size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_LEN + 1;
+        size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_SMALL + 1;
         room += stats->queued_bytes + frames * W4_FRAME_HEADER;
     }
     return room < W4_RECORD_MAX ? room : W4_RECORD_MAX;

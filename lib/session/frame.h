@@ -30,6 +30,7 @@
 #define W4_PART_MAX 16384u /* of DATA */
 /* Parts that we make are a little shorter: four of them and an ACK fill a record. */
 #define W4_PART_LEN 16352u
+#define W4_PART_SMALL ((W4_PART_LEN - W4_FRAME_HEADER) / 2) /* where one takes long */
 #define W4_ACK_LEN 4u
 #define W4_CLOSE_TEXT_MAX 128u
 

@@ -60,12 +60,17 @@ void w4_outbox_deinit(w4_outbox *o) {
 }
 
 static uint32_t parts_of(const w4_message *m) {
-    return m->len == 0 ? 1 : (m->len + W4_PART_LEN - 1) / W4_PART_LEN;
+    return m->len == 0 ? 1 : (m->len + m->part_len - 1) / m->part_len;
 }
 
 static uint32_t part_len(const w4_message *m, uint64_t part) {
-    uint32_t start = (uint32_t)part * W4_PART_LEN;
-    return m->len - start < W4_PART_LEN ? m->len - start : W4_PART_LEN;
+    uint32_t start = (uint32_t)part * m->part_len;
+    return m->len - start < m->part_len ? m->len - start : m->part_len;
+}
+
+static uint32_t first_part_len(const w4_outbox *o, const w4_message *m) {
+    uint32_t most = w4_pace_part_len(o->pace);
+    return m->len < most ? m->len : most;
 }
 
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us) {
@@ -373,11 +378,11 @@ static bool may_start(const w4_outbox *o, const w4_message *m) {
 
 /* Bytes of the next DATA frame, if nothing but the pace is in its way. */
 static size_t next_len(const w4_outbox *o) {
-    const w4_message *m = o->next ? o->next : w4_queue_first(&o->queue);
-    if (!m || (!o->next && !may_start(o, m))) {
-        return 0;
+    if (o->next) {
+        return w4_frame_len(part_len(o->next, o->next_part));
     }
-    return w4_frame_len(part_len(m, o->next_part));
+    const w4_message *m = w4_queue_first(&o->queue);
+    return m && may_start(o, m) ? w4_frame_len(first_part_len(o, m)) : 0;
 }
 
 size_t w4_outbox_ready(const w4_outbox *o) {
@@ -385,9 +390,9 @@ size_t w4_outbox_ready(const w4_outbox *o) {
     return len > 0 && w4_pace_admits(o->pace, o->kind, len) ? len : 0;
 }
 
-bool w4_outbox_is_held(const w4_outbox *o) {
+size_t w4_outbox_held(const w4_outbox *o) {
     size_t len = next_len(o);
-    return len > 0 && !w4_pace_admits(o->pace, o->kind, len);
+    return len > 0 && !w4_pace_admits(o->pace, o->kind, len) ? len : 0;
 }
 
 static w4_message *start(w4_outbox *o) {
@@ -396,6 +401,7 @@ static w4_message *start(w4_outbox *o) {
     TAILQ_INSERT_TAIL(&o->messages, m, entry);
     m->started = true;
     m->seq = o->position;
+    m->part_len = w4_pace_part_len(o->pace);
     o->next_part = 0;
     o->stats.queued--;
     o->stats.in_flight++;
@@ -428,7 +434,7 @@ uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now
         .flags = last ? W4_FRAME_FIN : 0,
         .channel = channel,
         .seq = o->position,
-        .payload = w4_bytes_of(m->data + (size_t)o->next_part * W4_PART_LEN, len),
+        .payload = w4_bytes_of(m->data + (size_t)o->next_part * m->part_len, len),
     };
     at = w4_frame_put(at, &frame);
     m->sent_us = now_us;

@@ -78,8 +78,8 @@ void w4_outbox_count_error(w4_outbox *o);
 size_t w4_outbox_ready(const w4_outbox *o);
 /* Writes that frame to at. Returns the place behind. */
 uint8_t *w4_outbox_put(w4_outbox *o, uint16_t channel, uint8_t *at, uint64_t now_us);
-/* A part would go now if it were not for the pace. */
-bool w4_outbox_is_held(const w4_outbox *o);
+/* Bytes of the part that would go now if it were not for the pace; 0: none. */
+size_t w4_outbox_held(const w4_outbox *o);
 /* Starts or stops the timer, as there is something to wait for. After each emit. */
 void w4_outbox_arm(w4_outbox *o, const w4_rtt *rtt, uint64_t now_us);
 uint64_t w4_outbox_deadline(const w4_outbox *o); /* also while there is no link */

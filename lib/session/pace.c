@@ -1,11 +1,12 @@
 #include "session/pace.h"
 
 #define RECORDS_A_WINDOW 4u
+#define WHOLE_PART (W4_FRAME_HEADER + W4_PART_LEN)
 #define GROWTH 1.5       /* a round trip, while nothing queues */
 #define GROWTH_LOOSE 4.0 /* while it does, but for less than the slack */
 
 void w4_pace_start(w4_pace *p, uint64_t now_us) {
-    *p = (w4_pace){.window = W4_PACE_WINDOW_MIN, .base_at_us = now_us};
+    *p = (w4_pace){.window = W4_PACE_WINDOW_START, .base_at_us = now_us};
 }
 
 /* ---- what is under way */
@@ -70,11 +71,19 @@ uint64_t w4_pace_time_us(const w4_pace *p) {
 
 size_t w4_pace_record_len(const w4_pace *p) {
     size_t share = p->window / RECORDS_A_WINDOW;
-    return share > W4_PACE_WINDOW_MIN ? share : W4_PACE_WINDOW_MIN;
+    return share > WHOLE_PART ? share : WHOLE_PART;
+}
+
+uint32_t w4_pace_part_len(const w4_pace *p) {
+    return p->window < 2 * WHOLE_PART ? W4_PART_SMALL : W4_PART_LEN;
 }
 
 static double larger(double a, double b) {
     return a > b ? a : b;
+}
+
+static double smaller(double a, double b) {
+    return a < b ? a : b;
 }
 
 static void set_window(w4_pace *p, double window) {
@@ -94,15 +103,15 @@ void w4_pace_silence(w4_pace *p) {
     p->speed /= 2;
 }
 
-void w4_pace_held(w4_pace *p) {
-    p->limited = true;
+void w4_pace_held(w4_pace *p, size_t len) {
+    p->held = len > p->held ? (uint32_t)len : p->held;
 }
 
 /* ---- PINGs */
 
 static bool is_right_behind(const w4_pace *p, uint64_t now_us) {
     bool fresh = now_us - p->since_us <= p->base_us / 8;
-    return flight_of(p) > 0 && p->sent_us == now_us && fresh;
+    return flight_of(p) > 0 && flight_of(p) >= p->held && p->sent_us == now_us && fresh;
 }
 
 bool w4_pace_wants_ping(const w4_pace *p, uint64_t patience_us, uint64_t now_us) {
@@ -110,7 +119,7 @@ bool w4_pace_wants_ping(const w4_pace *p, uint64_t patience_us, uint64_t now_us)
         return flight_of(p) == 0;
     }
     uint64_t pause_us = p->measuring ? patience_us : W4_PACE_PING_US;
-    return p->limited && is_right_behind(p, now_us) && now_us >= w4_later(p->behind_us, pause_us);
+    return p->held > 0 && is_right_behind(p, now_us) && now_us >= w4_later(p->behind_us, pause_us);
 }
 
 uint64_t w4_pace_deadline(const w4_pace *p) {
@@ -138,7 +147,7 @@ void w4_pace_pinged(w4_pace *p, uint64_t token, bool alone, uint64_t now_us) {
         }
     } else if (is_right_behind(p, now_us)) {
         /* A window that holds something back is in use, but for a part that did not fit. */
-        p->behind_flight = p->limited && flight < p->window ? p->window : flight;
+        p->behind_flight = p->held > 0 && flight < p->window ? p->window : flight;
         p->behind_burst = p->burst;
         p->behind_token = token;
         p->behind_us = now_us;
@@ -154,7 +163,7 @@ static void see_base(w4_pace *p, uint64_t token, uint64_t rtt_us, uint64_t now_u
         p->base_at_us = now_us;
     } else if (rtt_us <= p->base_us + p->base_us / 8) {
         p->base_at_us = now_us;
-    } else if (old && p->limited && !p->draining) {
+    } else if (old && p->held > 0 && !p->draining) {
         p->draining = true;
         p->drain_us = now_us;
     }
@@ -170,8 +179,8 @@ static void set_by_speed(w4_pace *p, uint64_t rtt_us) {
     }
     see_speed(p, speed * (double)W4_US_PER_S);
     double loose = (base + W4_PACE_SLACK_US) / rtt;
-    double fits = larger(speed * base + W4_PACE_WINDOW_MIN,
-                         flight * (loose < GROWTH_LOOSE ? loose : GROWTH_LOOSE));
+    double queue = queued ? smaller((speed * base + WHOLE_PART) / 2, WHOLE_PART) : WHOLE_PART;
+    double fits = larger(speed * base + queue, flight * smaller(loose, GROWTH_LOOSE));
     if (!queued) {
         fits = larger(fits, flight * GROWTH);
     }
@@ -189,5 +198,5 @@ void w4_pace_measured(w4_pace *p, uint64_t token, uint64_t rtt_us, uint64_t now_
         p->measuring = false;
         set_by_speed(p, rtt_us);
     }
-    p->limited = false;
+    p->held = 0;
 }

@@ -11,14 +11,17 @@
  *
  * The link moves at least speed = flight / rtt, since all of it was there by then (what has been on
  * its way for long already is not measured); and at least
- * burst / (rtt - base), since nothing but it and what was before it made the PING late. So
+ * burst / (rtt - base), since nothing but it and what was before it made the PING late. Nothing is
+ * measured by less than what the window holds back: the short last part of a message that passes
+ * quickly, by itself, does not say that a whole one would. So
  *
  *     speed x base + one part
  *
  * keeps the link busy, while nothing waits longer than for one part; even when all of it is sent at
  * once a PING behind it takes no longer than twice the base and a part. The window is set to that.
- * While nothing queues it grows by half each round trip; where ways are short a queue of
- * W4_PACE_SLACK_US is allowed. It starts with one part. While it is in use PINGs go more often.
+ * While nothing queues it grows by half of what was under way each round trip, or by what it held
+ * back; where ways are short a queue of W4_PACE_SLACK_US is allowed. It starts with one part. While
+ * it is in use PINGs go more often.
  *
  * A path may change under a link. A PING that goes while nothing of ours is under way, and while
  * which nothing comes from the peer, sets the base also when it took longer; and when the window
@@ -36,7 +39,8 @@
 #include "envelope/type.h"
 #include "session/frame.h"
 
-#define W4_PACE_WINDOW_MIN (W4_FRAME_HEADER + W4_PART_LEN) /* there is always one part */
+#define W4_PACE_WINDOW_MIN (W4_FRAME_HEADER + W4_PART_SMALL) /* there is always one part */
+#define W4_PACE_WINDOW_START (W4_FRAME_HEADER + W4_PART_LEN)
 #define W4_PACE_WINDOW_MAX (64u << 20)
 #define W4_PACE_CONTROL_WINDOW (256u * 1024u)
 #define W4_PACE_SLACK_US (4 * W4_US_PER_MS) /* less is not worth an empty link */
@@ -56,13 +60,13 @@ typedef struct w4_pace {
     uint64_t since_us; /* all that is under way went, or the rest of it stayed, no earlier */
     uint64_t sent_us;  /* the last DATA, but for control */
     uint32_t burst;    /* bytes of it, and of what went at the same time */
+    uint32_t held;     /* the largest part that the window held back since the last round trip */
     uint32_t received; /* bytes of DATA from the peer, as they go round */
     /* The last PING that went right behind DATA, and the last one with nothing before it. */
     uint64_t behind_token, behind_us, clear_token;
     uint32_t behind_flight, behind_burst, clear_received;
     bool measuring; /* the former is under way */
     bool draining;
-    bool limited; /* the window has held something back since the last round trip */
 } w4_pace;
 
 void w4_pace_start(w4_pace *p, uint64_t now_us); /* a new link: nothing is under way */
@@ -76,6 +80,9 @@ void w4_pace_received(w4_pace *p, size_t len);
 void w4_pace_came_over(w4_pace *p, size_t len, uint64_t took_us);
 uint64_t w4_pace_time_us(const w4_pace *p); /* until all that is under way is over, at most */
 
+/* Of a message that begins now. */
+uint32_t w4_pace_part_len(const w4_pace *p);
+
 /* Bytes of DATA for one record: a part at least, but not all of the window, so that
  * acknowledgements come one after the other and the link is never idle while it waits for one. */
 size_t w4_pace_record_len(const w4_pace *p);
@@ -84,7 +91,7 @@ size_t w4_pace_record_len(const w4_pace *p);
 void w4_pace_gap(w4_pace *p, w4_channel_kind kind);
 void w4_pace_silence(w4_pace *p);
 
-void w4_pace_held(w4_pace *p); /* something is ready and not admitted */
+void w4_pace_held(w4_pace *p, size_t len); /* so much is ready and not admitted */
 /* A PING would be of use now. patience_us: after so much time one counts as lost. */
 bool w4_pace_wants_ping(const w4_pace *p, uint64_t patience_us, uint64_t now_us);
 /* One goes now. alone: without much DATA in its record. */

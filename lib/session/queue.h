@@ -33,8 +33,9 @@ typedef struct w4_message {
     uint64_t took_us;     /* from enqueued to acknowledged; once ended */
     uint64_t deadline_us; /* not to be started from then on */
     uint32_t len;
-    bool started;  /* a part of it was sent */
-    bool repeated; /* a part of it was sent twice: no round-trip time from it */
+    uint32_t part_len; /* of each part but the last; once started */
+    bool started;      /* a part of it was sent */
+    bool repeated;     /* a part of it was sent twice: no round-trip time from it */
     bool of_session;
     w4_refusal outcome;
     w4_overflow policy; /* that ended it; W4_OVERFLOW_COUNT: none did */

@@ -11,7 +11,7 @@ static uint64_t now;
 static uint8_t wire[W4_FRAME_HEADER + W4_PART_MAX];
 static uint64_t pushed;
 
-#define LOSSY_WINDOW (4 * W4_PACE_WINDOW_MIN)
+#define LOSSY_WINDOW (4 * W4_PACE_WINDOW_START)
 
 static void check_laws(void) {
     const w4_channel_stats *s = &o.stats;
@@ -226,7 +226,7 @@ START_TEST(retransmission_cannot_flood) {
     for (int i = 0; i < 60; i++) {
         push(W4_PART_LEN);
     }
-    ck_assert_uint_eq(put_all(), LOSSY_WINDOW / W4_PACE_WINDOW_MIN);
+    ck_assert_uint_eq(put_all(), LOSSY_WINDOW / W4_PACE_WINDOW_START);
     for (int i = 0; i < 100; i++) { /* nobody ever answers */
         now = o.timer_us;
         w4_outbox_expire(&o, &rtt, now);
@@ -251,7 +251,7 @@ START_TEST(an_ordered_link_that_stalls_gets_little_more) {
     }
     acknowledge(30, 1000, false);
     /* And more again once it is known to be fast. */
-    pace.window = 4 * W4_PACE_WINDOW_MIN;
+    pace.window = 4 * W4_PACE_WINDOW_START;
     ck_assert_uint_gt(put_all(), 2);
     finish();
 }

@@ -4,7 +4,7 @@
 
 #include "session/pace.h"
 
-#define PART W4_PACE_WINDOW_MIN
+#define PART W4_PACE_WINDOW_START
 
 static w4_pace p;
 static uint64_t now, token;
@@ -21,7 +21,7 @@ static void fill_window(w4_channel_kind kind) {
     while (w4_pace_admits(&p, kind, PART)) {
         w4_pace_sent(&p, kind, PART, now);
     }
-    w4_pace_held(&p);
+    w4_pace_held(&p, PART);
     p.sent_us = p.since_us = now;
     p.burst = 0;
 }
@@ -106,7 +106,7 @@ START_TEST(has_its_bounds) {
     ck_assert_uint_eq(p.window, W4_PACE_WINDOW_MAX);
     measured(0);
     w4_pace_silence(&p);
-    ck_assert_uint_eq(p.window, PART);
+    ck_assert_uint_eq(p.window, W4_PACE_WINDOW_MIN);
     p.window = 10 * PART;
     p.flight[W4_CHANNEL_STATE] = 8 * PART;
     w4_pace_gap(&p, W4_CHANNEL_STATE);
@@ -147,7 +147,7 @@ START_TEST(holds_nothing_back_for_long) {
     begin(10000);
     p.flight[W4_CHANNEL_KNOWLEDGE] = PART; /* and it is never acknowledged */
     now += W4_PACE_BASE_US;
-    w4_pace_held(&p);
+    w4_pace_held(&p, PART);
     measured(50000);
     ck_assert(p.draining);
     ck_assert_uint_eq(w4_pace_deadline(&p), now + W4_PACE_DRAIN_US);
@@ -201,7 +201,7 @@ START_TEST(what_is_nearly_over_says_nothing_of_the_speed) {
     fill_window(W4_CHANNEL_KNOWLEDGE);
     now += 100000;
     w4_pace_sent(&p, W4_CHANNEL_STATE, 700, now);
-    w4_pace_held(&p);
+    w4_pace_held(&p, PART);
     ck_assert(!w4_pace_wants_ping(&p, 0, now));
     measured(26000);
     ck_assert_uint_eq(p.window, PART);
@@ -217,6 +217,41 @@ START_TEST(what_is_nearly_over_says_nothing_of_the_speed) {
     ck_assert(w4_pace_wants_ping(&p, 0, now));
     measured(26000);
     ck_assert_uint_gt(p.window, PART + PART / 2);
+}
+END_TEST
+
+/* The short last part of a message passes quickly; what waits behind it would not. */
+START_TEST(what_is_less_than_what_is_held_says_nothing) {
+    begin(20000);
+    w4_pace_sent(&p, W4_CHANNEL_KNOWLEDGE, 600, now);
+    w4_pace_held(&p, PART);
+    w4_pace_held(&p, 700); /* on another channel */
+    ck_assert(!w4_pace_wants_ping(&p, 0, now));
+    measured(20100);
+    ck_assert_uint_eq(p.window, PART);
+    ck_assert_uint_eq(p.speed, 0);
+    w4_pace_acked(&p, W4_CHANNEL_KNOWLEDGE, 600, now);
+    w4_pace_sent(&p, W4_CHANNEL_KNOWLEDGE, PART, now);
+    w4_pace_held(&p, 600);
+    ck_assert(w4_pace_wants_ping(&p, 0, now));
+    measured(20100);
+    ck_assert_uint_gt(p.window, PART + PART / 2);
+    ck_assert_uint_le(p.window, 2 * PART);
+}
+END_TEST
+
+/* Where one takes long, those of a message that begins are smaller: both directions may be full. */
+START_TEST(parts_are_small_where_they_take_long) {
+    begin(1000);
+    ck_assert_uint_eq(w4_pace_part_len(&p), W4_PART_SMALL);
+    fill_window(W4_CHANNEL_KNOWLEDGE);
+    measured(100000);
+    ck_assert_uint_lt(p.window, PART);
+    ck_assert_uint_ge(p.window, W4_PACE_WINDOW_MIN);
+    ck_assert_uint_eq(w4_pace_part_len(&p), W4_PART_SMALL);
+    ck_assert_uint_ge(w4_pace_record_len(&p), PART); /* that of one which began before may go */
+    p.window = 2 * PART;
+    ck_assert_uint_eq(w4_pace_part_len(&p), W4_PART_LEN);
 }
 END_TEST
 
@@ -252,7 +287,7 @@ START_TEST(a_burst_tells_the_speed) {
     p.window = 4 * PART;
     w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now); /* 13 ms each */
     w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now);
-    w4_pace_held(&p);
+    w4_pace_held(&p, PART);
     measured(126000);
     ck_assert_uint_ge(p.window, 8 * PART);
     ck_assert_uint_le(p.window, 9 * PART);
@@ -275,11 +310,20 @@ typedef struct way {
     uint64_t free_us; /* when its wire is free again */
 } way;
 
+/* How long the messages are that saturate it. */
+typedef enum sizes {
+    SIZES_FEW,       /* some of one part, some of two */
+    SIZES_JUST_OVER, /* a part, and a last one that is nothing beside it */
+    SIZES_ALL,       /* from a byte to some parts, each order of magnitude as often */
+} sizes;
+
 typedef struct link_row {
     uint64_t bytes_per_s;
     uint64_t latency_us; /* one way */
     bool both;           /* bulk in both directions */
     bool ordered;
+    sizes sizes;
+    uint32_t burst; /* bytes that pass at once after a while of less */
 } link_row;
 
 static pair_end ends[2];
@@ -296,20 +340,41 @@ static void throw_all(unsigned from) {
         w4_buffer frame = W4_BUFFER_INIT(65535);
         ck_assert_int_eq(w4_buffer_append(&frame, w4_buffer_bytes(&out)), 0);
         ck_assert_uint_lt(w->count, IN_AIR_MAX);
-        w->free_us =
-            (w->free_us > now ? w->free_us : now) + frame.len * W4_US_PER_S / row.bytes_per_s;
-        w->air[(w->first + w->count++) % IN_AIR_MAX] =
-            (flying){.at_us = w->free_us + row.latency_us, .frame = frame};
+        uint64_t burst_us = row.burst * W4_US_PER_S / row.bytes_per_s;
+        uint64_t idle_us = now - burst_us; /* so long that the whole burst may pass again */
+        w->free_us = (w->free_us > idle_us ? w->free_us : idle_us) +
+                     frame.len * W4_US_PER_S / row.bytes_per_s;
+        w->air[(w->first + w->count++) % IN_AIR_MAX] = (flying){
+            .at_us = (w->free_us > now ? w->free_us : now) + row.latency_us, .frame = frame};
         w4_buffer_clear(&out);
     }
 }
 
+static uint64_t any; /* as random as it has to be */
+
+static size_t any_below(size_t end) {
+    any = any * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (size_t)(any >> 33) % end;
+}
+
+static size_t next_size(uint64_t nth) {
+    switch (row.sizes) {
+    case SIZES_JUST_OVER:
+        return W4_PART_LEN + 1 + any_below(nth % 2 > 0 ? 600 : 20);
+    case SIZES_ALL:
+        return 1 + any_below((size_t)1 << any_below(17));
+    case SIZES_FEW:
+        break;
+    }
+    return 1000 + nth % 3 * 9000;
+}
+
 static void feed(unsigned from) {
-    static uint8_t bytes[20000];
-    uint64_t big = 0;
-    while (w4_session_send(sessions[from], W4_CHANNEL_KNOWLEDGE,
-                           w4_bytes_of(bytes, 1000 + big % 3 * 9000), 0, now) == 0) {
-        big++;
+    static uint8_t bytes[1u << 17];
+    uint64_t nth = 0;
+    while (w4_session_send(sessions[from], W4_CHANNEL_KNOWLEDGE, w4_bytes_of(bytes, next_size(nth)),
+                           0, now) == 0) {
+        nth++;
     }
 }
 
@@ -381,6 +446,7 @@ static void link_up_with(const link_row *r) {
     row = *r;
     now = PAIR_START_US;
     bulk = false;
+    any = 1;
     delivered_bytes = 0;
     memset(ways, 0, sizeof ways);
     w4_handshake_result results[2];
@@ -414,18 +480,28 @@ static void link_down(void) {
 
 /* clang-format off */
 static const link_row rows[] = {
-    {128 * KBIT,    20000, false, true},
-    {1 * MBIT,       5000, false, true},
-    {1 * MBIT,     100000, false, true},
-    {1 * MBIT,     100000, true,  true},
-    {10 * MBIT,      5000, false, true},
-    {10 * MBIT,     20000, false, true},
-    {10 * MBIT,     20000, true,  true},
-    {10 * MBIT,     20000, false, false},
-    {10 * MBIT,    300000, false, true},
-    {100 * MBIT,     5000, false, true},
-    {100 * MBIT,    20000, true,  true},
-    {1000 * MBIT,     500, false, true},
+    {128 * KBIT,    20000, false, true, SIZES_FEW, 0},
+    {1 * MBIT,       5000, false, true, SIZES_FEW, 0},
+    {1 * MBIT,     100000, false, true, SIZES_FEW, 0},
+    {1 * MBIT,     100000, true,  true, SIZES_FEW, 0},
+    {10 * MBIT,      5000, false, true, SIZES_FEW, 0},
+    {10 * MBIT,     20000, false, true, SIZES_FEW, 0},
+    {10 * MBIT,     20000, true,  true, SIZES_FEW, 0},
+    {10 * MBIT,     20000, false, false, SIZES_FEW, 0},
+    {10 * MBIT,    300000, false, true, SIZES_FEW, 0},
+    {100 * MBIT,     5000, false, true, SIZES_FEW, 0},
+    {100 * MBIT,    20000, true,  true, SIZES_FEW, 0},
+    {1000 * MBIT,     500, false, true, SIZES_FEW, 0},
+    {800 * KBIT,      500, false, true, SIZES_FEW, 3000},
+    {800 * KBIT,      500, false, true, SIZES_JUST_OVER, 0},
+    {800 * KBIT,      500, false, true, SIZES_JUST_OVER, 3000},
+    {800 * KBIT,      500, true,  true, SIZES_JUST_OVER, 3000},
+    {800 * KBIT,      500, false, true, SIZES_ALL, 3000},
+    {800 * KBIT,    20000, false, true, SIZES_JUST_OVER, 3000},
+    {800 * KBIT,    20000, true,  true, SIZES_ALL, 3000},
+    {10 * MBIT,     20000, false, true, SIZES_JUST_OVER, 0},
+    {10 * MBIT,     20000, true,  true, SIZES_ALL, 0},
+    {1000 * MBIT,     500, false, true, SIZES_ALL, 0},
 };
 /* clang-format on */
 
@@ -475,6 +551,8 @@ int main(void) {
     tcase_add_test(tc, a_busy_peer_says_nothing_of_the_base);
     tcase_add_test(tc, a_burst_tells_the_speed);
     tcase_add_test(tc, what_is_nearly_over_says_nothing_of_the_speed);
+    tcase_add_test(tc, what_is_less_than_what_is_held_says_nothing);
+    tcase_add_test(tc, parts_are_small_where_they_take_long);
     tcase_add_test(tc, what_is_under_way_takes_its_time);
     tcase_add_test(tc, what_went_before_says_nothing_of_the_speed);
     tcase_add_loop_test(tc, heartbeats_never_wait_behind_bulk, 0,
