@@ -155,17 +155,34 @@ void w4_pace_pinged(w4_pace *p, uint64_t token, bool alone, uint64_t now_us) {
     }
 }
 
+static void drain(w4_pace *p, uint64_t now_us) {
+    p->draining = true;
+    p->drain_us = now_us;
+}
+
+/* With nothing in its way it took longer. */
+static void see_longer_base(w4_pace *p, uint64_t rtt_us, uint64_t now_us) {
+    p->longer_us = p->longer_count == 0 || rtt_us < p->longer_us ? rtt_us : p->longer_us;
+    if (++p->longer_count == W4_PACE_LONGER) {
+        p->base_us = p->longer_us;
+        p->base_at_us = now_us;
+        p->longer_count = 0;
+    } else if (p->held > 0) {
+        drain(p, now_us);
+    }
+}
+
 static void see_base(w4_pace *p, uint64_t token, uint64_t rtt_us, uint64_t now_us) {
     bool clear = token == p->clear_token && p->received - p->clear_received <= 1024;
     bool old = now_us >= w4_later(p->base_at_us, W4_PACE_BASE_US);
-    if (p->base_us == 0 || rtt_us < p->base_us || clear) {
-        p->base_us = rtt_us;
+    if (p->base_us == 0 || rtt_us <= p->base_us + p->base_us / 8) {
+        p->base_us = p->base_us == 0 || rtt_us < p->base_us ? rtt_us : p->base_us;
         p->base_at_us = now_us;
-    } else if (rtt_us <= p->base_us + p->base_us / 8) {
-        p->base_at_us = now_us;
+        p->longer_count = 0;
+    } else if (clear) {
+        see_longer_base(p, rtt_us, now_us);
     } else if (old && p->held > 0 && !p->draining) {
-        p->draining = true;
-        p->drain_us = now_us;
+        drain(p, now_us);
     }
 }
 

@@ -23,10 +23,11 @@
  * back; where ways are short a queue of W4_PACE_SLACK_US is allowed. It starts with one part. While
  * it is in use PINGs go more often.
  *
- * A path may change under a link. A PING that goes while nothing of ours is under way, and while
- * which nothing comes from the peer, sets the base also when it took longer; and when the window
- * has been in use for W4_PACE_BASE_US and no round trip was as short as the base, all is held back
- * for one round trip, until such a PING can go.
+ * A path may change under a link. When PINGs that go while nothing of ours is under way, and while
+ * which nothing comes from the peer, take longer W4_PACE_LONGER times in a row, the shortest of
+ * them is the base: one alone may have met a peer that was busy. And when the window has been in
+ * use for W4_PACE_BASE_US and no round trip was as short as the base, all is held back until such a
+ * PING can go.
  *
  * What is under way also tells how long an answer may take that has to wait for it: at the speed
  * that the link was seen to have, half of that after each silence, and at least W4_PACE_SPEED_MIN.
@@ -46,6 +47,7 @@
 #define W4_PACE_SLACK_US (4 * W4_US_PER_MS) /* less is not worth an empty link */
 #define W4_PACE_PING_US (20 * W4_US_PER_MS) /* PINGs that measure are this far apart */
 #define W4_PACE_BASE_US (10 * W4_US_PER_S)
+#define W4_PACE_LONGER 3u
 #define W4_PACE_DRAIN_US W4_US_PER_S    /* longer nothing is held back */
 #define W4_PACE_SPEED_MIN (64u * 1024u) /* bytes a second that we take a link to have at least */
 #define W4_PACE_TIME_MAX_US (5 * W4_US_PER_S)
@@ -56,6 +58,8 @@ typedef struct w4_pace {
     uint32_t speed;   /* bytes a second, as seen */
     uint64_t base_us; /* 0: not known yet */
     uint64_t base_at_us;
+    uint64_t longer_us; /* the shortest of the longer ones in a row */
+    unsigned longer_count;
     uint64_t drain_us; /* since when everything is held back */
     uint64_t since_us; /* all that is under way went, or the rest of it stayed, no earlier */
     uint64_t sent_us;  /* the last DATA, but for control */

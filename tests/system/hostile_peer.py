@@ -86,6 +86,7 @@ class HostileNode:
     def __init__(self, node, key=None):
         host, port = node.address[4:].rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), DEADLINE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as nodes do
         self.key = key or FastKey()
         self.handshake = Handshake(True, b"web4-rtt/1")
         self.sent = 0

@@ -116,7 +116,17 @@ START_TEST(has_its_bounds) {
 }
 END_TEST
 
-/* The path has become longer: after a while all is held back for the one PING that tells. */
+/* A PING with nothing in its way, behind which more goes at once. */
+static void measured_clear(uint64_t rtt_us, bool held) {
+    w4_pace_pinged(&p, ++token, true, now);
+    now += rtt_us;
+    if (held) {
+        w4_pace_held(&p, PART);
+    }
+    w4_pace_measured(&p, token, rtt_us, now);
+}
+
+/* The path has become longer: after a while all is held back for the PINGs that tell. */
 START_TEST(looks_for_the_base_anew) {
     begin(10000);
     for (int i = 0; i < 2000 && !p.draining; i++) {
@@ -135,11 +145,40 @@ START_TEST(looks_for_the_base_anew) {
     ck_assert(w4_pace_admits(&p, W4_CHANNEL_STATE, 1));
     w4_pace_sent(&p, W4_CHANNEL_STATE, PART, now);
     w4_pace_pinged(&p, ++token, true, now); /* at the same time, but not the same */
+    w4_pace_held(&p, PART);
     w4_pace_measured(&p, token, 40000, now + 40000);
     ck_assert_uint_eq(p.base_us, 10000);
+    ck_assert(!p.draining);
+    w4_pace_held(&p, PART);
     w4_pace_measured(&p, token - 1, 40000, now + 40000);
+    ck_assert_uint_eq(p.base_us, 10000); /* once is nothing, but is looked at again */
+    ck_assert(p.draining);
+    w4_pace_taken(&p, W4_CHANNEL_STATE, PART);
+    measured_clear(90000, true);
+    ck_assert_uint_eq(p.base_us, 10000);
+    ck_assert(p.draining);
+    measured_clear(50000, true);
     ck_assert_uint_eq(p.base_us, 40000);
     ck_assert(!p.draining);
+}
+END_TEST
+
+/* The peer was busy once or twice: the path is what it was. */
+START_TEST(a_busy_peer_is_no_longer_path) {
+    begin(10000);
+    for (int i = 0; i < 5; i++) {
+        measured_clear(90000, false);
+        measured_clear(30000, false);
+        ck_assert(!p.draining); /* nothing is to be held back */
+        measured_clear(11000, false);
+        ck_assert_uint_eq(p.base_us, 10000);
+    }
+    measured_clear(90000, false);
+    measured_clear(30000, false);
+    measured_clear(50000, false);
+    ck_assert_uint_eq(p.base_us, 30000);
+    measured_clear(9000, false);
+    ck_assert_uint_eq(p.base_us, 9000);
 }
 END_TEST
 
@@ -170,9 +209,11 @@ START_TEST(a_busy_peer_says_nothing_of_the_base) {
     w4_pace_received(&p, 100000);
     w4_pace_measured(&p, token, 50000, now + 50000);
     ck_assert_uint_eq(p.base_us, 10000);
-    w4_pace_pinged(&p, ++token, true, now);
-    w4_pace_received(&p, 1000);
-    w4_pace_measured(&p, token, 50000, now + 50000);
+    for (unsigned i = 0; i < W4_PACE_LONGER; i++) {
+        w4_pace_pinged(&p, ++token, true, now);
+        w4_pace_received(&p, 1000);
+        w4_pace_measured(&p, token, 50000, now + 50000);
+    }
     ck_assert_uint_eq(p.base_us, 50000);
     w4_pace_pinged(&p, ++token, true, now);
     w4_pace_received(&p, 100000);
@@ -547,6 +588,7 @@ int main(void) {
     tcase_add_test(tc, short_ways_have_some_slack);
     tcase_add_test(tc, has_its_bounds);
     tcase_add_test(tc, looks_for_the_base_anew);
+    tcase_add_test(tc, a_busy_peer_is_no_longer_path);
     tcase_add_test(tc, holds_nothing_back_for_long);
     tcase_add_test(tc, a_busy_peer_says_nothing_of_the_base);
     tcase_add_test(tc, a_burst_tells_the_speed);
