@@ -40,7 +40,8 @@ bool w4_key_kind_from_name(w4_bytes name, w4_key_kind *ret_kind) {
 }
 
 /* ---- the form, as tables. `sign` is the last member of both in canonical order, and both are
- * closed: what is signed is the text up to it, and the brace. */
+ * closed: what is signed is the text up to it, and the brace. All keys that sign are in there, so
+ * that no other document has the same id. */
 
 static const char *check_signature(w4_json value) {
     uint8_t signature[W4_SIGNATURE_LEN];
@@ -75,12 +76,12 @@ static const w4_schema_row succession_rows[] = {
 
 static const w4_schema_row revocation_sign_rows[] = {
     {.name = "algo",      .kind = W4_SCHEMA_ENUM,   .flags = R, .names = algos},
-    {.name = "pubkey",    .kind = W4_SCHEMA_STRING, .flags = R, .min = 44, .max = 44, .check = w4_check_pubkey},
     {.name = "signature", .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = check_signature},
     W4_SCHEMA_END};
 static const w4_schema revocation_sign = {.rows = revocation_sign_rows, .closed = true};
 static const w4_schema_row revocation_rows[] = {
     ROWS_OF_BOTH,
+    {.name = "by",        .kind = W4_SCHEMA_STRING, .flags = R, .min = 44, .max = 44, .check = w4_check_pubkey},
     {.name = "reason",    .kind = W4_SCHEMA_STRING, .flags = R, .min = 1, .max = W4_KEY_REASON_MAX, .check = w4_check_label},
     {.name = "revoked",   .kind = W4_SCHEMA_STRING, .flags = R, .min = 64, .max = 64, .check = w4_check_fingerprint},
     {.name = "sign",      .kind = W4_SCHEMA_OBJECT, .flags = R, .object = &revocation_sign},
@@ -109,13 +110,16 @@ static void write_key(w4_json_writer *w, const char *name, const w4_identity *id
     write_base64(w, name, w4_identity_pubkey(identity)->bytes, W4_PUBKEY_LEN);
 }
 
-/* The head of both, in canonical order as far as it goes. */
-static void begin(w4_json_writer *w, w4_key_document_kind kind, w4_key_kind of, uint64_t made_us,
-                  w4_buffer *out) {
+/* The head of both, in canonical order as far as it goes; by: of a revocation. */
+static void begin(w4_json_writer *w, w4_key_document_kind kind, const w4_identity *by,
+                  w4_key_kind of, uint64_t made_us, w4_buffer *out) {
     char time[W4_TIMESTAMP_LEN + 1];
     w4_timestamp_format(made_us, time);
     w4_json_writer_init(w, out);
     w4_json_begin_object(w);
+    if (by) {
+        write_key(w, "by", by);
+    }
     w4_json_member_string(w, "document", document_kinds[kind]);
     w4_json_member_string(w, "key", "1.0");
     w4_json_member_string(w, "kind", key_kinds[of]);
@@ -131,7 +135,7 @@ static int write_succession(const w4_identity *old_identity, const w4_identity *
                             w4_key_kind of, uint64_t made_us, const signature *signatures,
                             w4_buffer *out) {
     w4_json_writer writer, *w = &writer;
-    begin(w, W4_KEY_SUCCESSION, of, made_us, out);
+    begin(w, W4_KEY_SUCCESSION, NULL, of, made_us, out);
     write_key(w, "new", new_identity);
     write_key(w, "old", old_identity);
     if (signatures) {
@@ -176,14 +180,13 @@ static int write_revocation(const w4_identity *signer, const w4_fingerprint *rev
     char fingerprint[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_json_writer writer, *w = &writer;
     w4_fingerprint_format(revoked, fingerprint);
-    begin(w, W4_KEY_REVOCATION, of, made_us, out);
+    begin(w, W4_KEY_REVOCATION, signer, of, made_us, out);
     w4_json_member_string(w, "reason", reason);
     w4_json_member_string(w, "revoked", fingerprint);
     if (signed_by) {
         w4_json_name(w, "sign");
         w4_json_begin_object(w);
         w4_json_member_string(w, "algo", algos[0]);
-        write_key(w, "pubkey", signer);
         write_base64(w, "signature", signed_by->bytes, sizeof signed_by->bytes);
         w4_json_end_object(w);
     }
@@ -262,7 +265,7 @@ static void fill(w4_json root, w4_key_document *d) {
     }
     (void)w4_fingerprint_parse(w4_json_string_raw(w4_json_get(root, "revoked")), &d->subject);
     (void)w4_json_string_copy(w4_json_get(root, "reason"), d->reason, sizeof d->reason);
-    d->signer_key = key_at(w4_json_get(root, "sign"), "pubkey");
+    d->signer_key = key_at(root, "by");
     d->signer = w4_fingerprint_of(&d->signer_key);
 }
 

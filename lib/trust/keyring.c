@@ -325,13 +325,14 @@ static int refuse(w4_keyring_result *result, w4_refusal code, const char *pointe
     return 0;
 }
 
+/* before: it was said before the signer itself was revoked, if it was. */
 static w4_key_authority authority_of(const w4_keyring *ring, const ring_key *subject,
-                                     const w4_fingerprint *signer) {
+                                     const w4_fingerprint *signer, bool before) {
     if (w4_fingerprint_equal(&subject->fingerprint, signer)) {
         return W4_KEY_BY_ITSELF;
     }
     const ring_key *key = find(ring, signer);
-    if (key && key->revoked) {
+    if (key && key->revoked && !before) {
         return W4_KEY_BY_NOBODY;
     }
     for (const ring_key *later = subject->successor; later; later = later->successor) {
@@ -498,7 +499,7 @@ static int take_revocation(w4_keyring *ring, const w4_key_document *d, bool load
     if (r < 0) {
         return r;
     }
-    w4_key_authority authority = authority_of(ring, key, &d->signer);
+    w4_key_authority authority = authority_of(ring, key, &d->signer, in_force);
     if (authority <= W4_KEY_BY_HEARSAY && in_force) {
         authority = W4_KEY_BY_ANCHOR; /* as it was when it was taken */
     } else if (authority == W4_KEY_BY_NOBODY && load) {
@@ -506,7 +507,7 @@ static int take_revocation(w4_keyring *ring, const w4_key_document *d, bool load
     }
     *result = (w4_keyring_result){.place = W4_KEY_PLACE_REVOCATION, .authority = authority};
     r = authority == W4_KEY_BY_NOBODY
-            ? refuse(result, W4_REFUSAL_UNAUTHORIZED, "/sign/pubkey",
+            ? refuse(result, W4_REFUSAL_UNAUTHORIZED, "/by",
                      "that key, a later one of it, or a node that is known here")
             : keep_revocation(ring, key, d, load, result);
     forget_silent(ring, key);
@@ -541,7 +542,7 @@ int w4_keyring_load(w4_keyring *ring, const w4_key_document *document, w4_key_pl
 static bool judge_key(w4_keyring *ring, ring_key *key, w4_key_judged *ret_judged) {
     for (unsigned i = 0; i < W4_KEYRING_REVOCATIONS_OF_KEY && !key->revoked; i++) {
         ring_document *d = key->revocations[i];
-        w4_key_authority now = d ? authority_of(ring, key, &d->other) : W4_KEY_BY_NOBODY;
+        w4_key_authority now = d ? authority_of(ring, key, &d->other, false) : W4_KEY_BY_NOBODY;
         if (now <= W4_KEY_BY_HEARSAY) {
             continue;
         }

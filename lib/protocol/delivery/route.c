@@ -113,9 +113,28 @@ static bool is_hex(w4_bytes text) {
     return true;
 }
 
+/* A whole fingerprint means whoever it belongs to: the one that has the last key of that identity.
+ * NONE, or why nobody has it any more. */
+static w4_refusal follow(const w4_protocol *p, w4_bytes *to, char text[W4_FINGERPRINT_TEXT_LEN + 1],
+                         const char **ret_why) {
+    w4_fingerprint key;
+    if (!w4_fingerprint_parse(*to, &key)) {
+        return W4_REFUSAL_NONE;
+    }
+    key = w4_keyring_current(p->keyring, &key);
+    w4_fingerprint_format(&key, text);
+    *to = w4_bytes_of(text, W4_FINGERPRINT_TEXT_LEN);
+    if (w4_keyring_revoked(p->keyring, &key)) {
+        *ret_why = "a key that is not revoked";
+        return W4_REFUSAL_KEY_REVOKED;
+    }
+    return W4_REFUSAL_NONE;
+}
+
 w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why) {
     w4_party party = {0};
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
     if (w4_bytes_equal_text(to, "*")) {
         memcpy(party.agent_id, "*", 2);
         *ret_party = party;
@@ -123,6 +142,10 @@ w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_par
     }
     if (to.len == 0 || to.len > W4_AGENT_ID_MAX) {
         return not_found(ret_why, "an agent_id, a fingerprint, or *");
+    }
+    w4_refusal gone = follow(p, &to, text, ret_why);
+    if (gone != W4_REFUSAL_NONE) {
+        return gone;
     }
     /* A whole fingerprint is never a name: nobody can call himself by another's. */
     bool hex = to.len >= PREFIX_MIN && is_hex(to);

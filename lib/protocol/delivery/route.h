@@ -4,8 +4,9 @@
 #include "protocol/pipeline/pipeline.h"
 
 /* Whom a local agent means: agent_id, fingerprint, unique prefix of one (8 digits at least), or
- * "*". away: also one that is nowhere now, but was. NONE with *ret_party (agent_id "*" and a zero
- * fingerprint for all), else NOT_FOUND and why.
+ * "*". away: also one that is nowhere now, but was. A whole fingerprint stands for the last key of
+ * its identity. NONE with *ret_party (agent_id "*" and a zero fingerprint for all), else NOT_FOUND
+ * or KEY_REVOKED, and why.
  */
 w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why);

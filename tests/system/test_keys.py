@@ -1,0 +1,286 @@
+"""Keys that are succeeded and revoked, among real nodes. All documents are made here."""
+from hostile_peer import *
+
+
+def both(old, new, kind, made_at):
+    text = {"document": "succession", "key": "1.0", "kind": kind, "made_at": made_at,
+            "new": new.pubkey, "old": old.pubkey}
+    sign = {name: base64.b64encode(key.sign(canonical(text))).decode()
+            for name, key in (("new", new), ("old", old))}
+    return {**text, "sign": {"algo": "ed25519", **sign}}
+
+
+def succession(old, new, kind="agent", offset=0.0):
+    return both(old, new, kind, timestamp(offset))
+
+
+def revocation(by, fingerprint, kind="agent", reason="lost"):
+    return signed(by, {"by": by.pubkey, "document": "revocation", "key": "1.0", "kind": kind,
+                       "made_at": timestamp(), "reason": reason, "revoked": fingerprint})
+
+
+def known(node):
+    """What the node says of keys, by fingerprint."""
+    return {key["fingerprint"]: key for key in node.control.call("keys.show")["known"]}
+
+
+def standing(node, fingerprint):
+    return known(node).get(fingerprint, {}).get("standing", "current")
+
+
+def wait_standing(node, fingerprint, what):
+    node.wait_until(f"{fingerprint:.8} is {what}", lambda: standing(node, fingerprint) == what)
+
+
+def own_key(node):
+    return node.control.call("keys.show")["node"]
+
+
+def is_connected(node, fingerprint):
+    return any(peer["connected"] for peer in node.control.call("peers.list")["peers"]
+               if peer["fingerprint"] == fingerprint)
+
+
+def watcher(node):
+    client = Client(node.control_socket)
+    client.call("events.watch", {})
+    return client
+
+
+def refused(code, pointer, call, *args):
+    try:
+        call(*args)
+    except Refused as no:
+        assert (no.code, no.error["data"].get("pointer")) == (code, pointer), no
+        return no
+    raise AssertionError("it was taken")
+
+
+def attach(node, key, name):
+    """An agent that holds its own key."""
+    client = Client(node.agent_socket)
+    client.attached = client.call("agent.attach", {"agent_id": name, "key": key.pubkey})
+    return client
+
+
+def submit(client, document):
+    return client.call("agent.submit", {"envelope": document})
+
+
+def said_by(key, name, statement, **members):
+    return envelope(key, name, "FACT_PROPOSE", fact_payload(statement), **members)
+
+
+def test_revoked_node():
+    """The operator of a revokes the key of c: its session ends at once, at b too, where a is an
+    anchor, and not at d, where a is nobody in particular. All this is so after a restart."""
+    with Mesh("a") as one:
+        a = one.nodes[0]
+        anchors = [{"kind": "node", "fingerprint": own_key(a)}]
+        with Mesh("c", seeds=[a.address]) as two, \
+                Mesh("b", seeds=[a.address], trust={"anchors": anchors}) as three, \
+                Mesh("d", seeds=[a.address]) as four:
+            nodes = [*two, *three, *four]
+            c, b, d = nodes
+            for node in (a, *nodes):
+                node.wait_until("all peers", lambda node=node: node.connected() == 3)
+            key = own_key(c)
+            watching = watcher(b)
+            answer = a.control.call("keys.revoke", {"key": key, "reason": "stolen"})["key"]
+            assert (answer["standing"], answer["by"], answer["reason"]) == \
+                ("revoked", "operator", "stolen"), answer
+            assert not is_connected(a, key), "the session outlived the answer"
+            event = watching.wait_note("node.event", lambda e: e["event"] == "key_revoked")
+            assert event["data"]["by"] == "anchor" and event["data"]["key"] == key, event
+            b.wait_until("b has closed its session", lambda: not is_connected(b, key))
+            d.wait_until("d has heard of it", lambda: key in known(d))
+            assert standing(d, key) == "current" and is_connected(d, key), known(d)
+            for node in (a, b):
+                node.control.close()
+                assert node.stop() == 0
+                node.start()
+                assert standing(node, key) == "revoked", known(node)
+            a.wait_until("the others are back", lambda: is_connected(a, own_key(d)))
+            assert not is_connected(a, key) and not is_connected(b, key)
+            refused("unauthorized", "/key", a.control.call, "keys.revoke", {"key": own_key(a)})
+
+
+def test_agent_follows():
+    """An agent with a key of its own takes a new one: trust follows, votes of the two are one, and
+    what the old key signs is refused, with code and pointer. Then the new one is revoked."""
+    old, new, thief = FastKey(), FastKey(), FastKey()
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada = attach(a, old, "ada")
+        b.control.call("trust.set", {"subject": old.fingerprint, "kind": "agent",
+                                     "state": "trusted", "reason": "met"})
+        submit(ada, said_by(old, "ada", "the tide is out"))
+        before = said_by(old, "ada", "the tide turns")
+        document = succession(old, new, offset=0.002)
+        for forged in (both(old, thief, "agent", document["made_at"]) | {"new": new.pubkey},
+                       {**document, "made_at": timestamp(5)}):
+            refused("bad_signature", "/document/sign/old", a.control.call, "keys.take",
+                    {"document": forged})
+        refused("stale", "/document/made_at", a.control.call, "keys.take",
+                {"document": succession(old, new, offset=400)})
+        answer = a.control.call("keys.take", {"document": document})
+        assert answer["news"] and answer["key"]["successor"] == new.fingerprint, answer
+        assert not a.control.call("keys.take", {"document": document})["news"]
+        wait_standing(b, old.fingerprint, "replaced")
+        for fingerprint in (old.fingerprint, new.fingerprint):
+            entry = b.control.call("trust.show", {"subject": fingerprint, "kind": "agent"})["entry"]
+            assert entry["state"] == "trusted", entry
+            assert [key["fingerprint"] for key in entry["keys"]] == \
+                [old.fingerprint, new.fingerprint], entry
+        replay = b.control.call("trust.why", {"subject": new.fingerprint, "kind": "agent"})
+        assert replay["replay"]["agrees"], replay
+        submit(ada, before)
+        refused("key_replaced", "/sender", submit, ada, said_by(old, "ada", "too late"))
+        # a second successor does not count, and is kept as the proof that there are two
+        a.control.call("keys.take", {"document": succession(old, thief)})
+        assert known(a)[old.fingerprint]["rival"] == thief.fingerprint
+        assert known(a)[old.fingerprint]["successor"] == new.fingerprint
+        ada.close()
+        refused("key_replaced", "/key", attach, a, old, "ada")
+        ada = attach(a, new, "ada")
+        submit(ada, said_by(new, "ada", "the tide is in"))
+        # who knows her by her old key still reaches her
+        bob = a.agent("bob")
+        sent = bob.call("agent.send", {"type": "STATE_UPDATE", "to": old.fingerprint,
+                                       "payload": {"presence": "focused", "lri": 5}})["msg_id"]
+        came = ada.wait_note("agent.message", lambda m: m["envelope"]["msg_id"] == sent)
+        assert came["envelope"]["receiver"]["fingerprint"] == new.fingerprint, came
+        # nobody but she, her later keys, and those who may
+        refused("unauthorized", "/document/by", a.control.call, "keys.take",
+                {"document": revocation(old, new.fingerprint)})
+        refused("unauthorized", "/document/by", a.control.call, "keys.take",
+                {"document": revocation(thief, new.fingerprint)})
+        b.control.call("keys.take", {"document": revocation(new, new.fingerprint)})
+        wait_standing(a, new.fingerprint, "revoked")
+        a.wait_until("she is gone", lambda: not any(
+            agent["agent_id"] == "ada" for agent in a.control.call("agents.list")["agents"]))
+        refused("key_revoked", "/key", attach, a, new, "ada")
+        refused("key_revoked", "/document/old", a.control.call, "keys.take",
+                {"document": succession(new, thief)})
+        refused("key_revoked", "/to", bob.call, "agent.send",
+                {"type": "STATE_UPDATE", "to": new.fingerprint,
+                 "payload": {"presence": "focused", "lri": 5}})
+
+
+def test_who_was_away():
+    """A node that was dead learns of what was said meanwhile, from one that was not the author, and
+    keeps it; who is killed right after a document was taken has it too."""
+    old, new, other = FastKey(), FastKey(), FastKey()
+    with Mesh("a", "b", "c") as mesh:
+        a, b, c = mesh
+        for node in mesh:
+            for key in (old, other):
+                node.control.call("trust.set", {"subject": key.fingerprint, "kind": "agent",
+                                                "state": "trusted"})
+        address = a.address
+        c.kill()
+        a.wait_until("c is gone", lambda: a.connected() == 1)
+        a.control.call("keys.take", {"document": succession(old, new)})
+        a.control.call("keys.take", {"document": revocation(other, other.fingerprint)})
+        wait_standing(b, old.fingerprint, "replaced")
+        wait_standing(b, other.fingerprint, "revoked")
+        a.kill()
+        c.config["seeds"] = [b.address]
+        c.write_config()
+        c.start()
+        wait_standing(c, old.fingerprint, "replaced")
+        wait_standing(c, other.fingerprint, "revoked")
+        c.kill()
+        b.wait_until("alone", lambda: b.connected() == 0)
+        a.config["listen"] = [address]
+        a.write_config()
+        for node in (a, c):
+            node.start()
+            assert standing(node, old.fingerprint) == "replaced", known(node)
+            assert standing(node, other.fingerprint) == "revoked", known(node)
+            entry = node.control.call("trust.show", {"subject": new.fingerprint, "kind": "agent"})
+            assert entry["entry"]["state"] == "trusted", entry
+
+
+def tell_keys(peer, payload):
+    node = peer.target
+    peer.tell(CONTROL, signed(peer.key, {
+        "mesh": "1.0", "msg_id": str(uuid.uuid4()), "type": "MESH_KEYS", "timestamp": timestamp(),
+        "payload": payload,
+        "sender": {"agent_id": "stranger", "fingerprint": peer.key.fingerprint,
+                   "pubkey": peer.key.pubkey},
+        "receiver": {"agent_id": "node", "fingerprint": node}}))
+
+
+def answer_of(peer, member):
+    message = peer.wait_message(lambda m: m["type"] == "MESH_KEYS" and member in m["payload"])
+    peer.messages.remove(message)
+    return message["payload"][member]
+
+
+def test_mesh_keys():
+    """A peer that shares no code with the node: it compares, is given what it lacks, and what it
+    brings is judged by its own signatures."""
+    old, new, lost, thief = FastKey(), FastKey(), FastKey(), FastKey()
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+        given = revocation(lost, lost.fingerprint, reason="it lay on a beach")
+        a.control.call("keys.take", {"document": given})
+        peer = HostileNode(a)
+        peer.features = ["keys"]
+        peer.target = own_key(a)
+        peer.open()
+        assert len(answer_of(peer, "sum")) == 32
+        tell_keys(peer, {"sum": "0" * 32})
+        sums = answer_of(peer, "sums")
+        identity = hashlib.sha256(canonical({k: given[k] for k in given if k != "sign"})).hexdigest()
+        part = int(identity[:2], 16) >> 2
+        assert [n for n in range(64) if sums[n] != "0" * 32] == [part], sums
+        assert sums[part] == identity[:32]
+        tell_keys(peer, {"lists": [{"part": part, "ids": []}]})
+        assert answer_of(peer, "documents") == [given]
+        # one forged, one of nobody who may say so, one good: only that counts
+        moved = succession(old, new)
+        tell_keys(peer, {"documents": [
+            {**revocation(old, old.fingerprint), "reason": "another"},
+            revocation(thief, new.fingerprint), {"document": "succession"}, moved]})
+        wait_standing(a, old.fingerprint, "replaced")
+        assert standing(a, new.fingerprint) == "current", known(a)
+        # in a part of which it says that it has all, nothing comes
+        peer.answered()
+        assert not [m for m in peer.messages if "documents" in m["payload"]]
+        tell_keys(peer, {"documents": [revocation(new, old.fingerprint)]})
+        wait_standing(a, old.fingerprint, "revoked")
+        assert known(a)[old.fingerprint]["by"] == "successor", known(a)
+        # the key of its own node: the session ends with it
+        tell_keys(peer, {"documents": [revocation(peer.key, peer.key.fingerprint, "node")]})
+        try:
+            while True:
+                peer.answered()
+        except ConnectionError as error:
+            assert str(error) == "key_revoked", error
+        try:
+            HostileNode(a, peer.key).open()
+            raise AssertionError("a revoked key has a session")
+        except ConnectionError as error:
+            assert str(error) == "key_revoked", error
+
+
+def test_without_the_feature():
+    """Who did not say that it knows documents about keys is refused when it sends them."""
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+        peer = HostileNode(a)
+        peer.target = own_key(a)
+        peer.open()
+        key = FastKey()
+        watching = watcher(a)
+        tell_keys(peer, {"documents": [revocation(key, key.fingerprint)]})
+        watching.wait_note("node.event", lambda e: e["event"] == "envelope_rejected" and
+                           e["data"]["code"] == "unauthorized")
+        assert standing(a, key.fingerprint) == "current"
+
+
+if __name__ == "__main__":
+    main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
+          test_without_the_feature])
