@@ -214,7 +214,7 @@ w4_refusal model_human(model *m, const letter *l) {
         return code;
     }
     if (leads_nowhere) {
-        return W4_REFUSAL_NOT_FOUND;
+        return W4_REFUSAL_PEER_BLOCKED;
     }
     take_talk(m, s);
     if (s->to < LOCALS && waits(m, s)) {
