@@ -1,6 +1,8 @@
 /* Sessions and their channels, as several methods write them (rpc/shapes.c). */
 #include "web4d/call.h"
 
+#include "crypto/primitives.h"
+
 #include <string.h>
 
 static void write_contract(w4_json_writer *w, const char *name, const w4_sla_contract *contract) {
@@ -78,13 +80,7 @@ void w4d_write_channel_members(w4_json_writer *w, const w4_session *session,
 }
 
 void w4d_session_id_text(const w4_session *session, char ret_text[static W4D_SESSION_ID_TEXT + 1]) {
-    static const char digits[] = "0123456789abcdef";
-    const uint8_t *id = w4_session_id(session);
-    for (size_t i = 0; i < W4_SESSION_ID_LEN; i++) {
-        ret_text[2 * i] = digits[id[i] >> 4];
-        ret_text[2 * i + 1] = digits[id[i] & 15];
-    }
-    ret_text[W4D_SESSION_ID_TEXT] = '\0';
+    w4_hex_format(w4_bytes_of(w4_session_id(session), W4_SESSION_ID_LEN), ret_text);
 }
 
 static double drop_rate(const w4_session *session) {

@@ -177,6 +177,10 @@ int w4_hex_append(w4_buffer *out, w4_bytes bytes) {
     return append_coded(out, bytes, 2 * bytes.len, hex_piece);
 }
 
+void w4_hex_format(w4_bytes bytes, char *ret_text) {
+    (void)sodium_bin2hex(ret_text, 2 * bytes.len + 1, bytes.data, bytes.len);
+}
+
 /* libsodium reads characters as signed and then takes some above 0x7f for digits. Looks at all of
  * them whatever they are: the text may be a secret. */
 static bool is_ascii(w4_bytes text) {

@@ -38,4 +38,5 @@ void w4_aead_rekey(uint8_t key[static W4_AEAD_KEY_LEN]);
 int w4_base64_append(w4_buffer *out, w4_bytes bytes);
 bool w4_base64_parse(w4_bytes text, uint8_t *ret_bytes, size_t len); /* exactly len bytes */
 int w4_hex_append(w4_buffer *out, w4_bytes bytes);                   /* lower case */
+void w4_hex_format(w4_bytes bytes, char *ret_text);                  /* 2 * len + 1 characters */
 bool w4_hex_parse(w4_bytes text, uint8_t *ret_bytes, size_t len);    /* exactly len, lower case */

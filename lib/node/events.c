@@ -1,6 +1,8 @@
 #include "node/events.h"
 
 #include "base/clock.h"
+#include "crypto/primitives.h"
+#include "session/handshake.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,13 +142,8 @@ void w4_events_write_begin(const w4_events *events, w4_json_writer *w, const w4_
         w4_json_member_string(w, "peer", text);
     }
     if (about->session != NULL) {
-        char hex[33];
-        for (size_t i = 0; i < 16; i++) {
-            static const char digits[] = "0123456789abcdef";
-            hex[2 * i] = digits[about->session[i] >> 4];
-            hex[2 * i + 1] = digits[about->session[i] & 15];
-        }
-        hex[32] = '\0';
+        char hex[2 * W4_SESSION_ID_LEN + 1];
+        w4_hex_format(w4_bytes_of(about->session, W4_SESSION_ID_LEN), hex);
         w4_json_member_string(w, "session", hex);
     }
     if (about->channel != NULL) {

@@ -94,6 +94,8 @@ int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config
     w4_event_queue_init(&p->events);
     w4_agents_init(&p->agents);
     w4_cip_handshakes_init(&p->handshakes);
+    w4_fact_sync_init(&p->fact_sync);
+    w4_human_sync_init(&p->human_sync);
     p->draft = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX * 2);
     p->word = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     p->wake_us = now_us;
@@ -619,7 +621,7 @@ void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t no
     keep_error(p, w4_durable_peer_up(p, node, now_us));
     neighbour = w4_neighbour_find(&p->parcels, node);
     if (neighbour && neighbour->shares) {
-        keep_error(p, w4_fact_sync_peer_up(p, node, now_us));
+        keep_error(p, w4_exchange_peer_up(p, &p->fact_sync.exchange, node, now_us));
     }
     if (neighbour && neighbour->keys) {
         keep_error(p, w4_key_sync_peer_up(p, node, now_us));
@@ -630,8 +632,8 @@ void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t no
 void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     keep_error(p, w4_deliveries_peer_down(p, node, now_us));
     keep_error(p, w4_durable_peer_down(p, node, now_us));
-    w4_fact_sync_peer_down(p, node);
-    w4_human_sync_peer_down(p, node);
+    w4_exchange_peer_down(&p->fact_sync.exchange, node);
+    w4_exchange_peer_down(&p->human_sync.exchange, node);
     w4_key_sync_peer_down(p, node);
 }
 
@@ -735,7 +737,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_durable_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
     r = r == 0 ? w4_fact_sync_expire(p, now_us) : r;
-    r = r == 0 ? w4_human_sync_expire(p, now_us) : r;
+    r = r == 0 ? w4_exchange_expire(p, &p->human_sync.exchange, now_us) : r;
     r = r == 0 ? w4_key_sync_expire(p, now_us) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         r = w4_family_rules_all[i]->expire ? w4_family_rules_all[i]->expire(p, now_us) : 0;
@@ -750,8 +752,8 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     w4_router_wake(p, w4_durable_deadline(p, now_us));
     w4_router_wake(p, w4_receipts_deadline(&p->receipts, now_us));
     w4_router_wake(p, w4_knowledge_deadline(p, now_us));
-    w4_router_wake(p, w4_fact_sync_deadline(p));
-    w4_router_wake(p, w4_human_sync_deadline(p));
+    w4_router_wake(p, w4_exchange_deadline(&p->fact_sync.exchange));
+    w4_router_wake(p, w4_exchange_deadline(&p->human_sync.exchange));
     w4_router_wake(p, w4_key_sync_deadline(p));
     w4_router_wake(p, p->seen.prune_us);
     for (size_t i = 0; w4_family_rules_all[i]; i++) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "crypto/primitives.h"
 #include "session/hooks.h"
 
 #define OPEN_MAX 65536u /* sessions of one node */
@@ -107,27 +108,14 @@ static const char *transport_name(web4_hooks *hooks, w4_json value) {
     return "";
 }
 
-static bool read_session(w4_json value, uint8_t ret_id[static W4_HOOK_SESSION_ID_LEN]) {
-    w4_bytes hex = w4_json_string_raw(value);
-    for (size_t i = 0; i < 2 * W4_HOOK_SESSION_ID_LEN; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *digit = i < hex.len && hex.data[i] != 0 ? strchr(digits, hex.data[i]) : NULL;
-        if (digit == NULL) {
-            return false;
-        }
-        unsigned high = i % 2 == 0 ? 0u : ret_id[i / 2];
-        ret_id[i / 2] = (uint8_t)(high << 4 | (unsigned)(digit - digits));
-    }
-    return hex.len == 2 * W4_HOOK_SESSION_ID_LEN;
-}
-
 /* False: it is another event, or a node tells it in another way. */
 static bool read_change(web4_hooks *hooks, w4_json event, w4_lifecycle *ret_change) {
     w4_lifecycle change = {.reason = ""};
     int64_t reconnects = 0;
     w4_json data = w4_json_get(event, "data");
     if (!w4_hook_from_name(w4_json_string_raw(w4_json_get(event, "event")), &change.hook) ||
-        !read_session(w4_json_get(event, "session"), change.session) ||
+        !w4_hex_parse(w4_json_string_raw(w4_json_get(event, "session")), change.session,
+                      sizeof change.session) ||
         !w4_fingerprint_parse(w4_json_string_raw(w4_json_get(event, "peer")), &change.peer) ||
         !w4_json_integer(w4_json_get(data, "reconnects"), &reconnects) || reconnects < 0 ||
         !w4_json_string_copy(w4_json_get(data, "reason"), change.reason, sizeof change.reason)) {
@@ -214,12 +202,7 @@ static int call(void *context, const w4_lifecycle *change) {
     /* What is called may take itself out, and another one in. */
     const caller to = *(const caller *)context;
     char session[2 * W4_HOOK_SESSION_ID_LEN + 1], peer[W4_FINGERPRINT_TEXT_LEN + 1];
-    for (size_t i = 0; i < W4_HOOK_SESSION_ID_LEN; i++) {
-        static const char digits[] = "0123456789abcdef";
-        session[2 * i] = digits[change->session[i] >> 4];
-        session[2 * i + 1] = digits[change->session[i] & 15];
-    }
-    session[2 * W4_HOOK_SESSION_ID_LEN] = 0;
+    w4_hex_format(w4_bytes_of(change->session, sizeof change->session), session);
     w4_fingerprint_format(&change->peer, peer);
     const web4_hook_call told = {.hook = (web4_hook)change->hook,
                                  .session = session,

@@ -32,7 +32,6 @@ int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint
 
 void w4_evidence_stand_in(const char *msg_id, const w4_fingerprint *sender,
                           char ret_key[static W4_UUID_LEN + 1]) {
-    static const char digits[] = "0123456789abcdef";
     uint8_t hash[W4_HASH_LEN];
     size_t len = 0;
     w4_hash(w4_bytes_of(msg_id, W4_UUID_LEN), w4_bytes_of(sender->bytes, W4_FINGERPRINT_LEN), hash);
@@ -41,9 +40,6 @@ void w4_evidence_stand_in(const char *msg_id, const w4_fingerprint *sender,
             ret_key[len++] = msg_id[i];
         }
     }
-    for (size_t i = 0; len < W4_UUID_LEN; i++) { /* no hyphens: so it is no msg_id */
-        ret_key[len++] = digits[hash[i] >> 4];
-        ret_key[len++] = digits[hash[i] & 15];
-    }
-    ret_key[len] = '\0';
+    /* No hyphens: so it is no msg_id. */
+    w4_hex_format(w4_bytes_of(hash, (W4_UUID_LEN - len) / 2), &ret_key[len]);
 }

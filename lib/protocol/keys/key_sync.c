@@ -47,43 +47,12 @@ void w4_key_sync_deinit(w4_key_sync *sync) {
 
 /* Signs the payload and sends it. What is lost on the way is made good by a later sum. */
 static int say(w4_protocol *p, const w4_fingerprint *node, w4_bytes payload, uint64_t now_us) {
-    char msg_id[W4_UUID_LEN + 1];
-    w4_uuid_v4(p->env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = *node};
-    w4_envelope_draft draft = {.type = W4_TYPE_MESH_KEYS,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_router_wall(p, now_us),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = payload};
-    w4_buffer_clear(&p->word);
-    int r = w4_envelope_write(&draft, p->node, &p->word);
-    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
-    if (!blob) {
-        return r == 0 ? -ENOMEM : r == -EMSGSIZE ? 0 : r;
-    }
-    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
-                               .node = *node,
-                               .channel = W4_CHANNEL_CONTROL,
-                               .sender = p->self,
-                               .deadline_us = w4_later(now_us, PATIENCE_US),
-                               .of_session = true,
-                               .ticket = w4_parcels_ticket(&p->parcels),
-                               .type = W4_TYPE_COUNT};
-    r = w4_event_queue_push(&p->events, &event, blob);
-    w4_blob_unref(blob);
-    return r < 0 ? r : 0;
+    return w4_router_say(p, node, W4_TYPE_MESH_KEYS, payload, PATIENCE_US, now_us);
 }
 
 static void write_digest(w4_json_writer *w, const char *name, const uint8_t *digest) {
     char text[2 * SUM_LEN + 1];
-    for (unsigned i = 0; i < SUM_LEN; i++) {
-        static const char digits[] = "0123456789abcdef";
-        text[2 * i] = digits[digest[i] >> 4];
-        text[2 * i + 1] = digits[digest[i] & 15];
-    }
-    text[2 * SUM_LEN] = '\0';
+    w4_hex_format(w4_bytes_of(digest, SUM_LEN), text);
     if (name) {
         w4_json_name(w, name);
     }

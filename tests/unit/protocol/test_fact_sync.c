@@ -1,6 +1,6 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
-#include "protocol/facts/fact_give.h"
+#include "crypto/primitives.h"
 #include "protocol/facts/fact_sync.h"
 #include "protocol/router.h"
 #include "world.h"
@@ -348,12 +348,12 @@ END_TEST
 /* Who lists what is true and then gives nothing of it does not keep it from coming otherwise. */
 START_TEST(silence_hides_nothing) {
     world *w = four(40);
-    char fact[37], list[512], digest[W4_FACT_DIGEST_TEXT_LEN + 1];
+    char fact[37], list[512], digest[W4_EXCHANGE_DIGEST_TEXT_LEN + 1];
     cut(w, 0, false);
     propose(w, "ben", "a", NULL, fact);
     say(w, "cho", "FACT_CONFIRM", fact);
     const w4_fact *there = w4_facts_find(w->nodes[2].protocol->facts, fact);
-    w4_fact_digest_format(there->digest, digest);
+    w4_hex_format(w4_bytes_of(there->digest, sizeof there->digest), digest);
     world_link(w, 0, 1, true);
     world_clear_wire(w);
     snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 900);
@@ -394,7 +394,7 @@ START_TEST(requests_are_counted) {
         world_clear_wire(w);
     }
     unsigned refused = world_rejected(w, 0, W4_REFUSAL_RATE_LIMITED);
-    ck_assert_uint_ge(refused, 400 - W4_FACT_SYNC_BURST);
+    ck_assert_uint_ge(refused, 400 - W4_EXCHANGE_BURST);
     ck_assert_uint_lt(refused, 400);
     world_pass(w, 10 * W4_US_PER_S);
     ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, ask), 0);
@@ -421,7 +421,7 @@ START_TEST(lists_must_lead_on) {
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         for (unsigned k = 0; k < 100; k++) {
             ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, lists[i]), 0);
-            w->now += W4_FACT_SYNC_PAUSE_US;
+            w->now += W4_EXCHANGE_PAUSE_US;
             ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         }
         world_drain(w, 0);
@@ -440,8 +440,8 @@ START_TEST(rounds_are_paced) {
     for (unsigned i = 0; i < 2; i++) {
         snprintf(sum, sizeof sum, "{\"sum\":\"%032x\"}", 700 + i);
         ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, sum), 0);
-        ck_assert_uint_eq(w4_fact_sync_deadline(p),
-                          i == 0 ? w->now : w->now + W4_FACT_SYNC_PAUSE_US);
+        ck_assert_uint_eq(w4_exchange_deadline(&p->fact_sync.exchange),
+                          i == 0 ? w->now : w->now + W4_EXCHANGE_PAUSE_US);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         ck_assert_int_eq(
             receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, "{\"facts\":[],\"last\":true,\"part\":64}"),

@@ -441,7 +441,7 @@ START_TEST(an_exchange_has_an_end) {
     }
     ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BAD_ENVELOPE), 2);
     unsigned refused = world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED);
-    for (unsigned i = 0; i < W4_HUMAN_SYNC_BURST + 10; i++) {
+    for (unsigned i = 0; i < W4_EXCHANGE_BURST + 10; i++) {
         snprintf(list, sizeof list, "{\"bytes\":4096,\"wanted\":[\"%s\"]}", agent);
         ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
         world_clear_wire(w);
