@@ -532,6 +532,12 @@ static void mark_decision(w4_protocol *p, w4_decision_node *node) {
 
 bool w4_knowledge_place_voters(const w4_protocol *p, w4_facts *book, w4_fact *fact) {
     bool all = true;
+    if (w4_fingerprint_is_zero(&fact->node)) { /* whom its proposer's node introduced */
+        find_place(p, &fact->proposer, &fact->node);
+        if (!w4_fingerprint_is_zero(&fact->node)) {
+            w4_facts_changed(book, fact);
+        }
+    }
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         w4_vote *vote = &fact->votes[i];
         if (!w4_fingerprint_is_zero(&vote->node)) {

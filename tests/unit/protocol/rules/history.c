@@ -16,11 +16,25 @@ static unsigned below(uint64_t *state, unsigned bound) {
 }
 
 static const char *const names[KINDS] = {
-    [PROPOSE] = "propose",       [VOTE] = "vote",     [SHARE] = "share", [CLAIM] = "claim",
-    [CLAIM_VOTE] = "claim vote", [HUMAN] = "human",   [LOAD] = "load",   [GREET] = "greet",
-    [AGAIN] = "again",           [FORGE] = "forge",   [TWIST] = "twist", [ORDER] = "order",
-    [NODE_ORDER] = "node order", [SOURCE] = "source", [PASS] = "pass",   [RESTART] = "restart",
-    [SETTLE] = "settle",         [AIM] = "aim",
+    [PROPOSE] = "propose",
+    [VOTE] = "vote",
+    [SHARE] = "share",
+    [CLAIM] = "claim",
+    [CLAIM_VOTE] = "claim vote",
+    [HUMAN] = "human",
+    [LOAD] = "load",
+    [GREET] = "greet",
+    [AGAIN] = "again",
+    [FORGE] = "forge",
+    [TWIST] = "twist",
+    [ORDER] = "order",
+    [NODE_ORDER] = "node order",
+    [SOURCE] = "source",
+    [PASS] = "pass",
+    [RESTART] = "restart",
+    [SETTLE] = "settle",
+    [AIM] = "aim",
+    [CATCH_UP] = "catch up",
 };
 
 const char *kind_name(step_kind kind) {
@@ -28,13 +42,14 @@ const char *kind_name(step_kind kind) {
 }
 
 /* How often each kind comes, of 1000. */
-static const unsigned weights[4][KINDS] = {
+static const unsigned weights[PROFILES][KINDS] = {
     /* propose vote share claim vote human load greet again forge twist order node source settle aim
-       pass restart */
-    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 10, 40, 50, 6},
-    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 70, 6},
-    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 84, 10},
-    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 66, 6},
+       catch pass restart */
+    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 50, 6},
+    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 70, 6},
+    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 84, 10},
+    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 66, 6},
+    {150, 560, 10, 0, 0, 0, 0, 80, 10, 0, 0, 120, 4, 0, 20, 0, 30, 20, 4},
 };
 
 static step_kind draw_kind(uint64_t *random, unsigned profile) {
@@ -121,6 +136,23 @@ static void draw_vote(uint64_t *random, const history *h, step *s) {
     s->digest = s->digest > 4 ? NO_DIGEST : s->digest > 0 ? TRUE_DIGEST : OTHER_DIGEST;
 }
 
+/* What the operator says. */
+static void draw_order(uint64_t *random, const history *h, step *s) {
+    if (s->kind == ORDER) {
+        s->word = below(random, 3) == 0 ? below(random, 4) : 2;
+    } else if (s->kind == NODE_ORDER) {
+        s->who = 1 + below(random, NODES - 1);
+        s->word = 1 + below(random, 2);
+    } else if (s->kind == SOURCE) {
+        s->decision = below(random, SOURCES);
+        s->word = below(random, 5);
+        s->says = below(random, 3) == 0;
+    } else {
+        s->about = draw_about(random, h, PROPOSE, 5);
+        s->word = below(random, VERDICTS);
+    }
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
@@ -161,24 +193,19 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->says = 4 + below(random, 2);
         break;
     case ORDER:
-        s->word = below(random, 3) == 0 ? below(random, 4) : 2;
-        break;
     case NODE_ORDER:
-        s->who = 1 + below(random, NODES - 1);
-        s->word = 1 + below(random, 2);
-        break;
     case SOURCE:
-        s->decision = below(random, SOURCES);
-        s->word = below(random, 5);
-        s->says = below(random, 3) == 0;
-        break;
     case SETTLE:
-        s->about = draw_about(random, h, PROPOSE, 5);
-        s->word = below(random, VERDICTS);
+        draw_order(random, h, s);
         break;
     case AIM:
         s->to = below(random, LOCALS);
         s->who = s->who == s->to ? LOCALS : s->who;
+        break;
+    case CATCH_UP:
+        s->about = draw_about(random, h, PROPOSE, 6);
+        s->who = LOCALS + below(random, NODES - 1); /* of the node that passes it on */
+        s->word = below(random, 4) == 0;
         break;
     case SHARE:
     case PASS:
@@ -187,6 +214,8 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         break;
     }
     s->via = home_of(s->who);
+    bool said = s->kind == PROPOSE || s->kind == VOTE || s->kind == SHARE;
+    s->missed = said && s->via != 0 && below(random, 6) == 0;
     draw_time(random, s);
     h->count++;
 }
@@ -195,7 +224,7 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
     uint64_t random = seed * 4 + profile;
     h->seed = seed;
     h->profile = profile;
-    h->deaf = profile == 1 || profile == 3;
+    h->deaf = profile != 0 && profile != 2;
     h->count = 0;
     h->quorum = 2 + below(&random, 2) / (1 + below(&random, 2));
     h->distinct_nodes = below(&random, 3) != 0;
@@ -207,6 +236,44 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
     while (h->count < count && h->count < STEPS_MAX) {
         draw_step(&random, h, profile);
     }
+}
+
+const step *history_step(const history *h, uint32_t number) {
+    for (size_t i = 0; i < h->count; i++) {
+        if (h->steps[i].number == number) {
+            return &h->steps[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t history_id_of(const history *h, uint32_t number) {
+    const step *st = history_step(h, number);
+    return st && st->kind == TWIST ? history_id_of(h, st->about) : number;
+}
+
+static bool is_of(const history *h, const step *at, uint32_t fact) {
+    if (at->kind == VOTE) {
+        return at->about == fact;
+    }
+    const step *proposal = history_step(h, fact);
+    bool cause =
+        proposal && (proposal->causes[0] == at->number || proposal->causes[1] == at->number);
+    return at->kind == SHARE
+               ? cause
+               : (at->kind == PROPOSE || at->kind == TWIST) && history_id_of(h, at->number) == fact;
+}
+
+size_t history_passed_on(const history *h, const step *st, made is_made, const void *context,
+                         uint32_t ret_numbers[static WORDS_MAX]) {
+    size_t count = 0;
+    for (size_t i = 0; i < h->count && count < WORDS_MAX; i++) {
+        const step *at = &h->steps[st->word == 0 ? i : h->count - 1 - i];
+        if (is_of(h, at, st->about) && is_made(context, at->number)) {
+            ret_numbers[count++] = at->number;
+        }
+    }
+    return count;
 }
 
 static void print_human(const step *s) {
@@ -237,6 +304,6 @@ void history_print(const history *h) {
             fprintf(stderr, " to a%u decision %u says %u digest %u causes %" PRIu32 " %" PRIu32,
                     s->to, s->decision, s->says, s->digest, s->causes[0], s->causes[1]);
         }
-        fprintf(stderr, " skew %" PRId64 "\n", s->skew_ms);
+        fprintf(stderr, " skew %" PRId64 "%s\n", s->skew_ms, s->missed ? ", not heard" : "");
     }
 }

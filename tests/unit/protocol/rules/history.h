@@ -37,6 +37,7 @@ typedef enum step_kind {
     SOURCE,     /* tier of a source */
     SETTLE,     /* of the operator, about a fact: word is his verdict */
     AIM,        /* an intent of one agent, for one of this node */
+    CATCH_UP,   /* a node passes on what was said of a fact */
     PASS,       /* time */
     RESTART,
     KINDS
@@ -65,8 +66,9 @@ typedef struct step {
     unsigned to;  /* HUMAN, AIM: the listener */
     unsigned via; /* node that brings it; 0: the agent is here */
     unsigned word;
-    uint32_t about;          /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST: another step */
+    uint32_t about;          /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST, CATCH_UP: another */
     unsigned digest;         /* VOTE: of which proposal */
+    bool missed;             /* PROPOSE, VOTE, SHARE: the node under test does not hear it */
     uint32_t causes[2];      /* PROPOSE */
     unsigned decision, says; /* PROPOSE: ids; CLAIM: source, kind of evidence */
     int64_t skew_ms;         /* of the time stamp */
@@ -92,7 +94,20 @@ typedef struct history {
     step steps[STEPS_MAX];
 } history;
 
-/* profile: what it is mostly about, 0 to 3 (everything, facts, humans, claims). */
+#define PROFILES 5u
+/* profile: what it is mostly about: 0 everything, 1 facts, 2 humans, 3 claims, 4 who is independent
+ * of whom. */
 void history_draw(history *h, uint64_t seed, unsigned profile, size_t count);
 void history_print(const history *h); /* to standard error, a line for each step */
 const char *kind_name(step_kind kind);
+/* The step whose msg_id has the letter of this one. */
+uint32_t history_id_of(const history *h, uint32_t number);
+const step *history_step(const history *h, uint32_t number); /* NULL: there is none */
+/* Which letters of those that were made are passed on by a step CATCH_UP, in which order: of that
+ * fact, of the decisions behind it, and the votes. Returns how many. */
+#define WORDS_MAX 32u     /* as many as are looked at in one go */
+#define CATCH_UP_MS 400   /* how long it takes, */
+#define HEARD_AFTER_MS 45 /* and when the words have come */
+typedef bool (*made)(const void *context, uint32_t number);
+size_t history_passed_on(const history *h, const step *st, made is_made, const void *context,
+                         uint32_t ret_numbers[static WORDS_MAX]);

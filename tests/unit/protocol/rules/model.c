@@ -5,9 +5,14 @@
 #define COOLDOWN_MS 300000
 #define EARLY_MS 600000
 #define UNVERIFIABLE_MAX 3
+#define BEGIN_MS 1000000000 /* time stamps may lie before it */
+#define DECISIONS (1u << CONFIRM | 1u << REJECT)
+#define CHALLENGES (1u << CONFLICT | 1u << INSUFFICIENT | 1u << UNVERIFIABLE)
 
 void model_init(model *m, const history *h) {
     memset(m, 0, sizeof *m);
+    m->h = h;
+    m->now_ms = BEGIN_MS;
     m->quorum = h->quorum;
     m->distinct_nodes = h->distinct_nodes;
     for (unsigned n = 0; n < NODES; n++) {
@@ -164,27 +169,47 @@ bool model_busy(const model *m) {
     return m->busy[0] || m->busy[1];
 }
 
-static void say(model *m, const letter *l, unsigned word, matter *about) {
+static bool was_said(const model *m, const letter *l, const matter *about) {
+    for (size_t i = 0; i < m->said_count; i++) {
+        if (m->said[i].letter == l->says->number && m->said[i].about == about->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Once, however often it comes. What is later than what its author said before tells also where he
+ * lives, if that is known of it. */
+void model_say(model *m, const letter *l, unsigned word, matter *about, bool homeless) {
+    unsigned who = l->says->who, like = (1u << word & DECISIONS) != 0 ? DECISIONS : CHALLENGES;
+    const utterance *before = model_last(m, about->id, who, like);
+    bool first = model_last(m, about->id, who, ~0u) == NULL;
+    if (was_said(m, l, about)) {
+        return;
+    }
+    if (before == NULL || l->at_ms >= before->at_ms) {
+        about->homeless[who] = homeless && (first || about->homeless[who]);
+    }
     m->said[m->said_count++] = (utterance){.about = about->id,
-                                           .who = l->says->who,
+                                           .letter = l->says->number,
+                                           .who = who,
                                            .word = word,
                                            .at_ms = l->at_ms,
                                            .taken_ms = m->now_ms};
     model_touch(m, about);
 }
 
-/* Does it say that it is about another proposal than the one that is known? */
-static bool is_of_another(const letter *l, const matter *known) {
+bool model_of_another(const letter *l, const matter *known) {
     return l->bound && (l->says->digest == OTHER_DIGEST || known->letter != l->says->about);
 }
 
 /* What comes before that which it is about waits, unless it is said here. */
 w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known) {
-    if (known != NULL && is_of_another(l, known)) {
+    if (known != NULL && model_of_another(l, known)) {
         return W4_REFUSAL_UNKNOWN_REFERENCE;
     }
     if (known != NULL) {
-        say(m, l, word, known);
+        model_say(m, l, word, known, false);
     } else if (l->says->via == 0) {
         return W4_REFUSAL_UNKNOWN_REFERENCE;
     } else {
@@ -200,17 +225,14 @@ void model_let_in(model *m, matter *came, step_kind vote) {
             continue;
         }
         if (l->says->kind == vote && m->now_ms <= l->at_ms + EARLY_MS &&
-            m->agents[l->says->who] != W4_TRUST_BLOCKED && !is_of_another(l, came)) {
-            say(m, l, l->says->word, came);
+            m->agents[l->says->who] != W4_TRUST_BLOCKED && !model_of_another(l, came)) {
+            model_say(m, l, l->says->word, came, false);
         }
         m->early[i] = 0;
     }
 }
 
 /* ---- what counts of it, of facts and of claims */
-
-#define DECISIONS (1u << CONFIRM | 1u << REJECT)
-#define CHALLENGES (1u << CONFLICT | 1u << INSUFFICIENT | 1u << UNVERIFIABLE)
 
 /* Independent ones, later than that moment. All whose nodes the proposer's introduced are one. */
 unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except) {
@@ -224,7 +246,11 @@ unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, 
             (doubt != NULL && doubt->at_ms >= decision->at_ms)) {
             continue;
         }
-        bool friend = by != 0 && m->introducer[home_of(who)] == by;
+        if (m->distinct_nodes && f->homeless[who]) {
+            continue;
+        }
+        bool friend = by != 0 && !f->homeless[f->who] && !f->homeless[who] &&
+                      m->introducer[home_of(who)] == by;
         bool again = (m->distinct_nodes && nodes[home_of(who)]) || (friend && introduced);
         count += again ? 0 : 1;
         nodes[home_of(who)] = true;
@@ -267,7 +293,7 @@ unsigned model_rejections(const model *m, const matter *f) {
     for (unsigned who = 0; who < AGENTS; who++) {
         const utterance *decision = model_last(m, f->id, who, DECISIONS);
         if (who == f->who || !is_trusted(m, who) || decision == NULL || decision->word != REJECT ||
-            is_settled(f, decision)) {
+            is_settled(f, decision) || (m->distinct_nodes && f->homeless[who])) {
             continue;
         }
         count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
@@ -368,7 +394,15 @@ static void moved(model *m, matter *f, unsigned doubt) {
     }
 }
 
+/* Where somebody lives may be known by now. */
+static void place(const model *m, matter *f) {
+    for (unsigned who = 0; who < AGENTS; who++) {
+        f->homeless[who] = f->homeless[who] && m->nodes[home_of(who)] == W4_TRUST_BLOCKED;
+    }
+}
+
 static void judge_fact(model *m, matter *f) {
+    place(m, f);
     unsigned doubt = CONFLICT;
     w4_fact_state to = judge(m, f, &doubt);
     if (to != f->state) {
@@ -407,13 +441,14 @@ static bool lacks_support(const model *m, const matter *f, bool *ret_doubtful) {
 static void touch_wrong(model *m) {
     for (size_t i = 0; i < m->fact_count; i++) {
         unsigned doubt;
+        place(m, &m->facts[i]);
         if (judge(m, &m->facts[i], &doubt) != m->facts[i].state) {
             model_touch(m, &m->facts[i]);
         }
     }
 }
 
-void model_settle(model *m) {
+void model_judge_facts(model *m) {
     matter *next;
     bool busy = model_busy(m);
     if (m->was_busy && !busy) {
@@ -429,14 +464,26 @@ void model_settle(model *m) {
         }
         judge_fact(m, next);
     }
+}
+
+void model_settle(model *m) {
+    model_judge_facts(m);
     for (size_t i = 0; i < m->fact_count; i++) {
         m->facts[i].unsupported = lacks_support(m, &m->facts[i], &m->facts[i].doubtful);
     }
     model_settle_claims(m);
 }
 
-static w4_refusal propose(model *m, const letter *l) {
+w4_refusal model_propose(model *m, const letter *l) {
     const step *s = l->says;
+    const matter *known = fact_of(m, l->id);
+    if (known != NULL && known->letter == s->number) {
+        return W4_REFUSAL_NONE;
+    }
+    if (known != NULL && known->who == s->who) {
+        move(m, s->who, W4_TRUST_BLOCKED); /* two letters under one msg_id */
+        return W4_REFUSAL_REPLAY;
+    }
     for (size_t i = 0; i < m->fact_count; i++) {
         const matter *g = &m->facts[i];
         if (g->who == s->who && g->decision == s->decision && g->says != s->says) {
@@ -454,13 +501,17 @@ static w4_refusal propose(model *m, const letter *l) {
     matter *f = &m->facts[m->fact_count - 1];
     model_touch(m, f);
     touch_effects(m, f->id);
-    model_let_in(m, f, VOTE);
     return W4_REFUSAL_NONE;
+}
+
+void model_share(model *m, const letter *l) {
+    m->shared[l->id] = true;
+    touch_effects(m, l->id);
 }
 
 /* ---- the way of one envelope */
 
-static w4_refusal trust_gate(const model *m, const step *s) {
+w4_refusal model_trust_gate(const model *m, const step *s) {
     w4_trust_state state = m->agents[s->who];
     if (state == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_BLACKLISTED;
@@ -478,15 +529,19 @@ static w4_refusal trust_gate(const model *m, const step *s) {
 
 static w4_refusal handle(model *m, const letter *l) {
     const step *s = l->says;
+    w4_refusal code;
     switch (s->kind) {
     case PROPOSE:
     case TWIST:
-        return propose(m, l);
+        code = model_propose(m, l);
+        if (code == W4_REFUSAL_NONE) {
+            model_let_in(m, model_find(m->facts, m->fact_count, l->id), VOTE);
+        }
+        return code;
     case VOTE:
         return model_take_vote(m, l, s->word, model_find(m->facts, m->fact_count, s->about));
     case SHARE:
-        m->shared[l->id] = true;
-        touch_effects(m, l->id);
+        model_share(m, l);
         return W4_REFUSAL_NONE;
     case CLAIM:
         return model_claim(m, l);
@@ -510,6 +565,7 @@ static w4_refusal handle(model *m, const letter *l) {
     case NODE_ORDER:
     case SOURCE:
     case SETTLE:
+    case CATCH_UP:
     case PASS:
     case RESTART:
     case KINDS:
@@ -533,7 +589,7 @@ static w4_refusal receive(model *m, const letter *l, unsigned via, uint32_t numb
         }
         return W4_REFUSAL_REPLAY;
     }
-    w4_refusal code = trust_gate(m, s);
+    w4_refusal code = model_trust_gate(m, s);
     code = code == W4_REFUSAL_NONE ? handle(m, l) : code;
     if (code == W4_REFUSAL_NONE) {
         m->taken[l->id] = number;
@@ -567,7 +623,7 @@ static bool may_twist(const model *m, const letter *l) {
 
 static bool makes_letter(const step *s) {
     return s->kind != PASS && s->kind != RESTART && s->kind != ORDER && s->kind != NODE_ORDER &&
-           s->kind != SOURCE && s->kind != SETTLE;
+           s->kind != SOURCE && s->kind != SETTLE && s->kind != CATCH_UP;
 }
 
 static bool has_letter(const model *m, const step *s) {
@@ -584,7 +640,14 @@ static bool has_letter(const model *m, const step *s) {
     return sent && (s->kind != TWIST || l->says->kind == PROPOSE) && (!twists || may_twist(m, l));
 }
 
+/* All is judged anew, in the order of its coming. */
 static void restart(model *m) {
+    for (size_t i = 0; i < m->fact_count; i++) {
+        model_touch(m, &m->facts[i]);
+    }
+    for (size_t i = 0; i < m->claim_count; i++) {
+        model_touch(m, &m->claims[i]);
+    }
     memset(m->busy, 0, sizeof m->busy);
     memset(m->pairs, 0, sizeof m->pairs);
     memset(m->waiting_count, 0, sizeof m->waiting_count);
@@ -607,7 +670,7 @@ static w4_refusal speak(model *m, const step *s) {
     /* Nobody can say of one that he has not seen which it is. */
     bool seen = s->about <= STEPS_MAX && m->letters[s->about].id != 0;
     l->bound = s->kind == VOTE && (s->digest == OTHER_DIGEST || (s->digest == TRUE_DIGEST && seen));
-    return receive(m, l, s->via, s->number);
+    return s->missed ? W4_REFUSAL_NONE : receive(m, l, s->via, s->number);
 }
 
 /* What he takes back need not have been said. */
@@ -647,6 +710,8 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
         model_touch_claims(m);
     } else if (s->kind == RESTART) {
         restart(m);
+    } else if (s->kind == CATCH_UP) {
+        code = model_catch_up(m, s);
     }
     model_settle(m);
     return code;

@@ -17,7 +17,8 @@ typedef struct letter {
 } letter;
 
 typedef struct utterance {
-    uint32_t about; /* a fact or a claim */
+    uint32_t about;  /* a fact or a claim */
+    uint32_t letter; /* number of the step that said it */
     unsigned who, word;
     int64_t at_ms, taken_ms;
 } utterance;
@@ -32,6 +33,9 @@ typedef struct matter { /* a fact, or a claim */
     bool doubtful;    /* fact: what is behind it is not all known, so the mark may stay */
     bool settled, settled_against; /* fact: by the operator */
     int64_t settled_ms;
+    /* Fact: of what others passed on it is not known where its author lives, as long as that node
+     * is blocked. */
+    bool homeless[AGENTS];
     bool queued;                   /* to be judged */
     bool deferred;                 /* claim: nobody has got it yet */
     bool corroborated, conflicted; /* claim: that counted for its source */
@@ -72,6 +76,7 @@ typedef struct queue {
 } queue;
 
 typedef struct model {
+    const history *h;
     unsigned quorum;
     bool distinct_nodes;
     int64_t now_ms;
@@ -108,7 +113,15 @@ void model_init(model *m, const history *h);
  * what is left of a history a step may lack what it is about). */
 w4_refusal model_step(model *m, const step *s, bool *ret_happens);
 
-/* model.c, for the other two */
+/* model.c, for the others */
+w4_refusal model_trust_gate(const model *m, const step *s);
+w4_refusal model_propose(model *m, const letter *l);
+void model_share(model *m, const letter *l);
+/* In the time of a step. */
+void model_judge_facts(model *m);
+void model_say(model *m, const letter *l, unsigned word, matter *about, bool homeless);
+/* Does it say that it is about another proposal than the one that is known? */
+bool model_of_another(const letter *l, const matter *known);
 w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known);
 /* What they wait for is here now: votes of that kind are taken. */
 void model_let_in(model *m, matter *came, step_kind vote);
@@ -121,6 +134,9 @@ const utterance *model_doubt(const model *m, const matter *f); /* NULL: none tha
 void model_touch(model *m, matter *about);                     /* it is to be judged anew */
 matter *model_next(model *m, queue *due);                      /* takes it out; NULL: none */
 void model_settle(model *m);
+
+/* model_away.c: a node passes on what was said of a fact. */
+w4_refusal model_catch_up(model *m, const step *s);
 
 /* model_claims.c */
 w4_refusal model_claim(model *m, const letter *l);

@@ -7,6 +7,7 @@
 #include "protocol/humans/consent.h"
 #include "protocol/humans/rapport.h"
 #include "protocol/internet/claims.h"
+#include "protocol/pipeline/pipeline.h"
 #include "protocol/pipeline/seen.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@
 static plant planted;
 static const w4_fact *judged; /* now */
 static unsigned came;
+static bool shared; /* what others pass on is looked at now */
 
 static const char *const names[PLANTS] = {
     [PLANT_NONE] = "none",
@@ -44,6 +46,9 @@ static const char *const names[PLANTS] = {
     [PLANT_INTRODUCER] = "introducer",
     [PLANT_NEAR] = "near",
     [PLANT_MARKED] = "marked",
+    [PLANT_AWAY_LOST] = "away: lost",
+    [PLANT_AWAY_HERE] = "away: here",
+    [PLANT_AWAY_TRUST] = "away: trust",
     [PLANT_LOAD] = "load",
     [PLANT_EASE] = "ease",
     [PLANT_CONFLICTS] = "conflicts",
@@ -142,8 +147,22 @@ WRAP(bool, w4_agent_overloaded, const w4_agent *agent) {
 WRAP(w4_trust_state, w4_trust_book_state, const w4_trust_book *book, w4_trust_kind kind,
      const w4_fingerprint *subject) {
     w4_trust_state state = __real_w4_trust_book_state(book, kind, subject);
+    if (shared && planted == PLANT_AWAY_TRUST && kind == W4_TRUST_AGENT) {
+        return W4_TRUST_TRUSTED;
+    }
     return judged && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
                                                                              : state;
+}
+
+WRAP(int, w4_pipeline_run, w4_protocol *p, w4_inbound *in) {
+    shared = in->origin == W4_ORIGIN_SHARED;
+    if (shared && planted == PLANT_AWAY_LOST && came++ % 2 == 0) {
+        return 0;
+    }
+    in->origin = shared && planted == PLANT_AWAY_HERE ? W4_ORIGIN_NODE : in->origin;
+    int r = __real_w4_pipeline_run(p, in);
+    shared = false;
+    return r;
 }
 
 WRAP(w4_missing, w4_facts_causes_missing, w4_facts *facts, const w4_fact *fact) {

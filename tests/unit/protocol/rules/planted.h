@@ -31,6 +31,9 @@ typedef enum plant {
     PLANT_INTRODUCER,     /* whoever it was, it was the proposer */
     PLANT_NEAR,           /* what follows from what follows is not marked */
     PLANT_MARKED,         /* who is marked stays so */
+    PLANT_AWAY_LOST,      /* some of what others pass on is lost */
+    PLANT_AWAY_HERE,      /* it counts as said where it is passed on */
+    PLANT_AWAY_TRUST,     /* nobody asks whether its author is trusted */
     PLANT_CONFLICTS,      /* conflicts do not lower a source */
     PLANT_BLOCKED,        /* a blocked source is as good as a low one */
     PLANT_TIER,           /* an unknown source is as good as a medium one */

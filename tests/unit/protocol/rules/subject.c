@@ -1,49 +1,18 @@
-#include "subject.h"
+#include "inside.h"
 
 #include "base/text.h"
 #include "crypto/primitives.h"
-#include "graph/graph.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/facts/facts.h"
 #include "protocol/internet/lip.h"
 #include "protocol/router.h"
 #include "store/memory.h"
 
-#include <check.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #define START_US (UINT64_C(1000) * W4_US_PER_S)
 #define WALL_OFFSET_US (INT64_C(1790000000) * 1000000)
-#define LETTER_BYTES_MAX 16384u
-#define PAYLOAD_BYTES_MAX 2048u
 #define TICKETS_MAX 4096u
 #define DOOR_OWNER 99u
 #define PROOF_BIT UINT32_C(0x80000000) /* of the number of a greeting's third word */
-#define NONCE "MDEyMzQ1Njc4OWFiY2RlZg=="
-#define CHALLENGE "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-
-struct subject {
-    const history *h;
-    uint64_t random;
-    w4_env env;
-    w4_store *store;
-    w4_trust_book *trust;
-    w4_graph *graph;
-    w4_protocol_config config;
-    w4_protocol *protocol;
-    w4_identity *nodes[NODES], *agents[AGENTS], *door;
-    uint64_t now_us;
-    w4_buffer letters[STEPS_MAX + 1];
-    /* what came out in this step */
-    char awaited[37];
-    w4_refusal answer;
-    char challenge[64], reply[37]; /* of the door's answer to a greeting */
-    uint32_t given[LOCALS][GIVEN_MAX];
-    size_t given_count[LOCALS];
-};
 
 static void fill(void *context, void *bytes, size_t len) {
     uint64_t *state = context;
@@ -64,7 +33,7 @@ static void name_of(unsigned agent, char ret_name[static 16]) {
     snprintf(ret_name, 16, "a%u", agent);
 }
 
-static void id_of(uint32_t number, char ret_id[static 37]) {
+void subject_id_of(uint32_t number, char ret_id[static 37]) {
     snprintf(ret_id, 37, "%08" PRIx32 "-0000-4000-8000-000000000000", number);
 }
 
@@ -72,7 +41,7 @@ static uint32_t number_of(const char *id) {
     return (uint32_t)strtoul(id, NULL, 16);
 }
 
-static uint64_t wall(const subject *s) {
+uint64_t subject_wall(const subject *s) {
     return w4_env_wall_us(&s->env, s->now_us);
 }
 
@@ -86,6 +55,13 @@ static void note_transmit(subject *s, const w4_protocol_event *event) {
         w4_json challenge = w4_json_at_pointer(root, w4_bytes_from_text("/payload/challenge"));
         w4_json_string_copy(challenge, s->challenge, sizeof s->challenge);
         w4_json_string_copy(w4_json_get(root, "msg_id"), s->reply, sizeof s->reply);
+    }
+    w4_json payload = w4_json_get(root, "payload");
+    if (w4_fingerprint_equal(&event->node, &s->asks) &&
+        w4_json_string_equal(w4_json_get(root, "type"), "MESH_FACTS")) {
+        s->asked = w4_json_exists(w4_json_get(payload, "parts"))    ? ASKED_LIST
+                   : w4_json_exists(w4_json_get(payload, "wanted")) ? ASKED_WORDS
+                                                                    : s->asked;
     }
     w4_json_document_deinit(&doc);
 }
@@ -135,7 +111,7 @@ static void drain(subject *s) {
     }
 }
 
-static void go_on(subject *s, uint64_t until_us) {
+void subject_go_on(subject *s, uint64_t until_us) {
     unsigned turns = 0;
     while (s->now_us < until_us) {
         ck_assert_uint_lt(turns++, 100000);
@@ -191,7 +167,7 @@ static void start(subject *s) {
 static void publish(subject *s, unsigned n) {
     w4_record_agent agents[AGENTS];
     w4_record record = {
-        .seq = 1, .issued_wall_us = wall(s), .ttl_s = W4_RECORD_TTL_S, .agents = agents};
+        .seq = 1, .issued_wall_us = subject_wall(s), .ttl_s = W4_RECORD_TTL_S, .agents = agents};
     snprintf(record.name, sizeof record.name, "n%u", n);
     for (unsigned i = 0; i < AGENTS; i++) {
         if (home_of(i) == n) {
@@ -201,21 +177,23 @@ static void publish(subject *s, unsigned n) {
             snprintf(at->agent_id, sizeof at->agent_id, "a%u", i);
         }
     }
-    w4_buffer text = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
+    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
     w4_graph_change change;
     w4_fingerprint author;
     w4_record_fault fault;
-    ck_assert_int_eq(w4_record_write(&record, s->nodes[n], &text), 0);
+    ck_assert_int_eq(w4_record_write(&record, s->nodes[n], &out), 0);
     ck_assert_int_eq(
-        w4_graph_put(s->graph, w4_buffer_bytes(&text), wall(s), &change, &author, &fault), 0);
+        w4_graph_put(s->graph, w4_buffer_bytes(&out), subject_wall(s), &change, &author, &fault),
+        0);
     ck_assert_int_ne(change, W4_GRAPH_INVALID);
-    w4_buffer_deinit(&text);
+    w4_buffer_deinit(&out);
 }
 
 static void set_trust(subject *s, w4_trust_kind kind, const w4_fingerprint *who,
                       w4_trust_state to) {
     w4_trust_move move;
-    int r = w4_trust_book_set(s->trust, kind, who, to, "operator:uid 0", "test", wall(s), &move);
+    int r = w4_trust_book_set(s->trust, kind, who, to, "operator:uid 0", "test", subject_wall(s),
+                              &move);
     ck_assert_int_ge(r, 0);
     if (r == 1) {
         ck_assert_int_eq(w4_trust_history_append(s->store, s->trust, &move), 0);
@@ -233,10 +211,10 @@ static void introduce(subject *s, unsigned who, unsigned by) {
     char actor[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_trust_move move;
     w4_fingerprint_format(w4_identity_fingerprint(s->nodes[by]), actor);
-    ck_assert_int_eq(w4_trust_book_apply(s->trust, W4_TRUST_NODE,
-                                         w4_identity_fingerprint(s->nodes[who]),
-                                         W4_TRUST_EVENT_INTRODUCED, actor, "", "", wall(s), &move),
-                     1);
+    ck_assert_int_eq(
+        w4_trust_book_apply(s->trust, W4_TRUST_NODE, w4_identity_fingerprint(s->nodes[who]),
+                            W4_TRUST_EVENT_INTRODUCED, actor, "", "", subject_wall(s), &move),
+        1);
     ck_assert_int_eq(w4_trust_history_append(s->store, s->trust, &move), 0);
 }
 
@@ -301,264 +279,11 @@ static void restart(subject *s) {
     start(s);
 }
 
-/* ---- letters */
-
-typedef struct text {
-    char payload[PAYLOAD_BYTES_MAX], state[512], source[512];
-    w4_type type;
-} text;
-
-__attribute__((format(printf, 2, 3))) static void put(char *out, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(out, PAYLOAD_BYTES_MAX, format, args);
-    va_end(args);
-    ck_assert_int_lt(len, (int)PAYLOAD_BYTES_MAX);
-}
-
-static void write_proposal(const step *st, text *t) {
-    char causes[2][37], links[128] = "";
-    for (unsigned i = 0; i < 2; i++) {
-        if (st->causes[i] != 0) {
-            id_of(st->causes[i], causes[i]);
-            snprintf(links + strlen(links), sizeof links - strlen(links), "%s\"%s\"",
-                     links[0] != '\0' ? "," : "", causes[i]);
-        }
-    }
-    t->type = W4_TYPE_CIP_FACT_PROPOSE;
-    put(t->payload,
-        "{\"fact\":{\"statement\":\"s%u\",\"domain\":\"test\",\"confidence\":0.9},"
-        "\"dmp_trace\":{\"decision_id\":\"d%u\",\"steps\":[\"looked\"]},\"causal_links\":[%s]}",
-        st->says, st->decision, links);
-}
-
-/* The member that names the proposal by its digest, or nothing. */
-static void write_digest(const subject *s, const step *st, char ret_member[static 128]) {
-    uint8_t digest[W4_HASH_LEN] = {0xab};
-    char hex[2 * W4_HASH_LEN + 1];
-    w4_bytes proposal =
-        st->about <= STEPS_MAX ? w4_buffer_bytes(&s->letters[st->about]) : w4_bytes_of(NULL, 0);
-    ret_member[0] = '\0';
-    if (st->digest == NO_DIGEST || (st->digest == TRUE_DIGEST && proposal.len == 0)) {
-        return;
-    }
-    if (st->digest == TRUE_DIGEST) {
-        w4_json_document doc = {0};
-        w4_envelope envelope;
-        w4_envelope_fault fault;
-        ck_assert_int_eq(
-            w4_envelope_read(&doc, proposal, &W4_JSON_LIMITS_ENVELOPE, &envelope, &fault), 0);
-        w4_hash(envelope.signed_head, envelope.signed_tail, digest);
-        w4_json_document_deinit(&doc);
-    }
-    for (size_t i = 0; i < sizeof digest; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
-    snprintf(ret_member, 128, ",\"fact_digest\":\"%s\"", hex);
-}
-
-static void write_vote(const subject *s, const step *st, text *t) {
-    static const char *const reasons[STANCES] = {[CONFLICT] = "conflict",
-                                                 [INSUFFICIENT] = "insufficient_evidence",
-                                                 [UNVERIFIABLE] = "cannot_verify"};
-    char id[37], digest[128];
-    id_of(st->about, id);
-    write_digest(s, st, digest);
-    if (st->word == CONFIRM || st->word == REJECT) {
-        t->type = st->word == CONFIRM ? W4_TYPE_CIP_FACT_CONFIRM : W4_TYPE_CIP_FACT_REJECT;
-        put(t->payload, "{\"fact_ref\":\"%s\",\"decision\":\"%s\",\"confidence\":1%s}", id,
-            st->word == CONFIRM ? "confirm" : "reject", digest);
-    } else {
-        t->type = W4_TYPE_CIP_FACT_CHALLENGE;
-        put(t->payload, "{\"fact_ref\":\"%s\",\"reason\":\"%s\"%s}", id, reasons[st->word], digest);
-    }
-}
-
-static void write_source(const char *uri, text *t) {
-    snprintf(t->source, sizeof t->source,
-             "{\"retrieved_at\":\"2026-01-01T00:00:00.000Z\",\"trust_tier\":\"high\",\"uri\":"
-             "\"%s\"}",
-             uri);
-}
-
-static void write_claim(const step *st, text *t) {
-    char uri[64];
-    t->type = W4_TYPE_LIP_EVIDENCE;
-    put(t->payload, "{\"claims\":[\"c%u\"],\"evidence\":[%s],\"confidence\":0.9}", st->says,
-        st->says == 0 ? "" : "\"seen\"");
-    snprintf(uri, sizeof uri, "https://s%u.example/page/%u", st->decision, st->says);
-    write_source(uri, t);
-}
-
-static void write_claim_vote(const step *st, text *t) {
-    char id[37];
-    id_of(st->about, id);
-    write_source("https://reader.example/", t);
-    if (st->word == LIP_CONFLICT) {
-        t->type = W4_TYPE_LIP_CONFLICT;
-        put(t->payload, "{\"conflicts\":[{\"claim_ref\":\"%s\"}],\"severity\":\"high\"}", id);
-    } else {
-        t->type = st->word == LIP_YES ? W4_TYPE_LIP_ACCEPT : W4_TYPE_LIP_REJECT;
-        put(t->payload, "{\"claim_ref\":\"%s\",\"decision\":\"%s\"}", id,
-            st->word == LIP_YES ? "accept" : "reject");
-    }
-}
-
-static const char *const consents[CONSENTS] = {"granted", "limited", "revoked"};
-static const char *const affects[] = {"calm", "tense", "anxious"};
-
-static void write_human_payload(const step *st, text *t) {
-    static const char *const priorities[] = {"low", "normal", "high"};
-    static const char *const goals[] = {"align", "decide", "resolve_conflict"};
-    switch ((human_word)st->word) {
-    case HELLO:
-        put(t->payload, "{\"identity\":{\"name\":\"x\"},\"consent_scope\":[%s%s%s]}",
-            st->scope & 1 ? "\"topic:t0\"" : "", st->scope == 3 ? "," : "",
-            st->scope & 2 ? "\"t1\"" : "");
-        break;
-    case INTENT:
-        put(t->payload, "{\"goal\":\"%s\",\"topic\":\"t%u\",\"priority\":\"%s\"}", goals[st->goal],
-            st->topic, priorities[st->priority]);
-        break;
-    case CONTEXT:
-        put(t->payload, "{\"context\":\"so\",\"constraints\":[%s]}",
-            st->flags & CHECK_IN ? "\"check_in\"" : "");
-        break;
-    case DECISION:
-        put(t->payload, "{\"decision\":\"go\",\"rationale\":\"%s\",\"alternatives\":[%s]}",
-            st->flags & RATIONALE ? "why" : "", st->flags & CHECK_IN ? "\"stay\"" : "");
-        break;
-    case FEEDBACK:
-        put(t->payload, "{\"feedback\":\"f\",\"corrections\":[%s],\"satisfaction\":%u}",
-            st->flags & CORRECTIONS ? "\"no\"" : "", st->satisfaction);
-        break;
-    case UPDATE:
-    case HUMAN_WORDS:
-        put(t->payload,
-            "{\"affect\":\"%s\",\"clarity\":%u,\"consent\":\"%s\",\"presence\":\"focused\","
-            "\"pressure\":%u}",
-            affects[st->affect], st->clarity, consents[st->consent], st->pressure);
-        break;
-    }
-}
-
-static void write_human(const step *st, text *t) {
-    static const w4_type types[HUMAN_WORDS] = {
-        W4_TYPE_HCP_HELLO,    W4_TYPE_HCP_INTENT,   W4_TYPE_HCP_CONTEXT,
-        W4_TYPE_HCP_DECISION, W4_TYPE_HCP_FEEDBACK, W4_TYPE_HCP_STATE_UPDATE,
-    };
-    t->type = types[st->word];
-    write_human_payload(st, t);
-    snprintf(t->state, sizeof t->state,
-             "{\"human\":{\"affect\":\"%s\",\"clarity\":%u,\"consent\":\"%s\",\"presence\":"
-             "\"focused\",\"pressure\":%u}}",
-             affects[st->affect], st->clarity, consents[st->consent], st->pressure);
-}
-
-static void write_text(const subject *s, const step *st, text *t) {
-    switch (st->kind) {
-    case PROPOSE:
-    case TWIST:
-        write_proposal(st, t);
-        break;
-    case VOTE:
-        write_vote(s, st, t);
-        break;
-    case SHARE:
-        t->type = W4_TYPE_CIP_DECISION_SHARE;
-        put(t->payload,
-            "{\"decision\":{\"choice\":\"c\",\"context\":\"k\",\"outcome\":\"o\"},\"dmp_trace\":{"
-            "\"decision_id\":\"x%u\",\"steps\":"
-            "[\"thought\"]}}",
-            st->number);
-        break;
-    case CLAIM:
-        write_claim(st, t);
-        break;
-    case CLAIM_VOTE:
-        write_claim_vote(st, t);
-        break;
-    case HUMAN:
-        write_human(st, t);
-        break;
-    case LOAD:
-        t->type = W4_TYPE_CIP_STATE_UPDATE;
-        put(t->payload, "{\"presence\":\"focused\",\"lri\":%u}", st->word != 0 ? 95u : 5u);
-        break;
-    case GREET:
-        t->type = W4_TYPE_CIP_HELLO;
-        put(t->payload,
-            "{\"protocols\":[\"cip/1.0\"],\"capabilities\":[],\"session_nonce\":\"%s\","
-            "\"challenge\":\"%s\",\"features\":{\"supports_mesh\":true,\"supports_multiplex\":"
-            "true}}",
-            NONCE, CHALLENGE);
-        break;
-    case AIM:
-        t->type = W4_TYPE_CIP_INTENT;
-        put(t->payload, "{\"goal\":\"ask\",\"topic\":\"t\",\"priority\":\"high\"}");
-        break;
-    case AGAIN:
-    case FORGE:
-    case ORDER:
-    case NODE_ORDER:
-    case SOURCE:
-    case SETTLE:
-    case PASS:
-    case RESTART:
-    case KINDS:
-        ck_abort_msg("no letter");
-    }
-}
-
-static void canonical(const char *json, w4_buffer *out) {
-    if (json[0] != '\0') {
-        ck_assert_int_eq(
-            w4_json_canonical(out, w4_bytes_from_text(json), &W4_JSON_LIMITS_ENVELOPE, NULL), 0);
-    }
-}
-
-/* Signs as the author of the step; to: NULL for all. Replaces what is in out. */
-static void write_letter(subject *s, const step *st, const text *t, uint32_t id, w4_buffer *out) {
-    w4_buffer parts[3] = {W4_BUFFER_INIT(LETTER_BYTES_MAX), W4_BUFFER_INIT(LETTER_BYTES_MAX),
-                          W4_BUFFER_INIT(LETTER_BYTES_MAX)};
-    char msg_id[37], name[16];
-    w4_party receiver = {0};
-    id_of(id, msg_id);
-    name_of(st->who, name);
-    canonical(t->payload, &parts[0]);
-    canonical(t->state, &parts[1]);
-    canonical(t->source, &parts[2]);
-    if (st->kind == HUMAN || st->kind == AIM) {
-        receiver.fingerprint = *w4_identity_fingerprint(s->agents[st->to]);
-        snprintf(receiver.agent_id, sizeof receiver.agent_id, "a%u", st->to);
-    } else if (st->kind == GREET) {
-        receiver.fingerprint = *w4_identity_fingerprint(s->door);
-        snprintf(receiver.agent_id, sizeof receiver.agent_id, "door");
-    }
-    w4_envelope_draft draft = {
-        .type = t->type,
-        .msg_id = msg_id,
-        .timestamp_us = (uint64_t)((int64_t)wall(s) + st->skew_ms * 1000),
-        .sender_id = name,
-        .receiver = receiver.agent_id[0] != '\0' ? &receiver : NULL,
-        .with_pubkey = true,
-        .payload = w4_buffer_bytes(&parts[0]),
-        .state = w4_buffer_bytes(&parts[1]),
-        .source = w4_buffer_bytes(&parts[2]),
-    };
-    w4_buffer_deinit(out);
-    *out = W4_BUFFER_INIT(LETTER_BYTES_MAX);
-    ck_assert_int_eq(w4_envelope_write(&draft, s->agents[st->who], out), 0);
-    for (size_t i = 0; i < 3; i++) {
-        w4_buffer_deinit(&parts[i]);
-    }
-}
-
 /* ---- steps */
 
-static w4_refusal bring(subject *s, unsigned via, unsigned who, w4_bytes letter, uint32_t id) {
+w4_refusal subject_bring(subject *s, unsigned via, unsigned who, w4_bytes letter, uint32_t id) {
     s->answer = W4_REFUSAL_NONE;
-    id_of(id, s->awaited);
+    subject_id_of(id, s->awaited);
     if (via == 0) {
         w4_send_receipt receipt;
         w4_refused refused = {0};
@@ -578,27 +303,19 @@ static void prove(subject *s, const step *st) {
     text t = {.type = W4_TYPE_CIP_STATE_UPDATE};
     step now = *st;
     now.skew_ms = 0;
-    put(t.payload,
+    letter_put(
+        t.payload,
         "{\"challenge_response\":\"%s\",\"in_reply_to\":\"%s\",\"lri\":5,\"presence\":\"focused\"}",
         s->challenge, s->reply);
     w4_buffer letter = W4_BUFFER_INIT(LETTER_BYTES_MAX);
-    write_letter(s, &now, &t, st->number | PROOF_BIT, &letter);
-    w4_refusal code = bring(s, st->via, st->who, w4_buffer_bytes(&letter), st->number | PROOF_BIT);
+    letter_write(s, &now, &t, st->number | PROOF_BIT, &letter);
+    w4_refusal code =
+        subject_bring(s, st->via, st->who, w4_buffer_bytes(&letter), st->number | PROOF_BIT);
     ck_assert_str_eq(w4_refusal_name(code), w4_refusal_name(W4_REFUSAL_NONE));
     w4_buffer_deinit(&letter);
 }
 
-/* A step that sends again what another made: its letter, and by whom and where. */
-static uint32_t id_in(const subject *s, uint32_t number) {
-    const step *st = &s->h->steps[0];
-    for (size_t i = 0; i < s->h->count; i++) {
-        if (s->h->steps[i].number == number) {
-            st = &s->h->steps[i];
-        }
-    }
-    return st->kind == TWIST ? id_in(s, st->about) : number;
-}
-
+/* By whom a letter that is sent again comes. */
 static unsigned via_of(const subject *s, uint32_t number) {
     for (size_t i = 0; i < s->h->count; i++) {
         if (s->h->steps[i].number == number) {
@@ -611,9 +328,9 @@ static unsigned via_of(const subject *s, uint32_t number) {
 static w4_refusal send_again(subject *s, const step *st) {
     w4_bytes letter = w4_buffer_bytes(&s->letters[st->about]);
     unsigned via = via_of(s, st->about);
-    uint32_t id = id_in(s, st->about);
+    uint32_t id = history_id_of(s->h, st->about);
     if (st->kind == AGAIN) {
-        return bring(s, via, 0, letter, id);
+        return subject_bring(s, via, 0, letter, id);
     }
     uint8_t *copy = malloc(letter.len);
     ck_assert_ptr_nonnull(copy);
@@ -627,7 +344,7 @@ static w4_refusal send_again(subject *s, const step *st) {
     }
     ck_assert_ptr_nonnull(sign);
     sign[0] = sign[0] == 'A' ? 'B' : 'A';
-    w4_refusal code = bring(s, via, 0, w4_bytes_of(copy, letter.len), id);
+    w4_refusal code = subject_bring(s, via, 0, w4_bytes_of(copy, letter.len), id);
     free(copy);
     return code;
 }
@@ -637,10 +354,14 @@ static w4_refusal send(subject *s, const step *st) {
         return send_again(s, st);
     }
     text t = {.payload = ""};
-    uint32_t id = st->kind == TWIST ? id_in(s, st->about) : st->number;
-    write_text(s, st, &t);
-    write_letter(s, st, &t, id, &s->letters[st->number]);
-    w4_refusal code = bring(s, st->via, st->who, w4_buffer_bytes(&s->letters[st->number]), id);
+    uint32_t id = st->kind == TWIST ? history_id_of(s->h, st->about) : st->number;
+    letter_text(s, st, &t);
+    letter_write(s, st, &t, id, &s->letters[st->number]);
+    if (st->missed) {
+        return W4_REFUSAL_NONE; /* the node has not heard it */
+    }
+    w4_refusal code =
+        subject_bring(s, st->via, st->who, w4_buffer_bytes(&s->letters[st->number]), id);
     if (st->kind == GREET && code == W4_REFUSAL_NONE) {
         prove(s, st);
     }
@@ -651,7 +372,7 @@ static void settle(subject *s, const step *st) {
     static const w4_fact_verdict verdicts[VERDICTS] = {
         W4_FACT_VERDICT_ACCEPTED, W4_FACT_VERDICT_REJECTED, W4_FACT_VERDICT_NONE};
     char id[37];
-    id_of(st->about, id);
+    subject_id_of(st->about, id);
     ck_assert_int_ge(
         w4_protocol_fact_settle(s->protocol, id, verdicts[st->word], "uid 0", "test", s->now_us),
         0);
@@ -682,6 +403,8 @@ static w4_refusal act(subject *s, const step *st) {
     case RESTART:
         restart(s);
         return W4_REFUSAL_NONE;
+    case CATCH_UP:
+        return subject_catch_up(s, st);
     case PASS:
     case KINDS:
         return W4_REFUSAL_NONE;
@@ -705,9 +428,9 @@ static w4_refusal act(subject *s, const step *st) {
 w4_refusal subject_step(subject *s, const step *st, bool happens) {
     memset(s->given_count, 0, sizeof s->given_count);
     s->awaited[0] = '\0';
-    go_on(s, s->now_us + st->pass_ms * 1000);
+    subject_go_on(s, s->now_us + st->pass_ms * 1000);
     w4_refusal code = happens ? act(s, st) : W4_REFUSAL_NONE;
-    go_on(s, s->now_us);
+    subject_go_on(s, s->now_us);
     return code;
 }
 
@@ -720,7 +443,7 @@ w4_trust_state subject_trust(const subject *s, w4_trust_kind kind, unsigned who)
 
 static w4_fact_state state_in(const w4_facts *facts, uint32_t number) {
     char id[37];
-    id_of(number, id);
+    subject_id_of(number, id);
     const w4_fact *fact = w4_facts_find(facts, id);
     return fact ? fact->state : W4_FACT_STATE_COUNT;
 }
@@ -731,7 +454,7 @@ w4_fact_state subject_fact(const subject *s, uint32_t number) {
 
 bool subject_unsupported(const subject *s, uint32_t number) {
     char id[37];
-    id_of(number, id);
+    subject_id_of(number, id);
     const w4_fact *fact = w4_facts_find(s->protocol->facts, id);
     return fact && fact->unsupported;
 }
