@@ -385,6 +385,20 @@ static int deliver_deferred(w4_protocol *p, w4_fact *claim, uint64_t now_us) {
     return r;
 }
 
+/* The same was claimed from there before, and has had that part: once more, by whomever, it says
+ * nothing more of the source. */
+static bool is_counted(const w4_claims *claims, const w4_fact *claim, uint32_t mark) {
+    const w4_fact *other;
+    for (size_t i = 0; (other = w4_facts_at(claims->book, i)) != NULL; i++) {
+        if (other != claim && (other->marks & mark) != 0 &&
+            memcmp(other->statement, claim->statement, sizeof claim->statement) == 0 &&
+            strcmp(other->decision_id, claim->decision_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a judgement says of the source. Moves of a tier have others judged anew. */
 static int count_for_source(w4_protocol *p, w4_claims *claims, w4_fact *claim,
                             const w4_claim_judgement *j, uint64_t wall_us) {
@@ -392,15 +406,19 @@ static int count_for_source(w4_protocol *p, w4_claims *claims, w4_fact *claim,
     int moved = 0;
     if (j->corroborations >= rule.quorum && (claim->marks & W4_CLAIM_CORROBORATED) == 0) {
         claim->marks |= W4_CLAIM_CORROBORATED;
-        moved = w4_sources_corroborated(claims->sources, claim->decision_id, &p->config.lip.sources,
-                                        claim->id, wall_us);
+        moved = is_counted(claims, claim, W4_CLAIM_CORROBORATED)
+                    ? 0
+                    : w4_sources_corroborated(claims->sources, claim->decision_id,
+                                              &p->config.lip.sources, claim->id, wall_us);
         w4_facts_changed(claims->book, claim);
     }
     bool against = j->conflict || j->rejections >= W4_FACT_REJECTIONS;
     if (moved >= 0 && against && (claim->marks & W4_CLAIM_CONFLICTED) == 0) {
         claim->marks |= W4_CLAIM_CONFLICTED;
-        int r = w4_sources_conflicted(claims->sources, claim->decision_id, &p->config.lip.sources,
-                                      claim->id, wall_us);
+        int r = is_counted(claims, claim, W4_CLAIM_CONFLICTED)
+                    ? 0
+                    : w4_sources_conflicted(claims->sources, claim->decision_id,
+                                            &p->config.lip.sources, claim->id, wall_us);
         moved = r < 0 ? r : moved + r;
         w4_facts_changed(claims->book, claim);
     }

@@ -313,11 +313,48 @@ START_TEST(two_rejections_end_it) {
 }
 END_TEST
 
+static void bring_other(world *w, const char *from, unsigned number, char ret_id[static 37]) {
+    char payload[128];
+    snprintf(payload, sizeof payload,
+             "{\"claims\":[\"it rains %u\"],\"evidence\":[\"wet\"],\"confidence\":0.9}", number);
+    ck_assert_msg(say(w, from, "LIP_EVIDENCE", payload, SOURCE) == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+}
+
+/* Said again, and corroborated again, or denied again, it says no more of the source. */
+START_TEST(the_same_claim_counts_once) {
+    world *w = four();
+    char first[37], again[37], other[37];
+    const char *const bringers[] = {"ada", "ada", "dan"};
+    for (unsigned i = 0; i < 3; i++) {
+        bring(w, bringers[i], i == 0 ? first : again);
+        vote(w, "ben", "LIP_ACCEPT", i == 0 ? first : again);
+        vote(w, "cho", "LIP_ACCEPT", i == 0 ? first : again);
+        expect(w, i == 0 ? first : again, W4_FACT_ACCEPTED);
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        const w4_sources *s = w4_claims_sources(w4_lip_claims(w->nodes[n].protocol));
+        ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->corroborated_total, 1);
+    }
+    conflict(w, "cho", first);
+    conflict(w, "cho", again);
+    bring_other(w, "ada", 7, other);
+    conflict(w, "cho", other);
+    world_reborn(w, 2);
+    for (unsigned n = 0; n < 4; n++) {
+        const w4_sources *s = w4_claims_sources(w4_lip_claims(w->nodes[n].protocol));
+        ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->corroborated_total, 1);
+        ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->conflicts_total, 2);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(sources_learn_from_claims) {
     world *w = four();
     char id[37];
     for (unsigned i = 0; i < 3; i++) {
-        bring(w, "ada", id);
+        bring_other(w, "ada", i, id);
         vote(w, "ben", "LIP_ACCEPT", id);
         vote(w, "cho", "LIP_ACCEPT", id);
         vote(w, "dan", "LIP_ACCEPT", id); /* one more says nothing more about the source */
@@ -327,8 +364,8 @@ START_TEST(sources_learn_from_claims) {
         ck_assert_int_eq(w4_sources_tier(s, "https://example.org/a"), W4_TIER_LOW);
         ck_assert_uint_eq(w4_sources_get(s, "https://example.org")->corroborated_total, 3);
     }
-    for (unsigned i = 0; i < 2; i++) {
-        bring(w, "ada", id);
+    for (unsigned i = 3; i < 5; i++) {
+        bring_other(w, "ada", i, id);
         conflict(w, "ben", id);
         conflict(w, "cho", id);
     }
@@ -535,6 +572,7 @@ int main(void) {
     tcase_add_test(tcase, conflicts_of_strangers_do_nothing);
     tcase_add_test(tcase, two_rejections_end_it);
     tcase_add_test(tcase, sources_learn_from_claims);
+    tcase_add_test(tcase, the_same_claim_counts_once);
     tcase_add_test(tcase, overloaded_agents_hold_it_up);
     tcase_add_test(tcase, deferred_until_its_sender_is_trusted);
     tcase_add_test(tcase, what_is_deferred_is_bounded);

@@ -74,6 +74,18 @@ void model_touch_claims(model *m) {
     }
 }
 
+/* The same page says the same, whoever brings it. */
+static bool is_counted(const model *m, const matter *c, bool good) {
+    for (size_t i = 0; i < m->claim_count; i++) {
+        const matter *other = &m->claims[i];
+        if (other != c && other->decision == c->decision && other->says == c->says &&
+            (good ? other->corroborated : other->conflicted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Each claim counts once for its source, and once against it. True: it has now. */
 static bool count_for_source(model *m, matter *c) {
     source *s = &m->sources[c->decision];
@@ -82,11 +94,15 @@ static bool count_for_source(model *m, matter *c) {
     bool bad = !c->conflicted && (model_doubt(m, c) != NULL || model_rejections(m, c) >= 2);
     if (good) {
         c->corroborated = true;
-        corroborated(s);
+        if (!is_counted(m, c, true)) {
+            corroborated(s);
+        }
     }
     if (bad) {
         c->conflicted = true;
-        conflicted(s);
+        if (!is_counted(m, c, false)) {
+            conflicted(s);
+        }
     }
     if (s->tier != before) {
         model_touch_claims(m);
