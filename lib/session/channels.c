@@ -155,7 +155,8 @@ static bool bear(w4_patience *p, const struct patience_limits *limits, uint64_t 
 }
 
 static bool has_room(const w4_session *s) {
-    return W4_KINDS + s->table->count < s->config.channels_max;
+    return W4_KINDS + s->table->count < s->config.channels_max &&
+           w4_byte_budget_left(&s->budget) >= W4_CHANNEL_BYTES;
 }
 
 static int add_channel(w4_session *s, w4_channel_kind kind, uint16_t id, uint32_t ordinal,
@@ -174,6 +175,7 @@ static int add_channel(w4_session *s, w4_channel_kind kind, uint16_t id, uint32_
     c->talk->ordinal = ordinal;
     join_ring(s, c);
     s->table->at[s->table->count++] = c;
+    w4_byte_budget_force(&s->budget, W4_CHANNEL_BYTES); /* there is room */
     *ret_channel = c;
     return 0;
 }
@@ -190,6 +192,7 @@ static void remove_channel(w4_session *s, unsigned place) {
     }
     s->table->at[place] = s->table->at[--s->table->count];
     free_channel(c);
+    w4_byte_budget_give(&s->budget, W4_CHANNEL_BYTES);
 }
 
 /* Those of which nothing is left to say, to either side. */

@@ -240,7 +240,7 @@ typedef struct w4_session_memory_use {
     size_t sending;   /* messages waiting, queued, in flight, or ended and not told yet */
     size_t receiving; /* messages not whole yet, or not consumed */
     size_t total;
-    size_t limit; /* of sending and receiving together: bytes_max */
+    size_t limit; /* of sending and receiving, and of channels that were opened: bytes_max */
 } w4_session_memory_use;
 void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret_use);
 size_t w4_session_memory(const w4_session *session); /* the total */

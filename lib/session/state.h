@@ -66,6 +66,10 @@ typedef struct w4_channel {
     w4_channel_talk *talk;           /* NULL: nothing was ever said */
 } w4_channel;
 
+/* What one that is opened takes of the budget of its peer, beside its messages: at most. */
+#define W4_CHANNEL_BYTES                                                                           \
+    (sizeof(w4_channel) + sizeof(w4_channel_talk) + W4_HISTOGRAM_BUCKETS * sizeof(uint32_t))
+
 /* One that is always open is made when it is first used; few sessions use all three. Until then its
  * seqs are 0, and there is nothing to know of it but credit. */
 typedef struct w4_channel_rest {

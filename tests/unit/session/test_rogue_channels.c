@@ -2,6 +2,7 @@
 #include "rogue.h"
 
 #include "session/contract.h"
+#include "session/state.h"
 
 #define HERS(N) ((uint16_t)(4 + 2 * (N))) /* she began the session: her numbers are even */
 
@@ -93,6 +94,46 @@ START_TEST(she_opens_all_there_are) {
     ck_assert(w4_session_pop_event(a, &e));
     ck_assert_int_eq(e.kind, W4_SESSION_EVENT_CLOSED);
     ck_assert_str_eq(w4_refusal_name(e.code), "rate_limited");
+    finish();
+}
+END_TEST
+
+/* Channels are memory too: hers count against what she may hold, beside her messages. */
+START_TEST(channels_are_within_the_budget_of_the_peer) {
+    enum { ROOM = 10 };
+    begin();
+    w4_session_set_bytes_max(a, ROOM * W4_CHANNEL_BYTES + W4_CHANNEL_BYTES / 2);
+    for (uint32_t n = 0; n < 30; n++) {
+        put_open_channel(HERS(n), n + 1, 1, plain_open);
+    }
+    say();
+    ck_assert_uint_eq(count_answers("overloaded"), 30 - ROOM);
+    ck_assert_uint_eq(drain_events(W4_SESSION_EVENT_CHANNEL_OPEN), ROOM);
+    ck_assert_uint_eq(a->budget.used, ROOM * W4_CHANNEL_BYTES);
+    uint16_t id;
+    ck_assert_int_eq(w4_session_channel_open(a, W4_CHANNEL_STATE, NULL, now, &id),
+                     W4_SESSION_E_CHANNELS);
+    ck_assert(stats().attached);
+    put_data(W4_CHANNEL_STATE, 0, true, 5); /* what little room there is left is for messages */
+    say();
+    ck_assert_uint_eq(count_messages(), 1);
+    put_close_channel(HERS(0), 1, 0);
+    say();
+    ck_assert_uint_eq(drain_events(W4_SESSION_EVENT_CHANNEL_CLOSED), 1);
+    put_open_channel(HERS(30), 31, 1, plain_open);
+    put_open_channel(HERS(31), 32, 1, plain_open);
+    say();
+    ck_assert_uint_eq(drain_events(W4_SESSION_EVENT_CHANNEL_OPEN), 1); /* one less, one more */
+    put_open_channel(HERS(32), 33, 1, plain_open); /* they stay within it whatever she does */
+    for (uint32_t n = 1; n < 29; n++) {
+        put_close_channel(HERS(n), n + 1, 0);
+        put_open_channel(HERS(33 + n), 34 + n, 1, plain_open);
+        say();
+        (void)drain_events(W4_SESSION_EVENT_CHANNEL_OPEN);
+        ck_assert_uint_le(a->budget.used, a->config.bytes_max);
+        ck_assert_uint_le(w4_session_channels_memory(a),
+                          a->budget.used + sizeof *a->table + W4_KINDS * W4_CHANNEL_BYTES);
+    }
     finish();
 }
 END_TEST
@@ -381,6 +422,7 @@ int main(void) {
     TCase *tc = tcase_create("rogue channels");
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, she_opens_all_there_are);
+    tcase_add_test(tc, channels_are_within_the_budget_of_the_peer);
     tcase_add_test(tc, a_hundred_too_many_are_refused_and_no_more);
     tcase_add_test(tc, open_and_reset_wears_patience_out);
     tcase_add_test(tc, messages_for_nobody_are_answered_once);
