@@ -88,7 +88,8 @@ w4_refusal subject_catch_up(subject *s, const step *st) {
     const w4_fingerprint *node = w4_identity_fingerprint(s->nodes[st->via]);
     uint64_t until_us = s->now_us + CATCH_UP_MS * W4_US_PER_MS;
     char payload[64], hex[33];
-    ck_assert_int_eq(w4_fact_sync_peer_up(s->protocol, node, s->now_us), 0);
+    ck_assert_int_eq(
+        w4_exchange_peer_up(s->protocol, &s->protocol->fact_sync.exchange, node, s->now_us), 0);
     s->asks = *node;
     s->asked = ASKED_NOTHING;
     digest(s, hex);
@@ -99,7 +100,7 @@ w4_refusal subject_catch_up(subject *s, const step *st) {
         list(s, st, until_us);
     }
     subject_go_on(s, until_us);
-    w4_fact_sync_peer_down(s->protocol, node);
+    w4_exchange_peer_down(&s->protocol->fact_sync.exchange, node);
     s->asks = (w4_fingerprint){{0}};
     return code;
 }

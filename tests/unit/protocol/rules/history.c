@@ -45,7 +45,7 @@ const char *kind_name(step_kind kind) {
 static const unsigned weights[PROFILES][KINDS] = {
     /* propose vote share claim vote human load greet again forge twist order node source settle aim
        catch pass restart */
-    {90, 300, 20, 40, 110, 200, 20, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 50, 6},
+    {90, 300, 20, 40, 110, 200, 30, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 50, 6},
     {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 70, 6},
     {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 84, 10},
     {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 66, 6},

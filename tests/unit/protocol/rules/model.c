@@ -203,6 +203,13 @@ bool model_of_another(const letter *l, const matter *known) {
     return l->bound && (l->says->digest == OTHER_DIGEST || known->letter != l->says->about);
 }
 
+/* Votes about claims are left to others. */
+static void deliver(model *m, const letter *l) {
+    if (l->says->kind != CLAIM_VOTE) {
+        model_deliver(m, l);
+    }
+}
+
 /* What comes before that which it is about waits, unless it is said here. */
 w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *known) {
     if (known != NULL && model_of_another(l, known)) {
@@ -210,6 +217,7 @@ w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *kno
     }
     if (known != NULL) {
         model_say(m, l, word, known, false);
+        deliver(m, l);
     } else if (l->says->via == 0) {
         return W4_REFUSAL_UNKNOWN_REFERENCE;
     } else {
@@ -226,6 +234,7 @@ void model_let_in(model *m, matter *came, step_kind vote) {
         }
         if (l->says->kind == vote && m->now_ms <= l->at_ms + EARLY_MS &&
             m->agents[l->says->who] != W4_TRUST_BLOCKED && !model_of_another(l, came)) {
+            deliver(m, l);
             model_say(m, l, l->says->word, came, false);
         }
         m->early[i] = 0;
@@ -535,6 +544,7 @@ static w4_refusal handle(model *m, const letter *l) {
     case TWIST:
         code = model_propose(m, l);
         if (code == W4_REFUSAL_NONE) {
+            model_deliver(m, l);
             model_let_in(m, model_find(m->facts, m->fact_count, l->id), VOTE);
         }
         return code;
@@ -542,6 +552,7 @@ static w4_refusal handle(model *m, const letter *l) {
         return model_take_vote(m, l, s->word, model_find(m->facts, m->fact_count, s->about));
     case SHARE:
         model_share(m, l);
+        model_deliver(m, l);
         return W4_REFUSAL_NONE;
     case CLAIM:
         return model_claim(m, l);
@@ -554,6 +565,9 @@ static w4_refusal handle(model *m, const letter *l) {
         return W4_REFUSAL_NONE;
     case LOAD:
         m->busy[s->who] = s->word != 0;
+        if (!m->busy[s->who]) {
+            model_ease(m, s->who);
+        }
         m->eased = m->eased || s->word == 0;
         return W4_REFUSAL_NONE;
     case AIM:
@@ -650,6 +664,7 @@ static void restart(model *m) {
     }
     memset(m->busy, 0, sizeof m->busy);
     memset(m->pairs, 0, sizeof m->pairs);
+    memset(m->paced, 0, sizeof m->paced); /* in no store: who said it may say it again */
     memset(m->waiting_count, 0, sizeof m->waiting_count);
     for (unsigned i = 0; i < LOCALS; i++) {
         greet(m, i);
@@ -689,6 +704,7 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
     m->now_ms += (int64_t)s->pass_ms;
     m->eased = false;
     memset(m->at_once, 0, sizeof m->at_once);
+    memset(m->gets, 0, sizeof m->gets);
     bool posts = has_letter(m, s);
     *ret_happens = posts || !makes_letter(s);
     if (!*ret_happens) {

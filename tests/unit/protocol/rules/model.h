@@ -75,6 +75,11 @@ typedef struct queue {
     size_t at, count;
 } queue;
 
+typedef struct sequence { /* of letters, by their ids */
+    uint32_t ids[STEPS_MAX];
+    size_t count;
+} sequence;
+
 typedef struct model {
     const history *h;
     unsigned quorum;
@@ -105,7 +110,10 @@ typedef struct model {
     size_t waiting_count[LOCALS];
     int64_t paced_ms[LOCALS]; /* since when one of them might go */
     uint32_t at_once[LOCALS]; /* in this step, without waiting; 0: nothing */
-    bool eased;               /* somebody has said in this step how he is */
+    /* What was said to all: what waits for each agent of this node, and what it gets in this step.
+     */
+    sequence paced[LOCALS], gets[LOCALS];
+    bool eased; /* somebody has said in this step how he is */
 } model;
 
 void model_init(model *m, const history *h);
@@ -134,6 +142,12 @@ const utterance *model_doubt(const model *m, const matter *f); /* NULL: none tha
 void model_touch(model *m, matter *about);                     /* it is to be judged anew */
 matter *model_next(model *m, queue *due);                      /* takes it out; NULL: none */
 void model_settle(model *m);
+
+/* model_paced.c: what was said to all comes to the agents of this node, in order, while they have
+ * not too much to do. */
+void model_deliver(model *m, const letter *l);
+void model_ease(model *m, unsigned local);
+bool model_is_paced(const model *m, uint32_t id); /* of a letter that this is about */
 
 /* model_away.c: a node passes on what was said of a fact. */
 w4_refusal model_catch_up(model *m, const step *s);

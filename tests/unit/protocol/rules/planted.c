@@ -49,6 +49,8 @@ static const char *const names[PLANTS] = {
     [PLANT_AWAY_LOST] = "away: lost",
     [PLANT_AWAY_HERE] = "away: here",
     [PLANT_AWAY_TRUST] = "away: trust",
+    [PLANT_PACED_LOST] = "paced: lost",
+    [PLANT_PACED_ORDER] = "paced: order",
     [PLANT_LOAD] = "load",
     [PLANT_EASE] = "ease",
     [PLANT_CONFLICTS] = "conflicts",
@@ -138,6 +140,19 @@ WRAP(bool, w4_facts_lacks_support, w4_facts *facts, const w4_fact *fact) {
                 (cause && (cause->state == W4_FACT_REJECTED || cause->state == W4_FACT_REFUTED));
     }
     return lacks || (planted != PLANT_NEAR && __real_w4_facts_lacks_support(facts, fact));
+}
+
+WRAP(int, w4_agent_pace, w4_agent *agent, const w4_paced *paced) {
+    return planted == PLANT_PACED_LOST && came++ % 2 == 0 ? 0 : __real_w4_agent_pace(agent, paced);
+}
+
+WRAP(w4_paced *, w4_agent_unpace, w4_agent *agent) {
+    w4_paced *last = TAILQ_LAST(&agent->paced, w4_paced_list);
+    if (planted == PLANT_PACED_ORDER && last) {
+        TAILQ_REMOVE(&agent->paced, last, link);
+        TAILQ_INSERT_HEAD(&agent->paced, last, link);
+    }
+    return __real_w4_agent_unpace(agent);
 }
 
 WRAP(bool, w4_agent_overloaded, const w4_agent *agent) {

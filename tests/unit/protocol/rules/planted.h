@@ -34,6 +34,8 @@ typedef enum plant {
     PLANT_AWAY_LOST,      /* some of what others pass on is lost */
     PLANT_AWAY_HERE,      /* it counts as said where it is passed on */
     PLANT_AWAY_TRUST,     /* nobody asks whether its author is trusted */
+    PLANT_PACED_LOST,     /* some of what waits for an agent is lost */
+    PLANT_PACED_ORDER,    /* what came last goes first */
     PLANT_CONFLICTS,      /* conflicts do not lower a source */
     PLANT_BLOCKED,        /* a blocked source is as good as a low one */
     PLANT_TIER,           /* an unknown source is as good as a medium one */

@@ -99,6 +99,29 @@ static bool differ_in_humans(const subject *s, model *m, char *what) {
     return false;
 }
 
+/* What was said to all, in its order. */
+static bool differ_in_order(const subject *s, const model *m, char *what) {
+    for (unsigned local = 0; local < LOCALS && !m->h->deaf; local++) {
+        const sequence *to = &m->gets[local];
+        const uint32_t *numbers;
+        size_t count = subject_given(s, local, &numbers), at = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (!model_is_paced(m, numbers[i])) {
+                continue;
+            }
+            if (at == to->count || numbers[i] != to->ids[at]) {
+                return differs(what, "%" PRIu32 " came to a%u, where %" PRIu32 " should",
+                               numbers[i], local, at == to->count ? 0 : to->ids[at]);
+            }
+            at++;
+        }
+        if (at < to->count) {
+            return differs(what, "%" PRIu32 " did not come to a%u", to->ids[at], local);
+        }
+    }
+    return false;
+}
+
 static bool step_both(subject *s, model *m, const step *st, char *what) {
     bool happens;
     w4_refusal should = model_step(m, st, &happens);
@@ -108,7 +131,7 @@ static bool step_both(subject *s, model *m, const step *st, char *what) {
                        w4_refusal_name(is), w4_refusal_name(should));
     }
     return differ_in_trust(s, m, what) || differ_in_matters(s, m, what) ||
-           differ_in_humans(s, m, what);
+           differ_in_humans(s, m, what) || differ_in_order(s, m, what);
 }
 
 size_t play(const history *h, char ret_what[static DISAGREEMENT_MAX]) {
