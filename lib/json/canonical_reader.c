@@ -1,6 +1,9 @@
 /* The reader for what nodes send each other: one pass over the bytes, spans out, and nothing
  * accepted but canonical form (RFC 8785). Every rule is checked where its bytes are read, so a
- * document that passes needs no second look and no second writing. */
+ * document that passes needs no second look and no second writing.
+ *
+ * The loose way, for what agents write: white space may stand between tokens and members come in
+ * any order; each container where that is so is marked, and so are those around it. */
 #include "json/document.h"
 #include "json/escape.h"
 #include "json/fault.h"
@@ -30,6 +33,7 @@ typedef struct reader {
     uint32_t depth;
     uint32_t depth_max;
     uint32_t values;
+    bool loose;
     frame frames[W4_JSON_DEPTH_MAX];
 } reader;
 
@@ -130,12 +134,31 @@ static int read_string(reader *r) {
     return 0;
 }
 
+/* The container that is open now has what canonical form has otherwise. */
+static void mark_loose(reader *r) {
+    r->doc->nodes[r->frames[r->depth - 1].node].escaped = true;
+}
+
+static bool is_space(uint8_t byte) {
+    return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
+}
+
+/* Between the tokens of a container. */
+static inline void skip_space(reader *r) {
+    if (!r->loose || r->at == r->end || !is_space(*r->at))
+        return;
+    mark_loose(r);
+    while (r->at < r->end && is_space(*r->at))
+        r->at++;
+}
+
 static w4_bytes text_of(const reader *r, const w4_json_node *node) {
     return w4_bytes_of(r->text + node->start, node->end - node->start);
 }
 
 /* A name and its colon; names rise strictly, so none comes twice. */
 static int read_name(reader *r, frame *top) {
+    skip_space(r);
     const uint8_t *start = r->at;
     if (start == r->end || *start != '"')
         return fail_form(r, "a member name must stand here");
@@ -151,10 +174,13 @@ static int read_name(reader *r, frame *top) {
                             : w4_json_order_raw(text_of(r, last), text_of(r, node));
         if (order == 0)
             return fail(r, W4_JSON_E_SYNTAX, start, "a member name twice in one object");
-        if (order > 0)
+        if (order > 0 && !r->loose)
             return fail(r, W4_JSON_E_NOT_CANONICAL, start, "members are not sorted");
+        if (order > 0)
+            mark_loose(r);
     }
     top->name = index;
+    skip_space(r);
     if (r->at == r->end || *r->at != ':')
         return fail_form(r, "a colon must stand here");
     r->at++;
@@ -186,6 +212,14 @@ static int read_literal(reader *r, const char *word, size_t len, w4_json_kind ki
     return 0;
 }
 
+/* Out of the container that is open, behind its end. */
+static inline void leave(reader *r, w4_json_node *node) {
+    seal(r, node, r->at);
+    r->depth--;
+    if (node->escaped && r->depth > 0)
+        mark_loose(r);
+}
+
 static int open_container(reader *r, w4_json_kind kind, bool *ret_complete) {
     if (r->depth >= r->depth_max)
         return fail(r, W4_JSON_E_TOO_DEEP, r->at, "nested too deep");
@@ -195,14 +229,15 @@ static int open_container(reader *r, w4_json_kind kind, bool *ret_complete) {
     if (error != 0)
         return error;
     r->at++;
+    frame *top = &r->frames[r->depth++];
+    *top = (frame){.node = index};
+    skip_space(r);
     if (r->at < r->end && *r->at == (kind == W4_JSON_OBJECT ? '}' : ']')) {
         r->at++;
-        seal(r, node, r->at);
+        leave(r, node);
         *ret_complete = true;
         return 0;
     }
-    frame *top = &r->frames[r->depth++];
-    *top = (frame){.node = index};
     *ret_complete = false;
     return kind == W4_JSON_OBJECT ? read_name(r, top) : 0;
 }
@@ -210,6 +245,8 @@ static int open_container(reader *r, w4_json_kind kind, bool *ret_complete) {
 /* A scalar, or the beginning of a container (then *ret_complete is false). */
 static int read_value(reader *r, bool *ret_complete) {
     *ret_complete = true;
+    if (r->depth > 0)
+        skip_space(r);
     if (r->at == r->end)
         return fail_form(r, "a value must stand here");
     if (++r->values > W4_JSON_VALUES_MAX)
@@ -239,6 +276,7 @@ static int read_behind(reader *r, bool *ret_complete) {
     bool object = node->kind == W4_JSON_OBJECT;
     if (++top->count > r->limits->items)
         return fail(r, W4_JSON_E_TOO_LARGE, r->at, "too many elements or members");
+    skip_space(r);
     uint8_t byte = r->at < r->end ? *r->at : 0;
     if (byte == ',') {
         r->at++;
@@ -249,8 +287,7 @@ static int read_behind(reader *r, bool *ret_complete) {
         return fail_form(r, "a comma or an end must stand here");
     r->at++;
     node->count = top->count;
-    seal(r, node, r->at);
-    r->depth--;
+    leave(r, node);
     return 0;
 }
 
@@ -282,13 +319,14 @@ static int report(const reader *r, int condition, w4_json_error *ret_error) {
 }
 
 /* 0 with the document, or why not; of the conditions, *ret_reader can report. */
-static int try_text(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
+static int try_text(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits, bool loose,
                     reader *ret_reader) {
     reader *r = ret_reader; /* its frames are written before they are read: not worth clearing */
     r->doc = doc;
     r->text = r->at = r->where = text.data;
     r->end = text.data + text.len;
     r->limits = limits;
+    r->loose = loose;
     r->why = NULL;
     r->depth = r->values = 0;
     r->depth_max = limits->depth < W4_JSON_DEPTH_MAX ? limits->depth : W4_JSON_DEPTH_MAX;
@@ -311,15 +349,30 @@ int w4_json_read_canonical(w4_json_document *doc, w4_bytes text, const w4_json_l
         return w4_json_fault(ret_error, W4_JSON_E_SYNTAX, text, 0,
                              "expected a value, found nothing");
     reader r;
-    int error = try_text(doc, text, limits, &r);
+    int error = try_text(doc, text, limits, false, &r);
     return error <= 0 ? error : report(&r, error, ret_error);
 }
 
-int w4_json_try_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits) {
+static int try_or_empty(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
+                        bool loose) {
     doc->count = 0;
     doc->text = w4_bytes_of(NULL, 0);
     if (text.len == 0 || text.len > limits->bytes || text.len > UINT32_MAX)
         return W4_JSON_E_NOT_CANONICAL;
     reader r;
-    return try_text(doc, text, limits, &r);
+    return try_text(doc, text, limits, loose, &r);
+}
+
+int w4_json_try_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits) {
+    return try_or_empty(doc, text, limits, false);
+}
+
+int w4_json_try_loose(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits) {
+    if (text.len > limits->bytes) /* white space around it counts too */
+        return W4_JSON_E_TOO_LARGE;
+    while (text.len > 0 && is_space(text.data[0]))
+        text = w4_bytes_of(text.data + 1, text.len - 1);
+    while (text.len > 0 && is_space(text.data[text.len - 1]))
+        text.len--;
+    return try_or_empty(doc, text, limits, true);
 }

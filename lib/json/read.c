@@ -299,14 +299,30 @@ static int own(w4_json_document *doc, w4_bytes text) {
     return r;
 }
 
+/* Without the parser: what programs wrote, as the rows of stores, is canonical as a rule, and what
+ * agents say is so but for the order of members. A condition: it has to go by the parser. */
+static int read_plain(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits) {
+    int r = w4_json_try_loose(doc, text, limits);
+    if (r != 0)
+        return r;
+    const w4_json_node *root = &doc->nodes[0];
+    bool container = root->kind == W4_JSON_ARRAY || root->kind == W4_JSON_OBJECT;
+    if (!container || !root->escaped)
+        return own(doc, doc->text);
+    r = w4_json_arrange(doc, &doc->owned);
+    doc->count = 0;
+    doc->text = w4_bytes_of(NULL, 0);
+    return r < 0 ? r : w4_json_try_canonical(doc, w4_buffer_bytes(&doc->owned), limits);
+}
+
 int w4_json_read(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits,
                  w4_json_error *ret_error) {
     doc->owned.max = SIZE_MAX; /* the limits bound it */
     w4_buffer_clear(&doc->owned);
-    /* What programs wrote, as the rows of stores, is canonical as a rule. */
-    int r = w4_json_try_canonical(doc, text, limits);
+    int r = read_plain(doc, text, limits);
     if (r <= 0)
-        return r == 0 ? own(doc, text) : r;
+        return r;
+    w4_buffer_clear(&doc->owned);
     r = w4_json_canonical(&doc->owned, text, limits, ret_error);
     if (r != 0)
         return r;

@@ -25,3 +25,12 @@ int w4_json_scan(w4_bytes text, const w4_json_limits *limits, w4_json_scan_resul
 /* As w4_json_read_canonical, for those who have another way: any condition means that the text does
  * not go this way, and costs no second look at why. */
 int w4_json_try_canonical(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits);
+
+/* The same, and what is canonical but for white space and the order of members passes too. The text
+ * of the document is what came, without white space around it; `escaped` of an array or object says
+ * that it has such white space or such members in it, at any depth. Names may come twice in an
+ * object that is marked so. */
+int w4_json_try_loose(w4_json_document *doc, w4_bytes text, const w4_json_limits *limits);
+/* Appends the canonical form of such a document; where a name came twice, it does so here. 0,
+ * -ENOMEM or -EMSGSIZE. */
+int w4_json_arrange(const w4_json_document *doc, w4_buffer *out);
