@@ -57,6 +57,16 @@ static void update_status(w4d_app *app) {
                       w4_node_durable(app->node) ? "" : "; the store fails");
 }
 
+/* What clients have just asked to be sent goes to its neighbour before they are told so: that one
+ * has the longer way, and a wait for nothing else. */
+static void order_flushes(w4d_app *app) {
+    if (app->asked) {
+        app->asked = false;
+        w4_loop_cancel(app->loop, &app->flush);
+        w4_loop_defer(app->loop, &app->flush);
+    }
+}
+
 static void run_turn(void *context) {
     w4d_app *app = (w4d_app *)context;
     int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
@@ -68,6 +78,7 @@ static void run_turn(void *context) {
     w4d_log_events(app);
     w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
     update_status(app);
+    order_flushes(app);
     w4d_rest_later(app);
     if (app->stopping && w4_node_drained(app->node)) {
         w4_loop_stop(app->loop);

@@ -155,6 +155,7 @@ void w4d_clients_close(w4d_app *app) {
  * one that finds no room there is the last that is taken from it. */
 static int work_line(w4d_app *app, w4d_client *client, w4_bytes line) {
     int r = w4d_call_line(app, client, line);
+    app->asked = true;
     if (r == 0 && client->produces) {
         r = w4_node_settle(app->node, w4_loop_now_us(app->loop));
         pace(app, client);
