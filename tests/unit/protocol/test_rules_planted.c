@@ -14,7 +14,8 @@
 static unsigned profile_of(plant p) {
     bool independence = p == PLANT_ONE_NODE || p == PLANT_CENSOR || p == PLANT_INTRODUCED ||
                         p == PLANT_INTRODUCER || p == PLANT_TWO_FACED;
-    return independence ? 4 : p >= PLANT_OLD_WORDS ? 2 : p >= PLANT_CONFLICTS ? 3 : 1;
+    bool paced = p == PLANT_PACED_LOST || p == PLANT_PACED_ORDER;
+    return paced ? 0 : independence ? 4 : p >= PLANT_OLD_WORDS ? 2 : p >= PLANT_CONFLICTS ? 3 : 1;
 }
 
 /* The first seed that shows it; 0: none does. */
