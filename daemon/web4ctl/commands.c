@@ -14,7 +14,7 @@ static const char *const list_states[] = {"untrusted", "unknown", "probing", "tr
                                           "accepted", "disputed", "rejected", "refuted",
                                           "granted", "limited", "revoked", "low", "medium", "high", NULL};
 static const char *const tiers[] = {"unknown", "low", "medium", "high", "blocked", NULL};
-static const char *const ways[] = {"agent", "node", NULL};
+static const char *const ways[] = {"agent", "node", "shared", "archive", NULL};
 static const char *const entries[] = {"fact", "decision", "claim", NULL};
 static const char *const tables[] = {
     "meta", "peer", "record", "trust", "fact", "envelope", "decision", "seen", "outbox", "consent",
@@ -84,11 +84,11 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
     [CTL_OPTION_KEY] = {CTL_OPTION_KEY, "key", 0, TEXT, "FILE", NULL, 0, 0, NULL, true,
         "PEM file of the sender's key"},
     [CTL_OPTION_BY] = {CTL_OPTION_BY, "by", 0, TEXT, "WHO", "as", 0, 0, ways, false,
-        "agent: as if its sender handed it over here; node: as if a node brought it"},
+        "agent: as if its sender handed it over here; node: as if a node brought it; shared: as if a node passed on what was said some time ago; archive: as memory import does"},
     [CTL_OPTION_FROM] = {CTL_OPTION_FROM, "from", 0, TEXT, "NODE", "from", 0, 0, NULL, false,
         "as if that node brought it: fingerprint, unique prefix of one, or name"},
     [CTL_OPTION_ALL] = {CTL_OPTION_ALL, "all", 0, FLAG, NULL, "all", 0, 0, NULL, false,
-        "ask the gates behind one that refuses too"},
+        "tell each gate, and ask those behind one that refuses too"},
     [CTL_OPTION_KIND] = {CTL_OPTION_KIND, "kind", 0, TEXT, "KIND", "kind", 0, 0, kinds, false,
         "agent, node or human"},
     [CTL_OPTION_REASON] = {CTL_OPTION_REASON, "reason", 0, TEXT, "TEXT", "reason", 0, 0, NULL, false,
@@ -283,7 +283,7 @@ const ctl_command ctl_commands[] = {
     {"envelope canon",  NULL,                NULL,               ctl_run_canon,  M(COUNT), NULL,            false, "canonical form (RFC 8785) of the JSON document on stdin; needs no node"},
     {"envelope sign",   NULL,                sign_options,       ctl_run_sign,   M(COUNT), NULL,            false, "sign the envelope on stdin; needs no node"},
     {"envelope verify", NULL,                NULL,               ctl_run_verify, M(COUNT), NULL,            false, "check form, schema, fingerprint and signature of the envelope on stdin; needs no node"},
-    {"envelope explain", envelope_argument,  explain_options,    ctl_run_explain, M(ENVELOPE_EXPLAIN), V(explained), false, "what the node would say of an envelope, gate by gate, and why; nothing happens"},
+    {"envelope explain", envelope_argument,  explain_options,    ctl_run_explain, M(ENVELOPE_EXPLAIN), V(explained), false, "what the node would say of an envelope, and why; nothing happens"},
     {"config check",    config_arguments,    NULL,               ctl_run_config_check, M(COUNT), V(check),  false, "check a configuration; compare it with the node that runs on it"},
     {"config show",     NULL,                NULL,               ASK, M(CONFIG_SHOW),    V(config),         false, "the configuration the node runs on"},
     {"config defaults", NULL,                NULL,               ctl_run_config_defaults, M(COUNT), NULL,   false, "what holds where nothing is set; needs no node"},

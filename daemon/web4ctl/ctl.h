@@ -28,6 +28,8 @@ void ctl_no_type(const ctl_context *ctl, const char *name); /* and which may hav
 ctl_status ctl_flush(const ctl_context *ctl);
 /* Shows a whole answer / one of a stream and flushes. */
 ctl_status ctl_answer(const ctl_context *ctl, w4_json value);
+/* The same in another view than the command's. */
+ctl_status ctl_answer_as(const ctl_context *ctl, const ctl_view *view, w4_json value);
 ctl_status ctl_stream(const ctl_context *ctl, w4_json value);
 /* Shows an answer that was written here; the text is one JSON value. */
 ctl_status ctl_answer_text(const ctl_context *ctl, w4_bytes text);

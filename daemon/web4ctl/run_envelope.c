@@ -6,6 +6,7 @@
 #include "crypto/primitives.h"
 #include "envelope/envelope.h"
 #include "web4ctl/ctl.h"
+#include "web4ctl/views.h"
 #include "json/writer.h"
 
 static ctl_status read_input(const ctl_context *ctl, size_t max, w4_buffer *out) {
@@ -200,7 +201,8 @@ ctl_status ctl_run_explain(ctl_context *ctl) {
         status = ctl_call(ctl, W4_METHOD_ENVELOPE_EXPLAIN, w4_buffer_bytes(&params), &result);
     }
     if (status == CTL_DONE) {
-        status = ctl_answer(ctl, result);
+        bool all = ctl_has(&ctl->line, CTL_OPTION_ALL);
+        status = ctl_answer_as(ctl, all ? ctl->line.command->view : &ctl_view_verdict, result);
         bool refused = w4_json_string_equal(w4_json_get(result, "outcome"), "refused");
         status = status == CTL_DONE && refused ? CTL_REFUSED : status;
     }

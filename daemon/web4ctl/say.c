@@ -32,9 +32,13 @@ ctl_status ctl_flush(const ctl_context *ctl) {
     return CTL_DONE;
 }
 
-ctl_status ctl_answer(const ctl_context *ctl, w4_json value) {
-    int r = ctl->ops->answer(&ctl->output, ctl->line.command->view, value);
+ctl_status ctl_answer_as(const ctl_context *ctl, const ctl_view *view, w4_json value) {
+    int r = ctl->ops->answer(&ctl->output, view, value);
     return r < 0 ? ctl_fatal(ctl, r) : ctl_flush(ctl);
+}
+
+ctl_status ctl_answer(const ctl_context *ctl, w4_json value) {
+    return ctl_answer_as(ctl, ctl->line.command->view, value);
 }
 
 ctl_status ctl_stream(const ctl_context *ctl, w4_json value) {

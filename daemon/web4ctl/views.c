@@ -459,12 +459,6 @@ static const ctl_column consent_record[] = {
 const ctl_view ctl_view_consent = {RECORD, NULL, "/human", consent_record, NULL, NULL};
 
 static const ctl_column explained_record[] = {
-    {"Type",      "/type",     CTL_TEXT, 0},
-    {"Message",   "/msg_id",   CTL_TEXT, 0},
-    {"Sender",    "/agent_id", CTL_TEXT, 0},
-    {"Key",       "/sender",   CTL_TEXT, 0},
-    {"As if by",  "/as",       CTL_TEXT, 0},
-    {"Node",      "/from",     CTL_TEXT, 0},
     {"Outcome",   "/outcome",  CTL_STATE, 0},
     {"Because",   "/reason",   CTL_TEXT, 0},
     {"Ended at",  "/ended",    CTL_TEXT, 0},
@@ -472,6 +466,12 @@ static const ctl_column explained_record[] = {
     {"Meaning",   "/help",     CTL_TEXT, 0},
     {"Member",    "/pointer",  CTL_TEXT, 0},
     {"Expected",  "/expected", CTL_TEXT, 0},
+    {"As if by",  "/as",       CTL_TEXT, 0},
+    {"Node",      "/from",     CTL_TEXT, 0},
+    {"Type",      "/type",     CTL_TEXT, 0},
+    {"Message",   "/msg_id",   CTL_TEXT, 0},
+    {"Sender",    "/agent_id", CTL_TEXT, 0},
+    {"Key",       "/sender",   CTL_TEXT, 0},
     END};
 static const ctl_column explained_gates[] = {
     {"GATE",    "/gate",    CTL_TEXT, 0},
@@ -481,6 +481,7 @@ static const ctl_column explained_gates[] = {
     END};
 static const ctl_view explained = {TABLE, "Gates, in their order", "/gates", explained_gates, NULL, NULL};
 const ctl_view ctl_view_explained = {RECORD, NULL, "", explained_record, NULL, &explained};
+const ctl_view ctl_view_verdict = {RECORD, NULL, "", explained_record, NULL, NULL};
 
 static const ctl_column fact_why_record[] = {
     {"Fact",      "/fact/id",        CTL_TEXT, 0},

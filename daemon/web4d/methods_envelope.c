@@ -32,8 +32,11 @@ static int decode(w4d_call *call, w4_json value, uint8_t **ret_bytes, size_t *re
 int w4d_envelope_explain(w4d_call *call) {
     w4_explain_request request = {.all = w4_json_is_true(w4_json_get(call->params, "all"))};
     w4_json as = w4_json_get(call->params, "as");
-    request.as_agent = w4_json_string_equal(as, "agent");
-    request.as_node = w4_json_string_equal(as, "node");
+    for (int way = W4_EXPLAIN_AGENT; way < W4_EXPLAIN_WAY_COUNT; way++) {
+        if (w4_json_string_equal(as, w4_explain_way_name((w4_explain_way)way))) {
+            request.way = (w4_explain_way)way;
+        }
+    }
     w4_fingerprint from;
     char name[W4_RPC_NAME_MAX + 1];
     if (w4d_param_text(call, "from", name, sizeof name)) {
@@ -43,7 +46,7 @@ int w4d_envelope_explain(w4d_call *call) {
             return 1;
         }
         request.from = &from;
-        request.as_node = !request.as_agent;
+        request.way = request.way == W4_EXPLAIN_USUAL ? W4_EXPLAIN_NODE : request.way;
     }
     size_t len = 0;
     uint8_t *bytes = NULL;

@@ -10,16 +10,17 @@
 /* A little more than the longest envelope, so that one that is too large can be asked about. */
 #define ENVELOPE_BASE64_MAX 400000
 
-static const char *const ways[] = {"agent", "node", NULL};
+static const char *const ways[] = {"agent", "node", "shared", "archive", NULL};
 static const char *const outcomes[] = {"passes", "waits", "refused", NULL};
 static const char *const verdicts[] = {"passes", "waits", "refuses", "not_asked", "not_reached", NULL};
 
 static const w4_schema_row envelope_explain_params[] = {
     {.name = "bytes", .kind = W4_SCHEMA_STRING, .flags = R_, .min = 0, .max = ENVELOPE_BASE64_MAX,
      .check = w4_rpc_check_base64, .help = "the envelope as it would come, in base64"},
-    RPC_ENUM("as", O_, ways, "as if the agent that is its sender had handed it over here, or a node had brought it; "
-                             "when absent: agent where its sender is attached to this node"),
-    RPC_LABEL("from", O_, "the node that brought it: fingerprint, unique prefix of one, or name; when absent the "
+    RPC_ENUM("as", O_, ways, "as if the agent that is its sender had handed it over here (agent), a node had brought it "
+                             "(node) or had passed on what was said some time ago (shared), or an operator had brought "
+                             "it back (archive); when absent: agent where its sender is attached to this node"),
+    RPC_LABEL("from", O_, "the node that brought it: fingerprint, unique prefix of one, or name; when absent, as node, the "
                           "one where its sender lives, as far as that is known"),
     RPC_BOOL("all", O_, "true: gates behind one that refuses are asked too, where the envelope is genuine"),
     W4_SCHEMA_END};

@@ -134,8 +134,10 @@ static void explain(stage *s, w4_bytes text) {
     w4_json_document doc = {0};
     w4_json_writer writer;
     w4_refused refused;
-    w4_explain_request request = {
-        .bytes = text, .as_node = text.len % 2 == 0, .from = &s->peer, .all = text.len % 3 == 0};
+    w4_explain_request request = {.bytes = text,
+                                  .way = (w4_explain_way)(W4_EXPLAIN_NODE + text.len % 3),
+                                  .from = &s->peer,
+                                  .all = text.len % 3 == 0};
     bool told = w4_protocol_has_event(s->protocol);
     uint64_t deadline_us = w4_protocol_deadline(s->protocol);
     w4_json_writer_init(&writer, &said);

@@ -81,17 +81,57 @@ def test_for_people():
             file.write(canonical(forged) + b"\n")
         code, out, err = ctl(a, "envelope", "explain", path)
         assert (code, err) == (1, ""), (code, err)
-        for part in ("Outcome", "refused", "Ended at", "signature", "bad_signature",
-                     "The signature is not a valid one", "/sign/signature", "Gates, in their order",
-                     "carrier", "no node is named", "not_reached", "it ended before"):
+        # what comes first is what is asked for: whether, why, and where it ends
+        lines = out.splitlines()
+        assert re.fullmatch("Outcome: +refused", lines[0]), out
+        assert lines[1].startswith("Because:") and "it is not signed by" in lines[1], out
+        assert re.fullmatch("Ended at: +signature", lines[2]), out
+        for part in ("bad_signature", "The signature is not a valid one", "/sign/signature"):
+            assert part in out, (part, out)
+        assert len(lines) <= 12 and "not_reached" not in out, out
+        code, out, err = ctl(a, "envelope", "explain", "--all", path)
+        assert (code, err) == (1, ""), (code, err)
+        assert out.splitlines()[:len(lines)] == lines, out
+        for part in ("Gates, in their order", "carrier", "no node is named", "not_reached",
+                     "it ended before"):
             assert part in out, (part, out)
         good = canonical(envelope(key, "mal", "HELLO", {
             "protocols": ["cip/1.0"], "capabilities": [], "session_nonce": "A" * 22 + "==",
             "challenge": "A" * 43 + "=",
             "features": {"supports_mesh": True, "supports_multiplex": True}}))
-        code, out, err = ctl(a, "envelope", "explain", "--from", "a", stdin=good)
+        code, out, err = ctl(a, "envelope", "explain", "--all", "--from", "a", stdin=good)
         assert code == 0 and "passes" in out and "brought it" in out, (code, out, err)
-        assert "no agent that is attached here takes it" in out, out  # the node answers greetings
+        assert "this node answers it for its agents" in out, out
+
+
+def test_said_some_time_ago():
+    """As what is passed on, or comes out of an archive: what its sender said long ago counts, and
+    goes to nobody."""
+    key = Key(b"explain old" * 3)
+    with Mesh("a") as mesh:
+        a, = mesh
+        ben = a.agent("ben")
+        a.control.call("trust.set", {"subject": key.fingerprint, "state": "trusted"})
+        old = canonical(envelope(key, "mal", "FACT_PROPOSE", fact_payload("it rained"),
+                                 timestamp=timestamp(-86400)))
+        for way, status in (("node", 1), ("shared", 0), ("archive", 0)):
+            told = explain(a, old, "--by", way, status=status)
+            assert told["as"] == way, told
+            if status:
+                assert (told["ended"], told["code"]) == ("freshness", "stale"), told
+                continue
+            assert told["outcome"] == "passes" and "no agent is handed it" in told["reason"], told
+            assert gates(told)["delivery"]["verdict"] == "not_asked", told
+            assert gates(told)["replay"]["verdict"] == "not_asked", told
+            asked = gates(told)["carrier"]["verdict"]
+            assert asked == ("passes" if way == "shared" else "not_asked"), told
+        # what was for one agent is not passed on; and what neighbours pass on, no archive holds
+        to_ben = {"agent_id": "ben", "fingerprint": ben.attached["fingerprint"]}
+        aside = canonical(envelope(key, "mal", "FACT_PROPOSE", fact_payload("it snowed"), to_ben))
+        for way in ("shared", "archive"):
+            told = explain(a, aside, "--by", way, status=1)
+            assert (told["ended"], told["code"]) == ("speaker", "unauthorized"), told
+        assert a.status()["facts"]["pending"] == 0, a.status()
 
 
 def test_whatever_comes():
@@ -146,5 +186,5 @@ def test_the_examples_of_help():
         assert sent >= 19, sent
 
 
-main([test_said_before_and_done_then, test_for_people, test_whatever_comes,
+main([test_said_before_and_done_then, test_for_people, test_said_some_time_ago, test_whatever_comes,
       test_the_examples_of_help])

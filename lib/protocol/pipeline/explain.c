@@ -15,8 +15,9 @@ typedef struct walk {
     w4_json_document document; /* of the envelope on its way */
     w4_json_writer *w;
     bool all;
-    const char *ended; /* the gate that refused first; NULL: none yet */
-    w4_sight ended_at; /* what it could see */
+    w4_explain_way way; /* how it is judged */
+    const char *ended;  /* the gate that refused first; NULL: none yet */
+    w4_sight ended_at;  /* what it could see */
     w4_envelope_fault end;
     w4_words reason; /* of that gate, or of the delivery */
     bool waits;      /* it passes, and somebody gets it later */
@@ -131,6 +132,10 @@ static int walk_stage(walk *k, const w4_stage *stage) {
     bool asked = (stage->origins & 1u << k->in.origin) != 0;
     if (!asked || !is_open(k, stage)) {
         pass_over(k, &stage->gate, stage->gate.name, asked);
+        if (stage->delivers && !k->ended) { /* that was the sentence for the whole */
+            w4_words_say(&k->reason, "%s; no agent is handed it, since it was said some time ago",
+                         k->in.rule->effect);
+        }
         return 0;
     }
     if (stage->of_family && k->in.family->preview_size > 0) {
@@ -144,9 +149,43 @@ static int walk_stage(walk *k, const w4_stage *stage) {
                               : ask_gate(k, &stage->gate, stage);
 }
 
+static const char *const way_names[W4_EXPLAIN_WAY_COUNT] = {
+    [W4_EXPLAIN_USUAL] = "",        [W4_EXPLAIN_AGENT] = "agent",     [W4_EXPLAIN_NODE] = "node",
+    [W4_EXPLAIN_SHARED] = "shared", [W4_EXPLAIN_ARCHIVE] = "archive",
+};
+
+const char *w4_explain_way_name(w4_explain_way way) {
+    return way_names[way];
+}
+
+/* Its sender is an agent that is attached here, or NULL. */
+static w4_agent *find_sender(const walk *k, const w4_envelope *view) {
+    w4_agent *agent = w4_agents_find(&k->p->agents, &view->sender.fingerprint);
+    return agent && agent->attached ? agent : NULL;
+}
+
+/* The node that brings what that sender says: its own, as far as that is known. */
+static void find_carrier(walk *k, const w4_envelope *view) {
+    const w4_fingerprint *sender = &view->sender.fingerprint;
+    w4_fingerprint home;
+    if (view->family == W4_FAMILY_MESH) {
+        k->in.from_node = *sender;
+    } else if ((w4_router_home(k->p, sender, NULL, &home) ||
+                w4_router_is_behind(k->p, sender, &home)) &&
+               !w4_fingerprint_equal(&home, &k->p->self)) {
+        k->in.from_node = home;
+    }
+}
+
 /* Whose it is, of what can be read of it: an agent here hands it over, a node brings what is of
  * others. 0, -ENOMEM, or 1 with *ret_refused. */
 static int set_out(walk *k, const w4_explain_request *request, w4_refused *ret_refused) {
+    static const w4_origin origins[W4_EXPLAIN_WAY_COUNT] = {
+        [W4_EXPLAIN_AGENT] = W4_ORIGIN_SUBMIT,
+        [W4_EXPLAIN_NODE] = W4_ORIGIN_NODE,
+        [W4_EXPLAIN_SHARED] = W4_ORIGIN_SHARED,
+        [W4_EXPLAIN_ARCHIVE] = W4_ORIGIN_ARCHIVE,
+    };
     w4_inbound *in = &k->in;
     w4_envelope view;
     w4_envelope_fault fault;
@@ -155,28 +194,23 @@ static int set_out(walk *k, const w4_explain_request *request, w4_refused *ret_r
     if (r < 0) {
         return r;
     }
-    w4_agent *agent = r == 0 ? w4_agents_find(&k->p->agents, &view.sender.fingerprint) : NULL;
-    agent = agent && agent->attached ? agent : NULL;
-    if (request->as_agent && r == 0 && !agent) {
+    bool read = r == 0;
+    w4_agent *agent = read ? find_sender(k, &view) : NULL;
+    k->way = request->way != W4_EXPLAIN_USUAL ? request->way
+             : agent                          ? W4_EXPLAIN_AGENT
+                                              : W4_EXPLAIN_NODE;
+    if (k->way == W4_EXPLAIN_AGENT && read && !agent) {
         *ret_refused = (w4_refused){.code = W4_REFUSAL_NOT_FOUND, .pointer = "/as"};
         snprintf(ret_refused->text, sizeof ret_refused->text,
                  "its sender is no agent that is attached to this node");
         return 1;
     }
-    bool handed = request->as_agent || (agent && !request->as_node);
-    in->origin = handed ? W4_ORIGIN_SUBMIT : W4_ORIGIN_NODE;
-    in->agent = handed ? agent : NULL;
-    if (!handed && request->from) {
+    in->origin = origins[k->way];
+    in->agent = k->way == W4_EXPLAIN_AGENT ? agent : NULL;
+    if (request->from && (k->way == W4_EXPLAIN_NODE || k->way == W4_EXPLAIN_SHARED)) {
         in->from_node = *request->from;
-    } else if (!handed && r == 0 && view.family == W4_FAMILY_MESH) {
-        in->from_node = view.sender.fingerprint;
-    } else if (!handed && r == 0) {
-        w4_fingerprint home;
-        if ((w4_router_home(k->p, &view.sender.fingerprint, NULL, &home) ||
-             w4_router_is_behind(k->p, &view.sender.fingerprint, &home)) &&
-            !w4_fingerprint_equal(&home, &k->p->self)) {
-            in->from_node = home;
-        }
+    } else if (read && k->way == W4_EXPLAIN_NODE) {
+        find_carrier(k, &view);
     }
     in->bytes = request->bytes;
     in->deadline_us = W4_NEVER;
@@ -186,7 +220,7 @@ static int set_out(walk *k, const w4_explain_request *request, w4_refused *ret_r
 static void write_end(walk *k) {
     w4_json_writer *w = k->w;
     const w4_inbound *in = &k->in;
-    w4_json_member_string(w, "as", in->origin == W4_ORIGIN_NODE ? "node" : "agent");
+    w4_json_member_string(w, "as", w4_explain_way_name(k->way));
     if (!w4_fingerprint_is_zero(&in->from_node)) {
         w4_member_fingerprint(w, "from", &in->from_node);
     }

@@ -4,11 +4,20 @@
 
 #include "protocol/protocol.h"
 
+typedef enum w4_explain_way {
+    W4_EXPLAIN_USUAL,   /* as its sender's come: of an agent attached here that one hands it over */
+    W4_EXPLAIN_AGENT,   /* as if the agent that is its sender had handed it over here */
+    W4_EXPLAIN_NODE,    /* as if a node had brought it, when it was said */
+    W4_EXPLAIN_SHARED,  /* as if a node had passed it on, which others said some time ago */
+    W4_EXPLAIN_ARCHIVE, /* as if an operator had brought it back (memory import) */
+    W4_EXPLAIN_WAY_COUNT
+} w4_explain_way;
+const char *w4_explain_way_name(w4_explain_way way); /* "agent", ...; USUAL: "" */
+
 typedef struct w4_explain_request {
     w4_bytes bytes;
-    bool as_agent;              /* as if the agent that is its sender had handed it over here */
-    bool as_node;               /* as if a node had brought it; neither: as its sender would */
-    const w4_fingerprint *from; /* that node; NULL: the one where its sender lives */
+    w4_explain_way way;
+    const w4_fingerprint *from; /* NODE, SHARED: that node; NULL: where its sender lives, nobody */
     bool all;                   /* go on behind a refusal, as far as there is something to ask */
 } w4_explain_request;
 

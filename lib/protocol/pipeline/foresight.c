@@ -87,7 +87,9 @@ static int foresee_everybody(const w4_protocol *p, w4_inbound *in, outlook *o) {
         }
     }
     if (others == 0) {
-        w4_words_say(o->words, "no agent that is attached here takes it");
+        w4_words_say(o->words, (in->rule->flags & W4_RULE_NODE_ANSWERS) != 0
+                                   ? "this node answers it for its agents"
+                                   : "no agent that is attached here takes it");
     }
     if (in->origin == W4_ORIGIN_NODE) {
         return r < 0 ? r : 0;

@@ -45,7 +45,7 @@ static inline void world_foretell(world_foretold *f, w4_protocol *p, w4_store *s
     w4_json_document doc = {0};
     w4_json_writer writer;
     w4_refused refused;
-    w4_explain_request request = {.bytes = bytes, .as_node = true, .from = from};
+    w4_explain_request request = {.bytes = bytes, .way = W4_EXPLAIN_NODE, .from = from};
     bool dirty = w4_store_dirty(store), told = w4_protocol_has_event(p);
     uint64_t deadline = w4_protocol_deadline(p);
     w4_json_writer_init(&writer, &text);

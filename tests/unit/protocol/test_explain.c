@@ -192,7 +192,7 @@ START_TEST(as_whom) {
     w4_buffer text = W4_BUFFER_INIT(TEXT_MAX);
     w4_json_document doc = {0};
     sign(w, "ada", W4_TYPE_CIP_INTENT, ASK, &text);
-    w4_explain_request request = {.bytes = w4_buffer_bytes(&text), .as_agent = true};
+    w4_explain_request request = {.bytes = w4_buffer_bytes(&text), .way = W4_EXPLAIN_AGENT};
     (void)explain(w, &request, &doc);
     ck_assert_int_eq(w->refused.code, W4_REFUSAL_NOT_FOUND); /* mal is not attached to node 0 */
     ck_assert_str_eq(w->refused.pointer, "/as");
@@ -238,7 +238,7 @@ START_TEST(as_whom) {
     expect(gate_of(said, "carrier"), "verdict", "not_asked");
     expect_part(gate_of(said, "speaker"), "why", "bea (");
     expect_part(gate_of(said, "route"), "why", "ada (");
-    request.as_node = true;
+    request.way = W4_EXPLAIN_NODE;
     said = explain(w, &request, &doc);
     expect(said, "code", "not_canonical");
     w4_json_document_deinit(&doc);
