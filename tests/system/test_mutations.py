@@ -63,7 +63,9 @@ def read_page():
 
 
 def bounds(form):
-    """(least, most) of "1 to 255" or "at most 1024"."""
+    """(least, most) of "1 to 255", "at most 1024" or "64"."""
+    if form.isdigit():
+        return int(form), int(form)
     match = re.search(r"(?:at most|(-?\d+) to) (\d+)", form)
     return (int(match[1] or 0), int(match[2])) if match else (0, None)
 
@@ -79,7 +81,7 @@ def good(member):
     if listed(form):
         element = Member(member.name, listed(form)[1], True)
         element.inner = member.inner
-        return [good(element)]
+        return [good(element)] * max(listed(form)[0][0], 1)
     if form == "object":
         return {inner.name: good(inner) for inner in member.inner}
     if form.startswith(("one of ", "always ")):
@@ -109,7 +111,9 @@ def bad(member):
                  ("too many", too_many, "too_large" if most >= 1024 else code, "")]
         if least > 0:
             found.append(("none", [], code, ""))
-        return found + [("element: " + what, [good(element), value], c, "/1" + below)
+            found.append(("too few", [good(element)] * (least - 1), code, ""))
+        rest = [good(element)] * (least - 2)
+        return found + [("element: " + what, [good(element), value, *rest], c, "/1" + below)
                         for what, value, c, below in bad(element)]
     if form == "any value":
         return []
@@ -289,7 +293,7 @@ def every_type(page):
 
 def test_each_type_by_the_page():
     page = read_page()
-    assert len(every_type(page)) >= 23, every_type(page)
+    assert len(every_type(page)) >= 27, every_type(page)
     maker = Maker(page)
     with Mesh("a") as mesh:
         operator = mesh.nodes[0].control
