@@ -305,6 +305,7 @@ static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now
     if (r < 0) {
         return r;
     }
+    w4_protocol_peer_clock(node->protocol, &peer->node, hello->wall_us, now_us);
     if (!resumed || !peer->announced) {
         peer->announced = true;
         w4_protocol_peer_speaks(node->protocol, &peer->node,

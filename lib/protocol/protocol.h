@@ -184,6 +184,10 @@ void w4_protocol_peer_shares(w4_protocol *protocol, const w4_fingerprint *node, 
 void w4_protocol_peer_tells(w4_protocol *protocol, const w4_fingerprint *node, bool humans);
 /* It passes on successions and revocations of keys (MESH_KEYS). Before w4_protocol_peer_up. */
 void w4_protocol_peer_keys(w4_protocol *protocol, const w4_fingerprint *node, bool keys);
+/* What its clock said when its session began: the wall, now. Before w4_protocol_peer_up, and with
+ * each link. */
+void w4_protocol_peer_clock(w4_protocol *protocol, const w4_fingerprint *node, uint64_t wall_us,
+                            uint64_t now_us);
 void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 /* The record of a node in the graph changed: its agents may be new or gone. */

@@ -29,7 +29,7 @@ typedef enum w4_trust_event {
     W4_TRUST_EVENT_VERIFIED_LOCALLY,   /* domain certificate or operator */
     W4_TRUST_EVENT_CONFLICT,
     W4_TRUST_EVENT_UNVERIFIABLE, /* third unverifiable fact */
-    W4_TRUST_EVENT_ANOMALY,      /* disputed fact, stale clock, flapping */
+    W4_TRUST_EVENT_ANOMALY,      /* disputed fact, stale clock */
     W4_TRUST_EVENT_SEVERE_CONFLICT,
     W4_TRUST_EVENT_MALICE,
     W4_TRUST_EVENT_OVERRIDE,      /* an operator lifts a block */

@@ -56,10 +56,13 @@ LIST_HEAD(w4_parcel_row, w4_parcel);
 struct w4_neighbour {
     w4_fingerprint node;
     bool up;
-    bool receipts;                    /* it answers durable envelopes */
-    bool shares;                      /* it compares facts */
-    bool tells;                       /* it compares what humans consent to */
-    bool keys;                        /* it passes on what is said about keys */
+    bool receipts;     /* it answers durable envelopes */
+    bool shares;       /* it compares facts */
+    bool tells;        /* it compares what humans consent to */
+    bool keys;         /* it passes on what is said about keys */
+    bool agrees;       /* its clock with the one here, when its session began: clocks.h */
+    uint64_t clock_us; /* that was then; 0: it told none */
+    uint64_t wall_us;  /* by the clock here */
     struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint32_t parked;

@@ -1,6 +1,7 @@
 #include "protocol/pipeline/pipeline.h"
 
 #include "protocol/delivery/route.h"
+#include "protocol/evidence/clocks.h"
 #include "protocol/evidence/misconduct.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/keys/keys.h"
@@ -490,7 +491,7 @@ static const w4_stage stages[] = {
     {{"key",          w4_keys_look,     NULL,            NULL,              w4_keys_tell,        "key_revoked key_replaced",
       "its sender's key was not revoked, and not replaced before it was signed", false},
       W4_SIGHT_PROVEN, EACH, false, false},
-    {{"freshness",    look_freshness,   NULL,            NULL,              w4_tell_freshness,   "stale",
+    {{"freshness",    look_freshness,   NULL,            w4_clocks_blame,   w4_tell_freshness,   "stale",
       "it was signed lately, by the clock here", true},
       W4_SIGHT_PROVEN, EACH, false, false},
     {{"replay",       look_replay,      NULL,            accuse_if_different, w4_tell_replay,    "replay",

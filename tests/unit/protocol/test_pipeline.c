@@ -269,6 +269,71 @@ START_TEST(time_stamp_within_the_window) {
 }
 END_TEST
 
+/* ---- clocks */
+
+#define MINUTES(N) ((int64_t)(N)*60 * 1000000)
+
+static void hear_clock(world *w, const w4_fingerprint *node, int64_t skew_us) {
+    uint64_t wall_us = w4_env_wall_us(&w->nodes[0].env, w->now);
+    w4_protocol_peer_clock(w->nodes[0].protocol, node, (uint64_t)((int64_t)wall_us + skew_us),
+                           w->now);
+}
+
+static w4_trust_state state_after(world *w, int64_t skew_us) {
+    world_trust(w, 0, "mal", W4_TRUST_TRUSTED);
+    world_clear_logs(w);
+    bring_letter(
+        w, &(letter){.type = W4_TYPE_CIP_INTENT, .to = "ada", .payload = ASK, .skew_us = skew_us});
+    expect_refused(w, W4_REFUSAL_STALE);
+    return world_state_of(w, 0, "mal");
+}
+
+START_TEST(a_time_to_come_counts_against_its_signer) {
+    world *w = two(W4_TRUST_TRUSTED);
+    const w4_fingerprint *node = &w->nodes[1].fingerprint;
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_TRUSTED); /* nobody told any time */
+    hear_clock(w, node, MINUTES(2));
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_TRUSTED); /* two clocks, one is wrong */
+    hear_clock(w, node, 0);
+    ck_assert_int_eq(state_after(w, -MINUTES(6)), W4_TRUST_TRUSTED); /* held up on its way */
+    ck_assert_int_eq(state_after(w, -MINUTES(6000)), W4_TRUST_TRUSTED);
+    w4_trust_state of_node = node_state(w);
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_PROBING);
+    const logged *told = world_last(w, 0, W4_PROTOCOL_EVENT_TRUST);
+    ck_assert_int_eq(told->move.kind, W4_TRUST_AGENT);
+    ck_assert_ptr_nonnull(strstr(told->move.reason, "stale_clock"));
+    ck_assert_int_eq(node_state(w), of_node);
+    w->now += (uint64_t)MINUTES(600); /* it goes on ticking */
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_PROBING);
+    world_free(w);
+}
+END_TEST
+
+/* Nobody is blamed for what may be the fault of the clock here. */
+START_TEST(a_clock_that_was_set_proves_nothing) {
+    world *w = two(W4_TRUST_TRUSTED);
+    world_node *here = &w->nodes[0];
+    const w4_fingerprint *node = &w->nodes[1].fingerprint;
+    hear_clock(w, node, 0);
+    here->env.wall_offset_us -= MINUTES(60);
+    ck_assert_int_eq(state_after(w, MINUTES(60)), W4_TRUST_TRUSTED);
+    hear_clock(w, node, MINUTES(60)); /* with the next link */
+    ck_assert_int_eq(state_after(w, MINUTES(60)), W4_TRUST_TRUSTED);
+    here->env.wall_offset_us += MINUTES(60);
+    hear_clock(w, node, 0);
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_PROBING);
+
+    /* One of two neighbours sees it otherwise; then it is away. */
+    static const w4_fingerprint third = {{7}};
+    hear_clock(w, &third, -MINUTES(3));
+    w4_protocol_peer_up(here->protocol, &third, w->now);
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_TRUSTED);
+    w4_protocol_peer_down(here->protocol, &third, w->now);
+    ck_assert_int_eq(state_after(w, MINUTES(6)), W4_TRUST_PROBING);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(said_once_only) {
     world *w = two(W4_TRUST_TRUSTED);
     w4_buffer text = W4_BUFFER_INIT(1 << 20);
@@ -553,6 +618,8 @@ int main(void) {
     tcase_add_test(tcase, forgeries_fall_on_who_brought_them);
     tcase_add_test(tcase, key_must_be_known_or_there);
     tcase_add_test(tcase, time_stamp_within_the_window);
+    tcase_add_test(tcase, a_time_to_come_counts_against_its_signer);
+    tcase_add_test(tcase, a_clock_that_was_set_proves_nothing);
     tcase_add_test(tcase, said_once_only);
     tcase_add_test(tcase, refused_is_not_said);
     tcase_add_test(tcase, two_envelopes_of_one_msg_id_are_malice);
