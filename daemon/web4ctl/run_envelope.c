@@ -25,19 +25,6 @@ static ctl_status write_bytes(const ctl_context *ctl, w4_bytes bytes) {
     return CTL_DONE;
 }
 
-static w4_refusal refusal_of(int condition) {
-    switch (condition) {
-    case W4_JSON_E_TOO_LARGE:
-        return W4_REFUSAL_TOO_LARGE;
-    case W4_JSON_E_TOO_DEEP:
-        return W4_REFUSAL_TOO_DEEP;
-    case W4_JSON_E_NOT_CANONICAL:
-        return W4_REFUSAL_NOT_CANONICAL;
-    default:
-        return W4_REFUSAL_BAD_JSON;
-    }
-}
-
 ctl_status ctl_run_canon(ctl_context *ctl) {
     w4_buffer in = W4_BUFFER_INIT(W4_JSON_LIMITS_FILE.bytes + 1);
     /* The canonical form can be the longer one: a control character takes six bytes there. */
@@ -49,7 +36,7 @@ ctl_status ctl_run_canon(ctl_context *ctl) {
         if (r < 0) {
             status = ctl_fatal(ctl, r);
         } else if (r > 0) {
-            ctl_error(ctl, "%s: %s (line %u, column %u)", w4_refusal_name(refusal_of(r)),
+            ctl_error(ctl, "%s: %s (line %u, column %u)", w4_refusal_name(w4_refusal_of_json(r)),
                       error.text, error.line, error.column);
             status = CTL_REFUSED;
         } else {

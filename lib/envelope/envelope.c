@@ -17,15 +17,9 @@ static int refuse(w4_envelope_fault *ret_fault, w4_refusal code, const char *poi
 }
 
 static int refuse_text(w4_envelope_fault *ret_fault, int condition, const w4_json_error *error) {
-    static const w4_refusal codes[] = {
-        [W4_JSON_E_SYNTAX] = W4_REFUSAL_BAD_JSON,
-        [W4_JSON_E_TOO_LARGE] = W4_REFUSAL_TOO_LARGE,
-        [W4_JSON_E_TOO_DEEP] = W4_REFUSAL_TOO_DEEP,
-        [W4_JSON_E_NOT_CANONICAL] = W4_REFUSAL_NOT_CANONICAL,
-    };
     char text[W4_FAULT_EXPECTED_MAX];
     snprintf(text, sizeof text, "%s (at byte %zu)", error->text, error->offset);
-    return refuse(ret_fault, codes[condition], "", text);
+    return refuse(ret_fault, w4_refusal_of_json(condition), "", text);
 }
 
 /* ---- schema */

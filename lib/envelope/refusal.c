@@ -1,5 +1,7 @@
 #include "envelope/refusal.h"
 
+#include "json/document.h"
+
 typedef struct refusal_row {
     w4_refusal code;
     const char *name;
@@ -78,4 +80,18 @@ bool w4_refusal_from_name(w4_bytes name, w4_refusal *ret_refusal) {
 
 const char *w4_refusal_help(w4_refusal refusal) {
     return (unsigned)refusal < W4_REFUSAL_COUNT ? refusals[refusal].help : "?";
+}
+
+w4_refusal w4_refusal_of_json(int condition) {
+    switch ((w4_json_error_kind)condition) {
+    case W4_JSON_E_TOO_LARGE:
+        return W4_REFUSAL_TOO_LARGE;
+    case W4_JSON_E_TOO_DEEP:
+        return W4_REFUSAL_TOO_DEEP;
+    case W4_JSON_E_NOT_CANONICAL:
+        return W4_REFUSAL_NOT_CANONICAL;
+    case W4_JSON_E_SYNTAX:
+        break;
+    }
+    return W4_REFUSAL_BAD_JSON;
 }

@@ -58,4 +58,6 @@ typedef enum w4_refusal {
 
 const char *w4_refusal_name(w4_refusal refusal); /* "bad_json"; "none" */
 bool w4_refusal_from_name(w4_bytes name, w4_refusal *ret_refusal);
+/* Of a text that could not be read as JSON: a condition of w4_json_read and its like. */
+w4_refusal w4_refusal_of_json(int condition);
 const char *w4_refusal_help(w4_refusal refusal); /* one sentence for people */

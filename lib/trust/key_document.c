@@ -230,19 +230,6 @@ static int fault(w4_key_fault *ret_fault, w4_refusal code, const char *pointer,
     return 1;
 }
 
-static w4_refusal refusal_of(int condition) {
-    switch (condition) {
-    case W4_JSON_E_TOO_LARGE:
-        return W4_REFUSAL_TOO_LARGE;
-    case W4_JSON_E_TOO_DEEP:
-        return W4_REFUSAL_TOO_DEEP;
-    case W4_JSON_E_NOT_CANONICAL:
-        return W4_REFUSAL_NOT_CANONICAL;
-    default:
-        return W4_REFUSAL_BAD_JSON;
-    }
-}
-
 static w4_pubkey key_at(w4_json object, const char *name) {
     w4_pubkey key = {{0}};
     (void)w4_base64_parse(w4_json_string_raw(w4_json_get(object, name)), key.bytes,
@@ -309,7 +296,7 @@ int w4_key_document_read(w4_json_document *scratch, w4_bytes text, w4_key_docume
     w4_json_error error;
     int r = w4_json_read_canonical(scratch, text, &document_limits, &error);
     if (r != 0) {
-        return r < 0 ? r : fault(ret_fault, refusal_of(r), "", error.text);
+        return r < 0 ? r : fault(ret_fault, w4_refusal_of_json(r), "", error.text);
     }
     w4_json root = w4_json_root(scratch);
     w4_key_document d = {.text = text};
@@ -338,7 +325,7 @@ int w4_key_document_read_any(w4_json_document *scratch, w4_bytes text, w4_buffer
     if (r != 0) {
         return r == -ENOMEM     ? r
                : r == -EMSGSIZE ? fault(ret_fault, W4_REFUSAL_TOO_LARGE, "", "a shorter text")
-                                : fault(ret_fault, refusal_of(r), "", error.text);
+                                : fault(ret_fault, w4_refusal_of_json(r), "", error.text);
     }
     return w4_key_document_read(scratch, w4_buffer_bytes(form), ret_document, ret_fault);
 }

@@ -12,10 +12,7 @@
 
 static int refuse_json(web4_error *error, int condition, const char *pointer,
                        const w4_json_error *json_error) {
-    w4_refusal code = condition == W4_JSON_E_TOO_LARGE  ? W4_REFUSAL_TOO_LARGE
-                      : condition == W4_JSON_E_TOO_DEEP ? W4_REFUSAL_TOO_DEEP
-                                                        : W4_REFUSAL_BAD_JSON;
-    return w4_web4_refuse_code(error, code, pointer, json_error->text);
+    return w4_web4_refuse_code(error, w4_refusal_of_json(condition), pointer, json_error->text);
 }
 
 int web4_canonicalise(const char *json, size_t len, char **ret_text, size_t *ret_len,
