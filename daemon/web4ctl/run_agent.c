@@ -136,7 +136,8 @@ static void take_delivery(sending *s, w4_json params) {
     }
     w4_json_value(&s->w, params);
     s->seen++;
-    if (w4_json_string_equal(w4_json_get(params, "outcome"), "delivered")) {
+    w4_json outcome = w4_json_get(params, "outcome"); /* held: its node has it, and more is later */
+    if (w4_json_string_equal(outcome, "delivered") || w4_json_string_equal(outcome, "held")) {
         s->delivered++;
         return;
     }

@@ -307,10 +307,12 @@ static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
         w4_json_member_string(w, "code", w4_refusal_name(event->code));
     }
     w4_json_member_string(w, "msg_id", event->msg_id);
-    bool by_policy = event->policy < W4_OVERFLOW_COUNT;
+    bool held = event->kind == W4_NODE_EVENT_HELD;
+    bool by_policy = !held && event->policy < W4_OVERFLOW_COUNT;
     w4_json_member_string(w, "outcome",
-                          by_policy ? outcomes_of_policies[event->policy]
-                                    : outcome_of_code(event->code));
+                          held        ? "held"
+                          : by_policy ? outcomes_of_policies[event->policy]
+                                      : outcome_of_code(event->code));
     if (by_policy) {
         w4_json_member_string(w, "policy", w4_overflow_name(event->policy));
     }
@@ -411,6 +413,7 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
         write_message(app, &w, event);
         break;
     case W4_NODE_EVENT_DELIVERY:
+    case W4_NODE_EVENT_HELD:
         notification = W4_NOTIFY_AGENT_DELIVERY;
         write_delivery(&w, event);
         break;

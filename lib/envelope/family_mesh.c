@@ -61,7 +61,8 @@ static const w4_schema_row receipt_item_rows[] = {
     W4_ROW_FORM("msg_id", W4_MUST, w4_check_uuid, "of the envelope that came"),
     W4_ROW_FORM("sender", W4_MUST, w4_check_fingerprint, "of that envelope"),
     W4_ROW_FORM("receiver", W4_MUST, w4_check_fingerprint_or_all, "of that envelope"),
-    W4_ROW_NAME("code",   W4_MAY, "why it was refused; without it: it is kept here"),
+    W4_ROW_NAME("code",   W4_MAY, "why it was refused, or given up; without it: it was given, or is kept here"),
+    W4_ROW_NAME("stage",  W4_MAY, "held: kept here, and its end is still to come; ended: that is its end"),
     W4_SCHEMA_END,
 };
 static const w4_schema receipt_object = {.rows = receipt_item_rows};

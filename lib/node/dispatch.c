@@ -180,7 +180,7 @@ static int push_delivery(w4_node *node, const w4_protocol_event *event) {
         return 0;
     }
     w4_node_event out = {
-        .kind = W4_NODE_EVENT_DELIVERY,
+        .kind = event->kind == W4_PROTOCOL_EVENT_HELD ? W4_NODE_EVENT_HELD : W4_NODE_EVENT_DELIVERY,
         .owner = event->owner,
         .code = event->code,
         .policy = event->policy,
@@ -346,6 +346,7 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
     case W4_PROTOCOL_EVENT_DELIVER:
         return push_message(node, event);
     case W4_PROTOCOL_EVENT_DELIVERY:
+    case W4_PROTOCOL_EVENT_HELD:
         return push_delivery(node, event);
     case W4_PROTOCOL_EVENT_MESH:
         return on_mesh_envelope(node, event, now_us);

@@ -89,7 +89,8 @@ int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint 
  */
 typedef enum w4_node_event_kind {
     W4_NODE_EVENT_MESSAGE,  /* agent.message */
-    W4_NODE_EVENT_DELIVERY, /* agent.delivery */
+    W4_NODE_EVENT_DELIVERY, /* agent.delivery: what became of a message */
+    W4_NODE_EVENT_HELD,     /* the same: it waits where its receiver is, no end yet */
     W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed and may know of it */
     W4_NODE_EVENT_CLAIM,    /* claim.updated, the same */
     W4_NODE_EVENT_BEACON,   /* a datagram for the LAN */

@@ -64,6 +64,8 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_misconduct_count(p->store, &p->proofs) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
     r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
+    r = r == 0 ? w4_ends_init(&p->held, p->store, W4_ENDS_HELD) : r;
+    r = r == 0 ? w4_ends_init(&p->owed, p->store, W4_ENDS_OWED) : r;
     r = r == 0 ? w4_shelves_init(&p->shelves, p->store) : r;
     r = r == 0 ? w4_taken_init(&p->taken, p->store) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
@@ -135,6 +137,8 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         w4_taken_deinit(&p->taken);
         w4_shelves_deinit(&p->shelves);
         w4_posts_deinit(&p->posts);
+        w4_ends_deinit(&p->held);
+        w4_ends_deinit(&p->owed);
         w4_homes_deinit(&p->homes);
         w4_parcels_deinit(&p->parcels);
         w4_cip_handshakes_deinit(&p->handshakes);

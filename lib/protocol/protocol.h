@@ -224,7 +224,8 @@ typedef enum w4_protocol_event_kind {
     W4_PROTOCOL_EVENT_WITHDRAW, /* what has not left yet shall not: ends with code, or as it would
                                  */
     W4_PROTOCOL_EVENT_DELIVER,  /* to a local agent: agent.message */
-    W4_PROTOCOL_EVENT_DELIVERY, /* to a local agent: agent.delivery */
+    W4_PROTOCOL_EVENT_DELIVERY, /* to a local agent: agent.delivery, the end of a message */
+    W4_PROTOCOL_EVENT_HELD,     /* to a local agent: the same, no end yet; msg_id, to */
     W4_PROTOCOL_EVENT_MESH,     /* a verified envelope of the mesh family, for lib/mesh */
     W4_PROTOCOL_EVENT_REJECTED, /* envelope_rejected */
     W4_PROTOCOL_EVENT_TRUST,    /* trust_updated; is stored already */

@@ -67,19 +67,16 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
     return w4_router_tell_dropped(p, sender, msg_id, receiver, code, W4_OVERFLOW_COUNT);
 }
 
+/* draft: of what kind it is, and what it says. */
 static int push_outcome(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
-                        const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy,
-                        bool correction) {
+                        const w4_fingerprint *receiver, const w4_protocol_event *draft) {
     const w4_agent *agent = w4_agents_find(&p->agents, sender);
     if (!agent || !agent->attached) {
         return 0;
     }
-    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_DELIVERY,
-                               .owner = agent->owner,
-                               .code = code,
-                               .policy = policy,
-                               .correction = correction,
-                               .type = W4_TYPE_COUNT};
+    w4_protocol_event event = *draft;
+    event.owner = agent->owner;
+    event.type = W4_TYPE_COUNT;
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, msg_id, sizeof event.msg_id);
     w4_fingerprint_format(receiver, event.to);
@@ -92,12 +89,24 @@ static int push_outcome(w4_protocol *p, const w4_fingerprint *sender, const char
 
 int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                            const w4_fingerprint *receiver, w4_refusal code, w4_overflow policy) {
-    return push_outcome(p, sender, msg_id, receiver, code, policy, false);
+    const w4_protocol_event draft = {
+        .kind = W4_PROTOCOL_EVENT_DELIVERY, .code = code, .policy = policy};
+    return push_outcome(p, sender, msg_id, receiver, &draft);
+}
+
+int w4_router_tell_held(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                        const w4_fingerprint *receiver) {
+    const w4_protocol_event draft = {.kind = W4_PROTOCOL_EVENT_HELD};
+    return push_outcome(p, sender, msg_id, receiver, &draft);
 }
 
 int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                                const w4_fingerprint *receiver, w4_refusal code) {
-    return push_outcome(p, sender, msg_id, receiver, code, W4_OVERFLOW_COUNT, true);
+    const w4_protocol_event draft = {.kind = W4_PROTOCOL_EVENT_DELIVERY,
+                                     .code = code,
+                                     .policy = W4_OVERFLOW_COUNT,
+                                     .correction = true};
+    return push_outcome(p, sender, msg_id, receiver, &draft);
 }
 
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {

@@ -43,7 +43,10 @@ struct w4_protocol {
     w4_mail mail;
     w4_homes homes;
     w4_posts posts;
+    w4_ends held; /* of agents here, at the nodes of their receivers or here */
+    w4_ends owed; /* to nodes whose agents sent them */
     w4_shelves shelves;
+    uint64_t shelving; /* the message that comes onto a shelf just now; 0: none */
     w4_taken taken;
     w4_receipts receipts;
     uint64_t offer_us;         /* when to offer again what is on the shelves; W4_NEVER */
@@ -94,6 +97,10 @@ int w4_router_key_revoked(w4_protocol *p, const w4_fingerprint *key, uint64_t no
  * agent if it is attached. 0 or -ENOMEM. */
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                             const w4_fingerprint *receiver, w4_refusal code);
+
+/* That it waits where its receiver is: no end yet. 0 or -ENOMEM. */
+int w4_router_tell_held(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                        const w4_fingerprint *receiver);
 
 /* The same for what a session had no room for: which policy it was that ended it. */
 int w4_router_tell_dropped(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,

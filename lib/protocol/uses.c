@@ -90,6 +90,17 @@ static w4_use of_verdicts(const w4_protocol *p) {
                     .bytes = p->posts.verdict_count * sizeof(w4_post)};
 }
 
+/* Held at other nodes, until their ends are known. */
+static w4_use of_held(const w4_protocol *p) {
+    return (w4_use){
+        .count = p->held.count, .count_max = W4_ENDS_MAX, .bytes = p->held.count * sizeof(w4_end)};
+}
+
+static w4_use of_owed(const w4_protocol *p) {
+    return (w4_use){
+        .count = p->owed.count, .count_max = W4_ENDS_MAX, .bytes = p->owed.count * sizeof(w4_end)};
+}
+
 static w4_use of_taken(const w4_protocol *p) {
     uint64_t count = w4_taken_count(&p->taken);
     return (w4_use){.count = count,
@@ -126,6 +137,8 @@ static const struct {
     {"durable to be taken", of_durable_sent},
     {"durable for agents", of_durable_kept},
     {"ends to be told", of_verdicts},
+    {"durable held by receivers", of_held},
+    {"ends owed to nodes", of_owed},
     {"durable known", of_taken},
     {"homes of agents", of_homes},
     {"protocol events", of_events},

@@ -130,13 +130,13 @@ static const w4_schema_row agent_message_rows[] = {
     W4_SCHEMA_END};
 static const w4_schema agent_message = {agent_message_rows, true, NULL};
 
-static const char *const outcomes[] = {"delivered", "dropped", "timed_out", "disconnected",
+static const char *const outcomes[] = {"delivered", "held", "dropped", "timed_out", "disconnected",
                                        "refused", NULL};
 static const char *const policies[] = {"error", "drop_oldest", "drop_newest", "block", NULL};
 static const w4_schema_row agent_delivery_rows[] = {
     RPC_UUID("msg_id", R_, "of the envelope"),
     RPC_FINGERPRINT("to", R_, "the agent it was for"),
-    RPC_ENUM("outcome", R_, outcomes, "exactly one for each recipient"),
+    RPC_ENUM("outcome", R_, outcomes, "but for held, exactly one for each recipient"),
     RPC_LABEL("code", O_, "why not, as in web4-protocols(7)"),
     RPC_ENUM("policy", O_, policies, "of a full queue that was the reason"),
     RPC_TEXT("text", O_, 255, "why not, for people"),

@@ -417,6 +417,7 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
     case W4_NODE_EVENT_CLAIM:
         check_fact(ledger, node, event);
         return;
+    case W4_NODE_EVENT_HELD: /* its end is told later */
     case W4_NODE_EVENT_BEACON:
     case W4_NODE_EVENT_KIND_COUNT:
         return;

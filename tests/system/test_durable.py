@@ -192,7 +192,7 @@ def test_away_and_back():
         a.wait_until("ben is away", lambda: not ada.call("peers.find", {"agent_id": "ben"})["agents"])
         sent.append(send(ada, "ben", "ben is away")["msg_id"])
         delivery = ada.wait_note("agent.delivery")
-        assert (delivery["msg_id"], delivery["outcome"]) == (sent[1], "delivered"), delivery
+        assert (delivery["msg_id"], delivery["outcome"]) == (sent[1], "held"), delivery
         away, = b.control.call("agents.list", {"local": True})["agents"]
         assert (away["agent_id"], away["attached"], away["waiting"]) == ("ben", False, 2), away
         try:
@@ -291,7 +291,7 @@ def test_commands():
 
         sent = json.loads(ctl(a, "send", "--as", "ada", "--to", "ben", "--durable", "INTENT",
                               json.dumps(ask("by hand"))))
-        assert sent["stored"] and sent["deliveries"][0]["outcome"] == "delivered", sent
+        assert sent["stored"] and sent["deliveries"][0]["outcome"] == "held", sent
         heard = json.loads(ctl(b, "listen", "--as", "ben", "--number", "1"))
         assert heard["msg_id"] == sent["msg_id"] and heard["durable"] is True
         assert b.agent("ben").attached["waiting"] == 0  # listen has acknowledged it

@@ -250,6 +250,8 @@ class Talk:
             self.told(voice, params)
 
     def told(self, voice, params):
+        if params["outcome"] == "held":
+            return  # no end yet
         parcel = self.by_id.get(params["msg_id"])
         if parcel is None:
             self.early.setdefault(params["msg_id"], []).append((voice, params))

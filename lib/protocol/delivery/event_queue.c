@@ -14,6 +14,7 @@ static const bool only_tells[W4_PROTOCOL_EVENT_KIND_COUNT] = {
     [W4_PROTOCOL_EVENT_TRANSMIT] = false,
     [W4_PROTOCOL_EVENT_DELIVER]  = false,
     [W4_PROTOCOL_EVENT_DELIVERY] = false,
+    [W4_PROTOCOL_EVENT_HELD]     = true,
     [W4_PROTOCOL_EVENT_MESH]     = false,
     [W4_PROTOCOL_EVENT_REJECTED] = true,
     [W4_PROTOCOL_EVENT_TRUST]    = true,

@@ -51,6 +51,13 @@ int w4_durable_check_new(const w4_protocol *p, w4_inbound *in) {
                                               : "later than those of what came before");
 }
 
+/* Of an agent here: of size bytes until another node has it, and until its end is known. */
+static const char *look_held(const w4_protocol *p, const w4_inbound *in, size_t size) {
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    return w4_posts_full(&p->posts, &p->config.durable, sender, &in->envelope.receiver.fingerprint,
+                         size, w4_ends_count_of(&p->held, sender), p->held.count);
+}
+
 int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     const w4_fingerprint *receiver = &e->receiver.fingerprint, *sender = &e->sender.fingerprint;
@@ -59,12 +66,13 @@ int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
         bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
         full = w4_shelves_full(&p->shelves, &p->config.durable, receiver, sender, trusted,
                                e->text.len);
+        full = !full && in->origin != W4_ORIGIN_NODE ? look_held(p, in, 0) : full;
         if (!full && !w4_taken_has_room(&p->taken, receiver, sender, trusted,
                                         oldest_taken(p, in->wall_us))) {
             full = "fewer who send durable messages";
         }
     } else if (in->origin != W4_ORIGIN_NODE) {
-        full = w4_posts_full(&p->posts, &p->config.durable, sender, receiver, e->text.len);
+        full = look_held(p, in, e->text.len);
     }
     return full ? w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "/receiver", full) : 0;
 }
@@ -90,9 +98,36 @@ static int remember(w4_protocol *p, w4_inbound *in) {
     return r != 0 ? w4_inbound_store_failed(in, r) : 0;
 }
 
+/* One of an agent here: its end is told when it comes, be it at once. 0, 1 with in->fault, fatal.
+ */
+static int hold_here(w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    uint64_t age_us = w4_later(e->timestamp_us, p->config.durable.age_us), left_us;
+    w4_end draft = {.sender = e->sender.fingerprint,
+                    .receiver = e->receiver.fingerprint,
+                    .node = p->self,
+                    .until_us = w4_later(age_us, W4_FRESHNESS_WINDOW_US)};
+    if (in->deadline_us != W4_NEVER) {
+        left_us = in->deadline_us > in->now_us ? in->deadline_us - in->now_us : 0;
+        draft.until_us = w4_earlier(draft.until_us, w4_later(in->wall_us, left_us));
+    }
+    memcpy(draft.msg_id, e->msg_id, sizeof draft.msg_id);
+    int r = w4_durable_hold(p, &draft, in->now_us);
+    return r != 0 ? w4_inbound_store_failed(in, r) : 0;
+}
+
+/* Said when its receiver did not get it at once. */
+static int tell_held_here(w4_protocol *p, const w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    return w4_ends_find(&p->held, &e->sender.fingerprint, e->msg_id)
+               ? w4_router_tell_held(p, &e->sender.fingerprint, e->msg_id, &e->receiver.fingerprint)
+               : 0;
+}
+
 static int keep(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     const w4_fingerprint *receiver = &e->receiver.fingerprint;
+    bool from_here = in->origin != W4_ORIGIN_NODE;
     w4_kept draft = {.sender = e->sender.fingerprint,
                      .from_node = in->from_node,
                      .timestamp_us = e->timestamp_us,
@@ -104,7 +139,8 @@ static int keep(w4_protocol *p, w4_inbound *in) {
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }
-    r = remember(p, in);
+    r = from_here ? hold_here(p, in) : 0;
+    r = r == 0 ? remember(p, in) : r;
     if (r > 0) { /* without that it might come twice: so it has not come */
         w4_shelf *shelf = w4_shelves_find(&p->shelves, receiver);
         int removed = w4_shelves_remove(&p->shelves, TAILQ_LAST(&shelf->list, w4_kept_list));
@@ -113,12 +149,26 @@ static int keep(w4_protocol *p, w4_inbound *in) {
     in->stored = true;
     in->recipients++;
     w4_router_wake(p, in->now_us); /* says when it is too old */
-    if (r == 0 && in->origin != W4_ORIGIN_NODE) {
-        r = w4_router_tell_delivery(p, &e->sender.fingerprint, e->msg_id, receiver,
-                                    W4_REFUSAL_NONE);
-    }
     w4_agent *agent = w4_agents_find(&p->agents, receiver);
-    return r == 0 && agent ? w4_durable_offer(p, agent, in->now_us) : r;
+    p->shelving = p->shelves.last_number;
+    r = r == 0 && agent ? w4_durable_offer(p, agent, in->now_us) : r;
+    p->shelving = 0;
+    return r == 0 && from_here ? tell_held_here(p, in) : r;
+}
+
+bool w4_durable_stage(const w4_protocol *p, const w4_inbound *in, w4_receipt_stage *ret_stage) {
+    const w4_envelope *e = &in->envelope;
+    const w4_shelf *shelf = w4_shelves_find(&p->shelves, &e->receiver.fingerprint);
+    const w4_kept *kept = shelf ? TAILQ_LAST(&shelf->list, w4_kept_list) : NULL;
+    if (w4_ends_find(&p->owed, &e->sender.fingerprint, e->msg_id)) {
+        return false;
+    }
+    while (kept && !(strcmp(kept->msg_id, e->msg_id) == 0 &&
+                     w4_fingerprint_equal(&kept->sender, &e->sender.fingerprint))) {
+        kept = TAILQ_PREV(kept, w4_kept_list, link);
+    }
+    *ret_stage = kept && kept->given == 0 ? W4_RECEIPT_HELD : W4_RECEIPT_PLAIN;
+    return true;
 }
 
 /* Where a sender here can have it brought to: the directory knows better than memory. */
@@ -226,8 +276,29 @@ static int tell_given_up(w4_protocol *p, const w4_kept *kept, w4_refusal code, c
     return r < 0 ? r : 0;
 }
 
-static int give_up(w4_protocol *p, w4_kept *kept, w4_refusal code, const char *why) {
+/* Given for the first time (NONE), or given up before that: so it ends for its sender. The receipt
+ * of one that came just now says itself that it was given. 0, -ENOMEM, or a store condition. */
+static int end_it(w4_protocol *p, const w4_kept *kept, w4_refusal code, uint64_t now_us) {
+    bool known;
+    if (w4_fingerprint_is_zero(&kept->from_node)) {
+        return w4_durable_ended(p, &kept->sender, kept->msg_id, code, now_us, &known);
+    }
+    if (kept->number == p->shelving && code == W4_REFUSAL_NONE) {
+        return 0;
+    }
+    w4_end draft = {.sender = kept->sender,
+                    .receiver = kept->shelf->agent,
+                    .node = kept->from_node,
+                    .until_us = w4_later(w4_router_wall(p, now_us), p->config.durable.age_us),
+                    .code = code};
+    memcpy(draft.msg_id, kept->msg_id, sizeof draft.msg_id);
+    return w4_ends_add(&p->owed, &draft);
+}
+
+static int give_up(w4_protocol *p, w4_kept *kept, w4_refusal code, const char *why,
+                   uint64_t now_us) {
     int r = tell_given_up(p, kept, code, why);
+    r = r == 0 && kept->given == 0 ? end_it(p, kept, code, now_us) : r;
     return r != 0 ? r : w4_shelves_remove(&p->shelves, kept);
 }
 
@@ -252,6 +323,10 @@ static int push_delivery(w4_protocol *p, const w4_agent *agent, const w4_kept *k
 /* 0, fatal, or a condition: not now. */
 static int hand_over(w4_protocol *p, w4_agent *agent, w4_kept *kept, const w4_inbound *in) {
     int r = w4_shelves_give(&p->shelves, kept);
+    if (r == 0 && kept->given == 1) {
+        r = end_it(p, kept, W4_REFUSAL_NONE, in->now_us);
+        r = r > 0 ? 0 : r; /* its sender is told when its time is over */
+    }
     if (r != 0) {
         return r;
     }
@@ -290,10 +365,11 @@ static int meet(w4_protocol *p, w4_agent *agent, w4_kept *kept, w4_inbound *in) 
 /* Gives the next one to its agent. 0, fatal, or a condition: not now. */
 static int offer_one(w4_protocol *p, w4_agent *agent, w4_kept *kept, uint64_t now_us) {
     if (w4_keyring_revoked(p->keyring, &kept->sender)) {
-        return give_up(p, kept, W4_REFUSAL_KEY_REVOKED, "/sender: a key that is not revoked");
+        return give_up(p, kept, W4_REFUSAL_KEY_REVOKED, "/sender: a key that is not revoked",
+                       now_us);
     }
     if (w4_router_trust_of(p, &kept->sender) == W4_TRUST_BLOCKED) {
-        return give_up(p, kept, W4_REFUSAL_BLACKLISTED, "/sender: one that is not blocked");
+        return give_up(p, kept, W4_REFUSAL_BLACKLISTED, "/sender: one that is not blocked", now_us);
     }
     reading kept_now;
     int r = read_kept(p, kept, now_us, &kept_now);
@@ -304,7 +380,8 @@ static int offer_one(w4_protocol *p, w4_agent *agent, w4_kept *kept, uint64_t no
         r = 0;
     } else if (r == 0) {
         r = meet(p, agent, kept, &kept_now.in);
-        r = r == 1   ? give_up(p, kept, kept_now.in.fault.code, kept_now.in.fault.detail.expected)
+        r = r == 1   ? give_up(p, kept, kept_now.in.fault.code, kept_now.in.fault.detail.expected,
+                               now_us)
             : r == 0 ? hand_over(p, agent, kept, &kept_now.in)
                      : r;
     }
@@ -380,7 +457,7 @@ static int withdraw_kept(w4_protocol *p, w4_shelf *shelf, bool (*match)(w4_type 
     for (; r == 0 && kept; kept = next) {
         next = TAILQ_NEXT(kept, link);
         if (is_meant(p, kept, match, who, now_us, &r) && !kept->out) {
-            r = give_up(p, kept, code, w4_refusal_help(code));
+            r = give_up(p, kept, code, w4_refusal_help(code), now_us);
         }
     }
     return r;
@@ -410,7 +487,8 @@ static int end_old_kept(w4_protocol *p, uint64_t now_us) {
     w4_kept *kept;
     int r = 0;
     while (r == 0 && (kept = w4_shelves_stale(&p->shelves, before_us)) != NULL) {
-        r = give_up(p, kept, W4_REFUSAL_TIMEOUT, "its receiver did not come for it in time");
+        r = give_up(p, kept, W4_REFUSAL_TIMEOUT, "its receiver did not come for it in time",
+                    now_us);
     }
     return r;
 }
@@ -440,7 +518,9 @@ int w4_durable_expire(w4_protocol *p, uint64_t now_us) {
 }
 
 uint64_t w4_durable_deadline(const w4_protocol *p, uint64_t now_us) {
-    uint64_t wall_us = w4_router_wall(p, now_us), until_us = p->posts.until_us;
+    uint64_t wall_us = w4_router_wall(p, now_us);
+    uint64_t until_us = w4_earlier(p->posts.until_us, p->held.until_us);
+    until_us = w4_earlier(until_us, p->owed.until_us);
     if (p->shelves.count > 0) {
         until_us = w4_earlier(until_us, w4_later(p->shelves.oldest_us, p->config.durable.age_us));
     }

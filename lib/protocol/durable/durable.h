@@ -1,9 +1,14 @@
 /* Durable messages: at the sender's node each waits in the store until the receiver's node has it
  * in its own and has said so with a receipt; there it waits until its agent has acknowledged it. In
  * order for each pair of sender and receiver, known for a repeat at both steps (posts.h, taken.h,
- * shelves.h). */
+ * shelves.h).
+ *
+ * Its sender is told one end: that its receiver was given it, or why it was given up. Where it is
+ * not given at once the receipt says that it is held, and a second one, which is repeated until the
+ * sender's node has it in its store, how it ended (ends.h). */
 #pragma once
 
+#include "protocol/durable/ends.h"
 #include "protocol/durable/posts.h"
 #include "protocol/durable/receipts.h"
 #include "protocol/durable/shelves.h"
@@ -46,6 +51,9 @@ int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, 
 /* The receipt of a node for something it was brought. *ret_known: that was durable, and waited for.
  */
 int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us, bool *ret_known);
+/* One that was held has ended. 0 or a fatal error; *ret_known: it was. */
+int w4_durable_ended(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                     w4_refusal code, uint64_t now_us, bool *ret_known);
 /* The handshake of these two is done. */
 int w4_durable_released(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
                         uint64_t now_us);
@@ -66,6 +74,9 @@ int w4_durable_offer(w4_protocol *p, w4_agent *agent, uint64_t now_us);
  * has it still. */
 int w4_durable_acknowledge(w4_protocol *p, w4_agent *agent, const char *msg_id, uint64_t now_us,
                            bool *ret_known);
+/* What the receipt for one that came, and was not refused, has to say of it. False: what it would
+ * say, an end that is owed says. */
+bool w4_durable_stage(const w4_protocol *p, const w4_inbound *in, w4_receipt_stage *ret_stage);
 uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent);
 
 /* Whatever of the types that `match` takes is from or to that agent and can still be held back ends
@@ -77,6 +88,9 @@ int w4_durable_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fi
 int w4_durable_withdraw_posts(w4_protocol *p, bool (*match)(w4_type type),
                               const w4_fingerprint *who, w4_refusal code, uint64_t now_us);
 int w4_durable_post(w4_protocol *p, w4_inbound *in, const w4_fingerprint *node);
+/* The end of one that is held at node, beside its receipt: told then. 0, -ENOMEM, or a store
+ * condition. */
+int w4_durable_hold(w4_protocol *p, const w4_end *draft, uint64_t now_us);
 int w4_durable_end_old_posts(w4_protocol *p, uint64_t now_us); /* also a store condition */
 int w4_durable_try_streams(w4_protocol *p, uint64_t now_us);
 uint64_t w4_durable_streams_deadline(const w4_protocol *p);

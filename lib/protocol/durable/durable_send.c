@@ -86,6 +86,74 @@ static int finish(w4_protocol *p, w4_post *post, w4_refusal code, uint64_t now_u
     return r;
 }
 
+/* ---- held where its receiver is */
+
+static int tell_end(w4_protocol *p, const w4_end *end, w4_refusal code, uint64_t now_us) {
+    if (is_attached(p, &end->sender)) {
+        return w4_router_tell_delivery(p, &end->sender, end->msg_id, &end->receiver, code);
+    }
+    w4_post verdict = {.sender = end->sender,
+                       .receiver = end->receiver,
+                       .node = end->node,
+                       .until_us = w4_later(w4_router_wall(p, now_us), p->config.durable.age_us),
+                       .code = code};
+    memcpy(verdict.msg_id, end->msg_id, sizeof verdict.msg_id);
+    return code != W4_REFUSAL_NONE ? w4_posts_add_verdict(&p->posts, &verdict) : 0;
+}
+
+static int end_held(w4_protocol *p, w4_end *end, w4_refusal code, uint64_t now_us) {
+    w4_end copy = *end;
+    int r = w4_ends_remove(&p->held, end);
+    return r == 0 ? tell_end(p, &copy, code, now_us) : r;
+}
+
+int w4_durable_ended(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
+                     w4_refusal code, uint64_t now_us, bool *ret_known) {
+    w4_end *end = w4_ends_find(&p->held, sender, msg_id);
+    *ret_known = end != NULL;
+    int r = end ? end_held(p, end, code, now_us) : 0;
+    return r > 0 ? 0 : r; /* it stays, and ends with its time */
+}
+
+/* Its time there is told by the node that has it, unless its sender gave it less. */
+static uint64_t held_until(const w4_protocol *p, const w4_post *post) {
+    uint64_t age_us = w4_later(post->timestamp_us, p->config.durable.age_us);
+    return post->until_us < age_us ? post->until_us : w4_later(age_us, W4_FRESHNESS_WINDOW_US);
+}
+
+int w4_durable_hold(w4_protocol *p, const w4_end *draft, uint64_t now_us) {
+    int r = w4_ends_add(&p->held, draft);
+    if (r == 0) {
+        w4_router_wake(p, now_us); /* says when it is over */
+    }
+    return r;
+}
+
+/* The first of a stream is there, and waits there: the next one may go. */
+static int hold_first(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
+    w4_post *post = TAILQ_FIRST(&stream->list);
+    w4_end draft = {.sender = post->sender,
+                    .receiver = post->receiver,
+                    .node = stream->node,
+                    .until_us = held_until(p, post)};
+    memcpy(draft.msg_id, post->msg_id, sizeof draft.msg_id);
+    w4_posts_fly(&p->posts, stream, 0);
+    stream->unsure = false;
+    int r = w4_durable_hold(p, &draft, now_us);
+    r = r == 0 ? w4_posts_remove(&p->posts, post, W4_REFUSAL_NONE, 0) : r;
+    if (r > 0) { /* brought once more; what is held there is known then */
+        pause_stream(p, stream, now_us);
+        return 0;
+    }
+    r = r == 0 ? w4_router_tell_held(p, &draft.sender, draft.msg_id, &draft.receiver) : r;
+    stream = r == 0 ? w4_posts_find(&p->posts, &draft.sender, &draft.receiver) : NULL;
+    if (stream) {
+        stream->unsure = stream->was_unsure = false;
+        r = go_on(p, stream, now_us);
+    }
+    return r;
+}
+
 /* ---- sending */
 
 /* What is damaged ends with a code; where the store can't be read now, it waits. */
@@ -252,7 +320,25 @@ int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us
     w4_stream *stream = w4_posts_find(&p->posts, answer->sender, answer->receiver);
     *ret_known = stream && stream->unsure && w4_fingerprint_equal(&stream->node, answer->node) &&
                  strcmp(TAILQ_FIRST(&stream->list)->msg_id, answer->msg_id) == 0;
-    return *ret_known ? settle(p, stream, answer->code, false, now_us) : 0;
+    if (*ret_known && answer->stage == W4_RECEIPT_HELD && answer->code == W4_REFUSAL_NONE) {
+        return hold_first(p, stream, now_us);
+    }
+    if (*ret_known && answer->stage == W4_RECEIPT_ENDED) {
+        w4_posts_fly(&p->posts, stream, 0);
+        stream->unsure = false;
+        int r = finish(p, TAILQ_FIRST(&stream->list), answer->code, now_us);
+        return r < 0 ? r : 0;
+    }
+    if (*ret_known) {
+        return settle(p, stream, answer->code, false, now_us);
+    }
+    const w4_end *end = w4_ends_find(&p->held, answer->sender, answer->msg_id);
+    *ret_known = end && w4_fingerprint_equal(&end->node, answer->node) &&
+                 w4_fingerprint_equal(&end->receiver, answer->receiver);
+    return *ret_known && answer->stage == W4_RECEIPT_ENDED
+               ? w4_durable_ended(p, answer->sender, answer->msg_id, answer->code, now_us,
+                                  ret_known)
+               : 0;
 }
 
 /* ---- what changes there */
@@ -293,11 +379,12 @@ static int begin(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
 }
 
 int w4_durable_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_receipts_owe_again(p, node);
     return with_streams_to(p, node, begin, now_us);
 }
 
 int w4_durable_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
-    w4_receipts_peer_down(&p->receipts, node);
+    w4_receipts_peer_down(p, node);
     return with_streams_to(p, node, pump, now_us);
 }
 
@@ -430,6 +517,13 @@ int w4_durable_end_old_posts(w4_protocol *p, uint64_t now_us) {
     while (r == 0 && (post = w4_posts_over(&p->posts, wall_us)) != NULL) {
         r = post->stream ? finish(p, post, W4_REFUSAL_TIMEOUT, now_us)
                          : w4_posts_remove(&p->posts, post, W4_REFUSAL_NONE, 0);
+    }
+    w4_end *end;
+    while (r == 0 && (end = w4_ends_over(&p->held, wall_us)) != NULL) {
+        r = end_held(p, end, W4_REFUSAL_TIMEOUT, now_us);
+    }
+    while (r == 0 && (end = w4_ends_over(&p->owed, wall_us)) != NULL) {
+        r = w4_ends_remove(&p->owed, end);
     }
     return r;
 }

@@ -179,9 +179,9 @@ bool w4_posts_has(const w4_posts *posts, const w4_fingerprint *sender, const cha
 }
 
 const char *w4_posts_full(const w4_posts *posts, const w4_durable_limits *limits,
-                          const w4_fingerprint *sender, const w4_fingerprint *receiver,
-                          size_t size) {
-    uint32_t of_sender = 0, of_receiver = 0, streams = 0;
+                          const w4_fingerprint *sender, const w4_fingerprint *receiver, size_t size,
+                          uint32_t held_of_sender, uint32_t held) {
+    uint32_t of_sender = held_of_sender, of_receiver = 0, streams = 0;
     size_t sender_bytes = size, receiver_bytes = size;
     bool known = false;
     const void *cursor = NULL;
@@ -202,7 +202,7 @@ const char *w4_posts_full(const w4_posts *posts, const w4_durable_limits *limits
     if (of_receiver >= limits->receiver_messages || receiver_bytes > limits->receiver_bytes) {
         return "fewer durable messages that wait for this receiver";
     }
-    return posts->count >= W4_POSTS_MAX || posts->bytes + size > limits->bytes ||
+    return posts->count + held >= W4_POSTS_MAX || posts->bytes + size > limits->bytes ||
                    (!known && streams >= W4_STREAMS_MAX)
                ? "fewer durable messages that wait here"
                : NULL;
@@ -315,22 +315,35 @@ static int remove_rows(const w4_posts *posts, const w4_post *post) {
     return r != 0 ? r : w4_store_remove(posts->store, W4_STORE_DURABLE, name);
 }
 
-/* Its row becomes one without an envelope. */
-static int make_verdict(w4_posts *posts, const w4_post *post, w4_refusal code, uint64_t until_us) {
-    uint8_t key[KEY_LEN];
-    w4_post verdict = *post, *kept;
-    verdict.size = 0;
-    verdict.code = code;
-    verdict.until_us = until_us;
-    int r = store_row(posts, &verdict);
-    r = r != 0 ? r : w4_store_remove(posts->store, W4_STORE_MAIL, make_key(post->number, key));
-    r = r != 0 ? r : put_in_list(posts, &verdict, &kept);
+static int put_verdict(w4_posts *posts, const w4_post *verdict) {
+    w4_post *kept;
+    int r = put_in_list(posts, verdict, &kept);
     if (r == 0 && posts->verdict_count > W4_VERDICTS_MAX) {
         w4_post *oldest = TAILQ_FIRST(&posts->verdicts);
         r = remove_rows(posts, oldest);
         drop(posts, oldest);
     }
     return r;
+}
+
+/* Its row becomes one without an envelope. */
+static int make_verdict(w4_posts *posts, const w4_post *post, w4_refusal code, uint64_t until_us) {
+    uint8_t key[KEY_LEN];
+    w4_post verdict = *post;
+    verdict.size = 0;
+    verdict.code = code;
+    verdict.until_us = until_us;
+    int r = store_row(posts, &verdict);
+    r = r != 0 ? r : w4_store_remove(posts->store, W4_STORE_MAIL, make_key(post->number, key));
+    return r != 0 ? r : put_verdict(posts, &verdict);
+}
+
+int w4_posts_add_verdict(w4_posts *posts, const w4_post *draft) {
+    w4_post verdict = *draft;
+    verdict.number = posts->last_number + 1;
+    verdict.size = 0;
+    int r = store_row(posts, &verdict);
+    return r == 0 ? put_verdict(posts, &verdict) : r;
 }
 
 int w4_posts_remove(w4_posts *posts, w4_post *post, w4_refusal verdict, uint64_t until_us) {

@@ -72,13 +72,17 @@ typedef struct w4_posts {
 int w4_posts_init(w4_posts *posts, w4_store *store);
 void w4_posts_deinit(w4_posts *posts);
 
-/* Is there room for one more? NULL: yes; else what there is too much of. */
+/* Is there room for one more, beside so many of that sender, and of all, that are held where their
+ * receivers are? NULL: yes; else what there is too much of. */
 const char *w4_posts_full(const w4_posts *posts, const w4_durable_limits *limits,
-                          const w4_fingerprint *sender, const w4_fingerprint *receiver,
-                          size_t size);
+                          const w4_fingerprint *sender, const w4_fingerprint *receiver, size_t size,
+                          uint32_t held_of_sender, uint32_t held);
 /* Keeps it at the end of its stream; of draft: all but stream, number, size and code. 0 with
  * *ret_post, -ENOMEM, or a store condition (then nothing is kept). */
 int w4_posts_add(w4_posts *posts, const w4_post *draft, w4_bytes envelope, w4_post **ret_post);
+/* A verdict of one that is not among them any more; of draft: sender, receiver, node, msg_id,
+ * until_us, code. 0, -ENOMEM, or a store condition. */
+int w4_posts_add_verdict(w4_posts *posts, const w4_post *draft);
 w4_stream *w4_posts_find(const w4_posts *posts, const w4_fingerprint *sender,
                          const w4_fingerprint *receiver); /* or NULL */
 w4_stream *w4_posts_find_ticket(const w4_posts *posts, uint64_t ticket);

@@ -15,7 +15,14 @@ typedef struct receipt {
     w4_fingerprint sender, receiver; /* receiver zero: all */
     char msg_id[37];
     w4_refusal code;
+    w4_receipt_stage stage;
 } receipt;
+
+static const char *const stages[W4_RECEIPT_STAGE_COUNT] = {
+    [W4_RECEIPT_PLAIN] = NULL,
+    [W4_RECEIPT_HELD] = "held",
+    [W4_RECEIPT_ENDED] = "ended",
+};
 
 typedef struct receipt_box {
     w4_fingerprint node;
@@ -96,15 +103,6 @@ static int push(w4_receipts *receipts, const w4_fingerprint *node, const receipt
     return 0;
 }
 
-int w4_receipts_add(w4_receipts *receipts, const w4_fingerprint *node, const w4_envelope *envelope,
-                    w4_refusal code) {
-    receipt item = {.sender = envelope->sender.fingerprint,
-                    .receiver = envelope->receiver.fingerprint,
-                    .code = code};
-    memcpy(item.msg_id, envelope->msg_id, sizeof item.msg_id);
-    return push(receipts, node, &item);
-}
-
 /* A repeat has come before, so it is not refused. What nobody has proved is not answered, unless
  * it is durable: that would be brought again and again. */
 int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
@@ -112,9 +110,85 @@ int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
     w4_refusal code = refused && !in->repeat ? in->fault.code : W4_REFUSAL_NONE;
     bool wanted = in->durable || (in->proven && in->family->local && code != W4_REFUSAL_NONE &&
                                   code != W4_REFUSAL_REPLAY);
-    return neighbour && neighbour->receipts && wanted
-               ? w4_receipts_add(&p->receipts, &in->from_node, &in->envelope, code)
-               : 0;
+    receipt item = {.sender = in->envelope.sender.fingerprint,
+                    .receiver = in->envelope.receiver.fingerprint,
+                    .code = code};
+    memcpy(item.msg_id, in->envelope.msg_id, sizeof item.msg_id);
+    wanted = wanted && neighbour && neighbour->receipts;
+    if (wanted && in->durable && code == W4_REFUSAL_NONE) {
+        wanted = w4_durable_stage(p, in, &item.stage);
+    }
+    return wanted ? push(&p->receipts, &in->from_node, &item) : 0;
+}
+
+/* ---- what is owed */
+
+/* The end of that, if it is still owed to that node. */
+static w4_end *find_owed(const w4_protocol *p, const w4_fingerprint *node, const receipt *item) {
+    w4_end *end = item->stage == W4_RECEIPT_ENDED
+                      ? w4_ends_find(&p->owed, &item->sender, item->msg_id)
+                      : NULL;
+    return end && end->queued && w4_fingerprint_equal(&end->node, node) ? end : NULL;
+}
+
+void w4_receipts_owe_again(w4_protocol *p, const w4_fingerprint *node) {
+    w4_end *end;
+    TAILQ_FOREACH (end, &p->owed.list, link) {
+        if (w4_fingerprint_equal(&end->node, node)) {
+            end->queued = false;
+            p->owed.news = true;
+        }
+    }
+}
+
+/* Ends that are owed to neighbours who are here join what is said to them; where there is too much
+ * of it, in a later turn. One that knows no receipts is told none. */
+static int gather_owed(w4_protocol *p) {
+    w4_end *end, *next;
+    int r = 0;
+    if (!p->owed.news) {
+        return 0;
+    }
+    p->owed.news = false;
+    for (end = TAILQ_FIRST(&p->owed.list); r == 0 && end; end = next) {
+        next = TAILQ_NEXT(end, link);
+        const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &end->node);
+        if (end->queued || !neighbour || !neighbour->up) {
+            continue;
+        }
+        if (!neighbour->receipts) {
+            r = w4_ends_remove(&p->owed, end);
+            r = r > 0 ? 0 : r;
+            continue;
+        }
+        receipt_box *box = get_box(&p->receipts, &end->node);
+        if (!box || box->count == W4_RECEIPTS_MAX) {
+            r = box ? 0 : -ENOMEM;
+            p->owed.news = true;
+            continue;
+        }
+        receipt item = {.sender = end->sender,
+                        .receiver = end->receiver,
+                        .code = end->code,
+                        .stage = W4_RECEIPT_ENDED};
+        memcpy(item.msg_id, end->msg_id, sizeof item.msg_id);
+        end->queued = true;
+        r = push(&p->receipts, &end->node, &item);
+    }
+    return r;
+}
+
+/* The neighbour has them in its store. */
+static int settle_owed(w4_protocol *p, const receipt_batch *batch) {
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < batch->count; i++) {
+        w4_end *end = find_owed(p, &batch->node, &batch->items[i]);
+        if (end && end->code == batch->items[i].code) {
+            r = w4_ends_remove(&p->owed, end);
+            r = r > 0 ? 0 : r; /* said once more after a restart */
+        }
+    }
+    return r;
 }
 
 /* ---- saying */
@@ -136,6 +210,9 @@ static void write_payload(w4_json_writer *w, const receipt *items, uint32_t coun
         w4_json_member_string(w, "msg_id", items[i].msg_id);
         w4_json_member_string(w, "receiver", receiver);
         w4_json_member_string(w, "sender", sender);
+        if (stages[items[i].stage]) {
+            w4_json_member_string(w, "stage", stages[items[i].stage]);
+        }
         w4_json_end_object(w);
     }
     w4_json_end_array(w);
@@ -210,9 +287,9 @@ static int say_some(w4_protocol *p, receipt_box *box, uint64_t now_us) {
 }
 
 int w4_receipts_say(w4_protocol *p, uint64_t now_us) {
-    int r = 0;
-    if (p->receipts.count == 0 || now_us < p->receipts.again_us) {
-        return 0;
+    int r = now_us < p->receipts.again_us ? 0 : gather_owed(p);
+    if (r != 0 || p->receipts.count == 0 || now_us < p->receipts.again_us) {
+        return r;
     }
     receipt_box *box = p->receipts.boxes, *next;
     for (; r == 0 && box; box = next) {
@@ -241,7 +318,7 @@ int w4_receipts_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     if (!batch) {
         return 0;
     }
-    int r = 0;
+    int r = outcome == W4_REFUSAL_NONE ? settle_owed(p, batch) : 0;
     if (outcome != W4_REFUSAL_NONE) {
         for (uint32_t i = 0; r == 0 && i < batch->count; i++) {
             r = push(&p->receipts, &batch->node, &batch->items[i]);
@@ -253,8 +330,10 @@ int w4_receipts_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     return r;
 }
 
-void w4_receipts_peer_down(w4_receipts *receipts, const w4_fingerprint *node) {
+void w4_receipts_peer_down(w4_protocol *p, const w4_fingerprint *node) {
+    w4_receipts *receipts = &p->receipts;
     receipt_box *box = NULL;
+    w4_receipts_owe_again(p, node);
     HASH_FIND(hh, receipts->boxes, node, sizeof *node, box);
     if (box) {
         drop_box(receipts, box);
@@ -277,7 +356,7 @@ uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
 static int take_answer(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
     bool known;
     int r = w4_durable_answered(p, answer, now_us, &known);
-    return r == 0 && !known && answer->code != W4_REFUSAL_NONE
+    return r == 0 && !known && answer->code != W4_REFUSAL_NONE && answer->stage == W4_RECEIPT_PLAIN
                ? w4_deliveries_refused(p, answer, now_us)
                : r;
 }
@@ -290,7 +369,13 @@ int w4_receipts_take(w4_protocol *p, w4_inbound *in) {
         char msg_id[W4_UUID_LEN + 1];
         w4_fingerprint sender, receiver = {{0}};
         w4_refusal code = W4_REFUSAL_NONE;
+        w4_receipt_stage stage = W4_RECEIPT_PLAIN;
         w4_json said = w4_json_get(i.value, "code");
+        for (size_t s = 1; s < W4_RECEIPT_STAGE_COUNT; s++) {
+            if (w4_json_string_equal(w4_json_get(i.value, "stage"), stages[s])) {
+                stage = (w4_receipt_stage)s;
+            }
+        }
         if (w4_json_exists(said) && !w4_refusal_from_name(w4_json_string_raw(said), &code)) {
             code = W4_REFUSAL_INTERNAL; /* one of a later version */
         }
@@ -298,7 +383,7 @@ int w4_receipts_take(w4_protocol *p, w4_inbound *in) {
             w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "sender")), &sender)) {
             (void)w4_fingerprint_parse(w4_json_string_raw(w4_json_get(i.value, "receiver")),
                                        &receiver); /* "*" is none */
-            w4_answer answer = {&in->from_node, &sender, &receiver, msg_id, code};
+            w4_answer answer = {&in->from_node, &sender, &receiver, msg_id, code, stage};
             r = take_answer(p, &answer, in->now_us);
         }
     }

@@ -182,6 +182,7 @@ static inline void town_drain(town *t, town_node *n) {
         case W4_NODE_EVENT_BEACON:
             n->beacons++;
             break;
+        case W4_NODE_EVENT_HELD:
         case W4_NODE_EVENT_FACT:
         case W4_NODE_EVENT_CLAIM:
         case W4_NODE_EVENT_KIND_COUNT:

@@ -84,7 +84,8 @@ START_TEST(agent_is_away) {
     detach(w, "ben");
     ask(w, "ada", "ben", second); /* by a name that nobody has now */
     world_settle(w);
-    ck_assert_uint_eq(outcomes(w, 0, second, W4_REFUSAL_NONE), 1);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_HELD, second, NULL), 1);
+    ck_assert_uint_eq(outcomes(w, 0, second, W4_REFUSAL_NONE), 0);
     expect_rows(w, 1, 0, 1);
     world_kill(w, 1);
     world_restart(w, 1);

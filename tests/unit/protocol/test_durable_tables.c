@@ -224,7 +224,7 @@ static w4_post *post_to(uint32_t sender, uint32_t receiver, uint32_t number, siz
 static bool can_post(const w4_durable_limits *limits, uint32_t sender, uint32_t receiver,
                      size_t size) {
     w4_fingerprint from = name(sender), to = name(receiver);
-    return w4_posts_full(&posts, limits, &from, &to, size) == NULL;
+    return w4_posts_full(&posts, limits, &from, &to, size, 0, 0) == NULL;
 }
 
 START_TEST(posts_are_bounded) {

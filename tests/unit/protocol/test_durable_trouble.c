@@ -287,6 +287,8 @@ START_TEST(revoked_while_it_waits_for_its_reader) {
     }
     world_pass(w, 120 * SECOND);
     expect_given(w, 1, id, 0, 0);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_HELD, id, NULL), 1);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_CONSENT_REVOKED), 1);
     ck_assert_uint_eq(ends(w, id), 1);
     world_free(w);
 }
@@ -327,14 +329,15 @@ START_TEST(pressure_paces) {
         write_to(w, ids[i]);
         ck_assert_int_eq(w->receipt.notice, W4_REFUSAL_DEFERRED_PRESSURE);
         world_settle(w);
-        ck_assert_uint_eq(outcomes(w, 0, ids[i], W4_REFUSAL_NONE),
-                          1); /* it is in the store there */
+        ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_HELD, ids[i], NULL), 1);
+        ck_assert_uint_eq(ends(w, ids[i]), 0); /* it is in the store there, and waits */
     }
     expect_rows(w, 1, 0, 4);
     for (unsigned i = 0; i < 2; i++) {
         world_pass(w, 31 * SECOND);
         for (unsigned k = 0; k < 4; k++) {
             expect_given(w, 1, ids[k], k <= i ? 1 : 0, 0);
+            ck_assert_uint_eq(outcomes(w, 0, ids[k], W4_REFUSAL_NONE), k <= i ? 1 : 0);
         }
         ck_assert(world_last(w, 1, W4_PROTOCOL_EVENT_DELIVER)->paced);
     }
