@@ -121,6 +121,8 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
         "what that one follows from"},
     [CTL_OPTION_RETRACTED] = {CTL_OPTION_RETRACTED, "retracted", 0, FLAG, NULL, "retracted", 0, 0, NULL, false,
         "also what no longer stands: disputed, rejected, refuted or unsupported"},
+    [CTL_OPTION_DEPTH] = {CTL_OPTION_DEPTH, "depth", 0, INTEGER, "N", "depth", 1, 64, NULL, false,
+        "with --cause or --effect: over so many steps"},
     [CTL_OPTION_MOST] = {CTL_OPTION_MOST, "most", 0, INTEGER, "N", "limit", 1, 1000, NULL, false,
         "at most so many; 100 when absent"},
     [CTL_OPTION_NEXT] = {CTL_OPTION_NEXT, "next", 0, INTEGER, "N", "next", 0, INT_MAX_OPTION, NULL, false,
@@ -230,7 +232,7 @@ OPTIONS(watch_options, CTL_OPTION_TYPE, CTL_OPTION_SINCE, CTL_OPTION_OPEN, CTL_O
 OPTIONS(sign_options, CTL_OPTION_KEY);
 OPTIONS(explain_options, CTL_OPTION_BY, CTL_OPTION_FROM, CTL_OPTION_ALL);
 OPTIONS(query_options, CTL_OPTION_ENTRY, CTL_OPTION_DOMAIN, CTL_OPTION_AUTHOR, CTL_OPTION_AFTER,
-        CTL_OPTION_BEFORE, CTL_OPTION_CAUSE, CTL_OPTION_EFFECT, CTL_OPTION_RETRACTED,
+        CTL_OPTION_BEFORE, CTL_OPTION_CAUSE, CTL_OPTION_EFFECT, CTL_OPTION_DEPTH, CTL_OPTION_RETRACTED,
         CTL_OPTION_MOST, CTL_OPTION_NEXT);
 OPTIONS(next_options, CTL_OPTION_NEXT);
 OPTIONS(export_options, CTL_OPTION_TABLE, CTL_OPTION_BEHIND);

@@ -22,6 +22,7 @@ typedef struct grid {
     size_t lines;
     size_t widest[COLUMNS_MAX]; /* as it is shown */
     bool hidden[COLUMNS_MAX];
+    bool any[COLUMNS_MAX]; /* some line has a value */
 } grid;
 
 static w4_json at(w4_json value, const char *pointer) {
@@ -31,6 +32,7 @@ static w4_json at(w4_json value, const char *pointer) {
 static int add_cell(grid *g, size_t column, ctl_format format, w4_json value) {
     size_t before = g->cells.len;
     int r = ctl_format_value(&g->cells, format, value);
+    g->any[column] = g->any[column] || g->cells.len > before;
     if (r == 0 && g->cells.len == before) {
         r = w4_buffer_append_byte(&g->cells, '-');
     }
@@ -43,6 +45,11 @@ static int add_cell(grid *g, size_t column, ctl_format format, w4_json value) {
         g->widest[column] = width > g->widest[column] ? width : g->widest[column];
     }
     return r;
+}
+
+/* Such a column is there for answers that have it alone: no word of it else. */
+static bool is_absent(const grid *g, size_t column) {
+    return (g->view->columns[column].rank & CTL_IF_ANY) != 0 && !g->any[column];
 }
 
 static int fill(grid *g, w4_json array) {
@@ -58,6 +65,9 @@ static int fill(grid *g, w4_json array) {
             r = add_cell(g, c, column->format, at(i.value, column->pointer));
         }
         g->lines++;
+    }
+    for (size_t c = 0; c < g->columns; c++) {
+        g->hidden[c] = is_absent(g, c);
     }
     return r;
 }
@@ -100,9 +110,9 @@ static bool cut_widest(grid *g, size_t excess, size_t least) {
 static bool hide_least(grid *g) {
     size_t least = g->columns;
     for (size_t c = 0; c < g->columns; c++) {
-        unsigned rank = g->view->columns[c].rank;
+        unsigned rank = g->view->columns[c].rank & ~CTL_IF_ANY;
         if (!g->hidden[c] && rank > 0 &&
-            (least == g->columns || rank >= g->view->columns[least].rank)) {
+            (least == g->columns || rank >= (g->view->columns[least].rank & ~CTL_IF_ANY))) {
             least = c;
         }
     }
@@ -181,11 +191,11 @@ static void put_hidden(const ctl_output *output, const grid *g) {
     static const char intro[] = "(not shown: ", end[] = ")", more[] = ", ...)";
     size_t width = sizeof intro - 1, left = 0, told = 0;
     for (size_t c = 0; c < g->columns; c++) {
-        left += g->hidden[c];
+        left += g->hidden[c] && !is_absent(g, c);
     }
     for (size_t c = 0; c < g->columns && left > 0; c++) {
         const char *title = g->view->columns[c].title;
-        if (!g->hidden[c]) {
+        if (!g->hidden[c] || is_absent(g, c)) {
             continue;
         }
         width += strlen(title) + (told > 0 ? 2 : 0);

@@ -25,6 +25,7 @@ typedef enum ctl_format {
     CTL_FORMAT_COUNT
 } ctl_format;
 
+#define CTL_IF_ANY 0x100u /* with a rank: of a table, where no line has a value it is not there */
 typedef struct ctl_column {
     const char *title; /* NULL ends the columns */
     const char *pointer;

@@ -615,6 +615,7 @@ static const ctl_column stop_record[] = {
 const ctl_view ctl_view_stop = {RECORD, NULL, "", stop_record, NULL, NULL};
 static const ctl_column entry_columns[] = {
     {"ID",          "/id",           CTL_SHORT, 0},
+    {"STEPS",       "/steps",        CTL_TEXT, CTL_IF_ANY},
     {"KIND",        "/kind",         CTL_TEXT, 0},
     {"STATE",       "/state",        CTL_STATE, 0},
     {"UNSUPPORTED", "/unsupported",  CTL_YES, 3},
@@ -627,7 +628,9 @@ static const ctl_column entry_columns[] = {
     {"RETROSPECTIVE", "/retrospectives/0/text", CTL_CUT, 7},
     END};
 static const ctl_column entries_record[] = {
-    {"Go on with --next", "/next", CTL_TEXT, 0},
+    {"Go on with --next", "/next",    CTL_TEXT, 0},
+    {"Steps gone",        "/reached", CTL_TEXT, 0},
+    {"There is more: cut by", "/cut", CTL_TEXT, 0},
     END};
 static const ctl_view entries_next = {RECORD, NULL, "", entries_record, NULL, NULL};
 const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "nothing that still stands fits (--retracted asks for the rest too)", &entries_next};

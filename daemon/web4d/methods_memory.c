@@ -68,7 +68,8 @@ static w4_memory_kind read_kind(const w4d_call *call) {
 }
 
 static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
-    int64_t limit = LIMIT_DEFAULT, next = 0;
+    int64_t limit = LIMIT_DEFAULT, next = 0, depth = 0;
+    (void)w4_json_integer(w4_json_get(call->params, "depth"), &depth);
     (void)w4_json_integer(w4_json_get(call->params, "limit"), &limit);
     (void)w4_json_integer(w4_json_get(call->params, "next"), &next);
     q->kind = read_kind(call);
@@ -79,9 +80,13 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
     q->before_us = read_time(call, "before");
     q->retracted = w4_json_is_true(w4_json_get(call->params, "retracted"));
     q->limit = (uint32_t)limit;
+    q->depth = (uint32_t)depth;
     q->next = (uint64_t)next;
     q->bytes_max = ANSWER_MAX;
     q->listener = w4d_client_listener(call->app, call->client, &a->listener);
+    if (depth > 0 && (q->cause == NULL) == (q->effect == NULL)) {
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/depth", "either cause or effect beside it");
+    }
     int r = read_text(call, q);
     return r == 0 ? read_author(call, a, q) : r;
 }
@@ -89,7 +94,7 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
 int w4d_memory_query(w4d_call *call) {
     asked a;
     w4_memory_question q = {.by_text = false};
-    uint64_t next = 0;
+    w4_memory_answer answer = {.next = 0};
     int r = read_question(call, &a, &q);
     if (r != 0) {
         return r;
@@ -97,10 +102,16 @@ int w4d_memory_query(w4d_call *call) {
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "entries");
     w4_json_begin_array(call->result);
-    r = w4_memory_ask(call->app->store, &q, call->result, &next);
+    r = w4_memory_ask(call->app->store, &q, call->result, &answer);
     w4_json_end_array(call->result);
-    if (next != 0) {
-        w4_json_member_unsigned(call->result, "next", next);
+    if (answer.next != 0) {
+        w4_json_member_unsigned(call->result, "next", answer.next);
+    }
+    if (r == 0 && q.depth > 0) {
+        w4_json_member_unsigned(call->result, "reached", answer.reach.steps);
+        if (answer.reach.cut != W4_MEMORY_CUT_NOT) {
+            w4_json_member_string(call->result, "cut", w4_memory_cuts[answer.reach.cut]);
+        }
     }
     w4_json_end_object(call->result);
     return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))

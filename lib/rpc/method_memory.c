@@ -33,6 +33,7 @@ static const w4_schema_row retrospective_item = RPC_ITEM(&retrospective);
 static const w4_schema_row entry_rows[] = {
     RPC_ENUM("kind", R_, kinds, "what it is"),
     RPC_UUID("id", R_, "msg_id of the envelope that said it first"),
+    RPC_COUNT("steps", O_, "of a question with depth: how many steps away it is, by the shortest way"),
     RPC_TEXT("text", R_, 4096, "what it says, cut where it is long"),
     RPC_TEXT("domain", O_, W4_RPC_TEXT_MAX, "of a fact: the field it belongs to"),
     RPC_TEXT("source", O_, W4_RPC_TEXT_MAX, "of a claim: the URI it comes from"),
@@ -61,14 +62,18 @@ static const w4_schema_row memory_query_params[] = {
     RPC_TIME("before", O_, "accepted before that"),
     RPC_UUID("cause", O_, "what follows from that one: its id"),
     RPC_UUID("effect", O_, "what that one follows from: its id"),
+    RPC_INTEGER("depth", O_, 1, 64, "beside cause or effect: over so many steps, each entry once; one step when absent"),
     RPC_BOOL("retracted", O_, "true: also what no longer stands: disputed, rejected, refuted or unsupported"),
     RPC_INTEGER("limit", O_, 1, 1000, "entries of one answer; 100 when absent"),
     RPC_COUNT("next", O_, "of the answer before: goes on there"),
     W4_SCHEMA_END};
 PARAMS(memory_query);
+static const char *const cuts[] = {"depth", "entries", NULL};
 static const w4_schema_row memory_query_result[] = {
     RPC_ARRAY("entries", R_, 1000, &entry_item, "that fit all that is asked, in the order in which they came in"),
     RPC_COUNT("next", O_, "there may be more: where to go on"),
+    RPC_COUNT("reached", O_, "of a question with depth: how many steps away the last is, whatever of it fits"),
+    RPC_ENUM("cut", O_, cuts, "there is more behind that: the depth ended it, or 2,048 entries had been gone through"),
     W4_SCHEMA_END};
 RESULT(memory_query);
 

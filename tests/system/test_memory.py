@@ -81,7 +81,8 @@ def test_memory():
         # What is an order elsewhere is a text, or nothing, here.
         for words in ("water OR steam", "'; DROP TABLE memory; --", 'text : "water"', "NEAR(water)"):
             assert ids(ask(cem, text=words)) == [], words
-        for params in ({"text": " * "}, {"text": "a " * 20}, {"author": "nobody"}, {"cause": "x"},
+        for params in ({"text": " * "}, {"text": "a " * 20}, {"author": "nobody"}, {"depth": 3},
+                       {"depth": 3, "cause": boils, "effect": boils}, {"cause": "x"},
                        {"after": "today"}, {"text": "a" * 2000}, {"limit": 0}, {"kind": "x"}):
             try:
                 ask(cem, **params)
@@ -96,7 +97,12 @@ def test_memory():
             return done.stdout
 
         table = ctl(b, "memory", "query", "--cause", boils)
-        assert "Steam rises" in table and "accepted" in table, table
+        assert "Steam rises" in table and "accepted" in table and "STEPS" not in table, table
+        table = ctl(b, "memory", "query", "--cause", boils, "--depth", "5")
+        assert "STEPS" in table and "Steps gone:" in table and "cut by" not in table, table
+        walked = json.loads(ctl(b, "--json", "memory", "query", "--cause", boils, "--depth", "5"))
+        assert walked["reached"] == max(e["steps"] for e in walked["entries"]), walked
+        assert len({e["id"] for e in walked["entries"]}) == len(walked["entries"]), walked
         assert ids(json.loads(ctl(b, "--json", "memory", "query", "water"))) == [boils]
         assert "nothing" in ctl(b, "memory", "query", "none of that")
         assert json.loads(ctl(b, "--json", "store", "check"))["sound"]

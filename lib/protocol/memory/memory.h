@@ -52,18 +52,40 @@ typedef struct w4_memory_question {
     uint64_t after_us, before_us; /* when it was accepted: from, and up to but without; 0: any */
     const char *cause;            /* what follows from this id; NULL: any */
     const char *effect;           /* what this id follows from; NULL: any */
-    bool retracted;               /* also what no longer stands */
-    uint64_t next;                /* goes on there; 0: from the first */
-    uint32_t limit;               /* entries of one answer */
-    size_t bytes_max;             /* no entry is begun behind so many bytes of the writer's */
+    /* With one of both: over so many steps, and each entry says how many it is away. 0: one, and
+     * nothing is said of it. */
+    uint32_t depth;
+    bool retracted;   /* also what no longer stands */
+    uint64_t next;    /* goes on there; 0: from the first */
+    uint32_t limit;   /* entries of one answer */
+    size_t bytes_max; /* no entry is begun behind so many bytes of the writer's */
 } w4_memory_question;
+#define W4_MEMORY_DEPTH_MAX 64u
+#define W4_MEMORY_WALK_MAX 2048u       /* entries that a walk over several steps goes through */
 #define W4_MEMORY_LOOKED_AT_MAX 20000u /* entries for one answer; then it goes on with the next */
 /* Asking the index of words costs much even where it leads to little: so for one answer it is asked
  * that often, for so many at a time. */
 #define W4_MEMORY_SEARCHES_MAX 8u
 #define W4_MEMORY_FOUND_MAX 2048u
 
-/* Writes entries, in the order in which they came in, as elements of an array that was begun.
- * *ret_next: where to go on; 0: that was all. 0, -ENOMEM, or a store condition. */
+typedef enum w4_memory_cut {
+    W4_MEMORY_CUT_NOT,     /* all that there is was found */
+    W4_MEMORY_CUT_DEPTH,   /* there is something behind the last step */
+    W4_MEMORY_CUT_ENTRIES, /* there were too many */
+} w4_memory_cut;
+extern const char *const w4_memory_cuts[]; /* names; "" where it was not */
+/* How far the walk came, whatever of it fits the rest of the question. */
+typedef struct w4_memory_reach {
+    uint32_t steps;
+    w4_memory_cut cut;
+} w4_memory_reach;
+
+typedef struct w4_memory_answer {
+    uint64_t next;         /* where to go on; 0: that was all */
+    w4_memory_reach reach; /* of a question with depth */
+} w4_memory_answer;
+
+/* Writes entries, in the order in which they came in, as elements of an array that was begun. 0,
+ * -ENOMEM, or a store condition. */
 int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_writer *w,
-                  uint64_t *ret_next);
+                  w4_memory_answer *ret_answer);

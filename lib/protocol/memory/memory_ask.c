@@ -1,7 +1,7 @@
 /* Questions to the causal memory. What narrows most leads: the causes of one, what follows from
  * one, the index of words, or else all entries in their order. Each one it leads to is held against
  * the whole question. */
-#include "protocol/memory/memory_rows.h"
+#include "protocol/memory/memory_walk.h"
 
 #include "base/wire.h"
 #include "envelope/envelope.h"
@@ -11,10 +11,7 @@
 #include <string.h>
 
 #define NUMBER 8u
-#define ENTRY_ROOM 4u  /* beside an entry in its array */
-#define SAME_ID_MAX 4u /* entries of one kind that are meant by an id */
-#define EFFECTS_MAX (SAME_ID_MAX * W4_MEMORY_KIND_COUNT)
-#define CAUSES_MAX (2 * EFFECTS_MAX * W4_FACT_LINKS_MAX)
+#define ENTRY_ROOM 24u /* beside an entry in its array */
 
 typedef struct search {
     w4_store *store;
@@ -22,8 +19,9 @@ typedef struct search {
     w4_json_writer *w;
     w4_buffer row, text;
     w4_json_document doc, envelope;
-    uint64_t next; /* where to go on */
-    uint32_t looked_at, given;
+    uint64_t next;                    /* where to go on */
+    uint32_t looked_at, given, steps; /* steps: how far away the one that is looked at is, or 0 */
+    w4_memory_reach reach;
     bool full;
 } search;
 
@@ -62,7 +60,7 @@ static bool fits_author(const w4_memory_question *q, w4_json entry) {
 }
 
 static bool fits_cause(const w4_memory_question *q, w4_json entry) {
-    bool found = !q->cause;
+    bool found = !q->cause || q->depth > 0; /* else the walk has led to it */
     w4_json_iterator i = w4_json_first(w4_json_get(entry, "causes"));
     for (; !found && w4_json_exists(i.value); i = w4_json_next(i)) {
         found = w4_json_string_equal(i.value, q->cause);
@@ -128,15 +126,18 @@ static bool may_hear(const w4_fingerprint *listener, w4_json author, w4_json wor
  * confirmations. */
 static void give(search *s, w4_json entry) {
     const w4_fingerprint *listener = s->question->listener;
-    if (!listener) {
+    if (!listener && s->steps == 0) {
         w4_json_value(s->w, entry);
         return;
     }
     w4_json_begin_object(s->w);
+    if (s->steps > 0) {
+        w4_json_member_unsigned(s->w, "steps", s->steps);
+    }
     w4_json_iterator i = w4_json_first(entry);
     for (; w4_json_exists(i.value); i = w4_json_next(i)) {
         bool back = w4_json_string_equal(i.name, "retrospectives");
-        bool filtered = back || w4_json_string_equal(i.name, "confirmed_by");
+        bool filtered = listener && (back || w4_json_string_equal(i.name, "confirmed_by"));
         w4_json author = back ? w4_json_get(entry, "author") : (w4_json){0};
         w4_json_name_bytes(s->w, w4_json_string_raw(i.name));
         if (!filtered) {
@@ -252,75 +253,27 @@ static int lead_by_rows(search *s, w4_store_table table, w4_bytes prefix) {
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 
-static int compare_numbers(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y ? 1 : 0;
+/* Nobody is led on by what was said to others only. */
+static int may_pass(void *context, w4_json entry, bool *ret_goes) {
+    return fits_listener(context, entry, ret_goes);
 }
 
-/* Entries of any kind with that id. Of decisions by the same id it is that of the one who names
- * it, if he shared one: nobody else's is then meant. */
-static int find_id(search *s, const char *id, const w4_fingerprint *by, uint64_t *numbers,
-                   size_t max, size_t *count) {
-    int r = 0;
-    for (size_t k = 0; r == 0 && k < W4_MEMORY_KIND_COUNT && *count < max; k++) {
-        w4_memory_kind kind = (w4_memory_kind)k;
-        size_t found = 0, room = max - *count < SAME_ID_MAX ? max - *count : SAME_ID_MAX;
-        r = W4_STORE_E_NOT_FOUND;
-        if (by && kind == W4_MEMORY_DECISION) {
-            r = w4_memory_number_of(s->store, kind, id, by, &numbers[*count]);
-            found = r == 0 ? 1 : 0;
-        }
-        if (r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT) {
-            r = w4_memory_numbers_of(s->store, kind, id, room, &numbers[*count], &found);
-        }
-        *count += found;
+static int lead_by_walk(search *s, const char *id, bool back) {
+    const w4_memory_question *q = s->question;
+    w4_memory_walk walk = {0};
+    int r = w4_memory_go(s->store, id, back, q->depth > 0 ? q->depth : 1,
+                         q->listener ? may_pass : NULL, s, &walk);
+    for (size_t i = 0; r == 0 && i < walk.count && !is_over(s, walk.found[i].number); i++) {
+        s->steps = q->depth > 0 ? walk.found[i].steps : 0;
+        r = walk.found[i].number >= q->next ? look(s, walk.found[i].number, false) : 0;
     }
-    return r;
-}
-
-/* The causes that the entries of that id name, in the order of their numbers. */
-static int find_causes(search *s, uint64_t *numbers, size_t max, size_t *ret_count) {
-    uint64_t effects[EFFECTS_MAX];
-    size_t effect_count = 0;
-    int r = find_id(s, s->question->effect, NULL, effects, EFFECTS_MAX, &effect_count);
-    for (size_t e = 0; r == 0 && e < effect_count; e++) {
-        uint8_t key[NUMBER];
-        w4_put_u64(key, effects[e]);
-        r = w4_store_get(s->store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &s->row);
-        r = r == 0 ? w4_json_read(&s->doc, w4_buffer_bytes(&s->row), &W4_JSON_LIMITS_FILE, NULL)
-                   : r;
-        if (r != 0) {
-            r = r == W4_STORE_E_FAILED || r < 0 ? r : 0;
-            continue;
-        }
-        w4_fingerprint who;
-        w4_bytes author = w4_json_string_raw(w4_json_get(w4_json_root(&s->doc), "author"));
-        const w4_fingerprint *by = w4_fingerprint_parse(author, &who) ? &who : NULL;
-        w4_json_iterator i = w4_json_first(w4_json_get(w4_json_root(&s->doc), "causes"));
-        for (; r == 0 && w4_json_exists(i.value); i = w4_json_next(i)) {
-            char id[W4_UUID_LEN + 1];
-            if (w4_json_string_copy(i.value, id, sizeof id) && strlen(id) == W4_UUID_LEN) {
-                r = find_id(s, id, by, numbers, max, ret_count);
-            }
-        }
-    }
-    return r;
-}
-
-static int lead_by_effect(search *s) {
-    uint64_t numbers[CAUSES_MAX];
-    size_t count = 0;
-    int r = find_causes(s, numbers, sizeof numbers / sizeof numbers[0], &count);
-    qsort(numbers, count, sizeof numbers[0], compare_numbers);
-    for (size_t i = 0; r == 0 && i < count && !is_over(s, numbers[i]); i++) {
-        bool again = i > 0 && numbers[i] == numbers[i - 1];
-        r = numbers[i] >= s->question->next && !again ? look(s, numbers[i], false) : 0;
-    }
+    s->reach = walk.reach;
+    free(walk.found);
     return r;
 }
 
 int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_writer *w,
-                  uint64_t *ret_next) {
+                  w4_memory_answer *ret_answer) {
     search s = {.store = store,
                 .question = question,
                 .w = w,
@@ -332,7 +285,9 @@ int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_w
         (question->effect && strlen(question->effect) != W4_UUID_LEN)) {
         r = 0; /* such an id nothing has */
     } else if (question->effect) {
-        r = lead_by_effect(&s);
+        r = lead_by_walk(&s, question->effect, true);
+    } else if (question->cause && question->depth > 0) {
+        r = lead_by_walk(&s, question->cause, false);
     } else if (question->cause) {
         r = lead_by_rows(&s, W4_STORE_MEMORY_LINK, cause);
     } else if (question->by_text) {
@@ -345,7 +300,7 @@ int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_w
     w4_json_document_deinit(&s.doc);
     w4_json_document_deinit(&s.envelope);
     if (r == 0) {
-        *ret_next = s.full ? s.next : 0;
+        *ret_answer = (w4_memory_answer){.next = s.full ? s.next : 0, .reach = s.reach};
     }
     return r;
 }

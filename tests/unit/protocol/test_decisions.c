@@ -70,13 +70,13 @@ static const char *entry_of(world *w, unsigned n, const char *id, const char *li
     static char found[65536];
     w4_buffer answer = W4_BUFFER_INIT(1 << 20);
     w4_json_writer writer;
-    uint64_t next;
+    w4_memory_answer told;
     w4_memory_question q = {
         .kind = W4_MEMORY_DECISION, .retracted = retracted, .limit = 100, .bytes_max = 1 << 20};
     q.listener = listener ? &world_agent_of(w, listener)->fingerprint : NULL;
     w4_json_writer_init(&writer, &answer);
     w4_json_begin_array(&writer);
-    ck_assert_int_eq(w4_memory_ask(w->nodes[n].store, &q, &writer, &next), 0);
+    ck_assert_int_eq(w4_memory_ask(w->nodes[n].store, &q, &writer, &told), 0);
     w4_json_end_array(&writer);
     w4_json_document doc = {0};
     ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&answer), &W4_JSON_LIMITS_FILE, NULL), 0);

@@ -21,6 +21,7 @@ static const char rows_json[] =
     "]";
 
 static char text[4096];
+static const ctl_view *shown_as = &view;
 
 /* As a terminal of that width shows it. */
 static void show(const char *json, size_t width) {
@@ -30,7 +31,7 @@ static void show(const char *json, size_t width) {
     FILE *file = open_memstream(&shown, &size);
     const ctl_output output = {.file = file, .colour = false, .width = width};
     ck_assert_int_eq(w4_json_read(&doc, w4_bytes_from_text(json), &W4_JSON_LIMITS_LINE, NULL), 0);
-    ck_assert_int_eq(ctl_show_table(&output, &view, w4_json_root(&doc)), 0);
+    ck_assert_int_eq(ctl_show_table(&output, shown_as, w4_json_root(&doc)), 0);
     ck_assert_int_eq(fclose(file), 0);
     snprintf(text, sizeof text, "%s", shown);
     free(shown);
@@ -122,6 +123,20 @@ START_TEST(cuts_nothing_elsewhere) {
 }
 END_TEST
 
+/* A column that few answers have is there for those alone. */
+START_TEST(is_silent_of_what_no_line_has) {
+    static const ctl_column some[] = {
+        {"A", "/a", CTL_TEXT, 0}, {"B", "/b", CTL_TEXT, CTL_IF_ANY}, {NULL, NULL, CTL_TEXT, 0}};
+    static const ctl_view with = {CTL_LAYOUT_TABLE, NULL, "", some, "none", NULL};
+    shown_as = &with;
+    show("[{\"a\":1},{\"a\":2}]", 80);
+    ck_assert_str_eq(text, "A\n1\n2\n");
+    show("[{\"a\":1},{\"a\":2,\"b\":3}]", 80);
+    ck_assert_str_eq(text, "A  B\n1  -\n2  3\n");
+    shown_as = &view;
+}
+END_TEST
+
 START_TEST(says_that_there_is_nothing) {
     show("[]", 80);
     ck_assert_str_eq(text, "none\n");
@@ -137,6 +152,7 @@ int main(void) {
     tcase_add_test(tc, is_never_wider_than_it_must_be);
     tcase_add_test(tc, cuts_between_characters);
     tcase_add_test(tc, cuts_nothing_elsewhere);
+    tcase_add_test(tc, is_silent_of_what_no_line_has);
     tcase_add_test(tc, says_that_there_is_nothing);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

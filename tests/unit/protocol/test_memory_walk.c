@@ -1,0 +1,134 @@
+/* Questions to the causal memory over several steps. */
+#include "memory_steps.h"
+
+/* 1 <- 2 <- 3 <- 4, 2 <- 5, 3 and 5 <- 6, and 7 follows from nothing. */
+static void remember_a_web(void) {
+    remember(1, 'a', "physics", "one", NULL);
+    remember(2, 'a', "physics", "two", (const unsigned[]){1, 0});
+    remember(3, 'b', "optics", "three", (const unsigned[]){2, 0});
+    remember(4, 'a', "physics", "four", (const unsigned[]){3, 0});
+    remember(5, 'b', "physics", "five", (const unsigned[]){2, 0});
+    remember(6, 'a', "physics", "six", (const unsigned[]){3, 5, 0});
+    remember(7, 'a', "physics", "seven", NULL);
+}
+
+static void expect_walk(bool back, unsigned from, uint32_t depth, const char *should,
+                        uint32_t steps, w4_memory_cut cut) {
+    w4_memory_question q = any_question();
+    *(back ? &q.effect : &q.cause) = id_of(from);
+    q.depth = depth;
+    expect(&q, should, back ? "back" : "forth");
+    ck_assert_uint_eq(reach.steps, steps);
+    ck_assert_int_eq(reach.cut, cut);
+}
+
+START_TEST(over_several_steps) {
+    remember_a_web();
+    expect_walk(false, 1, 1, "2 ", 1, W4_MEMORY_CUT_DEPTH);
+    expect_walk(false, 1, 2, "2 3 5 ", 2, W4_MEMORY_CUT_DEPTH);
+    expect_walk(false, 1, 3, "2 3 4 5 6 ", 3, W4_MEMORY_CUT_NOT);
+    expect_walk(false, 1, W4_MEMORY_DEPTH_MAX, "2 3 4 5 6 ", 3, W4_MEMORY_CUT_NOT);
+    expect_walk(false, 6, 5, "", 0, W4_MEMORY_CUT_NOT);
+    expect_walk(true, 6, 1, "3 5 ", 1, W4_MEMORY_CUT_DEPTH);
+    expect_walk(true, 6, 2, "2 3 5 ", 2, W4_MEMORY_CUT_DEPTH);
+    expect_walk(true, 6, 9, "1 2 3 5 ", 3, W4_MEMORY_CUT_NOT); /* 2 once, though two lead there */
+    expect_walk(true, 1, 9, "", 0, W4_MEMORY_CUT_NOT);
+    expect_walk(true, 99, 9, "", 0, W4_MEMORY_CUT_NOT);
+    /* What does not fit the rest of the question is gone through all the same. */
+    w4_memory_question q = any_question();
+    q.effect = id_of(6);
+    q.depth = 9;
+    q.domain = "optics";
+    expect(&q, "3 ", "of a domain");
+    q.domain = NULL;
+    w4_fingerprint who = agent('a');
+    q.author = &who;
+    expect(&q, "1 2 ", "of an author");
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "{\"steps\":3,"));
+    ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "{\"steps\":2,"));
+    q.limit = 1; /* and in parts */
+    q.author = NULL;
+    char numbers[64];
+    const char *const parts[] = {"1 ", "2 ", "3 ", "5 "};
+    for (unsigned i = 0; i < 4; i++) {
+        q.next = ask(&q);
+        numbers_of_answer(numbers, sizeof numbers);
+        ck_assert_str_eq(numbers, parts[i]);
+        ck_assert(i == 3 ? q.next == 0 : q.next != 0);
+        ck_assert_uint_eq(reach.steps, 3);
+    }
+    /* One that is damaged, or not there, leads nowhere. */
+    uint8_t key[8];
+    w4_put_u64(key, 3);
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_MEMORY, w4_bytes_of(key, 8), text("{}")), 0);
+    expect_walk(false, 1, 9, "2 5 6 ", 3, W4_MEMORY_CUT_NOT);
+    /* A cause that came to be known only as one. */
+    remember(8, 'a', "physics", "eight", (const unsigned[]){77, 0});
+    expect_walk(false, 77, 2, "8 ", 1, W4_MEMORY_CUT_NOT);
+}
+END_TEST
+
+/* However much follows from something, a walk goes through so many. */
+START_TEST(walks_are_bounded) {
+    remember(1, 'a', "physics", "one", NULL);
+    for (unsigned i = 2; i <= W4_MEMORY_WALK_MAX + 20; i++) {
+        remember(i, 'a', "physics", "more", (const unsigned[]){i % 3 == 0 ? i - 1 : 1, 0});
+    }
+    w4_memory_question q = any_question();
+    q.cause = id_of(1);
+    q.depth = 3;
+    unsigned given = 0;
+    do {
+        q.next = ask(&q);
+        ck_assert_int_eq(reach.cut, W4_MEMORY_CUT_ENTRIES);
+        for (const char *at = w4_buffer_text(&answer); (at = strstr(at, "\"steps\"")) != NULL;
+             at++) {
+            given++;
+        }
+    } while (q.next != 0);
+    ck_assert_uint_eq(given, W4_MEMORY_WALK_MAX - 1);
+}
+END_TEST
+
+/* Nobody is led on by what was said to others: what lies behind it is not found by it. */
+START_TEST(walks_end_at_secrets) {
+    static const char to_all[] = "{\"payload\":{\"fact\":{\"statement\":\"s\"}},"
+                                 "\"receiver\":{\"fingerprint\":\"*\"}}";
+    char to_one[256], hex[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint ben = agent('b'), cho = agent('c');
+    w4_fingerprint_format(&ben, hex);
+    snprintf(to_one, sizeof to_one,
+             "{\"payload\":{\"fact\":{\"statement\":\"s\"}},\"receiver\":{\"fingerprint\":"
+             "\"%s\"}}",
+             hex);
+    for (unsigned i = 1; i <= 3; i++) {
+        w4_fact *fact = make_fact(i, 'a', i == 2 ? to_one : to_all, (const unsigned[]){i - 1, 0});
+        note(W4_MEMORY_FACT, fact);
+        w4_fact_free(fact);
+    }
+    w4_memory_question q = any_question();
+    q.cause = id_of(1);
+    q.depth = 9;
+    q.listener = &ben;
+    expect(&q, "2 3 ", "ben");
+    q.listener = &cho;
+    expect(&q, "", "cho");
+    q.cause = NULL;
+    q.effect = id_of(3);
+    expect(&q, "", "cho, back");
+    q.listener = &ben;
+    expect(&q, "1 2 ", "ben, back");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("memory walk");
+    TCase *tcase = tcase_create("memory walk");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, over_several_steps);
+    tcase_add_test(tcase, walks_are_bounded);
+    tcase_add_test(tcase, walks_end_at_secrets);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
