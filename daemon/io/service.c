@@ -31,21 +31,15 @@ struct w4_service {
     char *credentials; /* folder, or NULL */
 };
 
-/* What a service manager sets for whom it started; without any of them there is none. */
-static bool is_managed(void) {
-    static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"};
-    bool managed = false;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        managed = managed || getenv(names[i]) != NULL;
-    }
-    return managed;
+static bool is_set(const char *name) {
+    return getenv(name) != NULL;
 }
 
 /* Who is not heard by the manager that waits for it would be ended by it later, without a word of
  * why: so a library that cannot be opened is told at once. */
 static int find_manager(w4_service *service) {
     const char *reason = NULL;
-    int r = is_managed() ? w4_systemd_get(&service->systemd, &reason) : 0;
+    int r = w4_systemd_get(&service->systemd, &reason);
     if (r != 0) {
         w4_log(w4_loop_env(service->loop), W4_LOG_ERROR,
                "the service manager cannot be talked to: %s", reason);
@@ -132,7 +126,7 @@ int w4_service_new(w4_loop *loop, w4_service **ret_service) {
         return -ENOMEM;
     }
     service->loop = loop;
-    int r = find_manager(service);
+    int r = is_set("LISTEN_FDS") || is_set("WATCHDOG_USEC") ? find_manager(service) : 0;
     r = r != 0 ? r : take_sockets(service);
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     if (r == 0 && folder != NULL && folder[0] == '/') {
@@ -164,8 +158,12 @@ w4_service *w4_service_free(w4_service *service) {
     return NULL;
 }
 
-void w4_service_ready(w4_service *service) {
-    notify(service, "READY=1");
+int w4_service_ready(w4_service *service) {
+    int r = service->systemd == NULL && is_set("NOTIFY_SOCKET") ? find_manager(service) : 0;
+    if (r == 0) {
+        notify(service, "READY=1");
+    }
+    return r;
 }
 
 void w4_service_reloading(w4_service *service) {

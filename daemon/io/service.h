@@ -8,13 +8,14 @@ typedef struct w4_service w4_service;
 
 /* Reads the environment (WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY; NOTIFY_SOCKET at each
  * notice) and clears what is for one use. 0, -ENOMEM or a negative errno. With a watchdog it pings
- * at half its time, from the loop: a loop that is stuck does not ping. Where one of them says that
- * there is a service manager, libsystemd is opened; -ELIBACC, and a line in the log, when it cannot
- * be. */
+ * at half its time, from the loop: a loop that is stuck does not ping. For the sockets and the
+ * watchdog of a service manager libsystemd is opened; -ELIBACC, and a line in the log, when it
+ * cannot be. */
 int w4_service_new(w4_loop *loop, w4_service **ret_service);
 w4_service *w4_service_free(w4_service *service);
 
-void w4_service_ready(w4_service *service);     /* READY=1 */
+/* READY=1. Who only waits for that needs libsystemd from here on: 0 or -ELIBACC, as above. */
+int w4_service_ready(w4_service *service);
 void w4_service_reloading(w4_service *service); /* RELOADING=1 with MONOTONIC_USEC; then ready */
 void w4_service_stopping(w4_service *service);  /* STOPPING=1 */
 void w4_service_status(w4_service *service, const char *format, ...)

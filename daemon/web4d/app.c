@@ -442,7 +442,10 @@ int w4d_app_start(w4d_app *app) {
     if (r != 0) {
         return r;
     }
-    w4_service_ready(app->service);
+    r = w4_service_ready(app->service);
+    if (r != 0) {
+        return r;
+    }
     w4d_app_wake(app);
     return w4d_rest_start(app);
 }

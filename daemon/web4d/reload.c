@@ -111,6 +111,6 @@ int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload) {
     int r = load_next(app, &next, ret_reload);
     r = r != 0 ? r : swap(app, next);
     event_reloaded(app, r == 0, ret_reload);
-    w4_service_ready(app->service);
+    (void)w4_service_ready(app->service); /* it was found before */
     return r;
 }

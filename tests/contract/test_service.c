@@ -83,7 +83,7 @@ static const char *notice(void) {
 }
 
 static void say_everything(void) {
-    w4_service_ready(service);
+    (void)w4_service_ready(service);
     w4_service_status(service, "%d peers", 3);
     w4_service_status(service, "%d peers", 3);
     w4_service_status(service, "%d peers", 4);
@@ -142,7 +142,7 @@ START_TEST(an_abstract_socket_works_too) {
     (void)snprintf(name, sizeof name, "@%s", at.sun_path + 1);
     ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
     ck_assert_int_eq(w4_service_new(loop, &service), 0);
-    w4_service_ready(service);
+    (void)w4_service_ready(service);
     ck_assert_str_eq(notice(), "READY=1");
 }
 END_TEST
@@ -258,14 +258,20 @@ static int child(bool ours) {
 
 /* In a process where nothing has opened libsystemd yet: nobody misses it who has no manager, and
  * who has one says so at once. */
-static int child_without_library(bool managed) {
+static int child_without_library(bool watched) {
     is_missing = true;
-    if (!managed) {
-        return w4_service_new(loop, &service) == 0 && logged[0] == 0 ? 0 : 1;
+    if (w4_service_new(loop, &service) != 0 || w4_service_ready(service) != 0 || logged[0] != 0) {
+        return 1;
     }
     (void)setenv("NOTIFY_SOCKET", path, 1);
-    return w4_service_new(loop, &service) != -ELIBACC || service != NULL ? 2
-           : strstr(logged, "service manager") == NULL                   ? 3
+    if (w4_service_ready(service) != -ELIBACC || strstr(logged, "service manager") == NULL) {
+        return 2;
+    }
+    service = w4_service_free(service);
+    logged[0] = 0;
+    (void)setenv(watched ? "WATCHDOG_USEC" : "LISTEN_FDS", "1000000", 1);
+    return w4_service_new(loop, &service) != -ELIBACC || service != NULL ? 3
+           : strstr(logged, "service manager") == NULL                   ? 4
                                                                          : 0;
 }
 
