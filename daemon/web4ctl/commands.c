@@ -187,6 +187,9 @@ static const ctl_argument_row new_key_argument[] = {
 static const ctl_argument_row key_argument[] = {
     {"FILE", TEXT, true, false, NULL, NULL, true, "PEM file; the keys of the node when absent"},
     END_ARGUMENTS};
+static const ctl_argument_row rotate_argument[] = {
+    {"FILE", TEXT, true, false, NULL, NULL, true, "PEM file; that of the node when absent"},
+    END_ARGUMENTS};
 static const ctl_argument_row key_name_argument[] = {
     ONE("KEY", "key", SUBJECT_HELP), END_ARGUMENTS};
 static const ctl_argument_row document_argument[] = {
@@ -280,6 +283,7 @@ const ctl_command ctl_commands[] = {
     {"graph show",      NULL,                NULL,               ASK, M(GRAPH_SHOW),     V(graph),          true,  "nodes, edges and agents as the node sees them"},
     {"keys generate",   new_key_argument,    NULL,               ctl_run_keys_generate, M(COUNT), V(key),   false, "make a new Ed25519 key (PKCS#8 PEM); needs no node"},
     {"keys show",       key_argument,        NULL,               ctl_run_keys_show, M(KEYS_SHOW), V(keys),  true,  "public keys and fingerprints of a file or of the node"},
+    {"keys rotate",     rotate_argument,     kind_options,       ctl_run_keys_rotate, M(COUNT), V(key_rotated), false, "put a new key in the place of that in a file; both sign that one follows the other"},
     {"keys revoke",     key_name_argument,   revoke_options,     ASK, M(KEYS_REVOKE),    V(key_standing),   false, "revoke a key by the word of this node, and tell everybody"},
     {"keys take",       document_argument,   NULL,               ctl_run_keys_take, M(KEYS_TAKE), V(key_taken), false, "hand the node a succession or a revocation that was signed elsewhere"},
     {"envelope canon",  NULL,                NULL,               ctl_run_canon,  M(COUNT), NULL,            false, "canonical form (RFC 8785) of the JSON document on stdin; needs no node"},

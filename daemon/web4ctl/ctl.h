@@ -88,6 +88,7 @@ ctl_status ctl_run_watch(ctl_context *ctl);
 ctl_status ctl_run_keys_generate(ctl_context *ctl);
 ctl_status ctl_run_keys_show(ctl_context *ctl);
 ctl_status ctl_run_keys_take(ctl_context *ctl);
+ctl_status ctl_run_keys_rotate(ctl_context *ctl);
 ctl_status ctl_run_canon(ctl_context *ctl);
 ctl_status ctl_run_sign(ctl_context *ctl);
 ctl_status ctl_run_verify(ctl_context *ctl);

@@ -586,6 +586,15 @@ static const ctl_column key_record[] = {
     {"File",        "/path",        CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_key = {RECORD, NULL, "", key_record, NULL, NULL};
+static const ctl_column key_rotated_record[] = {
+    {"Fingerprint", "/fingerprint", CTL_TEXT, 0},
+    {"Public key",  "/pubkey",      CTL_TEXT, 0},
+    {"File",        "/path",        CTL_TEXT, 0},
+    {"Kind",        "/kind",        CTL_TEXT, 0},
+    {"Succeeds",    "/predecessor", CTL_TEXT, 0},
+    {"Succession",  "/succession",  CTL_TEXT, 0},
+    END};
+const ctl_view ctl_view_key_rotated = {RECORD, NULL, "", key_rotated_record, NULL, NULL};
 
 static const ctl_column config_record[] = {
     {"Files",  "/sources", CTL_LIST, 0},

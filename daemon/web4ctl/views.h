@@ -35,6 +35,7 @@ extern const ctl_view ctl_view_sent;
 extern const ctl_view ctl_view_explained;
 extern const ctl_view ctl_view_verdict; /* its first part */
 extern const ctl_view ctl_view_keys;
+extern const ctl_view ctl_view_key_rotated;
 extern const ctl_view ctl_view_key;
 extern const ctl_view ctl_view_key_standing;
 extern const ctl_view ctl_view_key_taken;

@@ -287,17 +287,6 @@ static int start_store(w4d_app *app) {
     return r;
 }
 
-static int start_identity(w4d_app *app) {
-    char text[512] = "";
-    char path[4096];
-    const char *credential = w4_service_credential(app->service, "identity", path, sizeof path);
-    int r = w4d_files_identity(app->config, credential, &app->identity, text, sizeof text);
-    if (r != 0) {
-        w4_log(&app->env, W4_LOG_ERROR, "%s", r < 0 ? strerror(-r) : text);
-    }
-    return r;
-}
-
 /* Of now, not of this turn: it measures what happens within one. */
 static uint64_t read_clock_us(void *node) {
     (void)node;
@@ -428,9 +417,10 @@ int w4d_app_start(w4d_app *app) {
         w4_log(&app->env, W4_LOG_ERROR, "%s", text);
         return 1;
     }
-    r = start_identity(app);
+    r = w4d_own_identity(app);
     r = r != 0 ? r : start_store(app);
     r = r != 0 ? r : start_node(app);
+    r = r != 0 ? r : w4d_own_history(app);
     r = r != 0 ? r
                : start_server(app, W4_SURFACE_CONTROL, "control", app->config->paths.control_socket,
                               app->config->access.control_group);

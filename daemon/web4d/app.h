@@ -62,6 +62,7 @@ struct w4d_app {
     w4d_files files;
     w4_config *config;
     w4_identity *identity;
+    char identity_path[W4_CONFIG_PATH_MAX]; /* the file it is in */
     w4_store *store;
     w4_transport_registry registry;
     w4_node *node;
@@ -101,6 +102,14 @@ int w4d_app_advertise(w4d_app *app);
 /* What the configuration means for the node; the channels of single peers are kept in the app. 0 or
  * -ENOMEM. */
 int w4d_node_config(w4d_app *app, const w4_config *config, w4_node_config *ret_config);
+
+/* own_keys.c: the key of this node, and once there is a node the keys that it follows. 0, -ENOMEM,
+ * or 1, logged: also when the key is worth nothing any more. */
+int w4d_own_identity(w4d_app *app);
+int w4d_own_history(w4d_app *app);
+/* The same for a key that is in that file: takes what lies beside it. 0, -ENOMEM, 1 with why. */
+int w4d_take_history(w4d_app *app, const char *path, const w4_fingerprint *key, char *ret_text,
+                     size_t size);
 
 /* rest.c: memory that was needed for a while and is not any more goes back to the system: within
  * two seconds after a burst, whatever goes on beside it. */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "trust/key_history.h"
 #include "json/document.h"
 
 #include <dirent.h>
@@ -289,9 +290,12 @@ static int make_identity(const char *path, w4_identity **ret_identity, char *ret
     return 0;
 }
 
-/* Reads a key file; makes it only where there is none at all. */
-static int load_or_make(const char *path, bool make, w4_identity **ret_identity, char *ret_text,
-                        size_t size) {
+bool w4d_files_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
+
+int w4d_files_key(const char *path, bool make, w4_identity **ret_identity, char *ret_text,
+                  size_t size) {
     int error = 0;
     int r = w4_identity_load(path, ret_identity, &error);
     if (r == W4_KEY_E_FILE && error == ENOENT && make) {
@@ -306,17 +310,19 @@ static int load_or_make(const char *path, bool make, w4_identity **ret_identity,
     return r > 0 ? 1 : r;
 }
 
-int w4d_files_identity(const w4_config *config, const char *credential, w4_identity **ret_identity,
-                       char *ret_text, size_t size) {
-    if (credential != NULL && access(credential, F_OK) == 0) {
-        return load_or_make(credential, false, ret_identity, ret_text, size);
+int w4d_files_history(const char *key_path, w4_buffer *ret_lines, char *ret_text, size_t size) {
+    char path[W4D_KEY_PATH_MAX + sizeof W4_KEY_HISTORY_SUFFIX];
+    (void)snprintf(path, sizeof path, "%s%s", key_path, W4_KEY_HISTORY_SUFFIX);
+    int error = read_file(path, ret_lines);
+    if (error == 0 || error == ENOENT) {
+        return 0;
     }
-    return load_or_make(config->node.identity, true, ret_identity, ret_text, size);
+    say(ret_text, size, "cannot read", path, error);
+    return error == ENOMEM ? -ENOMEM : 1;
 }
 
-int w4d_files_agent_key(const w4d_files *files, const w4_config *config, const char *agent_id,
-                        w4_identity **ret_identity, char *ret_text, size_t size) {
-    (void)files;
+void w4d_files_agent_path(const w4_config *config, const char *agent_id,
+                          char ret_path[static W4D_KEY_PATH_MAX]) {
     static const char harmless[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     size_t len = strlen(agent_id);
@@ -332,7 +338,5 @@ int w4d_files_agent_key(const w4d_files *files, const w4_config *config, const c
             (void)snprintf(name + 1 + 2 * i, 3, "%02x", hash[i]);
         }
     }
-    char path[W4_CONFIG_PATH_MAX + 128];
-    (void)snprintf(path, sizeof path, "%s/%s.pem", config->paths.agents_dir, name);
-    return load_or_make(path, true, ret_identity, ret_text, size);
+    (void)snprintf(ret_path, W4D_KEY_PATH_MAX, "%s/%s.pem", config->paths.agents_dir, name);
 }

@@ -25,11 +25,16 @@ int w4d_files_load(w4d_files *files, w4_config **ret_config, w4_buffer *ret_repo
 /* Makes the folders of the config that are missing, for their owner alone. 0, or 1 with why. */
 int w4d_files_make_folders(const w4_config *config, char *ret_text, size_t size);
 
-/* The node's identity: read, or made when there is no file yet. credential: NULL, or the path of
- * one that the service manager gives. 0, -ENOMEM, or 1 with why. */
-int w4d_files_identity(const w4_config *config, const char *credential, w4_identity **ret_identity,
-                       char *ret_text, size_t size);
-/* The key of a hosted agent, made at its first attach. The name never becomes a path: the file is
- * named by the agent_id where that is harmless, else by a hash of it. 0, -ENOMEM, 1 with why. */
-int w4d_files_agent_key(const w4d_files *files, const w4_config *config, const char *agent_id,
-                        w4_identity **ret_identity, char *ret_text, size_t size);
+/* Where the key of a hosted agent is. The name never becomes a path: the file is named by the
+ * agent_id where that is harmless, else by a hash of it. */
+#define W4D_KEY_PATH_MAX (W4_CONFIG_PATH_MAX + 128u)
+void w4d_files_agent_path(const w4_config *config, const char *agent_id,
+                          char ret_path[static W4D_KEY_PATH_MAX]);
+bool w4d_files_exists(const char *path);
+/* Reads the key file of the node, or of a hosted agent; make: where there is none, it is made. 0,
+ * -ENOMEM, or 1 with why. */
+int w4d_files_key(const char *path, bool make, w4_identity **ret_identity, char *ret_text,
+                  size_t size);
+/* Appends what is in KEYFILE.succession (trust/key_history.h); nothing where there is none. 0,
+ * -ENOMEM, or 1 with why. */
+int w4d_files_history(const char *key_path, w4_buffer *ret_lines, char *ret_text, size_t size);

@@ -41,10 +41,19 @@ static void subscribe(w4d_call *call) {
 
 /* The key the node holds for that agent; made at its first attach. */
 static int hosted_key(w4d_call *call, const char *agent_id, w4_identity **ret_identity) {
-    char error[256] = "";
-    int r = w4d_files_agent_key(&call->app->files, call->app->config, agent_id, ret_identity, error,
-                                sizeof error);
-    return r <= 0 ? r : w4d_refuse(call, W4_REFUSAL_INTERNAL, "/agent_id", "%s", error);
+    char path[W4D_KEY_PATH_MAX], error[256] = "";
+    w4_identity *identity = NULL;
+    w4d_files_agent_path(call->app->config, agent_id, path);
+    int r = w4d_files_key(path, true, &identity, error, sizeof error);
+    r = r == 0 ? w4d_take_history(call->app, path, w4_identity_fingerprint(identity), error,
+                                  sizeof error)
+               : r;
+    if (r == 0) {
+        *ret_identity = identity;
+        return 0;
+    }
+    w4_identity_free(identity);
+    return r < 0 ? r : w4d_refuse(call, W4_REFUSAL_INTERNAL, "/agent_id", "%s", error);
 }
 
 static int attach(w4d_call *call, const char *agent_id) {

@@ -105,7 +105,7 @@ int w4d_keys_show(w4d_call *call) {
     w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
     int r = write_pubkey(w, w4_identity_pubkey(app->identity));
     w4_json_member_string(w, "name", app->config->node.name);
-    w4_json_member_string(w, "path", app->config->node.identity);
+    w4_json_member_string(w, "path", app->identity_path);
     w4_json_name(w, "agents");
     w4_json_begin_array(w);
     w4_agent_info info;
@@ -172,8 +172,8 @@ int w4d_keys_revoke(w4d_call *call) {
     }
     if (w4_fingerprint_equal(&key, w4_identity_fingerprint(call->app->identity))) {
         return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "/key",
-                          "that is this node's own key: rotate it first (keys rotate), then revoke "
-                          "the one it had");
+                          "that is this node's own key: rotate it first (web4ctl keys rotate, and "
+                          "start the node again), then revoke the one it had");
     }
     (void)w4d_param_text(call, "reason", reason, sizeof reason);
     r = w4_protocol_key_revoke(w4_node_protocol(call->app->node), &key, kind, reason, call->now_us,

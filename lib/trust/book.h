@@ -186,8 +186,9 @@ typedef struct w4_trust_followed {
 } w4_trust_followed;
 /* successor takes the place of key from now on; it has succeeded no other. What was known of the
  * two is put together: where either is blocked it is blocked, an order about the successor alone
- * stands, else what was known of the key stands. *ret_followed (NULL: the owner has this from the
- * history) are moves that say so. 0, -ENOMEM, or -EEXIST: they are of one identity already. */
+ * stands, else what was known of the key stands; of the successor, where that is all there is.
+ * *ret_followed (NULL: the owner has this from the history) are moves that say so. 0, -ENOMEM, or
+ * -EEXIST: they are of one identity already. */
 int w4_trust_book_follow(w4_trust_book *book, const w4_fingerprint *key,
                          const w4_fingerprint *successor, uint64_t wall_us,
                          w4_trust_followed *ret_followed);

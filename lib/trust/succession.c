@@ -85,14 +85,13 @@ void w4_trust_book_unfollow(w4_trust_book *book, const w4_fingerprint *key) {
 
 /* What stands of the identity when both were known. */
 static w4_trust_state merged(const w4_subject *of_key, const w4_subject *of_successor) {
-    w4_trust_state state = of_key ? of_key->state : W4_TRUST_UNTRUSTED;
-    if (!of_successor) {
-        return state;
+    if (!of_key || !of_successor) {
+        return of_key ? of_key->state : of_successor->state;
     }
-    bool ordered = of_successor->ordered && !(of_key && of_key->ordered);
+    bool ordered = of_successor->ordered && !of_key->ordered;
     return of_successor->state == W4_TRUST_BLOCKED ? W4_TRUST_BLOCKED
            : ordered                               ? of_successor->state
-                                                   : state;
+                                                   : of_key->state;
 }
 
 static int merge(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *root,
@@ -113,9 +112,10 @@ static int merge(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *
     w4_fingerprint_format(successor, text);
     (void)snprintf(move.reason, sizeof move.reason, "its key was succeeded by %.16s...", text);
     move.summed_order = of_successor && of_successor->ordered;
-    if (of_key && move.from == move.to) { /* what is counted, and how long it cools, stands on */
-        move.counted = of_key->unverifiable;
-        move.cooldown_until_wall_us = of_key->cooldown_until_wall_us;
+    const w4_subject *stands = of_key ? of_key : of_successor;
+    if (move.to == stands->state) { /* and so does what is counted, and how long it cools */
+        move.counted = stands->unverifiable;
+        move.cooldown_until_wall_us = stands->cooldown_until_wall_us;
     }
     if (!of_key) {
         int r = w4_subject_add(book, kind, root, wall_us, &of_key);

@@ -281,6 +281,127 @@ def test_without_the_feature():
         assert standing(a, key.fingerprint) == "current"
 
 
+def ctl(*words):
+    return subprocess.run([WEB4CTL, *words], capture_output=True, text=True)
+
+
+def rotate(*words):
+    done = ctl("--json", "keys", "rotate", *words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def state_of(node, fingerprint, kind):
+    return node.control.call("trust.show", {"subject": fingerprint, "kind": kind})["entry"]["state"]
+
+
+def test_rotated_node():
+    """web4ctl keys rotate, twice, and the node starts again: its neighbours know it, trust and
+    addresses are what they were. Then its first key is revoked, and worth nothing to itself."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        first = own_key(a)
+        path = a.control.call("keys.show")["path"]
+        address = a.address
+        with open(path) as file:
+            kept = file.read()
+        b.control.call("trust.set", {"subject": first, "kind": "node", "state": "trusted"})
+        made = rotate("-s", a.control_socket)
+        assert (made["predecessor"], made["kind"], made["path"]) == (first, "node", path), made
+        second = rotate(path)["fingerprint"]
+        assert own_key(a) == first  # it is the node's when it starts
+        assert sorted(name[len(os.path.basename(path)):] for name in os.listdir(
+            os.path.dirname(path)) if name.startswith(os.path.basename(path))) == \
+            ["", ".old", ".succession"]
+        assert oct(os.stat(path).st_mode & 0o777) == oct(os.stat(path + ".old").st_mode & 0o777)
+        assert a.stop() == 0
+        a.config["listen"] = [address]
+        a.write_config()
+        a.start()
+        assert own_key(a) == second
+        assert [standing(a, key) for key in (first, made["fingerprint"], second)] == \
+            ["replaced", "replaced", "current"], known(a)
+        wait_standing(b, first, "replaced")
+        b.wait_until("b has a session with the new key", lambda: is_connected(b, second))
+        assert state_of(b, second, "node") == state_of(b, first, "node") == "trusted"
+        peers = {peer["fingerprint"]: peer for peer in b.control.call("peers.list")["peers"]}
+        assert first not in peers, peers
+        assert address in peers[second]["addresses"], peers
+        done = ctl("-s", a.control_socket, "keys", "revoke", first, "--reason", "was on a backup")
+        assert done.returncode == 0, done.stderr
+        wait_standing(b, first, "revoked")
+        assert known(b)[first]["by"] == "successor", known(b)
+        assert is_connected(b, second)
+        assert a.stop() == 0
+        with open(path, "w") as file:
+            file.write(kept)
+        a.start(wait=False)
+        assert a.process.wait(DEADLINE) == 1
+        assert "was revoked (by successor): was on a backup" in a.log(), a.log()
+
+
+def test_rotation_cut_short():
+    """All that a rotation which was cut short can leave: the node goes on with the key it has, and
+    running it again makes it whole."""
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+        first = own_key(a)
+        path = a.control.call("keys.show")["path"]
+        assert a.stop() == 0
+        made = ctl("--json", "keys", "generate", path + ".new")
+        assert made.returncode == 0, made.stderr
+        waiting = json.loads(made.stdout)["fingerprint"]
+        with open(path + ".succession", "w") as file:  # of a key that never came into its place
+            file.write(canonical(succession(FastKey(), FastKey(), "node")).decode() + "\nhalf a li")
+        a.start()
+        assert own_key(a) == first and known(a) == {}
+        assert a.stop() == 0
+        done = rotate(path)
+        assert (done["fingerprint"], done["predecessor"]) == (waiting, first), done
+        with open(path + ".succession") as file:
+            lines = file.read().splitlines()
+        assert [json.loads(line) for line in lines] == [done["document"]], lines
+        assert not os.path.exists(path + ".new")
+        a.start()
+        assert own_key(a) == waiting and standing(a, first) == "replaced"
+        assert a.stop() == 0
+        # the key of before, put back by somebody, is an earlier one
+        os.rename(path + ".old", path)
+        a.start(wait=False)
+        assert a.process.wait(DEADLINE) == 1
+        assert f"whose key now is {waiting}" in a.log(), a.log()
+        os.chmod(path, 0o644)
+        done = ctl("keys", "rotate", path)
+        assert done.returncode == 1 and path in done.stderr, done
+        done = ctl("keys", "rotate", path + ".absent")
+        assert done.returncode == 1 and path in done.stderr, done
+        assert not os.path.exists(path + ".new")
+
+
+def test_rotated_agent():
+    """The key of a hosted agent: it has the new one when it attaches next, and is who it was."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada = a.agent("ada")
+        old = ada.attached["fingerprint"]
+        b.control.call("trust.set", {"subject": old, "kind": "agent", "state": "trusted"})
+        path = os.path.join(os.path.dirname(a.control.call("keys.show")["path"]), "agents/ada.pem")
+        made = rotate("--kind", "agent", path)
+        assert made["predecessor"] == old, made
+        propose(ada, "the tide is out")  # nothing has changed yet
+        ada.close()
+        a.wait_until("she is gone", lambda: not a.control.call("keys.show")["agents"])
+        ada = a.agent("ada")
+        assert ada.attached["fingerprint"] == made["fingerprint"], ada.attached
+        wait_standing(b, old, "replaced")
+        assert state_of(b, made["fingerprint"], "agent") == "trusted"
+        fact = propose(ada, "the tide is in")
+        b.wait_fact(fact, "pending")
+        done = ctl("keys", "rotate", "--kind", "node", path)
+        assert done.returncode == 1 and "of another kind" in done.stderr, done
+
+
 if __name__ == "__main__":
     main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
-          test_without_the_feature])
+          test_without_the_feature, test_rotated_node, test_rotation_cut_short,
+          test_rotated_agent])
