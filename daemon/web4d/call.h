@@ -117,6 +117,7 @@ int w4d_events_watch(w4d_call *call);
 int w4d_keys_show(w4d_call *call);
 int w4d_keys_revoke(w4d_call *call);
 int w4d_keys_take(w4d_call *call);
+int w4d_agent_keys_take(w4d_call *call);
 int w4d_envelope_explain(w4d_call *call);
 int w4d_config_show(w4d_call *call);
 int w4d_config_reload(w4d_call *call);

@@ -67,6 +67,7 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_AGENT_ACK] = w4d_agent_ack,
     [W4_METHOD_AGENT_FACTS_LIST] = w4d_facts_list,
     [W4_METHOD_AGENT_FACTS_SHOW] = w4d_facts_show,
+    [W4_METHOD_AGENT_KEYS_TAKE] = w4d_agent_keys_take,
     [W4_METHOD_PEERS_FIND] = w4d_peers_find,
     [W4_METHOD_AGENT_EVENTS_WATCH] = w4d_agent_events_watch,
 };

@@ -181,6 +181,40 @@ int w4d_keys_revoke(w4d_call *call) {
     return r != 0 ? r : write_result(call, NULL, &key);
 }
 
+/* Whose key such a document is about, as far as it can be read. */
+static bool subject_of(w4_json document, w4_fingerprint *ret_subject) {
+    w4_pubkey key;
+    if (w4_base64_parse(w4_json_string_raw(w4_json_get(document, "old")), key.bytes,
+                        sizeof key.bytes)) {
+        *ret_subject = w4_fingerprint_of(&key);
+        return true;
+    }
+    return w4_fingerprint_parse(w4_json_string_raw(w4_json_get(document, "revoked")), ret_subject);
+}
+
+int w4d_agent_keys_take(w4d_call *call) {
+    const w4_protocol *protocol = w4_node_protocol(call->app->node);
+    const w4_keyring *ring = w4_protocol_keyring(protocol);
+    w4_agent_info info;
+    w4_fingerprint subject;
+    if (call->client->agent_id[0] == '\0' ||
+        !w4_protocol_agent_find(protocol, call->client->speaks_as, call->client->agent_id, &info)) {
+        return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "",
+                          "this connection speaks for no agent yet: call agent.attach first");
+    }
+    w4_fingerprint own = w4_keyring_root(ring, &info.fingerprint);
+    if (subject_of(w4_json_get(call->params, "document"), &subject)) {
+        subject = w4_keyring_root(ring, &subject);
+        if (!w4_fingerprint_equal(&subject, &own)) {
+            return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "/document",
+                              "it is about a key of somebody else");
+        }
+    }
+    int r = w4d_keys_take(call);
+    call->client->promised = call->client->promised || r == 0;
+    return r;
+}
+
 int w4d_keys_take(w4d_call *call) {
     w4_json document = w4_json_get(call->params, "document");
     w4_protocol *protocol = w4_node_protocol(call->app->node);

@@ -125,6 +125,8 @@ static const w4_method_row methods[W4_METHOD_COUNT] = {
         "Shows one claim with everybody who spoke to it."),
     ROW(AGENT_MEMORY_QUERY, AGENT, "memory.query",   memory_query,   false,
         "Finds what was accepted here: facts, decisions and claims, with their causes."),
+    ROW(AGENT_KEYS_TAKE,  AGENT,   "keys.take",      keys_take,      false,
+        "Takes a succession or a revocation of a key of the agent's own identity, and tells everybody."),
     ROW(PEERS_FIND,       AGENT,   "peers.find",     peers_find,     false,
         "Finds agents by capability or by name."),
     ROW(AGENT_EVENTS_WATCH, AGENT, "events.watch",   events_watch,   false,

@@ -46,6 +46,19 @@ WEB4_API web4_identity *web4_identity_free(web4_identity *identity);           /
 WEB4_API const char *web4_identity_fingerprint(const web4_identity *identity); /* 64 hex digits */
 WEB4_API const char *web4_identity_pubkey(const web4_identity *identity);      /* base64 */
 
+/* What two keys of one agent sign together, for keys.take on the agent socket: new_identity takes
+ * the place of old_identity (web4-trust(7), KEYS). What the old key signs after time_ms counts no
+ * more. -EINVAL: they are one key. */
+WEB4_API int web4_identity_succeed(const web4_identity *old_identity,
+                                   const web4_identity *new_identity, uint64_t time_ms,
+                                   char **ret_text, size_t *ret_len);
+/* The word of a key that another one, or itself (fingerprint NULL), is worth nothing any more. It
+ * counts from that key itself and from its successors. reason: 1 to 255 bytes of text without
+ * control characters, else -EINVAL. */
+WEB4_API int web4_identity_revoke(const web4_identity *identity, const char *fingerprint,
+                                  const char *reason, uint64_t time_ms, char **ret_text,
+                                  size_t *ret_len);
+
 /* ---- envelopes. Inputs are JSON texts of len bytes; outputs are canonical (RFC 8785), to be freed
  * with web4_free. error may be NULL. */
 

@@ -9,6 +9,7 @@
  *   o KEY             the operator revokes
  *   m                 the neighbour is an anchor from now on; M: no more
  *   e KEY             an envelope that KEY signed
+ *   h KEY TEXT        what stands beside the file of that key; | ends a line
  *   p MS              time passes
  *   u, d              the neighbour comes, goes
  *
@@ -20,6 +21,7 @@
 #include "script.h"
 #include "store/memory.h"
 #include "target.h"
+#include "trust/key_history.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -256,6 +258,22 @@ static void revoke_here(stage *s, w4_bytes rest) {
     }
 }
 
+static void read_history(w4_bytes rest) {
+    w4_buffer text = W4_BUFFER_INIT(1u << 20);
+    w4_key_history history;
+    unsigned key = next_key(&rest);
+    FUZZ_REQUIRE(w4_buffer_append(&text, rest) == 0);
+    for (size_t i = 0; i < text.len; i++) {
+        text.data[i] = text.data[i] == '|' ? '\n' : text.data[i];
+    }
+    FUZZ_REQUIRE(w4_key_history_read(w4_buffer_bytes(&text), id(key % KEYS), &history) == 0);
+    for (uint32_t i = 0; i < history.count; i++) {
+        FUZZ_REQUIRE(history.documents[i].data >= text.data &&
+                     history.documents[i].data + history.documents[i].len <= text.data + text.len);
+    }
+    w4_buffer_deinit(&text);
+}
+
 static void configure(stage *s, bool anchored) {
     s->anchored = s->anchored || anchored;
     s->config.anchors = anchored ? id(0) : NULL;
@@ -309,6 +327,9 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
         break;
     case 'o':
         revoke_here(s, rest);
+        break;
+    case 'h':
+        read_history(rest);
         break;
     case 'm':
     case 'M':

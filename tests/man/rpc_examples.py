@@ -10,6 +10,7 @@ a space go on. $NAME stands for a value: it is what comes there first, and that 
 more members, or more elements. All else has to be that of the page. What only asks is asked again
 until the answer is that of the page: nodes tell each other of what happens. Every method and
 notification of the agent socket has to be there."""
+import base64
 import json
 import pathlib
 import re
@@ -18,7 +19,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-from web4test import DEADLINE, Client, Key, Mesh, Refused, envelope  # noqa: E402
+from web4test import DEADLINE, Client, Key, Mesh, Refused, canonical, envelope, timestamp  # noqa: E402
 
 MORE = "..."
 ASKS = re.compile(r"\.(get|list|show|find|query|why)$")
@@ -79,6 +80,15 @@ def filled(value, values):
     return values[value] if isinstance(value, str) and value in values else value
 
 
+def succession(old, new):
+    """What both keys sign; after all that the old one has signed."""
+    text = {"document": "succession", "key": "1.0", "kind": "agent", "made_at": timestamp(1),
+            "new": new.pubkey, "old": old.pubkey}
+    sign = {name: base64.b64encode(key.sign(canonical(text))).decode()
+            for name, key in (("new", new), ("old", old))}
+    return {**text, "sign": {"algo": "ed25519", **sign}}
+
+
 class Conversation:
     def __init__(self, mesh):
         self.nodes = {node.name: node for node in mesh.nodes}
@@ -101,6 +111,10 @@ class Conversation:
         cid = Key(b"cid")
         self.values["$CID_KEY"] = cid.pubkey
         self.values["$CID"] = cid.fingerprint
+        later = Key(b"cid, later")
+        self.values["$CID_NEW_KEY"] = later.pubkey
+        self.values["$CID_NEW"] = later.fingerprint
+        self.values["$SUCCESSION"] = succession(cid, later)
         self.values["$ENVELOPE"] = envelope(cid, "cid", "INTENT", {
             "goal": "ask", "topic": "tides", "priority": "normal"})
 

@@ -51,7 +51,7 @@ def refused(code, pointer, call, *args):
     try:
         call(*args)
     except Refused as no:
-        assert (no.code, no.error["data"].get("pointer")) == (code, pointer), no
+        assert (no.code, no.error["data"].get("pointer", "")) == (code, pointer), no
         return no
     raise AssertionError("it was taken")
 
@@ -123,7 +123,11 @@ def test_agent_follows():
                     {"document": forged})
         refused("stale", "/document/made_at", a.control.call, "keys.take",
                 {"document": succession(old, new, offset=400)})
-        answer = a.control.call("keys.take", {"document": document})
+        refused("unauthorized", "/document", ada.call, "keys.take",
+                {"document": succession(thief, FastKey())})
+        refused("unauthorized", "", Client(a.agent_socket).call, "keys.take",
+                {"document": document})
+        answer = ada.call("keys.take", {"document": document})
         assert answer["news"] and answer["key"]["successor"] == new.fingerprint, answer
         assert not a.control.call("keys.take", {"document": document})["news"]
         wait_standing(b, old.fingerprint, "replaced")

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "crypto/primitives.h"
+#include "trust/key_history.h"
 #include "trust/keyring.h"
 
 #include <errno.h>
@@ -380,6 +381,56 @@ START_TEST(what_is_joined_does_not_give_way) {
 }
 END_TEST
 
+/* ---- the file beside a key file */
+
+static void add_line(unsigned old, unsigned fresh) {
+    ck_assert_int_eq(w4_key_succession_write(who[old], who[fresh], NODE, T0, &text), 0);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "\n"), 0);
+}
+
+static void expect_history(unsigned last, uint32_t count, uint32_t passed_over, unsigned first) {
+    w4_key_history history;
+    ck_assert_int_eq(w4_key_history_read(w4_buffer_bytes(&text), id(last), &history), 0);
+    ck_assert_uint_eq(history.count, count);
+    ck_assert_uint_eq(history.passed_over, passed_over);
+    w4_fingerprint at = *id(first);
+    for (uint32_t i = 0; i < count; i++) {
+        ck_assert_int_eq(w4_key_document_read(&scratch, history.documents[i], &document, &fault),
+                         0);
+        ck_assert(w4_fingerprint_equal(&document.subject, &at));
+        at = document.successor;
+    }
+    ck_assert(count == 0 || w4_fingerprint_equal(&at, id(last)));
+}
+
+START_TEST(a_history_leads_to_the_key_that_is_there) {
+    expect_history(0, 0, 0, 0);
+    add_line(0, 1);
+    add_line(1, 5); /* 5 never came into its place */
+    add_line(1, 2);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "\n{}\nno JSON at all\n"), 0);
+    ck_assert_int_eq(w4_key_revocation_write(who[2], id(1), NODE, "lost", T0, &text), 0);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "\n"), 0);
+    add_line(2, 3);
+    expect_history(3, 3, 4, 0);
+    expect_history(2, 2, 5, 0);
+    expect_history(5, 2, 5, 0);
+    expect_history(1, 1, 6, 0);
+    expect_history(0, 0, 7, 0);
+    expect_history(7, 0, 7, 0);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "{\"document\":\"succ"), 0); /* torn */
+    expect_history(3, 3, 5, 0);
+}
+END_TEST
+
+START_TEST(a_history_is_bounded) {
+    for (unsigned n = 0; n + 1 < W4_KEYRING_CHAIN_MAX + 4; n++) {
+        add_line(n, n + 1);
+    }
+    expect_history(W4_KEYRING_CHAIN_MAX + 3, W4_KEYRING_CHAIN_MAX - 1, 4, 4);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("keyring");
     TCase *tc = tcase_create("keyring");
@@ -399,6 +450,8 @@ static Suite *suite(void) {
     tcase_add_test(tc, a_ring_is_loaded_as_it_was);
     tcase_add_test(tc, strangers_have_places_of_their_own);
     tcase_add_test(tc, what_is_joined_does_not_give_way);
+    tcase_add_test(tc, a_history_leads_to_the_key_that_is_there);
+    tcase_add_test(tc, a_history_is_bounded);
     suite_add_tcase(s, tc);
     return s;
 }

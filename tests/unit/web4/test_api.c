@@ -549,6 +549,45 @@ START_TEST(passes_over_odd_events) {
 }
 END_TEST
 
+START_TEST(keys_follow_and_are_revoked) {
+    web4_identity *next = NULL;
+    char *text = NULL, *value = NULL;
+    size_t len = 0, value_len;
+    ck_assert_int_eq(web4_identity_generate(&next), 0);
+    ck_assert_int_eq(web4_identity_succeed(ada, next, 1767225600000, &text, &len), 0);
+    ck_assert_uint_eq(strlen(text), len);
+    const char *members[][2] = {{"/old", web4_identity_pubkey(ada)},
+                                {"/new", web4_identity_pubkey(next)},
+                                {"/kind", "agent"},
+                                {"/made_at", "2026-01-01T00:00:00.000Z"}};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        ck_assert_int_eq(web4_json_get(text, len, members[i][0], &value, &value_len), 0);
+        ck_assert_str_eq(value, members[i][1]);
+        web4_free(value);
+    }
+    web4_free(text);
+    text = NULL;
+    ck_assert_int_eq(web4_identity_succeed(ada, ada, 1, &text, &len), -EINVAL);
+    ck_assert_int_eq(web4_identity_succeed(ada, next, UINT64_MAX, &text, &len), -EINVAL);
+    ck_assert_ptr_null(text);
+    for (int own = 0; own < 2; own++) {
+        const web4_identity *of = own ? next : ada;
+        ck_assert_int_eq(web4_identity_revoke(next, own ? NULL : web4_identity_fingerprint(ada),
+                                              "lost", 1767225600000, &text, &len),
+                         0);
+        ck_assert_int_eq(web4_json_get(text, len, "/revoked", &value, &value_len), 0);
+        ck_assert_str_eq(value, web4_identity_fingerprint(of));
+        web4_free(value);
+        web4_free(text);
+        text = NULL;
+    }
+    ck_assert_int_eq(web4_identity_revoke(next, "abc", "lost", 1, &text, &len), -EINVAL);
+    ck_assert_int_eq(web4_identity_revoke(next, NULL, "", 1, &text, &len), -EINVAL);
+    ck_assert_ptr_null(text);
+    web4_identity_free(next);
+}
+END_TEST
+
 int main(void) {
     if (mkdtemp(folder) == NULL || web4_version()[0] == 0) {
         return EXIT_FAILURE;
@@ -568,6 +607,7 @@ int main(void) {
     tcase_add_test(tcase, calls_hooks);
     tcase_add_test(tcase, passes_over_odd_events);
     tcase_add_test(tcase, counts_open_sessions);
+    tcase_add_test(tcase, keys_follow_and_are_revoked);
     suite_add_tcase(suite, tcase);
     int result = w4_test_run(suite);
     rmdir(folder);
