@@ -188,16 +188,27 @@ static const char *second_word(const ctl_command *command) {
     return space == NULL ? NULL : space + 1;
 }
 
+/* Nobody who typed less than the name of an order (top) is led to it (stop). */
+static bool may_be_meant(const ctl_command *c, const char *word) {
+    size_t len = first_word(c->words);
+    bool orders = c->words[len] == 0 && (unsigned)c->method < W4_METHOD_COUNT &&
+                  w4_method_row_of(c->method)->changes;
+    return !orders || strlen(word) >= len;
+}
+
 static ctl_status fail_noun(parser *p) {
     const char *names[NAMES_MAX];
     char nouns[NAMES_MAX][32];
     size_t count = 0;
+    const char *word = p->positional[0];
     for (const ctl_command *c = ctl_commands; c->words != NULL && count < NAMES_MAX; c++) {
+        if (!may_be_meant(c, word)) {
+            continue;
+        }
         snprintf(nouns[count], sizeof nouns[count], "%.*s", (int)first_word(c->words), c->words);
         names[count] = nouns[count];
         count++;
     }
-    const char *word = p->positional[0];
     const char *near = w4_text_nearest(w4_bytes_from_text(word), names, count);
     return near != NULL ? fail(p, "no command %.64s; did you mean %s?", word, near)
                         : fail(p, "no command %.64s; see web4ctl --help", word);

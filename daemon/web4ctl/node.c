@@ -144,6 +144,16 @@ static void copy_string(w4_json value, char *ret_text, size_t size) {
     w4_buffer_deinit(&decoded);
 }
 
+/* A member of the params in the words of the command line: the option that gave it. */
+static void name_option(const ctl_context *ctl, char *pointer, size_t size) {
+    const char *param = pointer[0] == '/' ? pointer + 1 : "";
+    const char *origin = param[0] != 0 ? ctl_line_origin(&ctl->line, param) : NULL;
+    bool is_option = origin != NULL && origin[0] >= 'a' && origin[0] <= 'z';
+    if (is_option && !ctl_line_lacks(&ctl->line, param)) {
+        (void)snprintf(pointer, size, "--%s", origin);
+    }
+}
+
 /* What the node said, on one line; escaped here too, for who knows what answers there. */
 static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
     char message[TEXT_MAX], code[64], pointer[W4_FAULT_POINTER_MAX];
@@ -155,6 +165,7 @@ static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
     (void)w4_json_integer(w4_json_get(error, "code"), &number);
     /* Some messages name the member themselves. */
     bool named = pointer[0] == 0 || strstr(message, pointer) != NULL;
+    name_option(ctl, pointer, sizeof pointer);
     fprintf(ctl->err, "web4ctl: %s%s%s%s%s\n", code, code[0] != 0 ? ": " : "", named ? "" : pointer,
             named ? "" : ": ", message);
     return number == W4_RPC_INVALID_PARAMS ? CTL_USAGE : CTL_REFUSED;

@@ -630,7 +630,7 @@ static const ctl_column entry_columns[] = {
     {"UNSUPPORTED", "/unsupported",  CTL_YES, 3},
     {"BY",          "/agent_id",     CTL_CUT, 0},
     {"ACCEPTED",    "/accepted_at",  CTL_TIME, 2},
-    {"CONFIRMED",   "/confirmed_by", CTL_NUMBER, 4},
+    {"VOICES",      "/confirmed_by", CTL_NUMBER, 4},
     {"CAUSES",      "/causes",       CTL_NUMBER, 5},
     {"DOMAIN",      "/domain",       CTL_CUT, 6},
     {"TEXT",        "/text",         CTL_CUT, 1},

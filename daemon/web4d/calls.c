@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FAILURES_PER_S 4u
 #define ANSWER_AROUND 1024u /* what stands around a result in its line */
 
 static const w4d_function functions[W4_METHOD_COUNT] = {
@@ -164,6 +165,15 @@ static int audit(w4d_call *call, bool done) {
     return r < 0 ? r : 0; /* a store that takes nothing is reported by the node */
 }
 
+/* Of a failure its code says that the log has why. */
+static void log_failure(const w4d_call *call) {
+    uint64_t passed_over = 0;
+    if (w4_log_limit_allow(&call->app->failure_limit, FAILURES_PER_S, call->now_us, &passed_over)) {
+        w4_log(&call->app->env, W4_LOG_ERROR, "%s failed: %s%s", call->row->name,
+               call->refused.text, passed_over > 0 ? " (and others before)" : "");
+    }
+}
+
 int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
     int r = outcome, error = call->result->error;
     if (r == 0 && error != 0 && error != -EMSGSIZE) {
@@ -182,6 +192,9 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
         r = answer(call->client, w4_rpc_write_result(held, call->id, w4_buffer_bytes(value)));
     } else if (r > 0) {
         const w4_refused *refused = &call->refused;
+        if (refused->code == W4_REFUSAL_INTERNAL) {
+            log_failure(call);
+        }
         const char *pointer = refused->pointer[0] == '\0' ? NULL : refused->pointer;
         r = answer(call->client, w4_rpc_write_error(held, call->id, W4_RPC_REFUSED, refused->code,
                                                     pointer, refused->text));

@@ -184,6 +184,7 @@ int w4d_agent_detach(w4d_call *call) {
 /* The router says a pointer and what was expected there; people get a sentence. */
 static int refuse_envelope(w4d_call *call) {
     w4_refused said = call->refused;
+    w4_node_count_refusal(call->app->node, said.code);
     const char *help = w4_refusal_help(said.code);
     if (said.pointer[0] == '\0' && said.text[0] == '\0') {
         return w4d_refuse(call, said.code, "", "%s", help);

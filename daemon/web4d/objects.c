@@ -149,6 +149,12 @@ static bool session_of(w4d_app *app, const w4_fingerprint *peer, w4_node_session
     return false;
 }
 
+static uint64_t heard_us(const w4_session *session) {
+    w4_session_stats stats;
+    w4_session_stats_get(session, &stats);
+    return stats.last_heard_us;
+}
+
 void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *info,
                     bool with_agents) {
     w4_trust_state trust =
@@ -161,13 +167,15 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
     w4_json_member_string(w, "trust", w4_trust_state_name(W4_TRUST_NODE, trust));
     w4_json_member_bool(w, "connected", info->connected);
     w4_node_session session;
+    uint64_t seen_wall_us = info->seen_wall_us;
     if (session_of(app, &info->node, &session)) {
+        seen_wall_us = w4_env_wall_us(&app->env, heard_us(session.session));
         char id[W4D_SESSION_ID_TEXT + 1];
         w4d_session_id_text(session.session, id);
         w4_json_member_string(w, "session", id);
     }
     write_peer_addresses(app, w, info);
-    w4_member_time_if_any(w, "last_seen", info->seen_wall_us);
+    w4_member_time_if_any(w, "last_seen", seen_wall_us);
     const w4_record *record = w4_graph_find(w4_node_graph(app->node), &info->node);
     if (record != NULL && record->version[0] != '\0') {
         w4_json_member_string(w, "version", record->version);

@@ -475,6 +475,12 @@ const w4_env *w4_node_env(const w4_node *node) {
     return node->env;
 }
 
+void w4_node_count_refusal(w4_node *node, w4_refusal code) {
+    if (code < W4_REFUSAL_COUNT) {
+        node->refusals[code]++;
+    }
+}
+
 uint64_t w4_node_refusals(const w4_node *node, w4_refusal code) {
     return code < W4_REFUSAL_COUNT ? node->refusals[code] : 0;
 }

@@ -135,6 +135,7 @@ w4_store *w4_node_store(w4_node *node);
 const w4_identity *w4_node_identity(const w4_node *node);
 const w4_env *w4_node_env(const w4_node *node);
 uint64_t w4_node_refusals(const w4_node *node, w4_refusal code);
+void w4_node_count_refusal(w4_node *node, w4_refusal code); /* told over a socket */
 size_t w4_node_addresses(const w4_node *node, const char *ret_addresses[static W4_NODE_LISTEN_MAX]);
 
 typedef struct w4_node_session {

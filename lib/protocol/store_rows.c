@@ -29,7 +29,7 @@ bool w4_store_key_is_text(w4_bytes bytes) {
     return bytes.len > 0;
 }
 
-/* ---- rows as JSON */
+/* ---- rows as JSON: members in the order of their names, as in all JSON of the node */
 
 w4_store_table w4_store_table_named(w4_bytes name) {
     size_t table = 0;
@@ -126,24 +126,27 @@ static int write_row(w4_store_rows *rows, bool damaged, w4_buffer *out) {
     w4_json_writer w;
     w4_buffer_clear(out);
     w4_json_writer_init(&w, out);
+    bool long_value = !damaged && value.len > rows->value_max;
     w4_json_begin_object(&w);
-    w4_json_member_string(&w, "table", w4_store_table_name(rows->table));
+    if (long_value) {
+        w4_json_member_unsigned(&w, "bytes", value.len);
+    }
+    if (damaged) {
+        w4_json_member_bool(&w, "damaged", true);
+    }
     int r = 0;
     if (w4_store_key_is_text(key)) {
         w4_json_member_bytes(&w, "key", key);
     } else if (key.len > 0) {
         r = write_coded(&w, "key_hex", key, w4_hex_append);
     }
-    if (damaged) {
-        w4_json_member_bool(&w, "damaged", true);
-    } else if (value.len > rows->value_max) {
-        w4_json_member_unsigned(&w, "bytes", value.len);
-    } else if (r == 0) {
+    w4_json_member_string(&w, "table", w4_store_table_name(rows->table));
+    if (r == 0 && !damaged && !long_value) {
         r = write_value(&w, rows->table, value);
     }
     w4_json_end_object(&w);
     rows->rows++;
-    rows->missing += damaged || value.len > rows->value_max;
+    rows->missing += damaged || long_value;
     return r != 0 ? r : w.error;
 }
 

@@ -144,10 +144,10 @@ def test_whatever_comes():
             assert (told["ended"], told["code"]) == ("form", code), (bytes_[:20], told)
             assert "type" not in told, told
         code, out, err = ctl(a, "envelope", "explain", "--from", "nobody", stdin=b"{}")
-        assert code == 1 and out == "" and "not_found: /from" in err, err
+        assert code == 1 and out == "" and "not_found: --from" in err, err
         code, out, err = ctl(a, "envelope", "explain", "--by", "agent", stdin=canonical(
             envelope(Key(b"absent" * 6), "mal", "INTENT", ASK)))
-        assert code == 1 and "not_found: /as" in err, err
+        assert code == 1 and "not_found: --by" in err, err
         code, out, err = ctl(a, "envelope", "explain", "/no/such/file")
         assert code == 1 and "/no/such/file" in err, err
 

@@ -35,8 +35,9 @@ def test_a_node_at_work():
         assert os.stat(copy).st_mode & 0o777 == 0o600
         later = propose(ada, "after the copy")
         again = ctl(a, "store", "backup", copy, status=1)
-        assert "exists" in again.stderr, again
-        assert "internal" in ctl(a, "store", "backup", "/none/copy.db", status=1).stderr
+        assert "policy_denied" in again.stderr and "exists" in again.stderr, again
+        nowhere = ctl(a, "store", "backup", "/none/copy.db", status=1)
+        assert "policy_denied" in nowhere.stderr and "No such file" in nowhere.stderr, nowhere
         nearby = subprocess.run([WEB4CTL, "-s", a.control_socket, "store", "backup", "near.db"],
                                 cwd=a.folder, capture_output=True, timeout=DEADLINE)
         assert nearby.returncode == 0 and os.path.exists(a.folder + "/near.db"), nearby
@@ -51,7 +52,8 @@ def test_a_node_at_work():
         assert only == [row for row in live if row["table"] == "fact"]
         first = only[0]["key"].encode().hex()
         assert rows(ctl(a, "store", "export", "--table", "fact", "--behind", f"fact:{first}")) == only[1:]
-        assert "not_found" in ctl(a, "store", "export", "--behind", "fact", status=1).stderr
+        behind = ctl(a, "store", "export", "--behind", "fact", status=1)
+        assert "not_found: --behind" in behind.stderr and "/from" not in behind.stderr, behind
         assert "no table" in ctl(a, "store", "export", "--table", "none", status=2).stderr
         control = Client(a.control_socket)
         for params in ({"from": "fact:zz"}, {"table": "none"}, {"table": "fact", "from": "trust:"}):
@@ -73,6 +75,10 @@ def test_a_node_at_work():
         assert {row["key"] for row in rows(offline("store", "export", "--table", "fact", copy))} \
             == set(facts)
         assert "--behind" in offline("store", "export", "--behind", "fact", copy, status=2).stderr
+        # of a file and of a node: line for line the same
+        then = offline("store", "export", "--table", "trust", copy).stdout
+        assert then and ctl(a, "store", "export", "--table", "trust").stdout.startswith(then), then
+        assert [*json.loads(then.splitlines()[0])] == ["key_hex", "table", "value"], then
         second = a.folder + "/second.db"
         offline("store", "backup", second, copy)
         assert json.loads(offline("--json", "store", "check", second).stdout)["sound"]

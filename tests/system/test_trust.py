@@ -133,6 +133,9 @@ def test_agents_of_a_blocked_node():
             "goal": "ask", "topic": "tides", "priority": "normal", "context": "a trip"}}
         sent = ada.call("agent.send", ask)
         ada.wait_note("agent.delivery", lambda said: said["msg_id"] == sent["msg_id"])
+        seen = a.control.call("peers.show", {"peer": "b"})["peer"]["last_seen"]
+        assert seen >= a.control.call("sessions.list")["sessions"][0]["opened_at"], seen
+        before = a.status()["refusals"].get("peer_blocked", 0)
         a.control.call("peers.block", {"peer": "b", "reason": "spam"})
         for durable in (False, True):
             try:
@@ -141,6 +144,7 @@ def test_agents_of_a_blocked_node():
             except Refused as refused:
                 assert refused.code == "peer_blocked", refused.error
                 assert "not blocked here" in refused.error["message"], refused.error
+        assert a.status()["refusals"]["peer_blocked"] >= before + 2, a.status()["refusals"]
         a.control.call("trust.set", {"subject": "b", "kind": "node", "state": "probing"})
         a.wait_until("b again", a.connected)
         sent = ada.call("agent.send", ask)

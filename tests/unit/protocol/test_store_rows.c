@@ -135,19 +135,19 @@ START_TEST(rows_as_json) {
     ck_assert_uint_eq(walk(W4_STORE_TABLE_COUNT, NULL, 100, SIZE_MAX, place), 0);
     ck_assert_str_eq(
         w4_buffer_text(&seen),
-        "{\"table\":\"meta\",\"key\":\"name\",\"value_base64\":\"bm90IEpTT04g/w==\"}\n"
-        "{\"table\":\"trust\",\"key_hex\":\"0000000000000001\",\"value\":{\"a\":[true],"
+        "{\"key\":\"name\",\"table\":\"meta\",\"value_base64\":\"bm90IEpTT04g/w==\"}\n"
+        "{\"key_hex\":\"0000000000000001\",\"table\":\"trust\",\"value\":{\"a\":[true],"
         "\"b\":1}}\n"
-        "{\"table\":\"fact\",\"key\":\"" ID_1 "\",\"value\":{}}\n"
-        "{\"table\":\"fact\",\"key\":\"" ID_2 "\",\"value_base64\":\"aGFsZiB7\"}\n");
+        "{\"key\":\"" ID_1 "\",\"table\":\"fact\",\"value\":{}}\n"
+        "{\"key\":\"" ID_2 "\",\"table\":\"fact\",\"value_base64\":\"aGFsZiB7\"}\n");
     ck_assert_uint_eq(walk(W4_STORE_TRUST, NULL, 100, 5, place), 1);
     ck_assert_str_eq(w4_buffer_text(&seen),
-                     "{\"table\":\"trust\",\"key_hex\":\"0000000000000001\",\"bytes\":21}\n");
+                     "{\"bytes\":21,\"key_hex\":\"0000000000000001\",\"table\":\"trust\"}\n");
     ck_assert_int_eq(w4_store_commit(store), 0);
     ck_assert_int_eq(w4_store_memory_damage(store, W4_STORE_FACT, text(ID_1)), 0);
     ck_assert_uint_eq(walk(W4_STORE_FACT, NULL, 1, SIZE_MAX, place), 1);
     ck_assert_str_eq(w4_buffer_text(&seen),
-                     "{\"table\":\"fact\",\"key\":\"" ID_1 "\",\"damaged\":true}\n");
+                     "{\"damaged\":true,\"key\":\"" ID_1 "\",\"table\":\"fact\"}\n");
 }
 END_TEST
 
