@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "crypto/primitives.h"
 #include "protocol/delivery/deliveries.h"
+#include "protocol/evidence/flaps.h"
 #include "protocol/map.h"
 #include "protocol/router.h"
 
@@ -67,6 +68,7 @@ typedef struct w4_pair {
     uint8_t their_reply[W4_CHALLENGE_BYTES];               /* the challenge in their (2) */
     char greetings[W4_GREETINGS_MAX][37];                  /* msg_ids of our (1) */
     uint32_t greeting_count;
+    w4_flaps flaps;
     char heard[37]; /* msg_id of the word that is answered now */
 } w4_pair;
 
@@ -594,6 +596,11 @@ static int take_greeting(w4_protocol *p, w4_inbound *in, const w4_agent *local) 
     /* The same greeting once more gets the same challenge, so that no order of arrival is wrong. */
     bool again = pair->steps[W4_ROLE_RESPONDER] != W4_STEP_IDLE &&
                  w4_equal_constant_time(challenge, pair->their_greeting, sizeof challenge);
+    bool anew = !again && pair->steps[W4_ROLE_RESPONDER] != W4_STEP_IDLE;
+    r = anew ? w4_flaps_note(&pair->flaps, p, in) : 0;
+    if (r != 0) {
+        return r;
+    }
     if (!again) {
         memcpy(pair->their_greeting, challenge, sizeof challenge);
         p->env->random(p->env->context, pair->nonces[W4_ROLE_RESPONDER], W4_NONCE_LEN);

@@ -14,6 +14,7 @@ static const struct {
     [W4_TRUST_OFFENCE_BAD_SIGNATURE]   = {"bad_signature",   false, true,   W4_TRUST_EVENT_MALICE},
     [W4_TRUST_OFFENCE_EQUIVOCATION]    = {"equivocation",    true,  false,  W4_TRUST_EVENT_MALICE},
     [W4_TRUST_OFFENCE_STALE_CLOCK]     = {"stale_clock",     true,  false,  W4_TRUST_EVENT_ANOMALY},
+    [W4_TRUST_OFFENCE_FLAPPING]        = {"flapping",        true,  false,  W4_TRUST_EVENT_ANOMALY},
 };
 /* clang-format on */
 

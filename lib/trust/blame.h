@@ -11,6 +11,7 @@ typedef enum w4_trust_offence {
     W4_TRUST_OFFENCE_BAD_SIGNATURE,   /* proves nothing about any key */
     W4_TRUST_OFFENCE_EQUIVOCATION,    /* two signed statements that exclude one another */
     W4_TRUST_OFFENCE_STALE_CLOCK,     /* signed at a time that is yet to come */
+    W4_TRUST_OFFENCE_FLAPPING,        /* begins anew again and again */
     W4_TRUST_OFFENCE_COUNT
 } w4_trust_offence;
 

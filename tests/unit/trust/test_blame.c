@@ -19,6 +19,7 @@ static const struct {
     {"bad_signature", "c-c-", W4_TRUST_EVENT_MALICE},
     {"equivocation", "ss--", W4_TRUST_EVENT_MALICE},
     {"stale_clock", "ss--", W4_TRUST_EVENT_ANOMALY},
+    {"flapping", "ss--", W4_TRUST_EVENT_ANOMALY},
 };
 
 START_TEST(falls_on_what_is_proven) {

@@ -228,6 +228,7 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
     h->count = 0;
     h->quorum = 2 + below(&random, 2) / (1 + below(&random, 2));
     h->distinct_nodes = below(&random, 3) != 0;
+    h->agreed = below(&random, 4) != 0;
     unsigned by = 1 + below(&random, NODES - 1); /* mostly one, of all others */
     for (unsigned n = 0; n < NODES; n++) {
         h->introducer[n] = n > 0 && by != n && below(&random, 4) != 0 ? by : 0;
@@ -288,7 +289,8 @@ static void print_human(const step *s) {
 }
 
 void history_print(const history *h) {
-    fprintf(stderr, "quorum %u%s\n", h->quorum, h->distinct_nodes ? ", on distinct nodes" : "");
+    fprintf(stderr, "quorum %u%s%s\n", h->quorum, h->distinct_nodes ? ", on distinct nodes" : "",
+            h->agreed ? "" : ", clocks that differ");
     for (unsigned n = 1; n < NODES; n++) {
         if (h->introducer[n] != 0) {
             fprintf(stderr, "n%u was introduced by n%u\n", n, h->introducer[n]);

@@ -89,6 +89,7 @@ typedef struct history {
     bool deaf; /* the agents of the node take no messages */
     unsigned quorum;
     bool distinct_nodes;
+    bool agreed; /* the clocks of the neighbours, with the one here, when their sessions began */
     unsigned introducer[NODES]; /* through which other node one became known; 0: it came itself */
     size_t count;
     step steps[STEPS_MAX];

@@ -588,13 +588,22 @@ static w4_refusal handle(model *m, const letter *l) {
     return W4_REFUSAL_INTERNAL;
 }
 
+/* Who signs what lies ahead has a clock that is wrong, if all neighbours know that this one is
+ * right. */
+w4_refusal model_freshness(model *m, const letter *l, unsigned via, bool old) {
+    int64_t off_ms = l->at_ms - m->now_ms;
+    if (off_ms > FRESH_MS && via != 0 && m->h->agreed && is_trusted(m, l->says->who)) {
+        lower(m, l->says->who, W4_TRUST_PROBING);
+    }
+    return off_ms > FRESH_MS || (off_ms < -FRESH_MS && !old) ? W4_REFUSAL_STALE : W4_REFUSAL_NONE;
+}
+
 static w4_refusal receive(model *m, const letter *l, unsigned via, uint32_t number) {
     const step *s = l->says;
-    int64_t off_ms = l->at_ms - m->now_ms;
     if (via != 0 && m->nodes[via] == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_PEER_BLOCKED;
     }
-    if (off_ms > FRESH_MS || off_ms < -FRESH_MS) {
+    if (model_freshness(m, l, via, false) != W4_REFUSAL_NONE) {
         return W4_REFUSAL_STALE;
     }
     if (m->taken[l->id] != 0) {

@@ -122,6 +122,8 @@ void model_init(model *m, const history *h);
 w4_refusal model_step(model *m, const step *s, bool *ret_happens);
 
 /* model.c, for the others */
+/* Behind its proof: is it fresh, and what if it is not? via: who brings it; 0: it is of here. */
+w4_refusal model_freshness(model *m, const letter *l, unsigned via, bool old);
 w4_refusal model_trust_gate(const model *m, const step *s);
 w4_refusal model_propose(model *m, const letter *l);
 void model_share(model *m, const letter *l);

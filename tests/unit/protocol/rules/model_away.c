@@ -7,11 +7,12 @@ static bool is_made(const void *context, uint32_t number) {
 
 /* A word as its author signed it, maybe long ago: it need not be fresh, nor new, but its author has
  * to be trusted as far as for any other, and what it is about has to be known. */
-static matter *take(model *m, const letter *l) {
+static matter *take(model *m, const letter *l, unsigned via) {
     const step *s = l->says;
     matter *about = model_find(m->facts, m->fact_count, s->kind == VOTE ? s->about : l->id);
     bool known = about != NULL, homeless = m->nodes[home_of(s->who)] == W4_TRUST_BLOCKED;
-    if (l->at_ms > m->now_ms + FRESH_MS || model_trust_gate(m, s) != W4_REFUSAL_NONE) {
+    if (model_freshness(m, l, via, true) != W4_REFUSAL_NONE ||
+        model_trust_gate(m, s) != W4_REFUSAL_NONE) {
         return NULL;
     }
     if (s->kind == SHARE) {
@@ -44,7 +45,7 @@ w4_refusal model_catch_up(model *m, const step *s) {
     model_settle(m);
     size_t count = history_passed_on(m->h, s, is_made, m, numbers);
     for (size_t i = 0; i < count; i++) {
-        matter *fact = take(m, &m->letters[numbers[i]]);
+        matter *fact = take(m, &m->letters[numbers[i]], s->via);
         came = fact != NULL ? fact : came;
         model_judge_facts(m);
     }

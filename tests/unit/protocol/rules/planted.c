@@ -1,6 +1,7 @@
 #include "planted.h"
 
 #include "protocol/delivery/agents.h"
+#include "protocol/evidence/clocks.h"
 #include "protocol/facts/early_votes.h"
 #include "protocol/facts/fact_store.h"
 #include "protocol/facts/facts.h"
@@ -9,6 +10,7 @@
 #include "protocol/internet/claims.h"
 #include "protocol/pipeline/pipeline.h"
 #include "protocol/pipeline/seen.h"
+#include "protocol/router.h"
 
 #include <string.h>
 
@@ -49,6 +51,8 @@ static const char *const names[PLANTS] = {
     [PLANT_AWAY_LOST] = "away: lost",
     [PLANT_AWAY_HERE] = "away: here",
     [PLANT_AWAY_TRUST] = "away: trust",
+    [PLANT_CLOCK] = "clock",
+    [PLANT_CLOCK_HERE] = "clock here",
     [PLANT_PACED_LOST] = "paced: lost",
     [PLANT_PACED_ORDER] = "paced: order",
     [PLANT_LOAD] = "load",
@@ -167,6 +171,15 @@ WRAP(w4_trust_state, w4_trust_book_state, const w4_trust_book *book, w4_trust_ki
     }
     return judged && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
                                                                              : state;
+}
+
+WRAP(int, w4_clocks_blame, w4_protocol *p, w4_inbound *in) {
+    void *cursor = NULL;
+    w4_neighbour *neighbour;
+    while (planted == PLANT_CLOCK_HERE && (neighbour = w4_neighbour_next(&p->parcels, &cursor))) {
+        neighbour->agrees = true;
+    }
+    return planted == PLANT_CLOCK ? 0 : __real_w4_clocks_blame(p, in);
 }
 
 WRAP(int, w4_pipeline_run, w4_protocol *p, w4_inbound *in) {

@@ -34,6 +34,8 @@ typedef enum plant {
     PLANT_AWAY_LOST,      /* some of what others pass on is lost */
     PLANT_AWAY_HERE,      /* it counts as said where it is passed on */
     PLANT_AWAY_TRUST,     /* nobody asks whether its author is trusted */
+    PLANT_CLOCK,          /* a clock that runs ahead is none of our concern */
+    PLANT_CLOCK_HERE,     /* the clock here is right, whatever others say */
     PLANT_PACED_LOST,     /* some of what waits for an agent is lost */
     PLANT_PACED_ORDER,    /* what came last goes first */
     PLANT_CONFLICTS,      /* conflicts do not lower a source */

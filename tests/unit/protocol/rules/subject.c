@@ -11,6 +11,7 @@
 #define START_US (UINT64_C(1000) * W4_US_PER_S)
 #define WALL_OFFSET_US (INT64_C(1790000000) * 1000000)
 #define TICKETS_MAX 4096u
+#define CLOCK_OFF_US (90 * W4_US_PER_S)
 #define DOOR_OWNER 99u
 #define PROOF_BIT UINT32_C(0x80000000) /* of the number of a greeting's third word */
 
@@ -151,7 +152,9 @@ static void start(subject *s) {
     ck_assert_int_eq(w4_protocol_new(&context, &s->config, s->now_us, &s->protocol), 0);
     for (unsigned n = 1; n < NODES; n++) {
         const w4_fingerprint *node = w4_identity_fingerprint(s->nodes[n]);
+        uint64_t theirs = subject_wall(s) + (n == 2 && !s->h->agreed ? CLOCK_OFF_US : 0);
         w4_protocol_peer_speaks(s->protocol, node, true);
+        w4_protocol_peer_clock(s->protocol, node, theirs, s->now_us);
         w4_protocol_peer_up(s->protocol, node, s->now_us);
     }
     for (unsigned i = 0; i < LOCALS; i++) {
