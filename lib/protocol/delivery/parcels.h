@@ -69,7 +69,7 @@ struct w4_neighbour {
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
     uint64_t cursor;                         /* first letter that may still have to go there */
     uint64_t resend_us;                      /* when to go on after a refusal; W4_NEVER */
-    uint64_t greeted_us; /* its greetings are counted since then */
+    uint64_t greeted_us;                     /* its greetings are counted since then */
     uint32_t greeted;
     uint32_t rotation; /* which of its agents to greet next */
     void *handle;      /* of the table */

@@ -10,9 +10,9 @@ static int accuse(w4_protocol *p, const w4_inbound *in) {
                              NULL, &blame)) {
         return 0;
     }
-    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                            w4_trust_offence_name(W4_TRUST_OFFENCE_FLAPPING), e->msg_id,
-                            in->now_us);
+    int r =
+        w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+                        w4_trust_offence_name(W4_TRUST_OFFENCE_FLAPPING), e->msg_id, in->now_us);
     return r < 0 ? r : 0;
 }
 

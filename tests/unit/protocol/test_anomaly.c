@@ -30,7 +30,8 @@ static w4_trust_state state(world *w, const char *name) {
 static void told(world *w, unsigned n, int64_t off_us) {
     world_node *node = &w->nodes[3];
     w4_protocol_peer_clock(node->protocol, &w->nodes[n].fingerprint,
-                           (uint64_t)((int64_t)w4_env_wall_us(&node->env, w->now) + off_us), w->now);
+                           (uint64_t)((int64_t)w4_env_wall_us(&node->env, w->now) + off_us),
+                           w->now);
 }
 
 /* All know all, and all clocks agree. */
@@ -72,7 +73,8 @@ START_TEST(what_was_kept_is_no_proof) {
 }
 END_TEST
 
-/* It may be the clock here: unless all agreed with it, and it has not been set, nobody is blamed. */
+/* It may be the clock here: unless all agreed with it, and it has not been set, nobody is blamed.
+ */
 START_TEST(the_clock_here_may_be_wrong) {
     world *w = quiet();
     told(w, 2, 61 * S);

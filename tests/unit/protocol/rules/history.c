@@ -153,6 +153,12 @@ static void draw_order(uint64_t *random, const history *h, step *s) {
     }
 }
 
+/* One who lives on the node through which others became known. */
+static unsigned draw_introducer(uint64_t *random, const history *h) {
+    unsigned by = h->introducer[1] != 0 ? h->introducer[1] : h->introducer[2];
+    return by == 0 ? below(random, AGENTS) : LOCALS + by - 1 + (NODES - 1) * below(random, 2);
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
@@ -160,6 +166,7 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
     switch (s->kind) {
     case PROPOSE:
         draw_proposal(random, h, s);
+        s->who = profile == 4 && below(random, 2) == 0 ? draw_introducer(random, h) : s->who;
         break;
     case VOTE:
         draw_vote(random, h, s);
