@@ -174,7 +174,7 @@ int w4_sqlite_file_backup(w4_sqlite_file *f, const char *path) {
     w4_sqlite_copy *copy = NULL;
     bool whole = false;
     int r = w4_sqlite_copy_begin(f, path, &copy);
-    if (r != 0) {
+    if (r != 0 || copy == NULL) {
         return r;
     }
     r = w4_sqlite_copy_step(copy, -1, &whole);

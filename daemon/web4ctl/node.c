@@ -262,7 +262,7 @@ ctl_status ctl_ask(ctl_context *ctl, w4_json *ret_result) {
 }
 
 ctl_status ctl_run_method(ctl_context *ctl) {
-    w4_json result;
+    w4_json result = {0};
     ctl_status status = ctl_ask(ctl, &result);
     return status == CTL_DONE ? ctl_answer(ctl, result) : status;
 }

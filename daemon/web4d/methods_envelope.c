@@ -16,7 +16,7 @@ static int decode(w4d_call *call, w4_json value, uint8_t **ret_bytes, size_t *re
     while (padding < 2 && padding < text.len && text.data[text.len - 1 - padding] == '=') {
         padding++;
     }
-    *ret_len = text.len / 4 * 3 - padding;
+    *ret_len = text.len >= 4 ? text.len / 4 * 3 - padding : 0;
     uint8_t *bytes = malloc(*ret_len + 1);
     if (bytes == NULL) {
         return -ENOMEM;

@@ -115,14 +115,16 @@ static size_t escape_next(w4_bytes *text, char ret_form[static ESCAPED_MAX]) {
         len = 1;
     } else if (code == '\\' || code == '\n' || code == '\t') {
         ret_form[0] = '\\';
-        ret_form[1] = code == '\n' ? 'n' : code == '\t' ? 't' : '\\';
+        ret_form[1] = (char)(code == '\n' ? 'n' : code == '\t' ? 't' : '\\');
         form = 2;
     } else if (is_acted_on(code) && code < 0x80) {
         ret_form[0] = '\\';
         ret_form[1] = 'x';
         form = 2 + put_hex(ret_form + 2, code, 2);
     } else if (is_acted_on(code)) {
-        memcpy(ret_form, "\\u{", 3);
+        ret_form[0] = '\\';
+        ret_form[1] = 'u';
+        ret_form[2] = '{';
         form = 3 + put_hex(ret_form + 3, code, 4);
         ret_form[form++] = '}';
     } else {
@@ -268,5 +270,7 @@ bool w4_uuid_v4_valid(w4_bytes text) {
             return false;
         }
     }
-    return text.data[14] == '4' && memchr("89ab", text.data[19], 4) != NULL;
+    uint8_t variant = text.data[19];
+    return text.data[14] == '4' &&
+           (variant == '8' || variant == '9' || variant == 'a' || variant == 'b');
 }

@@ -126,7 +126,7 @@ static int fill(int fd, w4_bytes text) {
 }
 
 static int save_text(w4_bytes text, const char *path, int *ret_errno) {
-    const char *name;
+    const char *name = NULL;
     int folder = open_folder(path, &name);
     if (folder < 0) {
         return fail(-folder, ret_errno);
