@@ -73,6 +73,16 @@ static const w4d_function functions[W4_METHOD_COUNT] = {
     [W4_METHOD_AGENT_EVENTS_WATCH] = w4d_agent_events_watch,
 };
 
+/* Orders that are nothing unless they are kept: refused while the store keeps nothing. The other
+ * ones are done then all the same, and their answers wait for no disk. */
+static const bool to_be_kept[W4_METHOD_COUNT] = {
+    [W4_METHOD_PEERS_ADD] = true,     [W4_METHOD_PEERS_REMOVE] = true,
+    [W4_METHOD_TRUST_SET] = true,     [W4_METHOD_TRUST_RESET] = true,
+    [W4_METHOD_FACTS_SETTLE] = true,  [W4_METHOD_SOURCES_SET] = true,
+    [W4_METHOD_KEYS_REVOKE] = true,   [W4_METHOD_KEYS_TAKE] = true,
+    [W4_METHOD_MEMORY_IMPORT] = true,
+};
+
 w4d_function w4d_function_of(w4_method method) {
     return (unsigned)method < W4_METHOD_COUNT ? functions[method] : NULL;
 }
@@ -187,7 +197,8 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
     }
     w4_buffer *held = &call->client->held;
     /* A refusal promises nothing, so it waits for no disk. */
-    call->client->promised = call->client->promised || (call->row->changes && r == 0);
+    bool waits = to_be_kept[call->row->method] || w4_node_durable(call->app->node);
+    call->client->promised = call->client->promised || (call->row->changes && waits && r == 0);
     if (r == 0) {
         r = answer(call->client, w4_rpc_write_result(held, call->id, w4_buffer_bytes(value)));
     } else if (r > 0) {
@@ -207,7 +218,11 @@ static int run(w4d_call *call) {
     w4_json_writer result;
     w4_json_writer_init(&result, &value);
     call->result = &result;
-    int r = w4d_function_of(call->row->method)(call);
+    bool kept = !to_be_kept[call->row->method] || w4_node_durable(call->app->node);
+    int r = kept ? w4d_function_of(call->row->method)(call)
+                 : w4d_refuse(call, W4_REFUSAL_INTERNAL, "",
+                              "the store cannot keep anything now, so nothing was changed: %s",
+                              w4_store_error(call->app->store));
     r = r == W4D_LATER ? 0 : w4d_call_finish(call, r, &value);
     w4_buffer_deinit(&value);
     return r;

@@ -127,6 +127,25 @@ def assert_refuses(node, agent):
     assert cpu_seconds(node) - before < 0.3, "it spins"
 
 
+def assert_orders(node):
+    """Each is answered at once: refused where it has to be kept, else done."""
+    stranger = Key(b"full disk" * 4).fingerprint
+    began = time.monotonic()
+    for kind, state in (("agent", "trusted"), ("node", "blocked")):
+        try:
+            node.control.call("trust.set", {"subject": stranger, "kind": kind, "state": state})
+            raise AssertionError("promised on a full disk")
+        except Refused as refused:
+            assert refused.code == "internal" and "nothing was changed" in str(refused), refused
+        there = node.control.call("trust.show", {"subject": stranger, "kind": kind})["entry"]
+        assert there["state"] in ("untrusted", "unknown"), there
+    assert node.control.call("peers.block", {"peer": stranger})["moved"]
+    there = node.control.call("trust.show", {"subject": stranger, "kind": "node"})["entry"]
+    assert there["state"] == "blocked", there
+    assert "trust.set failed: the store cannot keep" in node.log(), node.log()
+    assert time.monotonic() - began < DEADLINE / 2, "an answer waited for the disk"
+
+
 def test_full_disk():
     with SmallDisk() as disk:
         node, stored = disk.node, []
@@ -136,6 +155,7 @@ def test_full_disk():
         disk.fill()
         waits = send_until_it_waits(node, ada, stored)
         assert_refuses(node, ben)
+        assert_orders(node)
         os.unlink(disk.ballast)  # room again: it goes on by itself, and the answer comes
         answer = answer_of(ada)
         assert answer["id"] == waits and answer["result"]["stored"], answer
