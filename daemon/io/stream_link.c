@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OUT_MAX                                                                                    \
-    (2 * W4_LINK_QUEUE_BYTES_MAX)          /* what waits, and what was sent of the same buffer     \
-                                            */
-#define OUT_KEEP_MAX 512u                  /* a buffer of this size may stay with an idle link */
+/* What waits, and what was sent of the same buffer. */
+#define OUT_MAX (2 * W4_LINK_QUEUE_BYTES_MAX)
+#define OUT_SMALL_MAX 512u                 /* so little may stay among the spares */
 #define PIECE_KEEP_MAX ((size_t)16 * 1024) /* so much of it stays resident anyhow */
 #define SPARE_KEEP_MAX ((size_t)128 * 1024)
 #define DISCARD_BYTES_MAX ((size_t)1024 * 1024) /* read and dropped of a peer that was closed */
@@ -42,15 +41,17 @@ static void take_spare(w4_stream_transport *t, w4_stream_link *link) {
 
 static void give_spare(w4_stream_transport *t, w4_stream_link *link) {
     link->out_at = 0;
-    t->needed = t->needed || link->out.len > OUT_KEEP_MAX;
+    t->needed = t->needed || link->out.len > OUT_SMALL_MAX;
     w4_buffer_clear(&link->out);
-    if (link->out.cap <= OUT_KEEP_MAX) {
+    if (link->out.cap == 0) {
         return;
     }
     if (link->out.cap <= SPARE_KEEP_MAX && t->spare_count < W4_STREAM_SPARES_MAX) {
         t->spares[t->spare_count++] = link->out;
+        if (link->out.cap > OUT_SMALL_MAX) {
+            w4_stream_rest_later(t);
+        }
         link->out = W4_BUFFER_INIT(OUT_MAX);
-        w4_stream_rest_later(t);
     } else {
         w4_buffer_deinit(&link->out);
     }
