@@ -291,10 +291,23 @@ static const ctl_column proof_columns[] = {
     {"SECOND", "/evidence", CTL_SHORT, 0},
     END};
 static const ctl_view proofs = {TABLE, "Proofs", "/proofs", proof_columns, NULL, NULL};
-static const ctl_view replay = {RECORD, "Replay", "/replay", replay_columns, NULL, &proofs};
+static const ctl_view replay = {RECORD, "The history, played from nothing", "/replay", replay_columns, NULL, &proofs};
 static const ctl_view history = {CTL_LAYOUT_STEPS, "History", "/history", move_columns, "never moved", &replay};
 static const ctl_view why_keys = {TABLE, "Keys of its identity", "/entry/keys", key_columns, NULL, &history};
-const ctl_view ctl_view_trust_why = {RECORD, NULL, "/entry", trust_record, NULL, &why_keys};
+static const ctl_column trust_why_record[] = {
+    {"Kind",           "/entry/kind",           CTL_TEXT, 0},
+    {"Subject",        "/entry/subject",        CTL_TEXT, 0},
+    {"Name",           "/entry/name",           CTL_TEXT, 0},
+    {"State",          "/entry/state",          CTL_STATE, 0},
+    {"Because",        "/reason",               CTL_TEXT, 0},
+    {"Since",          "/entry/since",          CTL_TIME, 0},
+    {"Rank",           "/entry/rank",           CTL_TEXT, 0},
+    {"Cooldown until", "/entry/cooldown_until", CTL_TIME, 0},
+    {"Unverifiable",   "/entry/counted",        CTL_TEXT, 0},
+    {"Introduced by",  "/entry/introducer",     CTL_TEXT, 0},
+    {"Anchor",         "/entry/anchor",         CTL_YES, 0},
+    END};
+const ctl_view ctl_view_trust_why = {RECORD, NULL, "", trust_why_record, NULL, &why_keys};
 
 static const ctl_column fact_columns[] = {
     {"FACT",      "/id",                CTL_SHORT, 0},

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* kind as given, or fallback when it is absent. */
 static w4_trust_kind kind_param(const w4d_call *call, w4_trust_kind fallback) {
@@ -170,6 +171,47 @@ static bool actor_name(w4d_app *app, const w4_trust_move *move,
     return ret_name[0] != '\0';
 }
 
+/* Why it stands where it stands, in one sentence: what moved it last. move: cause COUNT: nothing
+ * has. */
+static void write_reason(w4d_call *call, const w4_trust_entry *entry, bool met,
+                         const w4_trust_move *move) {
+    char text[W4_TRUST_TEXT_MAX + W4_RPC_NAME_MAX + 256], name[W4_RPC_NAME_MAX + 1];
+    size_t used = 0;
+    bool named = actor_name(call->app, move, name);
+    switch (met ? move->cause : W4_TRUST_CAUSE_COUNT) {
+    case W4_TRUST_BY_EVENT:
+        used = (size_t)snprintf(text, sizeof text, "%s%s%s%s%s", move->reason, named ? ", by " : "",
+                                named ? name : "", move->evidence[0] != '\0' ? ", in message " : "",
+                                move->evidence);
+        break;
+    case W4_TRUST_BY_HAND:
+        used = (size_t)snprintf(
+            text, sizeof text, "ordered by %s: %s",
+            strcmp(move->actor, "anchor") == 0 ? "the configuration" : move->actor, move->reason);
+        break;
+    case W4_TRUST_BY_RESET:
+        used = (size_t)snprintf(text, sizeof text, "put back to where it began by %s: %s",
+                                move->actor, move->reason);
+        break;
+    case W4_TRUST_BY_SUM:
+    case W4_TRUST_BY_SUCCESSION:
+        used = (size_t)snprintf(text, sizeof text, "%s", move->reason);
+        break;
+    case W4_TRUST_BY_COUNT:
+        used = (size_t)snprintf(text, sizeof text, "nothing has moved it yet");
+        break;
+    case W4_TRUST_CAUSE_COUNT:
+        used = (size_t)snprintf(text, sizeof text, "it was never met here");
+        break;
+    }
+    if (entry->counted > 0 && used < sizeof text) {
+        (void)snprintf(text + used, sizeof text - used,
+                       "; since then %u of its facts could not be verified, and %u move it",
+                       entry->counted, W4_TRUST_UNVERIFIABLE_MAX);
+    }
+    w4_json_member_string(call->result, "reason", text);
+}
+
 int w4d_trust_why(w4d_call *call) {
     w4_fingerprint subject;
     w4_trust_kind kind;
@@ -182,7 +224,7 @@ int w4d_trust_why(w4d_call *call) {
     w4d_write_trust_entry(call->app, call->result, kind, &subject);
     w4_json_name(call->result, "history");
     w4_json_begin_array(call->result);
-    w4_trust_move move;
+    w4_trust_move move, last = {.cause = W4_TRUST_BY_COUNT};
     uint64_t cursor = 0;
     const w4_trust_book *book = w4_node_trust(call->app->node);
     while ((r = w4_trust_history_find(call->app->store, book, kind, &subject, &cursor, &move)) ==
@@ -190,8 +232,12 @@ int w4d_trust_why(w4d_call *call) {
         char name[W4_RPC_NAME_MAX + 1];
         w4_trust_move_write(&move, false, actor_name(call->app, &move, name) ? name : NULL,
                             call->result);
+        last = move.cause == W4_TRUST_BY_COUNT ? last : move;
     }
     w4_json_end_array(call->result);
+    w4_trust_entry entry = {.kind = kind};
+    bool met = w4_trust_book_find(book, kind, &subject, &entry);
+    write_reason(call, &entry, met, &last);
     r = r == W4_STORE_E_NOT_FOUND ? write_replay(call, kind, &subject) : r;
     if (r == 0) {
         w4_json_name(call->result, "proofs");

@@ -331,6 +331,7 @@ static const w4_schema_row proof_item = RPC_ITEM(&proof);
 static const w4_schema_row trust_why_result[] = {
     RPC_OBJECT("entry", R_, &w4_rpc_trust_entry, "its trust now"),
     RPC_ARRAY("history", R_, W4_RPC_LIST_MAX, &move_item, "each move, the oldest first"),
+    RPC_TEXT("reason", R_, 1024, "why it stands where it stands, in one sentence: what moved it last"),
     RPC_OBJECT("replay", R_, &replay, "the history played from nothing"),
     RPC_ARRAY("proofs", R_, W4_RPC_LIST_MAX, &proof_item, "of its misconduct: what it said twice"),
     W4_SCHEMA_END};

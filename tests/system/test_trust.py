@@ -26,6 +26,7 @@ def test_the_whole_history():
         told = why(b, "ada")
         assert [m["to"] for m in told["history"]] == ["probing"], told
         first = told["history"][0]
+        assert told["reason"] == "valid handshake, by ben, in message " + first["evidence"], told
         assert first["cause"] == "event" and first["event"] == "handshake" and not first["by_hand"]
         assert len(first["evidence"]) == 36, first  # the message that proved it is live
 
@@ -38,6 +39,7 @@ def test_the_whole_history():
         b.wait_fact(fact, "disputed")
         told = why(b, "ada")
         assert told["entry"]["state"] == "probing" and told["entry"]["counted"] == 1, told
+        assert told["reason"].endswith("since then 1 of its facts could not be verified, and 3 move it")
         count = told["history"][1]
         assert (count["cause"], count["event"], count["counted"]) == ("count", "unverifiable", 1)
         assert count["evidence"] == doubt["msg_id"], count
@@ -47,6 +49,7 @@ def test_the_whole_history():
         me = "operator:uid %d" % os.getuid()
         said = b.control.call("trust.set", {"subject": "ada", "state": "blocked", "reason": "spam"})
         assert said["moved"] and said["entry"]["state"] == "blacklisted", said
+        assert why(b, "ada")["reason"] == "ordered by %s: spam" % me
         last = why(b, "ada")["history"][-1]
         assert last["by_hand"] and last["cause"] == "hand" and last["reason"] == "spam", last
         assert last["actor"].startswith(me), last
@@ -75,6 +78,7 @@ def test_anchors_are_where_it_begins():
         a = mesh.nodes[0]
         told = why(a, key.fingerprint)
         assert told["entry"]["state"] == "trusted" and told["entry"]["anchor"], told
+        assert told["reason"].startswith("ordered by the configuration"), told
         assert told["history"][0]["actor"] == "anchor" and told["history"][0]["by_hand"], told
         a.control.call("trust.set", {"subject": key.fingerprint, "state": "blacklisted"})
         a.kill()
@@ -94,6 +98,7 @@ def test_anchors_are_where_it_begins():
         said = a.control.call("trust.reset", {"subject": stranger.fingerprint})
         assert not said["moved"] and said["entry"]["state"] == "untrusted", said
         assert why(a, stranger.fingerprint)["history"] == []
+        assert why(a, stranger.fingerprint)["reason"] == "it was never met here"
 
 
 def whom(node, other):
