@@ -117,19 +117,21 @@ static int merge(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *
         move.counted = stands->unverifiable;
         move.cooldown_until_wall_us = stands->cooldown_until_wall_us;
     }
-    if (!of_key) {
-        int r = w4_subject_add(book, kind, root, wall_us, &of_key);
-        if (r < 0) {
-            return r == -ENOSPC ? 0 : r; /* nothing is known of it, as of a stranger */
-        }
-        of_successor = w4_subject_find(book, kind, successor); /* one may have been forgotten */
-    }
-    if (of_successor) {
-        if (!of_key->name) {
-            of_key->name = of_successor->name;
-            of_successor->name = NULL;
-        }
+    char *name = NULL;
+    if (of_successor) { /* the place that it leaves is there for the first key */
+        name = of_successor->name;
+        of_successor->name = NULL;
         w4_subject_forget(book, of_successor);
+    }
+    int r = of_key ? 0 : w4_subject_add(book, kind, root, wall_us, &of_key);
+    if (r < 0 || of_key->name) { /* its own name stands */
+        book->name_bytes -= name ? strlen(name) + 1 : 0;
+        free(name);
+    } else {
+        of_key->name = name;
+    }
+    if (r < 0) {
+        return r;
     }
     w4_subject_put(book, of_key, &move);
     followed->moves[followed->count++] = move;

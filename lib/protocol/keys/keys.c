@@ -171,6 +171,9 @@ static int follow(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
     }
     if (r >= 0) {
         w4_router_trust_moved(p, key);
+        if (info.of == W4_KEY_OF_NODE) { /* voters there may be on one node now */
+            w4_knowledge_nodes_moved(p);
+        }
         r = tell(p, &info, false);
     }
     return r < 0 ? r : 0;
