@@ -42,7 +42,8 @@ static void note_sent(play *p, sim_node *node, const sim_word *word, const w4_se
         word->channel < W4_CHANNEL_KIND_COUNT
             ? word->channel
             : w4_type_find(word->family, w4_bytes_from_text(word->type))->channel;
-    *ret_sent = sim_ledger_sent(p->ledger, node, word->kind, target, kind, word->about, receipt);
+    *ret_sent = sim_ledger_sent(p->ledger, node, word->kind, word->family, target, kind,
+                                word->about, receipt);
 }
 
 int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent **ret_sent) {

@@ -1,5 +1,7 @@
 #include "durables.h"
 
+#include "people.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +17,20 @@ typedef enum dealt {
 typedef struct durable {
     struct durable *next;
     const sim_sent *sent;
+    bool human;          /* a word between people: it may wait for them, and they may forbid it */
     unsigned given_life; /* of the receiver's node, when its agent was given it last; 0: never */
     dealt dealt;
 } durable;
 
 struct sim_durables {
     sim_world *world;
+    const sim_people *people;
     durable *first, **last;
     uint64_t *order; /* of a pair: the number that came first last */
     uint64_t done, redelivered;
 };
 
-int sim_durables_new(sim_world *world, sim_durables **ret_durables) {
+int sim_durables_new(sim_world *world, const sim_people *people, sim_durables **ret_durables) {
     sim_durables *d = (sim_durables *)calloc(1, sizeof *d);
     size_t n = world->config.nodes;
     if (d == NULL || (d->order = (uint64_t *)calloc(n * n, sizeof *d->order)) == NULL) {
@@ -34,6 +38,7 @@ int sim_durables_new(sim_world *world, sim_durables **ret_durables) {
         return -1;
     }
     d->world = world;
+    d->people = people;
     d->last = &d->first;
     *ret_durables = d;
     return 0;
@@ -52,7 +57,7 @@ sim_durables *sim_durables_free(sim_durables *d) {
     return NULL;
 }
 
-void sim_durables_sent(sim_durables *d, sim_sent *sent) {
+void sim_durables_sent(sim_durables *d, sim_sent *sent, w4_family family) {
     durable *m = (durable *)calloc(1, sizeof *m);
     if (m == NULL) {
         sim_fail(d->world, "the simulator is out of memory");
@@ -63,6 +68,7 @@ void sim_durables_sent(sim_durables *d, sim_sent *sent) {
                  sent->from);
     }
     m->sent = sent;
+    m->human = family == W4_FAMILY_HCP;
     *d->last = m;
     d->last = &m->next;
 }
@@ -93,15 +99,14 @@ void sim_durables_arrived(sim_durables *d, sim_node *node, const sim_sent *sent,
                  node->name);
     }
     uint64_t *order = &d->order[sent->from * d->world->config.nodes + node->index];
-    if (m->given_life == 0) {
+    if (m->given_life == 0 && !m->human) {
         if (sent->number < *order) {
             sim_fail(d->world, "5: %s of n%u came to %s behind a later one", sent->msg_id,
                      sent->from, node->name);
         }
         *order = sent->number;
-    } else {
-        d->redelivered++;
     }
+    d->redelivered += m->given_life != 0;
     m->given_life = node->life;
 }
 
@@ -154,16 +159,22 @@ static bool is_kept(const sim_world *world, const durable *m, unsigned node) {
            is_in(store, W4_STORE_DURABLE, m->sent->msg_id);
 }
 
-/* Its sender was told a code: what becomes of it then is nobody's promise. */
-static bool has_failed(const durable *m) {
-    return m->sent->outcome[m->sent->to] == 2;
+/* Its sender was told a code: what becomes of it then is nobody's promise. Nor what becomes of a
+ * word between people once one of them has taken consent back, or when the node of the receiver
+ * has refused it for what they consent to. */
+static bool has_failed(const sim_durables *d, const durable *m) {
+    const sim_sent *sent = m->sent;
+    unsigned to = (unsigned)sent->to;
+    return sent->outcome[to] == 2 ||
+           (m->human && (sent->refused[to] != 0 ||
+                         sim_people_revoked_since(d->people, sent->from, to, sent->at_us)));
 }
 
 void sim_durables_check(sim_durables *d, const sim_node *node) {
     for (const durable *m = d->first; m != NULL; m = m->next) {
         const sim_sent *sent = m->sent;
         bool of_node = node == NULL || sent->from == node->index || sent->to == (int)node->index;
-        if (of_node && sent->kept && m->dealt == DEALT_NO && !has_failed(m) &&
+        if (of_node && sent->kept && m->dealt == DEALT_NO && !has_failed(d, m) &&
             !is_kept(d->world, m, sent->from) && !is_kept(d->world, m, (unsigned)sent->to)) {
             sim_fail(d->world,
                      "5: %s of n%u for n%d was stored, has not been dealt with, and is in no store",
@@ -184,7 +195,7 @@ void sim_durables_died(sim_durables *d, const sim_node *node) {
 
 const sim_sent *sim_durables_open(const sim_durables *d) {
     for (const durable *m = d->first; m != NULL; m = m->next) {
-        if (m->sent->kept && m->dealt != DEALT_KEPT && !has_failed(m)) {
+        if (m->sent->kept && m->dealt != DEALT_KEPT && !has_failed(d, m)) {
             return m->sent;
         }
     }

@@ -5,10 +5,10 @@
 
 #include "ledger.h"
 
-int sim_durables_new(sim_world *world, sim_durables **ret_durables);
+int sim_durables_new(sim_world *world, const sim_people *people, sim_durables **ret_durables);
 sim_durables *sim_durables_free(sim_durables *durables);
 
-void sim_durables_sent(sim_durables *durables, sim_sent *sent);
+void sim_durables_sent(sim_durables *durables, sim_sent *sent, w4_family family);
 void sim_durables_arrived(sim_durables *durables, sim_node *node, const sim_sent *sent,
                           bool redelivered);
 void sim_durables_turned(sim_durables *durables, const sim_node *node); /* and it is on disk */

@@ -3,12 +3,14 @@
  */
 #include "play.h"
 
+#include "parts.h"
 #include "people.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define AGAIN_ONE_IN 4u /* of the words of one who has taken consent back: gives it again */
+#define DURABLE_ONE_IN 5u
 #define STATE_TEXT_MAX 192u
 #define PAYLOAD_TEXT_MAX 512u
 
@@ -52,7 +54,8 @@ static void write_members(const sim_person *person, sim_consent consent,
                    person->strained ? 90u : 20u);
 }
 
-/* 0: taken; 1: refused. Each word says how its person is, and what they consent to. */
+/* 0: taken; 1: refused. Each word says how its person is, and what they consent to. draft.kind:
+ * HUMAN or DURABLE. */
 static int say(play *p, sim_node *node, sim_consent consent, const sim_word *draft,
                const sim_sent **ret_sent) {
     sim_people *people = sim_ledger_people(p->ledger);
@@ -64,11 +67,11 @@ static int say(play *p, sim_node *node, sim_consent consent, const sim_word *dra
     word.family = W4_FAMILY_HCP;
     word.channel = W4_CHANNEL_KIND_COUNT;
     word.state = state;
-    word.kind = SIM_KIND_HUMAN;
     word.about = "";
     const sim_sent *sent = NULL;
     int r = sim_agent_send(p, node, &word, &sent);
-    sim_people_said(people, node, consent, sent != NULL ? sent->msg_id : NULL);
+    sim_people_said(people, node, consent, strcmp(word.type, "HCP_HELLO") == 0,
+                    sent != NULL ? sent->msg_id : NULL);
     *ret_sent = sent;
     return r;
 }
@@ -87,7 +90,8 @@ static void greet(play *p, sim_node *node, sim_consent consent) {
                    "{\"consent_scope\":[\"topic:work\"],\"identity\":{\"name\":\"%s\"},"
                    "\"safety_flags\":[]}",
                    node->agent_id);
-    const sim_word word = {.type = "HCP_HELLO", .to = "*", .payload = payload};
+    const sim_word word = {
+        .type = "HCP_HELLO", .to = "*", .payload = payload, .kind = SIM_KIND_HUMAN};
     if (say(p, node, consent, &word, &sent) == 0) {
         person->greeted = true;
     }
@@ -99,7 +103,8 @@ static void update(play *p, sim_node *node, sim_consent consent) {
     const sim_sent *sent = NULL;
     write_members(sim_person_of(sim_ledger_people(p->ledger), node->index), consent, members);
     (void)snprintf(payload, sizeof payload, "{%s}", members);
-    const sim_word word = {.type = "HCP_STATE_UPDATE", .to = "*", .payload = payload};
+    const sim_word word = {
+        .type = "HCP_STATE_UPDATE", .to = "*", .payload = payload, .kind = SIM_KIND_HUMAN};
     (void)say(p, node, consent, &word, &sent);
 }
 
@@ -152,7 +157,11 @@ static void address(play *p, sim_node *node, const sim_node *other, act what) {
                        odd ? "\"not so\"" : "", odd ? 30u : 80u);
     }
     w4_fingerprint_format(&other->agent, to);
-    const sim_word word = {.type = types[what], .to = to, .payload = payload};
+    bool durable = sim_below(p->world, DURABLE_ONE_IN) == 0;
+    const sim_word word = {.type = types[what],
+                           .to = to,
+                           .payload = payload,
+                           .kind = durable ? SIM_KIND_DURABLE : SIM_KIND_HUMAN};
     if (say(p, node, consent_now(person), &word, &sent) == 0 && sent != NULL) {
         check_taken(p, node, other, what, good, sent);
         if (what == ACT_ANSWER && !odd) {
@@ -202,9 +211,27 @@ void sim_humans_ease(play *p) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
         sim_node *node = &p->world->nodes[i];
         sim_person *person = sim_person_of(sim_ledger_people(p->ledger), i);
-        if (person->strained && sim_is_ready(node)) {
+        if ((person->strained || person->unsure || person->doubtful) && sim_is_ready(node)) {
             person->strained = person->tense = false;
             update(p, node, consent_now(person));
         }
     }
+}
+
+bool sim_humans_missing(play *p, unsigned *ret_node, unsigned *ret_person) {
+    unsigned part_of[SIM_NODES_MAX];
+    sim_people *people = sim_ledger_people(p->ledger);
+    sim_parts_find(p->world, part_of);
+    for (unsigned i = 0; i < sim_honest_count(p); i++) {
+        for (unsigned k = 0; k < sim_honest_count(p); k++) {
+            const sim_node *nodes = p->world->nodes;
+            if (part_of[i] == part_of[k] && nodes[i].node != NULL && nodes[k].node != NULL &&
+                sim_people_lacks(people, &nodes[i], &nodes[k])) {
+                *ret_node = i;
+                *ret_person = k;
+                return true;
+            }
+        }
+    }
+    return false;
 }

@@ -66,7 +66,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_NONE] = "none",       [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
     [SIM_PLANT_SWAP] = "swap",       [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
-    [SIM_PLANT_CONSENT] = "consent",
+    [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -107,8 +107,8 @@ void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
     if (ledger->numbers == NULL || ledger->flows == NULL || ledger->anchors == NULL ||
         ledger->totals == NULL || ledger->unkept == NULL ||
         sim_bounds_new(world, ledger->plant == SIM_PLANT_COUNTER, &ledger->bounds) != 0 ||
-        sim_durables_new(world, &ledger->durables) != 0 ||
-        sim_people_new(world, &ledger->people) != 0) {
+        sim_people_new(world, &ledger->people) != 0 ||
+        sim_durables_new(world, ledger->people, &ledger->durables) != 0) {
         abort();
     }
 }
@@ -172,8 +172,8 @@ sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent) {
     return sent == NULL ? ledger->sent : (sim_sent *)sent->hh.next;
 }
 
-sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int to,
-                          w4_channel_kind channel, const char *fact,
+sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, w4_family family,
+                          int to, w4_channel_kind channel, const char *fact,
                           const w4_send_receipt *receipt) {
     sim_world *world = ledger->world;
     unsigned n = world->config.nodes;
@@ -215,7 +215,7 @@ sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int
     ledger->unkept[node->index] = sent;
     ledger->totals[node->index].sent++;
     if (kind == SIM_KIND_DURABLE) {
-        sim_durables_sent(ledger->durables, sent);
+        sim_durables_sent(ledger->durables, sent, family);
     }
     return sent;
 }
@@ -324,10 +324,12 @@ static void message(sim_ledger *ledger, sim_node *node, const w4_node_event *eve
     if (said != NULL && said->kind == SIM_KIND_DURABLE) {
         sim_durables_arrived(ledger->durables, node, said, event->redelivered);
         ledger->totals[node->index].arrived++;
-        return;
     }
     if (envelope.family == W4_FAMILY_HCP) {
         sim_people_arrived(ledger->people, node, &envelope, said == NULL ? 0 : said->at_us);
+    }
+    if (said != NULL && said->kind == SIM_KIND_DURABLE) {
+        return;
     }
     bool counts = said != NULL;
     bool now = counts && ++ledger->seen == PLANT_AFTER;

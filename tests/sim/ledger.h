@@ -19,6 +19,7 @@ typedef enum sim_plant {
     SIM_PLANT_RESUME,  /* the resume point of a session is off by one */
     SIM_PLANT_ACK,     /* some acknowledgements are dropped by who should read them */
     SIM_PLANT_CONSENT, /* consent that was taken back counts as given */
+    SIM_PLANT_TOLD,    /* what neighbours pass on of humans is not listened to */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);
@@ -76,8 +77,8 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node);
 void sim_ledger_died(sim_ledger *ledger, sim_node *node);
 
 /* fact: of a confirmation. NULL: no memory (the world has failed). */
-sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, int to,
-                          w4_channel_kind channel, const char *fact,
+sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, w4_family family,
+                          int to, w4_channel_kind channel, const char *fact,
                           const w4_send_receipt *receipt);
 sim_sent *sim_ledger_find(const sim_ledger *ledger, const char *msg_id);
 sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent); /* NULL: the first */

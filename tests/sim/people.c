@@ -1,13 +1,19 @@
 #include "people.h"
 
+#include "protocol/humans/hcp.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STAMP_AFTER_US                                                                             \
+    (5 * (int64_t)W4_US_PER_S) /* words are stamped later than the clock by less */
 
 struct sim_people {
     sim_world *world;
     sim_person *persons;
     unsigned *heard; /* by who spoke and who listens: the revision of consent that came there */
+    unsigned *told;  /* the same, of what neighbours passed on, when nodes were looked at last */
     uint64_t checks;
 };
 
@@ -25,7 +31,8 @@ int sim_people_new(sim_world *world, sim_people **ret_people) {
     people->world = world;
     people->persons = (sim_person *)calloc(n, sizeof *people->persons);
     people->heard = (unsigned *)calloc(n * n, sizeof *people->heard);
-    if (people->persons == NULL || people->heard == NULL) {
+    people->told = (unsigned *)calloc(n * n, sizeof *people->told);
+    if (people->persons == NULL || people->heard == NULL || people->told == NULL) {
         sim_people_free(people);
         return -1;
     }
@@ -37,6 +44,7 @@ sim_people *sim_people_free(sim_people *people) {
     if (people != NULL) {
         free(people->persons);
         free(people->heard);
+        free(people->told);
         free(people);
     }
     return NULL;
@@ -52,28 +60,50 @@ uint64_t sim_people_checks(const sim_people *people) {
 
 /* ---- what they say */
 
-void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent,
+void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent, bool greets,
                      const char *msg_id) {
     sim_person *person = &people->persons[node->index];
+    bool moves = consent != person->consent || person->unsure;
+    int64_t clock_us = (int64_t)people->world->now_us + node->env.wall_offset_us;
     if (msg_id == NULL) {
         person->unsure = person->unsure || consent != person->consent;
         return;
     }
-    if (consent != person->consent || person->unsure) {
-        person->revision++;
+    if (moves) {
         person->since_us = people->world->now_us;
         person->kept = false;
+        person->revoked_us =
+            consent == SIM_CONSENT_REVOKED ? people->world->now_us : person->revoked_us;
+    }
+    if (moves || greets || person->doubtful) {
+        person->revision++;
         memcpy(person->msg_id, msg_id, sizeof person->msg_id);
     }
     person->consent = consent;
     person->unsure = false;
+    person->unkept_us = clock_us > person->unkept_us ? clock_us : person->unkept_us;
+    person->doubtful = person->lost_us != 0 && clock_us <= person->lost_us + STAMP_AFTER_US;
+}
+
+/* Is the last word of that person, as they signed it, in the store of that node? */
+static bool has_word(const sim_people *people, unsigned who, unsigned listener) {
+    uint8_t key[36 + W4_FINGERPRINT_LEN];
+    w4_buffer text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
+    const sim_node *from = &people->world->nodes[who];
+    memcpy(key, people->persons[who].msg_id, 36);
+    memcpy(key + 36, from->agent.bytes, W4_FINGERPRINT_LEN);
+    int r = w4_store_get(people->world->nodes[listener].store, W4_STORE_ENVELOPE,
+                         w4_bytes_of(key, sizeof key), &text);
+    w4_buffer_deinit(&text);
+    return r == 0;
 }
 
 /* Has that one heard the last word of this one, and was it that consent is taken back? */
 static bool knows_revoked(const sim_people *people, unsigned who, unsigned listener) {
     const sim_person *person = &people->persons[who];
     unsigned heard = people->heard[who * people->world->config.nodes + listener];
-    return person->consent == SIM_CONSENT_REVOKED && !person->unsure && heard == person->revision;
+    return person->consent == SIM_CONSENT_REVOKED && !person->unsure && !person->doubtful &&
+           (heard == person->revision || has_word(people, who, listener));
 }
 
 static bool is_revoked(const sim_person *person) {
@@ -163,15 +193,58 @@ void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envel
     }
 }
 
+/* ---- what is passed on */
+
+bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us) {
+    return (people->persons[a].revoked_us != 0 && people->persons[a].revoked_us >= at_us) ||
+           (people->persons[b].revoked_us != 0 && people->persons[b].revoked_us >= at_us);
+}
+
+bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other) {
+    static const w4_consent meant[] = {[SIM_CONSENT_NONE] = W4_CONSENT_UNKNOWN,
+                                       [SIM_CONSENT_GRANTED] = W4_CONSENT_GRANTED,
+                                       [SIM_CONSENT_LIMITED] = W4_CONSENT_LIMITED,
+                                       [SIM_CONSENT_REVOKED] = W4_CONSENT_REVOKED};
+    const sim_person *person = &people->persons[other->index];
+    size_t pair = other->index * people->world->config.nodes + node->index;
+    const w4_human *human =
+        w4_humans_find(w4_hcp_humans(w4_node_protocol(node->node)), &other->agent);
+    if (person->consent == SIM_CONSENT_NONE || person->unsure || person->doubtful ||
+        !person->kept) {
+        return false; /* their own node may not know better */
+    }
+    if (human == NULL || human->consent != meant[person->consent]) {
+        return true;
+    }
+    if (node != other && people->told[pair] == 0 && people->heard[pair] != person->revision &&
+        has_word(people, other->index, node->index)) {
+        people->told[pair] = person->revision;
+    }
+    return false;
+}
+
+uint64_t sim_people_told(const sim_people *people) {
+    uint64_t count = 0;
+    size_t n = people->world->config.nodes;
+    for (size_t i = 0; i < n * n; i++) {
+        count += people->told[i] != 0;
+    }
+    return count;
+}
+
 /* ---- what is kept */
 
 void sim_people_turned(sim_people *people, const sim_node *node) {
     people->persons[node->index].kept = true;
+    people->persons[node->index].unkept_us = 0;
 }
 
 void sim_people_died(sim_people *people, const sim_node *node) {
     sim_person *person = &people->persons[node->index];
     person->unsure = person->unsure || !person->kept;
+    person->doubtful = person->doubtful || person->unkept_us != 0;
+    person->lost_us = person->unkept_us > person->lost_us ? person->unkept_us : person->lost_us;
+    person->unkept_us = 0;
     person->greeted = false;
     person->strained = person->tense = false;
 }

@@ -1,6 +1,7 @@
 /* The account of people (invariant 4): what each of them last said of consent, and who has heard
  * so. Behind the agent of each node is one person. By that it judges what agents are given and what
- * nodes take from them; it uses nothing that nodes conclude. */
+ * nodes take from them; it uses nothing that nodes conclude. That a node has heard a word is seen
+ * when it comes to the agent there, or, passed on by a neighbour, from its being in the store. */
 #pragma once
 
 #include "ledger.h"
@@ -19,12 +20,17 @@ typedef struct sim_person {
     sim_consent consent; /* as their own node took it last */
     unsigned revision;   /* counts what was said of it */
     uint64_t since_us;
-    char msg_id[37]; /* of the word that said so */
-    bool kept;       /* that word is on disk at their node */
+    char msg_id[37];     /* of the word that said so, or of a greeting since */
+    bool kept;           /* that word is on disk at their node */
+    uint64_t revoked_us; /* when consent was last taken back; 0: never */
     /* Their node may know another word than that one: it died before it kept it, or refused one
      * when it had taken it already. Until the next word that is accepted. */
     bool unsure;
-    bool strained; /* said to be under pressure */
+    /* Words went out that their node forgot when it died, its store having failed: others may have
+     * heard later time stamps than it has, which count there, until its clock is beyond them. */
+    bool doubtful;
+    int64_t unkept_us, lost_us; /* its clock at the latest such word, and those lost; 0: none */
+    bool strained;              /* said to be under pressure */
     bool tense;
     bool greeted;              /* in this life of their node */
     bool satisfied, satisfies; /* said of others, and others of them, in words that were taken */
@@ -35,8 +41,8 @@ sim_people *sim_people_free(sim_people *people);
 
 sim_person *sim_person_of(const sim_people *people, unsigned node);
 /* A node took that word of its own person, or refused it (msg_id NULL). Each says of consent what
- * is given here. */
-void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent,
+ * is given here; greets: it is a greeting. */
+void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent, bool greets,
                      const char *msg_id);
 /* A node took a word of its person that is none of state. to: node, whom it is for. */
 void sim_people_check_taken(sim_people *people, const sim_node *node, unsigned to,
@@ -48,4 +54,10 @@ void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envel
                         uint64_t at_us);
 void sim_people_turned(sim_people *people, const sim_node *node); /* and it is on disk */
 void sim_people_died(sim_people *people, const sim_node *node);
+/* Was consent of one of the two taken back at that time, or later? */
+bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us);
+/* Does that node not know yet what the person of the other one consents to? */
+bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other);
 uint64_t sim_people_checks(const sim_people *people); /* of words that came to agents */
+/* Words that moved consent and that nodes knew in the end by being told of them by neighbours. */
+uint64_t sim_people_told(const sim_people *people);

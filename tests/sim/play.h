@@ -88,7 +88,9 @@ bool sim_stands(const sim_world *world, const sim_sent *sent);
 
 /* humans.c */
 void sim_humans_talk(play *p, sim_node *node, const sim_node *other); /* one word */
-void sim_humans_ease(play *p); /* nobody is under pressure any more */
+void sim_humans_ease(play *p); /* nobody is under pressure any more, and all say what they want */
+/* A node that does not know what a person consents to, though it could have heard. */
+bool sim_humans_missing(play *p, unsigned *ret_node, unsigned *ret_person);
 
 /* web.c */
 void sim_web_bring(play *p, sim_node *node); /* evidence */

@@ -18,8 +18,11 @@
 #define QUIET_US (65 * S)
 #define QUIET_FEW_US (3 * S)
 #define PATIENT_ONE_IN 20u
-#define HISTORIES_ONE_IN 4u /* lives; and at the end, all */
-#define LOOK_US S           /* for what is missing */
+#define HISTORIES_ONE_IN 4u   /* lives; and at the end, all */
+#define LOOK_US S             /* for what is missing */
+#define TALKS_AGAIN_ONE_IN 4u /* runs of many nodes */
+#define AFTERWARDS 10u        /* looks while people talk again ... */
+#define AFTERWARDS_ONE_IN 6u  /* ... at each one of so many */
 #define TALK_AFTER_US (4 * S)
 #define HARM_AFTER_US (4 * S)
 #define CLOCK_SPREAD_US (60 * INT64_C(1000000))
@@ -186,74 +189,124 @@ static bool is_patient(const play *p) {
     return p->scenario->neighbours == 0 || p->world->config.seed % PATIENT_ONE_IN == 0;
 }
 
-/* NULL when all is as it has to be; else what is still missing. */
-static const char *missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
-    sim_world *world = p->world;
-    for (unsigned i = 0; i < sim_honest_count(p); i++) {
-        const sim_node *node = &world->nodes[i];
-        if (node->node == NULL) {
-            (void)snprintf(ret_text, SIM_TEXT_MAX, "%s is down", node->name);
-            return ret_text;
-        }
-        for (unsigned k = 0; p->scenario->neighbours == 0 && k < p->fact_count; k++) {
-            const sim_fact *f = &p->facts[k];
-            if (f->proposal->kept && !sim_ledger_accepted(p->ledger, node, f->id)) {
-                (void)snprintf(ret_text, SIM_TEXT_MAX,
-                               "%s has not accepted fact %u (%s of n%u, confirmed by n%u%s and "
-                               "n%u%s)",
-                               node->name, k, f->id, f->proposer, f->confirmers[0],
-                               f->votes[0] == NULL ? " (not yet)" : "", f->confirmers[1],
-                               f->votes[1] == NULL ? " (not yet)" : "");
-                return ret_text;
-            }
-        }
+/* Each of these: is something missing, and what. */
+static bool missing_fact(play *p, const sim_node *node, char ret_text[static SIM_TEXT_MAX]) {
+    if (node->node == NULL) {
+        (void)snprintf(ret_text, SIM_TEXT_MAX, "%s is down", node->name);
+        return true;
     }
-    for (unsigned i = 0; p->scenario->neighbours == 0 && i < sim_honest_count(p); i++) {
-        const sim_claim *claim = sim_web_missing(p, &world->nodes[i]);
-        if (claim != NULL) {
+    for (unsigned k = 0; p->scenario->neighbours == 0 && k < p->fact_count; k++) {
+        const sim_fact *f = &p->facts[k];
+        if (f->proposal->kept && !sim_ledger_accepted(p->ledger, node, f->id)) {
             (void)snprintf(ret_text, SIM_TEXT_MAX,
-                           "n%u has not accepted the claim %s of n%u, with the voices of n%u%s and "
-                           "n%u%s",
-                           i, claim->id, claim->proposer, claim->voices[0],
-                           claim->votes[0] == NULL ? " (not yet)" : "", claim->voices[1],
-                           claim->votes[1] == NULL ? " (not yet)" : "");
-            return ret_text;
+                           "%s has not accepted fact %u (%s of n%u, confirmed by n%u%s and n%u%s)",
+                           node->name, k, f->id, f->proposer, f->confirmers[0],
+                           f->votes[0] == NULL ? " (not yet)" : "", f->confirmers[1],
+                           f->votes[1] == NULL ? " (not yet)" : "");
+            return true;
         }
     }
+    return false;
+}
+
+static bool missing_claim(play *p, const sim_node *node, char ret_text[static SIM_TEXT_MAX]) {
+    const sim_claim *claim = p->scenario->neighbours == 0 ? sim_web_missing(p, node) : NULL;
+    if (claim != NULL) {
+        (void)snprintf(
+            ret_text, SIM_TEXT_MAX,
+            "%s has not accepted the claim %s of n%u, with the voices of n%u%s and n%u%s",
+            node->name, claim->id, claim->proposer, claim->voices[0],
+            claim->votes[0] == NULL ? " (not yet)" : "", claim->voices[1],
+            claim->votes[1] == NULL ? " (not yet)" : "");
+    }
+    return claim != NULL;
+}
+
+static bool missing_outcome(const play *p, char ret_text[static SIM_TEXT_MAX]) {
     for (const sim_sent *sent = sim_ledger_next(p->ledger, NULL); sent != NULL;
          sent = sim_ledger_next(p->ledger, sent)) {
         if (sim_ledger_owes(p->ledger, sent, is_patient(p))) {
             (void)snprintf(ret_text, SIM_TEXT_MAX, "%s of n%u has %u outcomes of %u", sent->msg_id,
                            sent->from, sent->outcomes, sent->recipients);
-            return ret_text;
+            return true;
         }
     }
     const sim_sent *open = sim_durables_open(sim_ledger_durables(p->ledger));
     if (open != NULL && p->scenario->neighbours == 0) {
         (void)snprintf(ret_text, SIM_TEXT_MAX, "%s of n%u for n%d is durable, and has not come",
                        open->msg_id, open->from, open->to);
-        return ret_text;
+        return true;
     }
-    return NULL;
+    return false;
+}
+
+static bool missing_consent(play *p, char ret_text[static SIM_TEXT_MAX]) {
+    unsigned node = 0;
+    unsigned who = 0;
+    bool missing = sim_humans_missing(p, &node, &who);
+    if (missing) {
+        const sim_person *person = sim_person_of(sim_ledger_people(p->ledger), who);
+        (void)snprintf(ret_text, SIM_TEXT_MAX,
+                       "n%u does not know that the person of n%u said %s (%s, %.6f s)", node, who,
+                       sim_consent_name(person->consent), person->msg_id,
+                       (double)(person->since_us - SIM_START_US) / 1e6);
+    }
+    return missing;
+}
+
+/* By which invariant not all is as it has to be yet, and what is still missing; or '\0'. */
+static char missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
+    for (unsigned i = 0; i < sim_honest_count(p); i++) {
+        const sim_node *node = &p->world->nodes[i];
+        if (missing_fact(p, node, ret_text) || missing_claim(p, node, ret_text)) {
+            return '1';
+        }
+    }
+    return missing_outcome(p, ret_text) ? '1' : missing_consent(p, ret_text) ? '4' : '\0';
+}
+
+/* Until nothing is missing any more. */
+static void wait_for_all(play *p) {
+    sim_world *world = p->world;
+    char text[SIM_TEXT_MAX];
+    uint64_t until_us = w4_later(world->now_us, PEACE_US);
+    char law = '1';
+    while (!world->failed && law != '\0' && world->now_us < until_us) {
+        tick(p, false);
+        sim_humans_ease(p);
+        sim_run(world, world->now_us + LOOK_US);
+        law = missing(p, text);
+    }
+    if (law != '\0') {
+        sim_fail(world, "%c: %.0f s after the trouble %s", law, (double)PEACE_US / 1e6, text);
+    }
+}
+
+/* All have heard what people consent to, also those who were away: now they are to keep to it. */
+static void talk_again(play *p) {
+    unsigned words = 1 + sim_honest_count(p) / AFTERWARDS_ONE_IN;
+    for (unsigned i = 0; !p->world->failed && i < AFTERWARDS * words; i++) {
+        sim_node *node = &p->world->nodes[sim_below(p->world, sim_honest_count(p))];
+        if (sim_is_ready(node)) {
+            sim_humans_talk(p, node, sim_draw_other(p, node));
+        }
+        if (i % words == 0) {
+            tick(p, false);
+            sim_run(p->world, p->world->now_us + p->scenario->tick_us);
+        }
+    }
 }
 
 static void come_to_peace(play *p) {
     sim_world *world = p->world;
-    char text[SIM_TEXT_MAX];
-    uint64_t until_us = w4_later(world->now_us, PEACE_US);
     sim_faults_end_all(&p->faults);
     for (unsigned i = 0; i < p->scenario->intruders; i++) {
         p->intruders[i] = sim_intruder_free(p->intruders[i]);
     }
-    const char *still = "";
-    while (!world->failed && still != NULL && world->now_us < until_us) {
-        tick(p, false);
-        sim_humans_ease(p);
-        sim_run(world, world->now_us + LOOK_US);
-        still = missing(p, text);
-    }
-    if (still != NULL) {
-        sim_fail(world, "1: %.0f s after the trouble %s", (double)PEACE_US / 1e6, still);
+    wait_for_all(p);
+    if (p->scenario->neighbours == 0 || world->config.seed % TALKS_AGAIN_ONE_IN == 0) {
+        talk_again(p);
+        wait_for_all(p);
     }
     sim_run(world, w4_later(world->now_us, p->scenario->neighbours == 0 ? QUIET_US : QUIET_FEW_US));
     if (!world->failed) {
@@ -295,9 +348,9 @@ void sim_print_totals(const sim_result *result, FILE *out) {
     fprintf(out,
             "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
             " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
-            " checks\n",
+            " of consent only passed on, %" PRIu64 " checks\n",
             result->simulated_s, result->crashes, result->durables, result->redelivered,
-            result->claims, result->people, result->checks);
+            result->claims, result->people, result->told_people, result->checks);
 }
 
 static void print_table(const play *p, const sim_result *result, FILE *out) {
@@ -359,6 +412,7 @@ static void collect(const play *p, sim_result *ret_result) {
                                .simulated_s = (double)(world->now_us - SIM_START_US) / 1e6};
     ret_result->claims = p->claim_count;
     ret_result->people = sim_people_checks(sim_ledger_people(p->ledger));
+    ret_result->told_people = sim_people_told(sim_ledger_people(p->ledger));
     ret_result->durables =
         sim_durables_done(sim_ledger_durables(p->ledger), &ret_result->redelivered);
     memcpy(ret_result->failure, world->failure, sizeof ret_result->failure);

@@ -104,6 +104,7 @@ static int play_many(const char *program, sim_options options, uint64_t seeds) {
         total.redelivered += result.redelivered;
         total.claims += result.claims;
         total.people += result.people;
+        total.told_people += result.told_people;
         for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
             total.begun[kind] += result.begun[kind];
         }

@@ -33,10 +33,11 @@ static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1', [SIM_PLANT_SWAP] = '1',
     [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',  [SIM_PLANT_TRUST] = '3',
     [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',   [SIM_PLANT_CONSENT] = '4',
+    [SIM_PLANT_TOLD] = '4',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
-    bool of_runtime = _i == SIM_PLANT_RESUME || _i == SIM_PLANT_ACK;
+    bool of_runtime = _i == SIM_PLANT_RESUME || _i == SIM_PLANT_ACK || _i == SIM_PLANT_TOLD;
     const char *name = sim_plant_name((sim_plant)_i);
     sim_options options = {.scenario = of_runtime ? "all-faults" : "story",
                            .plant = (sim_plant)_i,
@@ -71,6 +72,7 @@ START_TEST(all_faults_are_there) {
             answered[code] += result.answered[code];
         }
         ck_assert_uint_gt(result.people, 0);
+        ck_assert_uint_gt(result.told_people, 0);
         ck_assert_uint_gt(result.claims, 0);
     }
     ck_assert_uint_gt(told[W4_REFUSAL_NONE], 0);

@@ -379,6 +379,17 @@ static bool is_later(const w4_human *known, const w4_human *said) {
     return said->consent == W4_CONSENT_REVOKED && known->consent != W4_CONSENT_REVOKED;
 }
 
+/* Who took consent back at this node gives it again only here. */
+static bool gives_from_afar(const w4_human *known, const w4_human *said,
+                            const w4_human_word *word) {
+    return word->of_house && known->consent == W4_CONSENT_REVOKED &&
+           said->consent != W4_CONSENT_REVOKED;
+}
+
+static bool counts(const w4_human *known, const w4_human *said, const w4_human_word *word) {
+    return word->here || (is_later(known, said) && !gives_from_afar(known, said, word));
+}
+
 /* The human of that agent, new when need be. */
 static int get(w4_humans *humans, const w4_fingerprint *agent, entry **ret_entry) {
     *ret_entry = find(humans, agent);
@@ -472,6 +483,7 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
     humans->told -= w4_fingerprint_is_zero(&human->told_by) ? 0 : 1;
     humans->told += w4_fingerprint_is_zero(&said->told_by) ? 0 : 1;
     bool moved = memcmp(human->digest, said->digest, sizeof said->digest) != 0 ||
+                 strcmp(human->word.msg_id, said->word.msg_id) != 0 ||
                  w4_human_can_be_told(human) != w4_human_can_be_told(said);
     humans->changes += moved ? 1 : 0;
     r = drop_said(humans, human, said);
@@ -523,8 +535,11 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     w4_consent before = said.consent;
     said.said_us = envelope->timestamp_us;
     said.taken_us = word->wall_us;
-    if (read_state(state, &said) && (word->here || is_later(&e->human, &said))) {
+    if (read_state(state, &said) && counts(&e->human, &said, word)) {
         r = take_latest(humans, &e->human, word, &said);
+    } else if (gives_from_afar(&e->human, &said, word) && is_later(&e->human, &said)) {
+        e->human.latest_us = said.said_us; /* what is said here next has to be later for others */
+        r = w4_humans_save(humans, &e->human);
     } else if (greets_late(&e->human, envelope)) {
         said = e->human;
         r = replace(humans, &e->human, word, &said, true);
@@ -600,7 +615,7 @@ bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_hu
     said.said_us = envelope->timestamp_us;
     said.taken_us = word->wall_us;
     bool good = read_state(state_of(envelope), &said);
-    if (good && (!e || word->here || is_later(&e->human, &said))) {
+    if (good && (!e || counts(&e->human, &said, word))) {
         memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
         memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);
         if (envelope->type == W4_TYPE_HCP_HELLO) {

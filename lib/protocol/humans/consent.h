@@ -91,6 +91,9 @@ typedef struct w4_human_word {
     const w4_envelope *envelope;
     uint64_t wall_us;
     bool here;
+    /* Passed on of somebody whose agent is at this node, which may have forgotten what it said last
+     * when it died with a store that failed. Nothing so told gives consent again. */
+    bool of_house;
     const w4_fingerprint *told_by; /* a neighbour passes it on; NULL: its sender says it now */
 } w4_human_word;
 /* May a word that was passed on be taken? An old one must not undo what has been forgotten, and

@@ -155,12 +155,14 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 
 /* What was passed on is as old as its time stamp says: pressure that has passed does not come back.
  */
-static w4_human_word word_of(const w4_inbound *in) {
+static w4_human_word word_of(const w4_protocol *p, const w4_inbound *in) {
     bool told = in->origin == W4_ORIGIN_SHARED;
+    const w4_agent *agent = w4_agents_find(&p->agents, &in->envelope.sender.fingerprint);
     uint64_t said_us = in->envelope.timestamp_us;
     return (w4_human_word){.envelope = &in->envelope,
                            .wall_us = told && said_us < in->wall_us ? said_us : in->wall_us,
                            .here = in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT,
+                           .of_house = told && agent && agent->attached,
                            .told_by = told ? &in->from_node : NULL};
 }
 
@@ -168,7 +170,7 @@ static w4_human_word word_of(const w4_inbound *in) {
  * and only one that leaves. Who is told that a word was refused has given nothing by it. */
 static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
     const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
-    const w4_human_word word = word_of(in);
+    const w4_human_word word = word_of(p, in);
     w4_human said;
     if (!in->agent || !known || known->consent != W4_CONSENT_REVOKED ||
         !w4_humans_foresee(hcp_of(p)->humans, &word, &said) || said.consent == W4_CONSENT_REVOKED) {
@@ -181,7 +183,7 @@ static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
 }
 
 static int look_told(const w4_protocol *p, w4_inbound *in) {
-    const w4_human_word word = word_of(in);
+    const w4_human_word word = word_of(p, in);
     switch (w4_humans_may_be_told(hcp_of(p)->humans, &word)) {
     case W4_HUMAN_TOLD:
         return 0;
@@ -205,7 +207,7 @@ static int look_state(const w4_protocol *p, w4_inbound *in) {
         seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
         seen->known = true;
     } else if (seen) {
-        const w4_human_word word = word_of(in);
+        const w4_human_word word = word_of(p, in);
         seen->known = w4_humans_foresee(hcp_of(p)->humans, &word, &seen->human);
     }
     return 0;
@@ -218,7 +220,7 @@ static int act_state(w4_protocol *p, w4_inbound *in) {
     if (gives_in_vain(p, in)) {
         return 0; /* the gates behind this one say why */
     }
-    const w4_human_word word = word_of(in);
+    const w4_human_word word = word_of(p, in);
     int r = w4_humans_take(h->humans, &word, &human, &before);
     if (r != 0) {
         return r > 0 ? w4_inbound_store_failed(in, r) : r;
@@ -664,7 +666,7 @@ static int agent_gone(w4_protocol *p, const w4_agent *agent) {
 
 static uint64_t said_last(const w4_protocol *p, const w4_fingerprint *agent) {
     const w4_human *human = w4_humans_find(hcp_of(p)->humans, agent);
-    return human ? human->said_us : 0;
+    return human ? human->latest_us : 0;
 }
 
 /* ---- what may be seen of it */

@@ -22,12 +22,23 @@ static void add_digest(uint8_t digest[static W4_HUMAN_DIGEST_LEN], const uint8_t
     memcpy(digest, hash, W4_HUMAN_DIGEST_LEN);
 }
 
+/* When it was said counts in the sum: by what they consent to alone, one who gave consent and took
+ * it back would be as before, and a neighbour that had all there was would not ask again. */
+static void add_time(uint8_t digest[static W4_HUMAN_DIGEST_LEN], uint64_t at_us) {
+    uint8_t time[W4_HUMAN_DIGEST_LEN] = {0};
+    for (unsigned i = 0; i < sizeof at_us; i++) {
+        time[i] = (uint8_t)(at_us >> (8 * i));
+    }
+    add_digest(digest, time);
+}
+
 static void fill_digests(w4_human_index *index) {
     memset(index->parts, 0, sizeof index->parts);
     memset(index->sum, 0, sizeof index->sum);
     for (uint32_t i = 0; i < index->count; i++) {
         const w4_human *human = index->list[i];
         add_digest(index->parts[w4_human_part(&human->fingerprint)], human->digest);
+        add_time(index->sum, human->word.at_us);
     }
     for (unsigned i = 0; i < W4_HUMAN_PARTS; i++) {
         add_digest(index->sum, index->parts[i]);

@@ -14,7 +14,7 @@ typedef struct w4_human_index {
     bool made;
     uint64_t changes; /* of the table it was made of */
     uint8_t parts[W4_HUMAN_PARTS][W4_HUMAN_DIGEST_LEN];
-    uint8_t sum[W4_HUMAN_DIGEST_LEN];
+    uint8_t sum[W4_HUMAN_DIGEST_LEN]; /* of all that, and of when it was said */
 } w4_human_index;
 
 void w4_human_index_deinit(w4_human_index *index);

@@ -202,6 +202,40 @@ static wire_fate count_words(world *w, const wire_item *item) {
     return WIRE_PASS;
 }
 
+static wire_fate lose_what_one_passes_on(world *w, const wire_item *item) {
+    (void)w;
+    bool passes_on =
+        item->from == 1 && memmem(item->bytes, item->len, "\"envelopes\":", 12) != NULL;
+    return passes_on ? WIRE_DROP : WIRE_PASS;
+}
+
+/* Taken back, given, taken back: by what she consents to alone the third is as the first. Who knew
+ * the second, and had found that the other one has nothing new, asks that one again. */
+START_TEST(taken_back_again_is_news) {
+    world *w = make(3, false, 22);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_link(w, 0, 1, false);
+    world_link(w, 1, 2, false);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    world_link(w, 0, 2, false);
+    world_link(w, 0, 1, true);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
+    world_link(w, 0, 1, false);
+    w->filter = lose_what_one_passes_on;
+    world_link(w, 1, 2, true);
+    world_pass(w, 20 * SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    EXPECT(w, 2, "ada", W4_CONSENT_REVOKED);
+    world_link(w, 0, 2, true);
+    world_pass(w, 5 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    world_pass(w, 60 * SECOND);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    world_free(w);
+}
+END_TEST
+
 /* The node of who said it is gone for good; a relay that was started anew since then knows. */
 START_TEST(a_relay_tells_when_the_author_is_gone) {
     world *w = make(3, true, 5);
@@ -346,6 +380,38 @@ static void write_word(world *w, const char *name, const char *to, const char *c
 static uint64_t wall_of(const world *w) {
     return w4_env_wall_us(&w->nodes[1].env, w->now);
 }
+
+/* Her node died with a store that failed, and forgot a greeting that went out. What she takes back
+ * afterwards stays so there, though others know of a later word; what she says next they all take
+ * for the last. */
+START_TEST(at_home_nothing_told_gives_consent_again) {
+    world *w = make(3, false, 21);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    w4_buffer word = W4_BUFFER_INIT(1 << 20);
+    write_word(w, "ada", NULL, "granted", wall_of(w) + 20 * SECOND, "{", &word);
+    for (unsigned node = 0; node < 3; node++) {
+        ck_assert_int_eq(receive_from(w, node, (node + 1) % 3, (char *)word.data), 0);
+    }
+    world_pass(w, 2 * SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    world_reborn(w, 0);
+    world_pass(w, 2 * SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+    EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
+    EXPECT(w, 2, "ada", W4_CONSENT_REVOKED);
+    /* That she took it back somewhere is taken from anybody. */
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
+    write_word(w, "ada", NULL, "revoked", wall_of(w) + 30 * SECOND, "{", &word);
+    ck_assert_int_eq(receive_from(w, 0, 1, (char *)word.data), 0);
+    world_pass(w, SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
+    w4_buffer_deinit(&word);
+    world_free(w);
+}
+END_TEST
 
 START_TEST(an_older_word_undoes_nothing) {
     world *w = make(3, false, 8);
@@ -649,9 +715,11 @@ int main(void) {
     tcase_add_test(tcase, given_again_while_the_link_is_cut);
     tcase_add_test(tcase, state_and_greeting_come_together);
     tcase_add_test(tcase, nodes_further_away_learn_it_too);
+    tcase_add_test(tcase, taken_back_again_is_news);
     tcase_add_test(tcase, a_relay_tells_when_the_author_is_gone);
     tcase_add_test(tcase, a_relay_knows_newer_than_the_old_home);
     tcase_add_test(tcase, a_clock_put_back_gives_nothing_back);
+    tcase_add_test(tcase, at_home_nothing_told_gives_consent_again);
     tcase_add_test(tcase, an_older_word_undoes_nothing);
     tcase_add_test(tcase, only_words_of_humans_that_are_for_it);
     tcase_add_test(tcase, an_exchange_has_an_end);
