@@ -198,6 +198,7 @@ void floor_stream(const char *transport, size_t size, uint64_t count, bool signa
     bench_pair_join(&pair);
     ret_flow->per_s = (double)count * 1e9 / (double)wall_ns;
     ret_flow->cpu_us = (double)(cpu_ns + other_ns) / 1e3 / (double)count;
+    ret_flow->receiver_cpu_us = (double)cpu_ns / 1e3 / (double)count;
 }
 
 void floor_memory(size_t size, uint64_t count, floor_flow *ret_flow) {

@@ -19,6 +19,7 @@ void floor_socket_pair(const char *transport, int ret_fds[2]);
 typedef struct floor_flow {
     double per_s;
     double cpu_us; /* of both processes, for each message */
+    double receiver_cpu_us;
 } floor_flow;
 
 void floor_stream(const char *transport, size_t size, uint64_t count, bool signatures,

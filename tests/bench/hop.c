@@ -222,5 +222,5 @@ void bench_hop_floor(const bench_options *options) {
     floor_flow flow;
     floor_stream(options->transport, options->size, options->count, true, &flow);
     bench_number("messages_per_s", flow.per_s);
-    bench_number("cpu_us", flow.cpu_us);
+    bench_number("receiver_cpu_us", flow.receiver_cpu_us);
 }
