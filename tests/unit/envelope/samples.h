@@ -87,7 +87,7 @@ static const char *const sample_payloads[W4_TYPE_COUNT] = {
     [W4_TYPE_MESH_SERVICE_RESULT] = "{\"in_reply_to\":\"" SAMPLE_REF
                                     "\",\"error\":{\"code\":\"timeout\",\"message\":\"too slow\"}}",
     [W4_TYPE_MESH_RECEIPT] = "{\"receipts\":[{\"msg_id\":\"" SAMPLE_REF "\",\"sender\":\"" SAMPLE_FP
-                             "\",\"receiver\":\"*\",\"code\":\"untrusted\"}]}",
+                             "\",\"receiver\":\"*\",\"code\":\"untrusted\",\"stage\":\"ended\"}]}",
     [W4_TYPE_MESH_FACTS] =
         "{\"sum\":\"" SAMPLE_DIGEST "\",\"parts\":[\"" SAMPLE_DIGEST "\"],\"from\":0,"
         "\"after\":\"" SAMPLE_REF "\",\"facts\":[{\"digest\":\"" SAMPLE_DIGEST
