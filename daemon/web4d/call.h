@@ -31,7 +31,6 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value);
 /* Sets the refusal; always 1. pointer: into params, or "". */
 int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-int w4d_refuse_with(w4d_call *call, const w4_refused *refused);
 /* "operator:uid N" of the caller. */
 void w4d_actor(const w4d_call *call, char *ret_text, size_t size);
 /* A member of params as terminated text: false when absent. */

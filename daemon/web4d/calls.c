@@ -97,11 +97,6 @@ int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char 
     return 1;
 }
 
-int w4d_refuse_with(w4d_call *call, const w4_refused *refused) {
-    call->refused = *refused;
-    return 1;
-}
-
 void w4d_actor(const w4d_call *call, char *ret_text, size_t size) {
     (void)snprintf(ret_text, size, "operator:uid %lu", (unsigned long)call->client->uid);
 }

@@ -463,14 +463,6 @@ w4_events *w4_node_events(w4_node *node) {
     return node->events;
 }
 
-w4_store *w4_node_store(w4_node *node) {
-    return node->store;
-}
-
-const w4_identity *w4_node_identity(const w4_node *node) {
-    return node->identity;
-}
-
 const w4_env *w4_node_env(const w4_node *node) {
     return node->env;
 }

@@ -131,8 +131,6 @@ w4_mesh *w4_node_mesh(w4_node *node);
 w4_trust_book *w4_node_trust(w4_node *node);
 w4_graph *w4_node_graph(w4_node *node);
 w4_events *w4_node_events(w4_node *node);
-w4_store *w4_node_store(w4_node *node);
-const w4_identity *w4_node_identity(const w4_node *node);
 const w4_env *w4_node_env(const w4_node *node);
 uint64_t w4_node_refusals(const w4_node *node, w4_refusal code);
 void w4_node_count_refusal(w4_node *node, w4_refusal code); /* told over a socket */

@@ -34,11 +34,6 @@ static const w4_cip_handshake_row rows[] = {
 };
 /* clang-format on */
 
-const w4_cip_handshake_row *w4_cip_handshake_rows(size_t *ret_count) {
-    *ret_count = sizeof rows / sizeof rows[0];
-    return rows;
-}
-
 const w4_cip_handshake_row *w4_cip_handshake_row_find(w4_role role, w4_step at, w4_cue cue) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].role == role && rows[i].at == at && rows[i].cue == cue) {

@@ -66,7 +66,6 @@ typedef struct w4_cip_handshake_row {
     w4_trust_event event; /* about the other side; W4_TRUST_EVENT_COUNT: none */
 } w4_cip_handshake_row;
 
-const w4_cip_handshake_row *w4_cip_handshake_rows(size_t *ret_count);
 const w4_cip_handshake_row *w4_cip_handshake_row_find(w4_role role, w4_step at, w4_cue cue);
 
 typedef struct w4_cip_handshakes {

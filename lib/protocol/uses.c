@@ -101,6 +101,13 @@ static w4_use of_owed(const w4_protocol *p) {
         .count = p->owed.count, .count_max = W4_ENDS_MAX, .bytes = p->owed.count * sizeof(w4_end)};
 }
 
+static w4_use of_keyring(const w4_protocol *p) {
+    return (w4_use){.count = w4_keyring_count(p->keyring),
+                    .count_max = W4_KEYRING_STRANGERS_MAX + W4_KEYRING_SUCCESSIONS_MAX +
+                                 W4_KEYRING_REVOCATIONS_MAX,
+                    .bytes = w4_keyring_memory(p->keyring)};
+}
+
 static w4_use of_taken(const w4_protocol *p) {
     uint64_t count = w4_taken_count(&p->taken);
     return (w4_use){.count = count,
@@ -130,6 +137,7 @@ static const struct {
     {"waiting for agents", of_paced},
     {"facts", of_facts},
     {"decisions", of_decisions},
+    {"keys succeeded or revoked", of_keyring},
     {"early votes", of_early_votes},
     {"facts known otherwise", of_fact_sync},
     {"messages on their way", of_parcels},

@@ -69,9 +69,6 @@ int w4_rpc_client_move(w4_rpc_client *client, int fd, uint64_t deadline_us);
  * node closed), -EIO. */
 int w4_rpc_client_call_wait(w4_rpc_client *client, int fd, const char *method, w4_bytes params,
                             unsigned timeout_ms, w4_rpc_client_event *ret_event);
-/* Waits for the answer to a call that was made. */
-int w4_rpc_client_reply_wait(w4_rpc_client *client, int fd, uint64_t id, unsigned timeout_ms,
-                             w4_rpc_client_event *ret_event);
 /* Waits for the next event, be it a notification or the reply to a call nobody waited for.
  * timeout_ms 0: without end. Returns as above. */
 int w4_rpc_client_wait(w4_rpc_client *client, int fd, unsigned timeout_ms,

@@ -142,11 +142,6 @@ int w4_rpc_client_call_wait(w4_rpc_client *client, int fd, const char *method, w
     return r < 0 ? r : reply_wait(client, fd, id, deadline_us, ret_event);
 }
 
-int w4_rpc_client_reply_wait(w4_rpc_client *client, int fd, uint64_t id, unsigned timeout_ms,
-                             w4_rpc_client_event *ret_event) {
-    return reply_wait(client, fd, id, deadline_of(timeout_ms), ret_event);
-}
-
 int w4_rpc_client_wait(w4_rpc_client *client, int fd, unsigned timeout_ms,
                        w4_rpc_client_event *ret_event) {
     uint64_t deadline_us = deadline_of(timeout_ms);

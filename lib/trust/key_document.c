@@ -19,11 +19,6 @@ static const char *const document_kinds[W4_KEY_DOCUMENT_KIND_COUNT + 1] = {
 static const char *const key_kinds[W4_KEY_KIND_COUNT + 1] = {
     [W4_KEY_OF_AGENT] = "agent", [W4_KEY_OF_NODE] = "node"};
 
-const char *w4_key_document_kind_name(w4_key_document_kind kind) {
-    assert(kind < W4_KEY_DOCUMENT_KIND_COUNT);
-    return document_kinds[kind];
-}
-
 const char *w4_key_kind_name(w4_key_kind kind) {
     assert(kind < W4_KEY_KIND_COUNT);
     return key_kinds[kind];

@@ -24,8 +24,7 @@ typedef enum w4_key_document_kind {
 /* Whose key it is. The keys of one identity are all of one kind. */
 typedef enum w4_key_kind { W4_KEY_OF_AGENT, W4_KEY_OF_NODE, W4_KEY_KIND_COUNT } w4_key_kind;
 
-const char *w4_key_document_kind_name(w4_key_document_kind kind); /* "succession", "revocation" */
-const char *w4_key_kind_name(w4_key_kind kind);                   /* "agent", "node" */
+const char *w4_key_kind_name(w4_key_kind kind); /* "agent", "node" */
 bool w4_key_kind_from_name(w4_bytes name, w4_key_kind *ret_kind);
 
 typedef struct w4_key_document {

@@ -307,21 +307,6 @@ uint32_t w4_parcels_held(const w4_neighbour *neighbour, const w4_fingerprint *se
     return count;
 }
 
-w4_parcel *w4_parcels_of_letter(const w4_neighbour *neighbour, uint64_t letter) {
-    w4_parcel *parcel;
-    TAILQ_FOREACH (parcel, &neighbour->held, link) {
-        if (parcel->letter == letter) {
-            return parcel;
-        }
-    }
-    TAILQ_FOREACH (parcel, &neighbour->sent, link) {
-        if (parcel->letter == letter) {
-            return parcel;
-        }
-    }
-    return NULL;
-}
-
 void w4_parcels_deinit(w4_parcels *parcels) {
     neighbour_table *row, *next_row;
     HASH_ITER (hh, parcels->neighbours, row, next_row) {

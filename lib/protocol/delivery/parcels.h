@@ -120,5 +120,3 @@ w4_parcel *w4_parcel_find_sent(const w4_parcels *parcels, const w4_neighbour *ne
 uint64_t w4_parcels_ticket(w4_parcels *parcels); /* one that no parcel has */
 /* Parcels of that sender held at the neighbour. */
 uint32_t w4_parcels_held(const w4_neighbour *neighbour, const w4_fingerprint *sender);
-/* A parcel of that letter at the neighbour, or NULL. */
-w4_parcel *w4_parcels_of_letter(const w4_neighbour *neighbour, uint64_t letter);

@@ -16,10 +16,6 @@ w4_claims *w4_lip_claims(const w4_protocol *p) {
 
 /* ---- what may be seen */
 
-uint32_t w4_lip_claim_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]) {
-    return w4_lip_claim_find_for(p, prefix, NULL, ret_id);
-}
-
 uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix,
                                const w4_fingerprint *listener, char ret_id[static 37]) {
     return w4_facts_find_prefix(w4_claims_book(w4_lip_claims(p)), prefix, listener, ret_id);

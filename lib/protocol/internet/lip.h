@@ -6,7 +6,6 @@
 w4_claims *w4_lip_claims(const w4_protocol *p);
 /* As the fact functions of protocol.h: by msg_id or a unique prefix; newest first; one as a value.
  */
-uint32_t w4_lip_claim_find(const w4_protocol *p, w4_bytes prefix, char ret_id[static 37]);
 bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor,
                        char ret_id[static 37]);
 bool w4_lip_claim_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
