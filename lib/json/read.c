@@ -249,7 +249,7 @@ static int parse_failed(w4_bytes text, const json_error_t *error, w4_json_error 
 
 /* A text that passed the scan, as a tree. */
 static int parse(w4_bytes text, json_t **ret_root, w4_json_error *ret_error) {
-    json_error_t error;
+    json_error_t error = {.position = 0}; /* without memory it may come back as it was */
     json_t *root = json_loadb((const char *)text.data, text.len, PARSE_FLAGS, &error);
     if (!root)
         return parse_failed(text, &error, ret_error);
