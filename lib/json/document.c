@@ -262,6 +262,36 @@ bool w4_json_string_plain(w4_json v) {
     return node && !node->escaped;
 }
 
+static bool is_blank(uint32_t code) {
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0, 0x20},        {0x7F, 0xA0},     {0xAD, 0xAD},     {0x1680, 0x1680},
+                  {0x180E, 0x180E}, {0x2000, 0x200F}, {0x2028, 0x202F}, {0x205F, 0x206F},
+                  {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+    bool blank = false;
+    for (size_t i = 0; !blank && i < sizeof ranges / sizeof ranges[0]; i++)
+        blank = code >= ranges[i].first && code <= ranges[i].last;
+    return blank;
+}
+
+bool w4_json_string_is_blank(w4_json v) {
+    const w4_json_node *node = string_of(v);
+    if (!node)
+        return false;
+    w4_bytes raw = span(v.doc, node);
+    const uint8_t *at = raw.data, *end = raw.data + raw.len;
+    bool blank = true;
+    while (blank && at < end) {
+        uint32_t code = w4_json_decode_byte(&at, end);
+        unsigned more = code < 0x80 ? 0 : code < 0xE0 ? 1 : code < 0xF0 ? 2 : 3;
+        code &= more == 0 ? 0x7Fu : 0x3Fu >> more;
+        for (; more > 0 && at < end; more--)
+            code = code << 6 | (w4_json_decode_byte(&at, end) & 0x3Fu);
+        blank = is_blank(code);
+    }
+    return blank;
+}
+
 bool w4_json_string_copy(w4_json v, char *ret_text, size_t size) {
     const w4_json_node *node = string_of(v);
     if (!node || size == 0)

@@ -126,6 +126,9 @@ int w4_json_string_decode(w4_json v,
                           w4_buffer *out); /* -EINVAL when not a string, -ENOMEM, -EMSGSIZE */
 bool w4_json_string_equal(w4_json v, const char *text); /* compares decoded */
 bool w4_json_string_plain(w4_json v); /* a string without any escape: raw is the content */
+/* Nothing in it is to be seen: blanks of any width, controls, marks of direction; or nothing at
+ * all. False when not a string. */
+bool w4_json_string_is_blank(w4_json v);
 /* Copies a decoded string into a fixed array with NUL; false when not a string, when it does not
  * fit, or when it holds a NUL (never cut). */
 bool w4_json_string_copy(w4_json v, char *ret_text, size_t size);

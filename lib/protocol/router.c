@@ -238,6 +238,13 @@ bool w4_router_is_behind(const w4_protocol *p, const w4_fingerprint *agent,
     return blocked;
 }
 
+int w4_router_given(w4_protocol *p, w4_type type, const w4_fingerprint *sender,
+                    const w4_fingerprint *receiver, w4_bytes envelope) {
+    const w4_type_row *row = w4_type_row_of(type);
+    const w4_family_rules *family = row ? w4_family_rules_of(row->family) : NULL;
+    return family && family->given ? family->given(p, type, sender, receiver, envelope) : 0;
+}
+
 static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
                        w4_refusal *ret_code) {
     if (!w4_agent_has_room(agent, arrival->envelope->len)) {
@@ -260,6 +267,8 @@ static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arriva
     *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
     if (r == 0) {
         w4_agent_given(agent, arrival->envelope->len);
+        r = w4_router_given(p, arrival->type, arrival->sender, &agent->fingerprint,
+                            w4_blob_bytes(arrival->envelope));
     }
     if (r == 0 && w4_fingerprint_is_zero(arrival->from_node)) {
         r = w4_router_tell_delivery(p, arrival->sender, arrival->msg_id, &agent->fingerprint,

@@ -98,6 +98,10 @@ int w4_router_key_revoked(w4_protocol *p, const w4_fingerprint *key, uint64_t no
 int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                             const w4_fingerprint *receiver, w4_refusal code);
 
+/* An agent here has been given an envelope of that type: its family hears of it. 0 or fatal. */
+int w4_router_given(w4_protocol *p, w4_type type, const w4_fingerprint *sender,
+                    const w4_fingerprint *receiver, w4_bytes envelope);
+
 /* That it waits where its receiver is: no end yet. 0 or -ENOMEM. */
 int w4_router_tell_held(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                         const w4_fingerprint *receiver);

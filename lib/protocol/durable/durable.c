@@ -336,6 +336,8 @@ static int hand_over(w4_protocol *p, w4_agent *agent, w4_kept *kept, const w4_in
     }
     if (r == 0) {
         w4_agent_given(agent, kept->size);
+        r = w4_router_given(p, in->envelope.type, &kept->sender, &agent->fingerprint,
+                            w4_blob_bytes(in->blob));
     }
     return r != 0 ? r
                   : w4_heard_add(&agent->heard, in->envelope.msg_id,

@@ -56,6 +56,7 @@ static void drop(w4_humans *humans, entry *e) {
     HASH_DEL(humans->map, e);
     TAILQ_REMOVE(&humans->by_use, e, by_use);
     w4_buffer_deinit(&e->human.scope);
+    free(e->human.validates);
     free(e);
 }
 
@@ -242,6 +243,42 @@ static bool read_time(w4_json object, const char *name, uint64_t *ret_wall_us) {
     return !w4_json_exists(value) || w4_timestamp_parse(w4_json_string_raw(value), ret_wall_us);
 }
 
+static void write_validates(w4_json_writer *w, const w4_human *human) {
+    if (human->validates_count == 0) {
+        return;
+    }
+    w4_json_name(w, "validates");
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < human->validates_count; i++) {
+        char text[W4_FINGERPRINT_TEXT_LEN + 1];
+        w4_fingerprint_format(&human->validates[i], text);
+        w4_json_string_text(w, text);
+    }
+    w4_json_end_array(w);
+}
+
+/* 0, -ENOMEM, or W4_STORE_E_CORRUPT. */
+static int read_validates(w4_json root, w4_human *human) {
+    w4_json list = w4_json_get(root, "validates");
+    uint32_t count = w4_json_count(list);
+    if (count == 0) {
+        return 0;
+    }
+    human->validates = count <= W4_HUMAN_VALIDATES_MAX
+                           ? malloc(W4_HUMAN_VALIDATES_MAX * sizeof *human->validates)
+                           : NULL;
+    if (!human->validates) {
+        return count <= W4_HUMAN_VALIDATES_MAX ? -ENOMEM : W4_STORE_E_CORRUPT;
+    }
+    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
+        if (!w4_fingerprint_parse(w4_json_string_raw(i.value),
+                                  &human->validates[human->validates_count++])) {
+            return W4_STORE_E_CORRUPT;
+        }
+    }
+    return 0;
+}
+
 int w4_humans_save(w4_humans *humans, const w4_human *human) {
     w4_buffer text = W4_BUFFER_INIT(ROW_BYTES_MAX);
     w4_json_writer w;
@@ -266,8 +303,7 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
     }
     w4_member_time_if_any(&w, "taken_at", human->taken_us);
     write_fingerprint(&w, "told_by", &human->told_by);
-    w4_member_time_if_any(&w, "validated_at", human->validated_us);
-    w4_member_time_if_any(&w, "validates_at", human->validates_us);
+    write_validates(&w, human);
     write_said(&w, "word", &human->word);
     w4_json_end_object(&w);
     int r = w.error;
@@ -306,13 +342,12 @@ static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_b
         w4_json_string_copy(w4_json_get(root, "agent_id"), h->agent_id, sizeof h->agent_id) &&
         w4_json_string_copy(w4_json_get(root, "msg_id"), h->msg_id, sizeof h->msg_id) &&
         read_time(root, "said_at", &h->said_us) && read_time(root, "taken_at", &h->taken_us) &&
-        read_time(root, "validates_at", &h->validates_us) &&
-        read_time(root, "validated_at", &h->validated_us) &&
         read_time(root, "corrected_at", &h->corrected_us[0]) &&
         read_time(root, "corrected_before_at", &h->corrected_us[1]) && read_origin(root, h);
     if (good && w4_json_exists(scope)) {
         r = w4_buffer_append(&h->scope, w4_json_text(scope));
     }
+    r = good && r == 0 ? read_validates(root, h) : r;
     set_digest(h);
     humans->told += w4_fingerprint_is_zero(&h->told_by) ? 0 : 1;
     return good ? r : W4_STORE_E_CORRUPT;
@@ -555,6 +590,59 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     *ret_human = &e->human;
     *ret_before = before;
     return 0;
+}
+
+/* ---- whom they find satisfying */
+
+static bool find_validated(const w4_human *human, const w4_fingerprint *other, uint32_t *ret_at) {
+    for (uint32_t i = 0; i < human->validates_count; i++) {
+        if (w4_fingerprint_equal(&human->validates[i], other)) {
+            *ret_at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool w4_human_validates(const w4_human *human, const w4_fingerprint *other) {
+    uint32_t at;
+    return find_validated(human, other, &at);
+}
+
+static void take_out(w4_human *human, uint32_t at) {
+    human->validates_count--;
+    memmove(&human->validates[at], &human->validates[at + 1],
+            (human->validates_count - at) * sizeof *human->validates);
+}
+
+int w4_humans_validate(w4_humans *humans, w4_human *human, const w4_fingerprint *other) {
+    uint32_t at;
+    if (!human->validates) {
+        human->validates = malloc(W4_HUMAN_VALIDATES_MAX * sizeof *human->validates);
+        if (!human->validates) {
+            return -ENOMEM;
+        }
+    }
+    if (find_validated(human, other, &at)) {
+        take_out(human, at);
+    } else if (human->validates_count == W4_HUMAN_VALIDATES_MAX) {
+        take_out(human, 0);
+    }
+    human->validates[human->validates_count++] = *other;
+    return w4_humans_save(humans, human);
+}
+
+int w4_humans_invalidate(w4_humans *humans, w4_human *human) {
+    human->validates_count = 0;
+    int r = w4_humans_save(humans, human);
+    for (entry *e = humans->map; e && r >= 0; e = e->hh.next) {
+        uint32_t at;
+        if (find_validated(&e->human, &human->fingerprint, &at)) {
+            take_out(&e->human, at);
+            r = w4_humans_save(humans, &e->human);
+        }
+    }
+    return r;
 }
 
 /* ---- what it means */

@@ -13,6 +13,7 @@
 #define W4_HUMAN_CLARITY_LOW 30u   /* and less */
 #define W4_HUMAN_SCOPE_BYTES_MAX 65536u
 #define W4_HUMAN_DIGEST_LEN 16u
+#define W4_HUMAN_VALIDATES_MAX 64u /* of one human; the one found so longest ago goes first */
 /* Humans of whom neighbours have told, who never spoke to this node: in all, and of one neighbour.
  */
 #define W4_HUMANS_TOLD_MAX (W4_HUMANS_MAX / 4 * 3)
@@ -53,9 +54,10 @@ typedef struct w4_human {
     uint32_t clarity, pressure;
     uint64_t said_us;  /* time stamp of that envelope */
     uint64_t taken_us; /* wall, when it came here */
-    /* Of the relation with the humans of this node: who found whom satisfying, and when the last
-     * two corrections of them came. Wall; 0: not (yet). */
-    uint64_t validates_us, validated_us, corrected_us[2];
+    /* Whom they found satisfying, the last one last; allocated. */
+    w4_fingerprint *validates;
+    uint32_t validates_count;
+    uint64_t corrected_us[2]; /* when the last two corrections of them came; wall; 0: not (yet) */
     w4_buffer scope; /* canonical JSON array of strings, of the last greeting; empty: none */
     /* No word counts that is older than the latest there was, though the last may be older: at its
      * own node a human is heard whatever the clock says. */
@@ -115,6 +117,13 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
  * envelope. False: nothing. */
 bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_human *ret_human);
 int w4_humans_save(w4_humans *humans, const w4_human *human);
+
+/* That human finds the other one satisfying. 0, -ENOMEM, or a store condition (it counts for now
+ * all the same). */
+int w4_humans_validate(w4_humans *humans, w4_human *human, const w4_fingerprint *other);
+bool w4_human_validates(const w4_human *human, const w4_fingerprint *other);
+/* What they and others found of each other before is worth nothing any more. As above. */
+int w4_humans_invalidate(w4_humans *humans, w4_human *human);
 
 /* Is what they said of pressure, clarity and affect still good? */
 bool w4_human_is_fresh(const w4_human *human, uint64_t wall_us);

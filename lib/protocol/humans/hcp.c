@@ -166,14 +166,28 @@ static w4_human_word word_of(const w4_protocol *p, const w4_inbound *in) {
                            .told_by = told ? &in->from_node : NULL};
 }
 
+/* Consent begins with a greeting; before it only its being taken back counts. What others passed on
+ * may come without: the node of that human has seen it. */
+static bool gives_ungreeted(const w4_inbound *in, const w4_human *known, const w4_human *said) {
+    bool greeted = known && (known->greeting.at_us != 0 || known->consent != W4_CONSENT_REVOKED);
+    return !greeted && !w4_meeting_greets(in) && in->origin != W4_ORIGIN_SHARED &&
+           said->consent != W4_CONSENT_REVOKED;
+}
+
 /* Of a human of this node who has taken consent back: only a greeting or a state gives it again,
  * and only one that leaves. Who is told that a word was refused has given nothing by it. */
 static bool gives_in_vain(const w4_protocol *p, const w4_inbound *in) {
     const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
     const w4_human_word word = word_of(p, in);
     w4_human said;
+    if (!w4_humans_foresee(hcp_of(p)->humans, &word, &said)) {
+        return false;
+    }
+    if (gives_ungreeted(in, known, &said)) {
+        return true;
+    }
     if (!in->agent || !known || known->consent != W4_CONSENT_REVOKED ||
-        !w4_humans_foresee(hcp_of(p)->humans, &word, &said) || said.consent == W4_CONSENT_REVOKED) {
+        said.consent == W4_CONSENT_REVOKED) {
         return false;
     }
     const char *why;
@@ -204,8 +218,9 @@ static int look_state(const w4_protocol *p, w4_inbound *in) {
         return 1;
     }
     if (seen && gives_in_vain(p, in)) {
-        seen->human = *w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
-        seen->known = true;
+        const w4_human *known = w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+        seen->human = known ? *known : seen->human;
+        seen->known = known != NULL;
     } else if (seen) {
         const w4_human_word word = word_of(p, in);
         seen->known = w4_humans_foresee(hcp_of(p)->humans, &word, &seen->human);
@@ -349,14 +364,12 @@ static void tell_scope(const w4_protocol *p, const w4_inbound *in, w4_words *wor
 
 static void tell_rationale(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
     (void)p;
-    w4_json payload = in->envelope.payload;
     if (in->envelope.type != W4_TYPE_HCP_DECISION) {
         w4_words_say(words, "it is no decision");
         return;
     }
     w4_words_say(words, "a decision with %s rationale and %u alternatives",
-                 w4_json_string_raw(w4_json_get(payload, "rationale")).len > 0 ? "a" : "no",
-                 w4_json_count(w4_json_get(payload, "alternatives")));
+                 w4_meeting_reasons(in) ? "a" : "no", w4_meeting_alternatives(in));
 }
 
 static bool tell_tense(const w4_human *human, const w4_party *who, const w4_inbound *in,
@@ -396,14 +409,21 @@ static const w4_gate gates[] = {
 
 /* ---- what passed takes effect */
 
-static int satisfy(w4_protocol *p, const w4_inbound *in, w4_human *human) {
-    int r = w4_humans_save(hcp_of(p)->humans, human);
-    if (r == 0 && human->validates_us != 0 && human->validated_us != 0) {
-        r = w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint,
-                            W4_TRUST_EVENT_MUTUAL_VALIDATION, NULL, "satisfied in both directions",
-                            in->envelope.msg_id, in->now_us);
+static int relate(w4_protocol *p, const w4_inbound *in, const w4_human *human,
+                  const w4_human *other) {
+    return w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint, W4_TRUST_EVENT_MUTUAL_VALIDATION,
+                           &other->fingerprint, "satisfied in both directions", in->envelope.msg_id,
+                           in->now_us);
+}
+
+/* Both have to say it, each of the other. */
+static int satisfy(w4_protocol *p, const w4_inbound *in, w4_human *from, w4_human *to) {
+    int r = w4_humans_validate(hcp_of(p)->humans, from, &to->fingerprint);
+    if (r < 0 || !w4_human_validates(to, &from->fingerprint)) {
+        return r;
     }
-    return r;
+    r = relate(p, in, from, to);
+    return r >= 0 ? relate(p, in, to, from) : r;
 }
 
 static int correct(w4_protocol *p, const w4_inbound *in, w4_human *human) {
@@ -413,9 +433,11 @@ static int correct(w4_protocol *p, const w4_inbound *in, w4_human *human) {
     int r = 0;
     if (before != 0 && in->wall_us <= w4_later(before, p->config.hcp.correction_window_us)) {
         human->corrected_us[0] = human->corrected_us[1] = 0;
-        human->validates_us = human->validated_us = 0;
-        r = w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint, W4_TRUST_EVENT_MISUNDERSTANDING,
-                            NULL, "corrected twice", in->envelope.msg_id, in->now_us);
+        r = w4_humans_invalidate(hcp_of(p)->humans, human);
+        r = r < 0 ? r
+                  : w4_router_trust(p, W4_TRUST_HUMAN, &human->fingerprint,
+                                    W4_TRUST_EVENT_MISUNDERSTANDING, NULL, "corrected twice",
+                                    in->envelope.msg_id, in->now_us);
     }
     return r < 0 ? r : w4_humans_save(hcp_of(p)->humans, human);
 }
@@ -441,15 +463,13 @@ static int take_feedback(w4_protocol *p, w4_inbound *in) {
     if (w4_json_count(w4_json_get(e->payload, "corrections")) > 0) {
         r = correct(p, in, to);
     } else if (satisfaction >= SATISFIED) {
-        from->validates_us = to->validated_us = in->wall_us;
-        r = satisfy(p, in, from);
-        r = r >= 0 ? satisfy(p, in, to) : r;
+        r = satisfy(p, in, from, to);
     }
     return r < 0 ? r : 0;
 }
 
-static bool asks_for_check_in(const w4_inbound *in) {
-    w4_json constraints = w4_json_get(in->envelope.payload, "constraints");
+static bool asks_for_check_in(w4_json payload) {
+    w4_json constraints = w4_json_get(payload, "constraints");
     for (w4_json_iterator i = w4_json_first(constraints); w4_json_exists(i.value);
          i = w4_json_next(i)) {
         if (w4_json_string_equal(i.value, "check_in")) {
@@ -459,11 +479,17 @@ static bool asks_for_check_in(const w4_inbound *in) {
     return false;
 }
 
+static bool is_here(const w4_protocol *p, const w4_fingerprint *agent) {
+    const w4_agent *local = w4_agents_find(&p->agents, agent);
+    const w4_home *home = w4_homes_find(&p->homes, agent);
+    return (local && local->attached) || (home && home->local);
+}
+
 /* An intent says what both talk about from now on, a context may ask how the other one is. */
 static int take_talk(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     bool intent = e->type == W4_TYPE_HCP_INTENT;
-    if (e->broadcast || (!intent && !asks_for_check_in(in))) {
+    if (e->broadcast || (!intent && !asks_for_check_in(e->payload))) {
         return 0;
     }
     w4_rapport *rapport =
@@ -474,10 +500,27 @@ static int take_talk(w4_protocol *p, w4_inbound *in) {
     if (intent) {
         w4_json_string_copy(w4_json_get(e->payload, "topic"), rapport->topic,
                             sizeof rapport->topic);
-    } else {
-        w4_rapport_ask(rapport, &e->sender.fingerprint, in->now_us);
+    } else if (!is_here(p, &e->receiver.fingerprint)) { /* one here was asked when it is given it */
+        w4_rapport_ask(rapport, &e->sender.fingerprint);
     }
     return 0;
+}
+
+/* Who was asked how they are can answer once they have seen it; it may have waited. */
+static int given(w4_protocol *p, w4_type type, const w4_fingerprint *sender,
+                 const w4_fingerprint *receiver, w4_bytes envelope) {
+    w4_json_document doc = {0};
+    if (type != W4_TYPE_HCP_CONTEXT) {
+        return 0;
+    }
+    int r = w4_json_read_canonical(&doc, envelope, &W4_JSON_LIMITS_ENVELOPE, NULL);
+    bool asks = r == 0 && asks_for_check_in(w4_json_get(w4_json_root(&doc), "payload"));
+    w4_json_document_deinit(&doc);
+    w4_rapport *rapport = asks ? w4_rapports_get(hcp_of(p)->rapports, sender, receiver) : NULL;
+    if (rapport) {
+        w4_rapport_ask(rapport, sender);
+    }
+    return r < 0 || (asks && !rapport) ? -ENOMEM : 0;
 }
 
 static int look_update(const w4_protocol *p, w4_inbound *in) {
@@ -706,6 +749,7 @@ const w4_family_rules w4_hcp_rules = {
     .said_last = said_last,
     .meets = meets,
     .keep = defer,
+    .given = given,
     .notice = notice,
     .open = open_state,
     .close = close_state,

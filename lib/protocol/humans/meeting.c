@@ -48,13 +48,31 @@ static int check_scope(const w4_meeting *m, w4_inbound *in) {
                                    : "an HCP_INTENT before it, of a topic in scope");
 }
 
+/* A text of blanks says nothing, and neither does an object without members. */
+static bool says_something(w4_json value) {
+    return w4_json_kind_of(value) == W4_JSON_STRING ? !w4_json_string_is_blank(value)
+                                                    : w4_json_count(value) > 0;
+}
+
+bool w4_meeting_reasons(const w4_inbound *in) {
+    return says_something(w4_json_get(in->envelope.payload, "rationale"));
+}
+
+uint32_t w4_meeting_alternatives(const w4_inbound *in) {
+    uint32_t count = 0;
+    w4_json_iterator i = w4_json_first(w4_json_get(in->envelope.payload, "alternatives"));
+    for (; w4_json_exists(i.value); i = w4_json_next(i)) {
+        count += says_something(i.value) ? 1 : 0;
+    }
+    return count;
+}
+
 static int check_rationale(const w4_meeting *m, w4_inbound *in) {
     (void)m;
     if (in->envelope.type != W4_TYPE_HCP_DECISION) {
         return 0;
     }
-    bool reasoned = w4_json_string_raw(w4_json_get(in->envelope.payload, "rationale")).len > 0;
-    bool weighed = w4_json_count(w4_json_get(in->envelope.payload, "alternatives")) > 0;
+    bool reasoned = w4_meeting_reasons(in), weighed = w4_meeting_alternatives(in) > 0;
     if (reasoned && weighed) {
         return 0;
     }

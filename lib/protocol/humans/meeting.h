@@ -28,3 +28,6 @@ bool w4_meeting_greets(const w4_inbound *in);
 /* A greeting, or what a human says of themselves: these pass although nobody consents. */
 bool w4_meeting_tells_state(const w4_inbound *in);
 bool w4_meeting_presses(const w4_inbound *in); /* for a decision */
+/* Of a decision: does it say why, and how many alternatives does it name? Blanks say nothing. */
+bool w4_meeting_reasons(const w4_inbound *in);
+uint32_t w4_meeting_alternatives(const w4_inbound *in);

@@ -98,15 +98,15 @@ static unsigned side_of(const w4_rapport *rapport, const w4_fingerprint *who) {
     return w4_fingerprint_equal(&rapport->pair[0], who) ? 0 : 1;
 }
 
-void w4_rapport_ask(w4_rapport *rapport, const w4_fingerprint *asker, uint64_t now_us) {
-    rapport->asked_us[side_of(rapport, asker)] = now_us;
+void w4_rapport_ask(w4_rapport *rapport, const w4_fingerprint *asker) {
+    rapport->asked[side_of(rapport, asker)] = true;
 }
 
 void w4_rapport_answer(w4_rapport *rapport, const w4_fingerprint *asker, uint64_t now_us) {
     unsigned side = side_of(rapport, asker);
-    if (rapport->asked_us[side] != 0) {
+    if (rapport->asked[side]) {
         rapport->answered_us[side] = now_us;
-        rapport->asked_us[side] = 0; /* one answer to one question */
+        rapport->asked[side] = false; /* one answer to one question */
     }
 }
 

@@ -13,8 +13,8 @@
 typedef struct w4_rapport {
     w4_fingerprint pair[2];       /* the lower one first */
     char topic[W4_TOPIC_MAX + 1]; /* of the intent that passed last between them; "": none */
-    uint64_t asked_us[2];         /* a check-in, by the first, by the second; monotonic; 0: never */
-    uint64_t answered_us[2];      /* to that one */
+    bool asked[2];                /* a check-in, by the first, by the second, and not answered */
+    uint64_t answered_us[2];      /* to that one; monotonic; 0: never */
 } w4_rapport;
 
 typedef struct w4_rapports w4_rapports;
@@ -29,7 +29,7 @@ w4_rapport *w4_rapports_get(w4_rapports *rapports, const w4_fingerprint *a,
                             const w4_fingerprint *b);
 
 /* asker wants to know how the other one is; the other one says how. now_us: more than 0. */
-void w4_rapport_ask(w4_rapport *rapport, const w4_fingerprint *asker, uint64_t now_us);
+void w4_rapport_ask(w4_rapport *rapport, const w4_fingerprint *asker);
 void w4_rapport_answer(w4_rapport *rapport, const w4_fingerprint *asker, uint64_t now_us);
 /* Has the other one answered asker lately? rapport: or NULL. */
 bool w4_rapport_checked_in(const w4_rapport *rapport, const w4_fingerprint *asker, uint64_t now_us);

@@ -68,12 +68,10 @@ bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_finge
 static bool has_item(w4_json evidence) {
     for (w4_json_iterator i = w4_json_first(evidence); w4_json_exists(i.value);
          i = w4_json_next(i)) {
-        w4_bytes text = w4_json_string_raw(i.value);
-        bool says = w4_json_kind_of(i.value) == W4_JSON_OBJECT && w4_json_count(i.value) > 0;
-        for (size_t c = 0; !says && c < text.len; c++) {
-            says = text.data[c] != ' ';
-        }
-        if (says) {
+        bool object = w4_json_kind_of(i.value) == W4_JSON_OBJECT;
+        if (object
+                ? w4_json_count(i.value) > 0
+                : w4_json_kind_of(i.value) == W4_JSON_STRING && !w4_json_string_is_blank(i.value)) {
             return true;
         }
     }

@@ -127,6 +127,9 @@ struct w4_family_rules {
     int (*meets)(const w4_protocol *p, w4_inbound *in, const w4_agent *agent);
     /* Keeps one that is not durable for an agent it met too early: 0, 1 with in->fault, fatal. */
     int (*keep)(w4_protocol *p, w4_inbound *in, w4_agent *agent);
+    /* An agent of this node has been given one, at once or after it waited. 0 or a fatal error. */
+    int (*given)(w4_protocol *p, w4_type type, const w4_fingerprint *sender,
+                 const w4_fingerprint *receiver, w4_bytes envelope);
     /* A local sender should know that it waits there, as far as is known here. NONE: nothing. */
     w4_refusal (*notice)(const w4_protocol *p, const w4_inbound *in);
     /* An envelope of a local agent has passed: what it says of itself beside its payload. */

@@ -672,7 +672,10 @@ static void restart(model *m) {
         model_touch(m, &m->claims[i]);
     }
     memset(m->busy, 0, sizeof m->busy);
-    memset(m->pairs, 0, sizeof m->pairs);
+    for (unsigned i = 0; i < AGENTS * AGENTS; i++) { /* what was found of one another is kept */
+        pair *both = &m->pairs[i / AGENTS][i % AGENTS];
+        *both = (pair){.validates = both->validates};
+    }
     memset(m->paced, 0, sizeof m->paced); /* in no store: who said it may say it again */
     memset(m->waiting_count, 0, sizeof m->waiting_count);
     for (unsigned i = 0; i < LOCALS; i++) {

@@ -46,7 +46,7 @@ typedef struct human {
     bool known;
     int64_t said_ms, taken_ms, greeted_ms;
     unsigned consent, scope, affect, clarity, pressure;
-    bool validates, validated;
+    bool greeted;
     int64_t corrected_ms; /* the last time; 0: none that counts */
     w4_trust_state trust;
 } human;
@@ -55,6 +55,7 @@ typedef struct pair { /* of humans, one after the other */
     bool has_topic;
     unsigned topic;
     bool asked;          /* by the first */
+    bool validates;      /* the first finds the second satisfying */
     int64_t answered_ms; /* by the second, after that; 0: not yet */
 } pair;
 

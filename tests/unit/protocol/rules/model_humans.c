@@ -76,6 +76,7 @@ static void take_state(model *m, const letter *l) {
     /* The scope is that of the last greeting, also when it comes behind a later word. */
     if (s->word == HELLO && (counts || l->at_ms > h->greeted_ms)) {
         h->scope = s->scope;
+        h->greeted = true;
         h->greeted_ms = l->at_ms > h->greeted_ms ? l->at_ms : h->greeted_ms;
     }
     relate(h, s);
@@ -135,16 +136,17 @@ w4_refusal model_human_gate(const model *m, const letter *l) {
 /* ---- what passed takes effect */
 
 static void satisfied(human *h) {
-    if (h->validates && h->validated && h->trust == W4_TRUST_PROBING) {
-        h->trust = W4_TRUST_TRUSTED;
-    }
+    h->trust = h->trust == W4_TRUST_PROBING ? W4_TRUST_TRUSTED : h->trust;
 }
 
-static void correct(const model *m, human *h) {
+static void correct(model *m, unsigned who) {
+    human *h = &m->humans[who];
     bool again = h->corrected_ms != 0 && m->now_ms <= h->corrected_ms + CORRECTION_MS;
     h->corrected_ms = again ? 0 : m->now_ms;
     if (again) {
-        h->validates = h->validated = false;
+        for (unsigned other = 0; other < AGENTS; other++) {
+            m->pairs[who][other].validates = m->pairs[other][who].validates = false;
+        }
         h->trust = h->trust == W4_TRUST_TRUSTED ? W4_TRUST_PROBING : h->trust;
     }
 }
@@ -157,12 +159,19 @@ static void take_feedback(model *m, const step *s) {
         p->answered_ms = m->now_ms;
     }
     if ((s->flags & CORRECTIONS) != 0) {
-        correct(m, to);
+        correct(m, s->to);
     } else if (s->satisfaction >= SATISFIED) {
-        from->validates = true;
-        to->validated = true;
-        satisfied(from);
-        satisfied(to);
+        m->pairs[s->who][s->to].validates = true;
+        if (p->validates) { /* each of the other */
+            satisfied(from);
+            satisfied(to);
+        }
+    }
+}
+
+static void ask(model *m, const step *s) {
+    if (s->word == CONTEXT && (s->flags & CHECK_IN) != 0) {
+        m->pairs[s->who][s->to].asked = true;
     }
 }
 
@@ -173,9 +182,10 @@ static void take_talk(model *m, const step *s) {
             both[i]->has_topic = true;
             both[i]->topic = s->topic;
         }
-    } else if (s->word == CONTEXT && (s->flags & CHECK_IN) != 0) {
-        m->pairs[s->who][s->to].asked = true;
-    } else if (s->word == FEEDBACK) {
+    } else if (s->to >= LOCALS) {
+        ask(m, s); /* one here is asked when it is given */
+    }
+    if (s->word == FEEDBACK) {
         take_feedback(m, s);
     }
 }
@@ -203,10 +213,16 @@ static bool gives_in_vain(const model *m, const step *s, bool leads_nowhere) {
            (!is_word_of_state(s) || leads_nowhere);
 }
 
+/* Consent begins with a greeting. That it is taken back counts before, too. */
+static bool gives_ungreeted(const model *m, const step *s) {
+    const human *h = &m->humans[s->who];
+    return !h->greeted && s->word != HELLO && s->consent != REVOKED;
+}
+
 w4_refusal model_human(model *m, const letter *l) {
     const step *s = l->says;
     bool leads_nowhere = s->to >= LOCALS && m->nodes[home_of(s->to)] == W4_TRUST_BLOCKED;
-    if (!gives_in_vain(m, s, leads_nowhere)) {
+    if (!gives_in_vain(m, s, leads_nowhere) && !gives_ungreeted(m, s)) {
         take_state(m, l);
     }
     w4_refusal code = model_human_gate(m, l);
@@ -223,6 +239,7 @@ w4_refusal model_human(model *m, const letter *l) {
         m->waiting[s->to][m->waiting_count[s->to]++] = (owed){.id = l->id};
     } else if (s->to < LOCALS) {
         m->at_once[s->to] = l->id;
+        ask(m, s);
     }
     return W4_REFUSAL_NONE;
 }
@@ -253,6 +270,7 @@ const char *model_given(model *m, unsigned local, uint32_t id) {
     if (l->says->kind == AIM || !take_out(m, local, id)) {
         return "was given, and nobody owed it";
     }
+    ask(m, l->says);
     if (model_human_gate(m, l) != W4_REFUSAL_NONE) {
         return "was given when it might no longer be";
     }

@@ -1,0 +1,130 @@
+"""What the sender of a durable message is told, two daemons apart: that it is held, and then its end,
+one and the true one, also when both nodes were killed in between."""
+from test_durable import Pair
+from web4test import *
+
+
+def human(consent="granted", pressure=10):
+    return {"presence": "focused", "affect": "calm", "clarity": 90, "pressure": pressure,
+            "consent": consent}
+
+
+def hcp(client, kind, to, payload, consent="granted", pressure=10, **params):
+    return client.call("agent.send", {
+        "protocol": "hcp", "type": kind, "to": to, "payload": payload,
+        "state": {"human": human(consent, pressure)}, **params})["msg_id"]
+
+
+def greet(client, **how):
+    hcp(client, "HCP_HELLO", "*", {"identity": {"name": "x", "role": "y"},
+                                   "consent_scope": ["topic:work"], "safety_flags": []}, **how)
+
+
+def write(client, to):
+    return hcp(client, "HCP_CONTEXT", to, {"context": "so it is", "constraints": [],
+                                           "shared_history": []}, durable=True)
+
+
+def knows(node, name):
+    node.wait_until(f"{node.name} knows {name}", lambda: name in {
+        agent["agent_id"] for agent in node.control.call("agents.list")["agents"]})
+
+
+def consents(node, client, consent):
+    def holds():
+        who = client.attached["fingerprint"]
+        humans = node.control.call("consent.list")["humans"]
+        return any(h["human"] == who and h["consent"] == consent
+                   for h in humans)
+    node.wait_until(f"consent is {consent} at {node.name}", holds)
+
+
+def told(client, msg_id):
+    note = client.wait_note("agent.delivery", lambda params: params["msg_id"] == msg_id)
+    return note["outcome"], note.get("code")
+
+
+def acquainted(pair, pressure):
+    ada, ben = pair.a.agent("ada"), pair.b.agent("ben")
+    knows(pair.a, "ben")
+    knows(pair.b, "ada")
+    for node in (pair.a, pair.b):
+        for client in (ada, ben):
+            node.control.call("trust.set", {"subject": client.attached["fingerprint"],
+                                            "state": "trusted"})
+    greet(ada)
+    greet(ben, pressure=pressure)
+    consents(pair.a, ben, "granted")
+    consents(pair.b, ada, "granted")
+    return ada, ben
+
+
+def restart(pair):
+    for node in (pair.b, pair.a):
+        node.kill()
+    for node in (pair.a, pair.b):
+        node.start()
+    pair.meet()
+
+
+def test_revoked_while_it_is_held():
+    """He is under pressure, and takes consent back: she hears of it, though she was away."""
+    with Pair() as pair:
+        ada, ben = acquainted(pair, 90)
+        first, second = write(ada, "ben"), write(ada, "ben")
+        assert [told(ada, msg_id) for msg_id in (first, second)] == [("held", None)] * 2
+        assert not any(note["method"] == "agent.message" and
+                       note["params"]["envelope"]["msg_id"] in (first, second) for note in ben.notes)
+        restart(pair)
+        deaf = pair.b.agent("ben", subscribe=["agent.delivery"])
+        consents(pair.b, deaf, "granted")
+        deaf.call("agent.human_state", human("revoked", 90))
+        pair.a.wait_until("the ends are there", lambda: pair.a.status()["durable"]["ends"] == 2)
+        ada = pair.a.agent("ada")
+        for msg_id in (first, second):
+            assert told(ada, msg_id) == ("refused", "consent_revoked")
+        assert pair.b.control.call("agents.list", {"local": True})["agents"][0]["waiting"] == 0
+
+
+def test_given_in_the_end():
+    """He is away; what is held is delivered when he is given it, however often the nodes died."""
+    with Pair() as pair:
+        ada, ben = acquainted(pair, 10)
+        at_once = write(ada, "ben")
+        assert told(ada, at_once) == ("delivered", None)
+        ben.close()
+        pair.a.wait_until("ben is away", lambda: not ada.call("peers.find", {"agent_id": "ben"})["agents"])
+        msg_id = hcp(ada, "HCP_CONTEXT", ben.attached["fingerprint"],
+                     {"context": "so it is", "constraints": [], "shared_history": []}, durable=True)
+        assert told(ada, msg_id) == ("held", None)
+        ada.close()
+        restart(pair)
+        ada = pair.a.agent("ada")
+        ben = pair.b.agent("ben")
+        assert told(ada, msg_id) == ("delivered", None)
+        for wanted in (at_once, msg_id):
+            note = ben.wait_note("agent.message", lambda m: m["envelope"]["msg_id"] == wanted)
+            assert note.get("redelivered", False) == (wanted == at_once)
+
+
+def test_blocked_there():
+    """Her words are given up where she is blocked, while her node is down; it learns that later."""
+    with Pair() as pair:
+        ada, ben = acquainted(pair, 90)
+        msg_id = write(ada, "ben")
+        assert told(ada, msg_id) == ("held", None)
+        pair.a.kill()
+        pair.b.wait_until("a is gone", lambda: pair.b.connected() == 0)
+        pair.b.control.call("trust.set", {"subject": ada.attached["fingerprint"],
+                                          "state": "blacklisted"})
+        ben.call("agent.human_state", human())
+        pair.b.wait_until("it is given up", lambda: all(
+            agent["waiting"] == 0 for agent in
+            pair.b.control.call("agents.list", {"local": True})["agents"]))
+        pair.a.start()
+        ada = pair.a.agent("ada")
+        assert told(ada, msg_id) == ("refused", "blacklisted")
+
+
+if __name__ == "__main__":
+    main([test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there])
