@@ -7,7 +7,7 @@
 void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, const w4_channel_limits *limits,
                    uint32_t max_message, w4_byte_budget *budget) {
     memset(in, 0, sizeof *in);
-    in->kind = kind;
+    in->kind = (uint8_t)kind;
     in->limits = limits;
     in->budget = budget;
     in->partial = W4_BUFFER_INIT(max_message);

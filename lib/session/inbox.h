@@ -20,15 +20,15 @@ typedef struct w4_inbox {
     uint64_t first;    /* seq of the first part of all */
     uint64_t expected; /* seq of the next part */
     uint64_t messages; /* whole ones, since the session began */
-    w4_channel_kind kind;
+    uint8_t kind;      /* w4_channel_kind */
+    bool in_message;
+    bool held; /* promise no more than was promised */
+    bool ack_due : 1, gap : 1;
     uint32_t outstanding;
     size_t outstanding_bytes;
     uint64_t promised; /* the seq of the last ACK */
     uint64_t promised_messages;
-    uint64_t granted; /* the bound as last told */
-    bool in_message;
-    bool held; /* promise no more than was promised */
-    bool ack_due, gap;
+    uint64_t granted;  /* the bound as last told */
     w4_buffer partial; /* parts of the message that is coming in, when it has several */
     size_t beyond;     /* bytes of it that are not in the budget */
     uint64_t duplicates, bytes, messages_total, over_budget;

@@ -14,7 +14,7 @@
 void w4_outbox_init(w4_outbox *o, w4_channel_kind kind, const w4_channel_limits *limits,
                     w4_byte_budget *budget, w4_pace *pace) {
     memset(o, 0, sizeof *o);
-    o->kind = kind;
+    o->kind = (uint8_t)kind;
     o->limits = limits;
     o->budget = budget;
     o->pace = pace;

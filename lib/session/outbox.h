@@ -38,10 +38,12 @@ typedef struct w4_outbox {
     struct w4_messages admitted;        /* by `since`: the owner is yet to be told */
     size_t started_bytes, memory;
     w4_message *next; /* on its way, has the next part to send; NULL: the queue has */
-    w4_channel_kind kind;
+    uint8_t kind;     /* w4_channel_kind */
+    bool ask_due;
+    bool wants_room; /* somebody was told that it is full */
     uint32_t next_part;
     uint32_t ended_count;
-    unsigned gaps;
+    uint16_t gaps, repeats;
     uint64_t first;          /* seq of the first part of all */
     uint64_t acked;          /* all parts before are acknowledged */
     uint64_t position;       /* seq of the next part to send */
@@ -51,9 +53,6 @@ typedef struct w4_outbox {
     size_t flight;           /* bytes of frames from acked to position */
     uint64_t recover;        /* no second step back for a gap before this is acknowledged */
     uint64_t timer_us;       /* retransmission, or asking for credit */
-    uint16_t repeats;
-    bool ask_due;
-    bool wants_room; /* somebody was told that it is full */
     w4_channel_stats stats;
     w4_histogram_sparse latency_us;
 } w4_outbox;
