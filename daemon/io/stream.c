@@ -143,11 +143,6 @@ uint64_t w4_stream_deadline(const w4_transport *transport) {
     return W4_NEVER;
 }
 
-void w4_stream_expire(w4_transport *transport, uint64_t now_us) {
-    (void)transport;
-    (void)now_us;
-}
-
 /* ---- Transports */
 
 static void on_timer(void *context) {
@@ -205,6 +200,11 @@ static void on_flush(void *context) {
         link->in_dirty = false;
         w4_stream_link_flush(link);
     }
+}
+
+void w4_stream_expire(w4_transport *transport, uint64_t now_us) {
+    (void)now_us;
+    on_flush(transport);
 }
 
 int w4_stream_open(const w4_transport_host *host, const w4_stream_kind *kind,

@@ -227,6 +227,7 @@ static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t 
     w4_session_hold_acks(peer->session, true); /* until the commit of this turn */
     w4_session_hold_data(peer->session, is_full(node));
     int r = w4_session_recv(peer->session, frame, now_us);
+    r = r < 0 ? r : w4_node_peer_answer(node, peer, now_us);
     if (r < 0) {
         return r;
     }

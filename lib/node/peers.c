@@ -415,14 +415,16 @@ static int send_pending(w4_node_link *link, uint64_t now_us) {
     return r < 0 ? r : 0;
 }
 
-int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+typedef int emit_fn(w4_session *session, w4_buffer *out, uint64_t now_us);
+
+static int emit_all(w4_node *node, w4_node_peer *peer, emit_fn *emit, uint64_t now_us) {
     while (peer->link != NULL && peer->link->up && !peer->link->blocked) {
         int r = send_pending(peer->link, now_us);
         if (r != 0) {
             return r < 0 ? r : 0;
         }
         w4_buffer_clear(&node->frame);
-        r = w4_session_emit(peer->session, &node->frame, now_us);
+        r = emit(peer->session, &node->frame, now_us);
         if (r <= 0) {
             return r;
         }
@@ -446,4 +448,18 @@ int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
         }
     }
     return 0;
+}
+
+int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    return emit_all(node, peer, w4_session_emit, now_us);
+}
+
+int w4_node_peer_answer(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    w4_transport *transport = peer->link != NULL ? peer->link->link->transport : NULL;
+    size_t before = node->emitted_bytes;
+    int r = emit_all(node, peer, w4_session_emit_answer, now_us);
+    if (node->emitted_bytes != before && transport != NULL) {
+        w4_transport_expire(transport, now_us);
+    }
+    return r;
 }

@@ -205,6 +205,8 @@ int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason
 void w4_node_peer_activate(w4_node *node, w4_node_peer *peer);
 int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_emit(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+/* A PING is answered at once, before the rest of what came is worked off and committed. */
+int w4_node_peer_answer(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 int w4_node_peer_timer(w4_node *node, w4_node_peer *peer);
 w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 

@@ -257,6 +257,12 @@ static int emit_repeat(w4_session *s, w4_buffer *out, uint64_t now_us) {
     return 1;
 }
 
+int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us) {
+    w4_session *s = session;
+    return s->phase == W4_PHASE_OPEN && s->heartbeat.pong_due ? emit_record(s, out, false, now_us)
+                                                              : 0;
+}
+
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
     w4_session *s = session;
     int r;

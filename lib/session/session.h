@@ -179,6 +179,9 @@ int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us);
 /* Appends at most one transport frame to out, which must have room for 65,535 bytes: 1 written,
  * 0 nothing to send, -ENOMEM, -EMSGSIZE. Call it until it says 0, or the link takes no more. */
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
+/* The answer to a PING, with what else is no message; 0 when none is due. It promises nothing while
+ * acknowledgements are held, so it need not wait for what emit has to wait for. */
+int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us);
 /* What was received is promised to the peer when emit writes the acknowledgement, not before; a
  * resume point holds only what was promised. While held emit promises nothing new: what that would
  * say is not on disk yet. So: recv, drain, commit (failed: hold), emit. */

@@ -129,6 +129,8 @@ typedef struct w4_transport_backend {
     void (*close)(w4_link *link); /* flushes; the link must not be used again */
     bool (*pop)(w4_transport *transport, uint64_t now_us, w4_transport_event *ret_event);
     uint64_t (*deadline)(const w4_transport *transport); /* W4_NEVER where the loop has it */
+    /* What is due by then is done. Also called when what was sent had better be on its way now: a
+     * backend that gathers frames to write many at once writes them. */
     void (*expire)(w4_transport *transport, uint64_t now_us);
 } w4_transport_backend;
 

@@ -2,6 +2,8 @@
  * moment or for long. */
 #include "town.h"
 
+#include "session/state.h"
+
 static town t;
 
 static void setup(void) {
@@ -194,6 +196,47 @@ START_TEST(a_place_given_away_promises_nothing) {
 }
 END_TEST
 
+static const w4_store_ops *plain_ops;
+static uint64_t sent_at_commit;
+static unsigned commits;
+
+static w4_session *session_of(unsigned at, unsigned of) {
+    return town_peer(&t, at, of)->session;
+}
+
+static int spied_commit(w4_store *store) {
+    if (commits++ == 0) {
+        sent_at_commit = session_of(0, 1)->stats.records_out;
+    }
+    return plain_ops->commit(store);
+}
+
+/* A disk takes its time; a heartbeat does not. */
+START_TEST(a_ping_is_answered_before_the_commit) {
+    town_node *b = &t.nodes[0];
+    plain_ops = b->store->ops;
+    static w4_store_ops spying;
+    spying = *plain_ops;
+    spying.commit = spied_commit;
+    town_go_on(&t, 10 * TOWN_S);
+    commits = 0;
+    b->store->ops = &spying;
+    uint64_t before = session_of(0, 1)->stats.records_out;
+    session_of(1, 0)->heartbeat.ping_due = true;
+    t.durable = true; /* it is to be kept here */
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+    for (unsigned i = 0; i < 100 && commits == 0; i++) {
+        town_go_on(&t, TOWN_MS);
+    }
+    ck_assert_uint_gt(commits, 0);
+    ck_assert_uint_eq(sent_at_commit, before + 1); /* and nothing else went out */
+    b->store->ops = plain_ops;
+    town_go_on(&t, 5 * TOWN_S);
+    ck_assert_uint_eq(b->messages, 3);
+    ck_assert_uint_eq(t.nodes[1].delivered, 2);
+}
+END_TEST
+
 START_TEST(beacons_wait_for_no_commit) {
     w4_node_config config = town_config();
     config.mesh.beacon_interval_us = TOWN_S;
@@ -229,6 +272,7 @@ int main(void) {
     tcase_add_loop_test(tc, a_store_that_fails_for_long_costs_no_session, 0, 2);
     tcase_add_test(tc, who_does_not_drain_is_not_fed);
     tcase_add_test(tc, a_place_given_away_promises_nothing);
+    tcase_add_test(tc, a_ping_is_answered_before_the_commit);
     tcase_add_test(tc, beacons_wait_for_no_commit);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

@@ -207,6 +207,43 @@ START_TEST(floods_get_one_answer_a_record) {
 }
 END_TEST
 
+/* The answer to a PING is to be had before what came with it is kept, and without it. */
+START_TEST(an_answer_to_a_ping_promises_nothing) {
+    begin();
+    count_heard(W4_FRAME_OPEN);
+    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_MAX);
+    ck_assert_int_eq(w4_session_emit_answer(a, &out, now), 0);
+    w4_session_hold_acks(a, true);
+    put_ack(W4_CHANNEL_STATE, 0, 5, 0);
+    put_data(W4_CHANNEL_STATE, 0, true, 5);
+    put((w4_frame){.type = W4_FRAME_PING, .seq = 77});
+    say();
+    ck_assert_int_eq(
+        w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_from_text("of this turn"), 1, now), 0);
+    ck_assert_int_eq(w4_session_emit_answer(a, &out, now), 1);
+    ck_assert_int_eq(w4_record_open(&rx, w4_buffer_bytes(&out), plain, now), W4_RECORD_OPENED);
+    w4_bytes rest = w4_bytes_of(plain, out.len - W4_RECORD_OVERHEAD);
+    w4_frame frame;
+    ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_GOOD);
+    ck_assert_int_eq(frame.type, W4_FRAME_PONG);
+    ck_assert_uint_eq(frame.seq, 77);
+    ck_assert_int_eq(w4_frame_next(&rest, &frame), W4_FRAME_END);
+    ck_assert_int_eq(w4_session_emit_answer(a, &out, now), 0);
+    ck_assert_uint_eq(count_messages(), 1);
+    w4_session_hold_acks(a, false);
+    unsigned acks = 0, data = 0;
+    while (hear(&frame)) {
+        acks += frame.type == W4_FRAME_ACK;
+        data += frame.type == W4_FRAME_DATA;
+        ck_assert_int_ne(frame.type, W4_FRAME_PONG);
+    }
+    ck_assert_uint_ge(acks, 1);
+    ck_assert_uint_eq(data, 1);
+    w4_buffer_deinit(&out);
+    finish();
+}
+END_TEST
+
 START_TEST(an_open_of_another_session) {
     uint8_t other[W4_SESSION_ID_LEN] = {1, 2, 3};
     begin();
@@ -334,6 +371,7 @@ int main(void) {
     tcase_add_test(tc, no_credit_no_data);
     tcase_add_test(tc, data_far_beyond_is_not_kept);
     tcase_add_test(tc, floods_get_one_answer_a_record);
+    tcase_add_test(tc, an_answer_to_a_ping_promises_nothing);
     tcase_add_test(tc, an_open_of_another_session);
     tcase_add_test(tc, before_open_nothing_else_counts);
     tcase_add_test(tc, a_responder_that_names_a_third_session);
