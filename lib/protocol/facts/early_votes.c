@@ -83,7 +83,20 @@ uint64_t w4_early_vote_until(const w4_envelope *vote, uint64_t durable_age_us) {
     return w4_later(vote->timestamp_us, longer ? durable_age_us : W4_EARLY_VOTE_KEEP_US);
 }
 
-static int keep(w4_early_votes *early, const w4_early_vote *vote) {
+/* Behind all that were not said later. */
+static void insert_by_time(w4_early_votes *early, w4_early_vote *vote) {
+    w4_early_vote *before = TAILQ_LAST(&early->list, w4_early_vote_list);
+    while (before && before->said_wall_us > vote->said_wall_us) {
+        before = TAILQ_PREV(before, w4_early_vote_list, link);
+    }
+    if (before) {
+        TAILQ_INSERT_AFTER(&early->list, before, vote, link);
+    } else {
+        TAILQ_INSERT_HEAD(&early->list, vote, link);
+    }
+}
+
+static int keep(w4_early_votes *early, const w4_early_vote *vote, bool loaded) {
     w4_early_vote *kept = malloc(sizeof *kept);
     if (!kept || expect_fact(early, vote->fact) != 0) {
         free(kept);
@@ -92,7 +105,11 @@ static int keep(w4_early_votes *early, const w4_early_vote *vote) {
     *kept = *vote;
     kept->due = false;
     w4_blob_ref(kept->envelope);
-    TAILQ_INSERT_TAIL(&early->list, kept, link);
+    if (loaded) {
+        insert_by_time(early, kept);
+    } else {
+        TAILQ_INSERT_TAIL(&early->list, kept, link);
+    }
     early->count++;
     early->bytes += kept->envelope->len;
     return 0;
@@ -137,7 +154,7 @@ int w4_early_votes_add(w4_early_votes *early, w4_store *store, const w4_early_vo
     r = r == 0 ? w4_buffer_append(&row, w4_blob_bytes(vote->envelope)) : r;
     r = r == 0 ? w4_store_put(store, W4_STORE_META, make_key(vote, key), w4_buffer_bytes(&row)) : r;
     w4_buffer_deinit(&row);
-    return r == 0 ? keep(early, vote) : r;
+    return r == 0 ? keep(early, vote, false) : r;
 }
 
 void w4_early_votes_fact_came(w4_early_votes *early, const char *fact) {
@@ -221,6 +238,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
     w4_early_vote vote = {.agent = envelope.sender.fingerprint,
                           .family = envelope.family,
                           .type = envelope.type,
+                          .said_wall_us = envelope.timestamp_us,
                           .until_wall_us = w4_early_vote_until(&envelope, durable_age_us)};
     memcpy(vote.node.bytes, value.data, W4_FINGERPRINT_LEN);
     memcpy(vote.msg_id, envelope.msg_id, sizeof vote.msg_id);
@@ -228,7 +246,7 @@ static int load_row(w4_early_votes *early, w4_json_document *doc, w4_bytes key, 
         return W4_STORE_E_CORRUPT;
     }
     vote.envelope = w4_blob_new(text);
-    r = vote.envelope ? keep(early, &vote) : -ENOMEM;
+    r = vote.envelope ? keep(early, &vote, true) : -ENOMEM;
     w4_blob_unref(vote.envelope);
     return r;
 }

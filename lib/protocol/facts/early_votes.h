@@ -32,6 +32,7 @@ typedef struct w4_early_vote {
     w4_fingerprint node; /* whose session brought it */
     w4_family family;
     w4_type type;
+    uint64_t said_wall_us; /* its time stamp */
     uint64_t until_wall_us;
     w4_blob *envelope;
     bool due; /* its fact is here */
@@ -39,7 +40,7 @@ typedef struct w4_early_vote {
 
 TAILQ_HEAD(w4_early_vote_list, w4_early_vote);
 typedef struct w4_early_votes {
-    struct w4_early_vote_list list; /* in order of coming */
+    struct w4_early_vote_list list; /* in order of coming; of being said, when they were loaded */
     struct w4_early_vote_list due;  /* those whose fact is here now */
     struct early_fact_table *facts; /* how many wait for which fact */
     uint32_t count;                 /* in both lists */

@@ -372,6 +372,7 @@ int w4_knowledge_keep_early(w4_protocol *p, w4_inbound *in, const char *pointer,
                           .node = in->from_node,
                           .family = e->family,
                           .type = e->type,
+                          .said_wall_us = e->timestamp_us,
                           .until_wall_us = w4_early_vote_until(e, p->config.durable.age_us),
                           .envelope = in->blob};
     memcpy(vote.fact, fact, sizeof vote.fact);

@@ -184,6 +184,41 @@ START_TEST(early_vote_of_one_who_is_blocked_since) {
 }
 END_TEST
 
+/* They are let in as they were said, whatever the order of their names, also after a restart. */
+START_TEST(early_votes_keep_their_order) {
+    enum { SAID = 6 };
+    world *w = five(true);
+    char fact[37], said[SAID][37];
+    w->filter = not_from_ada;
+    propose(w, "ada", "a", "d-1", fact);
+    for (unsigned i = 0; i < SAID; i++) {
+        vote(w, "ben", i % 2 == 0 ? "FACT_CONFIRM" : "FACT_REJECT", fact);
+        memcpy(said[i], w->receipt.msg_id, 37);
+    }
+    if (_i == 1) {
+        world_reborn(w, 2);
+        world_settle(w);
+    }
+    world_clear_logs(w);
+    w->filter = NULL;
+    world_link(w, 0, 2, false);
+    world_link(w, 0, 2, true);
+    world_settle(w);
+    unsigned given = 0;
+    for (unsigned i = 0; i < w->log_count[2]; i++) {
+        const logged *at = &w->log[2][i];
+        if (at->kind == W4_PROTOCOL_EVENT_DELIVER && strcmp(at->agent_id, "cho") == 0 &&
+            strcmp(at->msg_id, fact) != 0) {
+            ck_assert_uint_lt(given, SAID);
+            ck_assert_msg(strcmp(at->msg_id, said[given]) == 0, "number %u", given);
+            given++;
+        }
+    }
+    ck_assert_uint_eq(given, SAID);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("early");
     TCase *tcase = tcase_create("early");
@@ -191,6 +226,7 @@ int main(void) {
     tcase_add_test(tcase, vote_before_fact);
     tcase_add_test(tcase, vote_long_before_fact);
     tcase_add_loop_test(tcase, early_vote_waits_for_a_full_store, 0, 2);
+    tcase_add_loop_test(tcase, early_votes_keep_their_order, 0, 2);
     tcase_add_test(tcase, early_votes_of_one_stranger);
     tcase_add_test(tcase, vote_whose_fact_never_comes);
     tcase_add_test(tcase, early_vote_of_one_who_is_blocked_since);

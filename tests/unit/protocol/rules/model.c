@@ -663,8 +663,21 @@ static bool has_letter(const model *m, const step *s) {
     return sent && (s->kind != TWIST || l->says->kind == PROPOSE) && (!twists || may_twist(m, l));
 }
 
+/* What waits for what it is about is loaded in the order in which it was said. */
+static void sort_early(model *m) {
+    for (size_t i = 1; i < m->early_count; i++) {
+        uint32_t number = m->early[i];
+        size_t at = i;
+        for (; at > 0 && m->letters[m->early[at - 1]].at_ms > m->letters[number].at_ms; at--) {
+            m->early[at] = m->early[at - 1];
+        }
+        m->early[at] = number;
+    }
+}
+
 /* All is judged anew, in the order of its coming. */
 static void restart(model *m) {
+    sort_early(m);
     for (size_t i = 0; i < m->fact_count; i++) {
         model_touch(m, &m->facts[i]);
     }
