@@ -116,6 +116,7 @@ static bool read_row(w4_json root, w4_bytes key, w4_decision_row *row, char agen
     row->unsupported = w4_json_is_true(w4_json_get(root, "unsupported"));
     row->complete = w4_json_exists(choice);
     words->retrospective = w4_json_is_true(w4_json_get(root, "retrospective"));
+    d->aside = w4_json_is_true(w4_json_get(root, "aside"));
     words->link_count = read_links(w4_json_get(root, "causes"), words->links);
     if (key.len != W4_UUID_LEN) {
         return false;
@@ -250,6 +251,9 @@ int w4_decision_row_put(w4_store *store, const w4_decision *d, const w4_decision
     w4_json_begin_object(&w);
     w4_json_member_string(&w, "agent", agent);
     w4_json_member_string(&w, "agent_id", d->agent_id);
+    if (d->aside) {
+        w4_json_member_bool(&w, "aside", true);
+    }
     write_causes(&w, d);
     write_choice(&w, d);
     w4_json_member_string(&w, "decision_id", d->decision_id);

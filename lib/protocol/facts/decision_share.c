@@ -26,6 +26,18 @@ static const char *find_other(const w4_protocol *p, const w4_inbound *in, const 
                                      words.choice);
 }
 
+/* What was said of decisions long ago makes no others forgotten, which would be passed on in turn.
+ */
+static int look_room(const w4_protocol *p, w4_inbound *in) {
+    const w4_envelope *e = &in->envelope;
+    bool back = w4_json_string_raw(w4_json_get(e->payload, "retrospective")).len > 0;
+    return in->origin != W4_ORIGIN_SHARED || !back ||
+                   w4_decisions_has_room(p->decisions, &e->sender.fingerprint)
+               ? 0
+               : w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "",
+                                   "room for what was said of decisions before");
+}
+
 int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     char name[NAME_SIZE];
@@ -37,9 +49,11 @@ int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
         return w4_inbound_refuse(in, W4_REFUSAL_BAD_ENVELOPE, "/payload/causal_links",
                                  "at most 16 elements");
     }
-    if (w4_decisions_has_of(p->decisions, e->msg_id, &e->sender.fingerprint) ||
-        !find_other(p, in, name)) {
+    if (w4_decisions_has_of(p->decisions, e->msg_id, &e->sender.fingerprint)) {
         return 0;
+    }
+    if (!find_other(p, in, name)) {
+        return look_room(p, in);
     }
     /* An agent whose key is here is kept from saying it; anybody else has said it. */
     return in->origin == W4_ORIGIN_HOSTED
@@ -73,6 +87,7 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
                             .agent_id = e->sender.agent_id,
                             .decision_id = name,
                             .retrospective = words.retrospective,
+                            .aside = !e->broadcast,
                             .links = (const char(*)[37])words.links,
                             .link_count = words.link_count,
                             .shared_us = e->timestamp_us,
@@ -86,6 +101,7 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_store_failed(in, r);
     }
     w4_facts_queue_effects(p->facts, e->msg_id);
+    w4_facts_looked_back(p->facts, &decision);
     in->stored = true;
     return 0;
 }

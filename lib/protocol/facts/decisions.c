@@ -456,6 +456,37 @@ bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_f
     return e != NULL;
 }
 
+uint32_t
+w4_decisions_looking_back(const w4_decisions *decisions, const char *id, const w4_fingerprint *by,
+                          const w4_decision *ret_words[static W4_DECISION_RETROSPECTIVES_MAX]) {
+    w4_decision_node *node = w4_decisions_node(decisions, id, by);
+    uint32_t count = 0;
+    const entry *named = node ? entry_of(node) : NULL;
+    const entry *at = named ? TAILQ_LAST(&named->name->entries, entry_list) : NULL;
+    for (; at && count < W4_DECISION_RETROSPECTIVES_MAX; at = TAILQ_PREV(at, entry_list, of_name)) {
+        if (at != named && at->decision.retrospective && !at->decision.aside) {
+            ret_words[count++] = &at->decision;
+        }
+    }
+    return count;
+}
+
+const char *w4_decisions_next_id(const w4_decisions *decisions, const w4_fingerprint *agent,
+                                 const char *decision_id, const void **cursor) {
+    const entry *at = *cursor;
+    const name_group *name = at ? at->name : find_name(decisions, agent, decision_id);
+    at = at ? TAILQ_NEXT(at, of_name) : name ? TAILQ_FIRST(&name->entries) : NULL;
+    *cursor = at;
+    return at ? at->decision.id : NULL;
+}
+
+bool w4_decisions_has_room(const w4_decisions *decisions, const w4_fingerprint *agent) {
+    const author *a = NULL;
+    HASH_FIND(hh, decisions->authors, agent, sizeof *agent, a);
+    return (!a || a->count < W4_DECISIONS_PER_AGENT) &&
+           HASH_COUNT(decisions->map) < W4_DECISIONS_MAX;
+}
+
 size_t w4_decisions_count(const w4_decisions *decisions) {
     return HASH_COUNT(decisions->map);
 }

@@ -21,6 +21,7 @@ typedef struct w4_decision {
     const char *decision_id;
     uint8_t choice[W4_DECISION_CHOICE_LEN]; /* digest of what was chosen; zero: not known */
     bool retrospective;                     /* it says what came of it */
+    bool aside;                             /* said to one agent: not for others to pass on */
     const char (*links)[37];                /* what it follows from */
     uint32_t link_count;
     uint64_t shared_us; /* time stamp of the envelope */
@@ -68,6 +69,16 @@ const char *w4_decisions_other_choice(const w4_decisions *decisions, const w4_fi
 /* False: not known. */
 bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
                        const w4_decision **ret_decision, w4_decision_standing *ret_standing);
+/* What its author said to all later of the decision that is meant by one who names it as a cause,
+ * the newest first: as many as are told with it. */
+uint32_t
+w4_decisions_looking_back(const w4_decisions *decisions, const char *id, const w4_fingerprint *by,
+                          const w4_decision *ret_words[static W4_DECISION_RETROSPECTIVES_MAX]);
+/* Ids under which it is known that key decided that: *cursor from NULL; NULL at the end. */
+const char *w4_decisions_next_id(const w4_decisions *decisions, const w4_fingerprint *agent,
+                                 const char *decision_id, const void **cursor);
+/* None would be forgotten for another one of that key. */
+bool w4_decisions_has_room(const w4_decisions *decisions, const w4_fingerprint *agent);
 size_t w4_decisions_count(const w4_decisions *decisions);
 size_t w4_decisions_memory(const w4_decisions *decisions); /* bytes */
 

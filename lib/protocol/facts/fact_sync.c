@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_MAX (1u + W4_FACT_LINKS_MAX + 3u * W4_FACT_VOTERS_MAX)
+#define WORDS_MAX                                                                                  \
+    (1u + W4_FACT_LINKS_MAX * (1u + W4_DECISION_RETROSPECTIVES_MAX) + 3u * W4_FACT_VOTERS_MAX)
 
 _Static_assert(W4_FACT_DIGEST_LEN == W4_EXCHANGE_DIGEST_LEN, "one digest");
 _Static_assert(W4_FACT_PARTS == W4_EXCHANGE_PARTS, "the same parts");
@@ -148,16 +149,23 @@ static int compare_words(const void *a, const void *b) {
                                          : strcmp(first->msg_id, second->msg_id);
 }
 
-/* All that is known of a fact and was said to all: the decisions it follows from, itself, and then
- * the votes in the order in which they were cast, so that who takes them sees how it went. */
+/* All that is known of a fact and was said to all: the decisions it follows from, each with what
+ * its author said of it later, itself, and then the votes in the order in which they were cast, so
+ * that who takes them sees how it went. */
 static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
                         word ret_words[static WORDS_MAX]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fact->link_count && i < W4_FACT_LINKS_MAX; i++) {
         const w4_fingerprint *agent =
             w4_decisions_author(p->decisions, fact->links[i], &fact->proposer);
+        const w4_decision *later[W4_DECISION_RETROSPECTIVES_MAX];
         if (agent) {
             ret_words[count++] = (word){fact->links[i], agent, 0};
+        }
+        for (uint32_t k =
+                 w4_decisions_looking_back(p->decisions, fact->links[i], &fact->proposer, later);
+             k > 0; k--) {
+            ret_words[count++] = (word){later[k - 1]->id, &later[k - 1]->agent, 0};
         }
     }
     ret_words[count++] = (word){fact->id, &fact->proposer, 0};

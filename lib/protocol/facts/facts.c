@@ -319,13 +319,43 @@ static void uncount(w4_facts *facts, w4_fact *fact) {
     }
 }
 
+/* What came of the decisions it follows from belongs to what is known of it. */
+static void add_retrospectives(const w4_facts *facts, w4_fact *fact) {
+    for (uint32_t i = 0; facts->decisions && i < fact->link_count; i++) {
+        const w4_decision *words[W4_DECISION_RETROSPECTIVES_MAX];
+        uint32_t count =
+            w4_decisions_looking_back(facts->decisions, fact->links[i], &fact->proposer, words);
+        for (uint32_t k = 0; k < count; k++) {
+            uint8_t said[W4_FINGERPRINT_LEN + W4_UUID_LEN], hash[W4_HASH_LEN];
+            memcpy(said, words[k]->agent.bytes, W4_FINGERPRINT_LEN);
+            memcpy(said + W4_FINGERPRINT_LEN, words[k]->id, W4_UUID_LEN);
+            w4_hash(w4_bytes_of(fact->digest, sizeof fact->digest), w4_bytes_of(said, sizeof said),
+                    hash);
+            memcpy(fact->digest, hash, sizeof fact->digest);
+        }
+    }
+}
+
 static void count_digest(w4_facts *facts, w4_fact *fact) {
     static const uint8_t none[sizeof fact->proposal] = {0};
     uncount(facts, fact);
     if (!fact->aside && memcmp(fact->proposal, none, sizeof none) != 0) {
         w4_fact_digest(fact, fact->digest);
+        add_retrospectives(facts, fact);
         fact->counted = true;
         toggle_digest(facts, fact);
+    }
+}
+
+void w4_facts_looked_back(w4_facts *facts, const w4_decision *decision) {
+    const void *cursor = NULL;
+    const char *id;
+    while ((id = w4_decisions_next_id(facts->decisions, &decision->agent, decision->decision_id,
+                                      &cursor)) != NULL) {
+        const cause *c = find_cause(facts, id);
+        for (uint32_t i = 0; c && i < c->effects.count; i++) {
+            count_digest(facts, c->effects.items[i]);
+        }
     }
 }
 

@@ -91,6 +91,97 @@ START_TEST(refutation_reaches_who_was_away) {
 }
 END_TEST
 
+static void share(world *w, const char *to, const char *back, char ret_id[static 37]) {
+    char payload[512];
+    snprintf(payload, sizeof payload,
+             "{\"decision\":{\"choice\":\"sail\",\"outcome\":\"%s\"},\"dmp_trace\":"
+             "{\"decision_id\":\"d-1\",\"steps\":[\"s\"]}%s%s%s}",
+             back ? "sailed" : "planned", back ? ",\"retrospective\":\"" : "", back ? back : "",
+             back ? "\"" : "");
+    ck_assert_msg(world_send(w, "ada", to, "DECISION_SHARE", payload) == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+    w->now += 2000;
+    world_settle(w);
+}
+
+static bool knows_decision(world *w, unsigned n, const char *id) {
+    return w4_decisions_has_of(w->nodes[n].protocol->decisions, id,
+                               &world_agent_of(w, "ada")->fingerprint);
+}
+
+/* Decides, has a fact follow from it, and looks back twice, and once in a word to ben, while node 3
+ * is away for an hour. */
+static void look_back(world *w, char ret_first[static 37], char ret_back[static 3][37]) {
+    char link[48], fact[37];
+    share(w, "*", NULL, ret_first);
+    snprintf(link, sizeof link, "\"%s\"", ret_first);
+    propose(w, "ben", "we sail", link, fact);
+    cut(w, 3, false);
+    share(w, "*", "too early", ret_back[0]);
+    share(w, "ben", "a secret", ret_back[1]);
+    share(w, "*", "never again", ret_back[2]);
+    world_pass(w, 3600 * W4_US_PER_S);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(knows_decision(w, 1, ret_back[i]) && !knows_decision(w, 3, ret_back[i]));
+    }
+}
+
+/* What came of a decision that facts follow from reaches who was away, as what was said of them. */
+START_TEST(retrospectives_reach_who_was_away) {
+    world *w = four(33);
+    char first[37], back[3][37];
+    look_back(w, first, back);
+    world_clear_logs(w);
+    cut(w, 3, true);
+    world_pass(w, 60 * W4_US_PER_S);
+    ck_assert(knows_decision(w, 3, back[0]) && knows_decision(w, 3, back[2]));
+    ck_assert(!knows_decision(w, 3, back[1]));
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    expect_same_books(w);
+    const w4_decision *found;
+    w4_decision_standing standing;
+    ck_assert(w4_decisions_look(w->nodes[3].protocol->decisions, first,
+                                &world_agent_of(w, "ada")->fingerprint, &found, &standing));
+    ck_assert_uint_eq(standing.retrospective_count, 2);
+    ck_assert_str_eq(standing.retrospectives[0]->id, back[2]);
+    world_reborn(w, 3);
+    world_reborn(w, 1); /* and the word to ben is told apart from its row */
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* One that has no room forgets nothing for them, and does not ask for ever. */
+START_TEST(retrospectives_without_room) {
+    world *w = four(34);
+    char first[37], back[3][37];
+    look_back(w, first, back);
+    w4_decisions *book = w->nodes[3].protocol->decisions;
+    for (unsigned i = 1; i < W4_DECISIONS_PER_AGENT; i++) {
+        w4_decision d = {.agent = world_agent_of(w, "ada")->fingerprint,
+                         .agent_id = "ada",
+                         .decision_id = "others",
+                         .choice = {1},
+                         .shared_us = WORLD_WALL_OFFSET_US,
+                         .taken_us = WORLD_WALL_OFFSET_US};
+        snprintf(d.id, sizeof d.id, "%08x-0000-4000-8000-000000000000", i);
+        ck_assert_int_eq(w4_decisions_add(book, &d, w4_bytes_from_text("{}")), 0);
+    }
+    world_clear_logs(w);
+    cut(w, 3, true);
+    world_pass(w, 120 * W4_US_PER_S);
+    ck_assert_uint_eq(w4_decisions_count(book), W4_DECISIONS_PER_AGENT);
+    ck_assert(knows_decision(w, 3, first) && !knows_decision(w, 3, back[2]));
+    unsigned refused = world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL);
+    ck_assert_uint_ge(refused, 2);
+    ck_assert_uint_le(refused, 6); /* two, of each of three neighbours */
+    world_pass(w, 600 * W4_US_PER_S);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), refused);
+    w->unsound = true; /* those decisions have no envelope that says so */
+    world_free(w);
+}
+END_TEST
+
 /* What was proposed, accepted and refuted while one was away is seen by him as it went. */
 START_TEST(what_was_missed_from_the_beginning) {
     world *w = four(32);
@@ -458,6 +549,8 @@ int main(void) {
     TCase *tcase = tcase_create("fact_sync");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, refutation_reaches_who_was_away);
+    tcase_add_test(tcase, retrospectives_reach_who_was_away);
+    tcase_add_test(tcase, retrospectives_without_room);
     tcase_add_test(tcase, what_was_missed_from_the_beginning);
     tcase_add_test(tcase, halves_meet);
     tcase_add_test(tcase, many_facts);
