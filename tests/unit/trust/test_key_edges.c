@@ -123,8 +123,6 @@ START_TEST(names) {
         ck_assert_str_eq(w4_key_authority_name((w4_key_authority)i), authorities[i]);
     }
     w4_key_kind kind = NODE;
-    ck_assert_str_eq(w4_key_document_kind_name(W4_KEY_SUCCESSION), "succession");
-    ck_assert_str_eq(w4_key_document_kind_name(W4_KEY_REVOCATION), "revocation");
     ck_assert_str_eq(w4_key_kind_name(AGENT), "agent");
     ck_assert_str_eq(w4_key_kind_name(NODE), "node");
     ck_assert(w4_key_kind_from_name(w4_bytes_from_text("agent"), &kind) && kind == AGENT);
