@@ -686,10 +686,10 @@ START_TEST(recipients_are_those_it_is_for) {
         w4_family family;
         const char *type, *payload;
     } rows[] = {
+        {W4_FAMILY_HCP, "HCP_HELLO", "{\"identity\":{\"name\":\"A\"},\"consent_scope\":[]}"},
         {W4_FAMILY_HCP, "HCP_STATE_UPDATE",
          "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,"
          "\"consent\":\"granted\"}"},
-        {W4_FAMILY_HCP, "HCP_HELLO", "{\"identity\":{\"name\":\"A\"},\"consent_scope\":[]}"},
         {W4_FAMILY_LIP, "LIP_FETCH", "{\"query\":\"rain\"}"},
         {W4_FAMILY_CIP, "INTENT", "{\"goal\":\"ask\",\"topic\":\"t\",\"priority\":\"low\"}"},
     };
