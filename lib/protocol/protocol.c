@@ -19,6 +19,7 @@
 #define FACTS_MAX_DEFAULT 10000u
 #define QUORUM_MIN 2u
 #define CHAIN_TEXT_MAX 2048u
+#define CLOCKS_APART_US (30 * W4_US_PER_S) /* that of two nodes may be so, of 300 s */
 
 const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .quorum = 2,
@@ -428,11 +429,11 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
     return 0;
 }
 
-/* Later than the last one, also when the clock was put back, as long as others take it for fresh.
- */
+/* Later than the last one, also when the clock was put back, as long as others take it for fresh,
+ * though theirs may be behind a little. */
 static uint64_t next_time(w4_agent *agent, uint64_t wall_us) {
     uint64_t next_us = w4_later(agent->said_us, W4_US_PER_MS);
-    bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US / 2;
+    bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US - CLOCKS_APART_US;
     agent->said_us = behind ? next_us : wall_us;
     return agent->said_us;
 }

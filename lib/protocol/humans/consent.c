@@ -57,6 +57,7 @@ static void drop(w4_humans *humans, entry *e) {
     TAILQ_REMOVE(&humans->by_use, e, by_use);
     w4_buffer_deinit(&e->human.scope);
     free(e->human.validates);
+    free(e->human.asides);
     free(e);
 }
 
@@ -113,6 +114,9 @@ static int forget(w4_humans *humans, entry *e) {
     int r = note_forgotten(humans, &e->human);
     r = r == 0 ? remove_said(humans, &e->human, &e->human.word) : r;
     r = r == 0 ? remove_said(humans, &e->human, &e->human.greeting) : r;
+    for (uint32_t i = 0; r == 0 && i < e->human.asides_count; i++) {
+        r = remove_said(humans, &e->human, &e->human.asides[i]);
+    }
     r = r == 0 ? w4_store_remove(humans->store, W4_STORE_CONSENT, key) : r;
     if (r == 0) {
         drop(humans, e);
@@ -207,15 +211,31 @@ static bool read_fingerprint(w4_json object, const char *name, w4_fingerprint *r
 }
 
 /* To the microsecond: what is older is not taken. */
+static void write_said_value(w4_json_writer *w, const w4_human_said *said) {
+    w4_json_begin_object(w);
+    w4_json_member_unsigned(w, "at_us", said->at_us);
+    w4_json_member_string(w, "msg_id", said->msg_id);
+    write_fingerprint(w, "to", &said->to);
+    w4_json_end_object(w);
+}
+
 static void write_said(w4_json_writer *w, const char *name, const w4_human_said *said) {
     if (said->at_us != 0) {
         w4_json_name(w, name);
-        w4_json_begin_object(w);
-        w4_json_member_unsigned(w, "at_us", said->at_us);
-        w4_json_member_string(w, "msg_id", said->msg_id);
-        write_fingerprint(w, "to", &said->to);
-        w4_json_end_object(w);
+        write_said_value(w, said);
     }
+}
+
+static void write_asides(w4_json_writer *w, const w4_human *human) {
+    if (human->asides_count == 0) {
+        return;
+    }
+    w4_json_name(w, "asides");
+    w4_json_begin_array(w);
+    for (uint32_t i = 0; i < human->asides_count; i++) {
+        write_said_value(w, &human->asides[i]);
+    }
+    w4_json_end_array(w);
 }
 
 static bool read_us(w4_json object, const char *name, uint64_t *ret_us) {
@@ -229,13 +249,32 @@ static bool read_us(w4_json object, const char *name, uint64_t *ret_us) {
     return good;
 }
 
-static bool read_said(w4_json object, const char *name, w4_human_said *ret_said) {
-    w4_json said = w4_json_get(object, name);
+static bool read_said(w4_json said, w4_human_said *ret_said) {
     return !w4_json_exists(said) ||
            (w4_json_string_copy(w4_json_get(said, "msg_id"), ret_said->msg_id,
                                 sizeof ret_said->msg_id) &&
             read_us(said, "at_us", &ret_said->at_us) &&
             read_fingerprint(said, "to", &ret_said->to));
+}
+
+/* 0, -ENOMEM, or W4_STORE_E_CORRUPT. */
+static int read_asides(w4_json root, w4_human *human) {
+    w4_json list = w4_json_get(root, "asides");
+    uint32_t count = w4_json_count(list);
+    if (count == 0) {
+        return 0;
+    }
+    human->asides =
+        count <= W4_HUMAN_ASIDES_MAX ? calloc(W4_HUMAN_ASIDES_MAX, sizeof *human->asides) : NULL;
+    if (!human->asides) {
+        return count <= W4_HUMAN_ASIDES_MAX ? -ENOMEM : W4_STORE_E_CORRUPT;
+    }
+    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
+        if (!read_said(i.value, &human->asides[human->asides_count++])) {
+            return W4_STORE_E_CORRUPT;
+        }
+    }
+    return 0;
 }
 
 static bool read_time(w4_json object, const char *name, uint64_t *ret_wall_us) {
@@ -286,6 +325,7 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
     w4_json_begin_object(&w);
     w4_json_member_string(&w, "affect", w4_names_affect[human->affect]);
     w4_json_member_string(&w, "agent_id", human->agent_id);
+    write_asides(&w, human);
     w4_json_member_unsigned(&w, "clarity", human->clarity);
     w4_json_member_string(&w, "consent", w4_consent_name(human->consent));
     w4_member_time_if_any(&w, "corrected_at", human->corrected_us[0]);
@@ -319,8 +359,10 @@ int w4_humans_save(w4_humans *humans, const w4_human *human) {
 static bool read_origin(w4_json root, w4_human *h) {
     h->here = w4_json_is_true(w4_json_get(root, "here"));
     h->latest_us = h->said_us;
-    return read_us(root, "latest_us", &h->latest_us) && read_said(root, "greeting", &h->greeting) &&
-           read_said(root, "word", &h->word) && read_fingerprint(root, "told_by", &h->told_by);
+    return read_us(root, "latest_us", &h->latest_us) &&
+           read_said(w4_json_get(root, "greeting"), &h->greeting) &&
+           read_said(w4_json_get(root, "word"), &h->word) &&
+           read_fingerprint(root, "told_by", &h->told_by);
 }
 
 static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_bytes value) {
@@ -348,6 +390,7 @@ static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_b
         r = w4_buffer_append(&h->scope, w4_json_text(scope));
     }
     r = good && r == 0 ? read_validates(root, h) : r;
+    r = good && r == 0 ? read_asides(root, h) : r;
     set_digest(h);
     humans->told += w4_fingerprint_is_zero(&h->told_by) ? 0 : 1;
     return good ? r : W4_STORE_E_CORRUPT;
@@ -478,6 +521,11 @@ static int keep_said(w4_humans *humans, const w4_human_word *word, w4_human_said
 }
 
 static bool is_said_in(const w4_human_said *said, const w4_human *human) {
+    for (uint32_t i = 0; i < human->asides_count; i++) {
+        if (strcmp(said->msg_id, human->asides[i].msg_id) == 0) {
+            return true;
+        }
+    }
     return said->msg_id[0] == '\0' || strcmp(said->msg_id, human->word.msg_id) == 0 ||
            strcmp(said->msg_id, human->greeting.msg_id) == 0;
 }
@@ -546,6 +594,61 @@ static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *
     return r == 0 ? replace(humans, human, word, said, envelope->type == W4_TYPE_HCP_HELLO) : r;
 }
 
+/* ---- what was said to several, one by one */
+
+static int drop_aside(w4_humans *humans, w4_human *human, uint32_t at) {
+    w4_human_said gone = human->asides[at];
+    human->asides_count--;
+    memmove(&human->asides[at], &human->asides[at + 1],
+            (human->asides_count - at) * sizeof *human->asides);
+    return is_said_in(&gone, human) ? 0 : remove_said(humans, human, &gone);
+}
+
+static int add_aside(w4_humans *humans, w4_human *human, const w4_human_said *said) {
+    int r = 0;
+    if (!human->asides) {
+        human->asides = calloc(W4_HUMAN_ASIDES_MAX, sizeof *human->asides);
+        if (!human->asides) {
+            return -ENOMEM;
+        }
+    }
+    for (uint32_t i = 0; r == 0 && i < human->asides_count; i++) {
+        if (w4_fingerprint_equal(&human->asides[i].to, &said->to)) {
+            r = drop_aside(humans, human, i);
+            break;
+        }
+    }
+    if (r == 0 && human->asides_count == W4_HUMAN_ASIDES_MAX) {
+        r = drop_aside(humans, human, 0);
+    }
+    if (r == 0) {
+        human->asides[human->asides_count++] = *said;
+    }
+    return r;
+}
+
+/* Of a word that counts: said here to one agent, and not the one that is kept as `word`, it is kept
+ * for the node of that agent. With full consent, or a word to all, there is nothing to tell aside.
+ * 0, -ENOMEM, or a store condition (it is not kept then). */
+static int note_aside(w4_humans *humans, w4_human *human, const w4_human_word *word) {
+    w4_human_said said;
+    bool had = human->asides_count > 0;
+    int r = 0;
+    if (human->consent == W4_CONSENT_GRANTED || word->envelope->broadcast) {
+        while (r == 0 && human->asides_count > 0) {
+            r = drop_aside(humans, human, human->asides_count - 1);
+        }
+        return r == 0 && had ? w4_humans_save(humans, human) : r;
+    }
+    if (!word->here || !is_worth_keeping(word) ||
+        strcmp(human->word.msg_id, word->envelope->msg_id) == 0) {
+        return 0;
+    }
+    r = keep_said(humans, word, &said);
+    r = r == 0 && said.msg_id[0] != '\0' ? add_aside(humans, human, &said) : r;
+    return r == 0 ? w4_humans_save(humans, human) : r;
+}
+
 /* The scope of the last greeting comes behind a later word. */
 static bool greets_late(const w4_human *known, const w4_envelope *envelope) {
     return envelope->type == W4_TYPE_HCP_HELLO && known->said_us != 0 &&
@@ -572,6 +675,8 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     said.taken_us = word->wall_us;
     if (read_state(state, &said) && counts(&e->human, &said, word)) {
         r = take_latest(humans, &e->human, word, &said);
+        int noted = r == 0 ? note_aside(humans, &e->human, word) : 0;
+        r = noted < 0 ? noted : r;
     } else if (gives_from_afar(&e->human, &said, word) && is_later(&e->human, &said)) {
         e->human.latest_us = said.said_us; /* what is said here next has to be later for others */
         r = w4_humans_save(humans, &e->human);
@@ -590,59 +695,6 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     *ret_human = &e->human;
     *ret_before = before;
     return 0;
-}
-
-/* ---- whom they find satisfying */
-
-static bool find_validated(const w4_human *human, const w4_fingerprint *other, uint32_t *ret_at) {
-    for (uint32_t i = 0; i < human->validates_count; i++) {
-        if (w4_fingerprint_equal(&human->validates[i], other)) {
-            *ret_at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool w4_human_validates(const w4_human *human, const w4_fingerprint *other) {
-    uint32_t at;
-    return find_validated(human, other, &at);
-}
-
-static void take_out(w4_human *human, uint32_t at) {
-    human->validates_count--;
-    memmove(&human->validates[at], &human->validates[at + 1],
-            (human->validates_count - at) * sizeof *human->validates);
-}
-
-int w4_humans_validate(w4_humans *humans, w4_human *human, const w4_fingerprint *other) {
-    uint32_t at;
-    if (!human->validates) {
-        human->validates = malloc(W4_HUMAN_VALIDATES_MAX * sizeof *human->validates);
-        if (!human->validates) {
-            return -ENOMEM;
-        }
-    }
-    if (find_validated(human, other, &at)) {
-        take_out(human, at);
-    } else if (human->validates_count == W4_HUMAN_VALIDATES_MAX) {
-        take_out(human, 0);
-    }
-    human->validates[human->validates_count++] = *other;
-    return w4_humans_save(humans, human);
-}
-
-int w4_humans_invalidate(w4_humans *humans, w4_human *human) {
-    human->validates_count = 0;
-    int r = w4_humans_save(humans, human);
-    for (entry *e = humans->map; e && r >= 0; e = e->hh.next) {
-        uint32_t at;
-        if (find_validated(&e->human, &human->fingerprint, &at)) {
-            take_out(&e->human, at);
-            r = w4_humans_save(humans, &e->human);
-        }
-    }
-    return r;
 }
 
 /* ---- what it means */

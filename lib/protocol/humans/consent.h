@@ -13,6 +13,7 @@
 #define W4_HUMAN_CLARITY_LOW 30u   /* and less */
 #define W4_HUMAN_SCOPE_BYTES_MAX 65536u
 #define W4_HUMAN_DIGEST_LEN 16u
+#define W4_HUMAN_ASIDES_MAX 16u    /* of one human; the first goes first */
 #define W4_HUMAN_VALIDATES_MAX 64u /* of one human; the one found so longest ago goes first */
 /* Humans of whom neighbours have told, who never spoke to this node: in all, and of one neighbour.
  */
@@ -66,6 +67,10 @@ typedef struct w4_human {
     w4_fingerprint told_by; /* the neighbour that told of them; zero: they spoke themselves */
     w4_human_said greeting; /* whose scope holds; at_us also when it is not kept */
     w4_human_said word;     /* since which consent is what it is */
+    /* What was said here to other agents alone while less than full consent was given, the last to
+     * each; allocated. */
+    w4_human_said *asides;
+    uint32_t asides_count;
     uint8_t digest[W4_HUMAN_DIGEST_LEN]; /* of what may be passed on: consent and scope */
 } w4_human;
 

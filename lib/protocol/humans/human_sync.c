@@ -161,6 +161,9 @@ static int fill_asides(const w4_protocol *p, const w4_fingerprint *node, w4_gift
         bool narrow = human->here && human->consent != W4_CONSENT_GRANTED;
         r = narrow ? give_aside(p, node, gift, human, &human->word) : 0;
         r = r == 0 && narrow && other ? give_aside(p, node, gift, human, &human->greeting) : r;
+        for (uint32_t i = 0; r == 0 && narrow && i < human->asides_count; i++) {
+            r = give_aside(p, node, gift, human, &human->asides[i]);
+        }
     }
     return r < 0 ? r : 0;
 }

@@ -478,6 +478,49 @@ START_TEST(only_words_of_humans_that_are_for_it) {
 }
 END_TEST
 
+/* To one after the other, while neither can be reached: the node of each is told, after a restart
+ * too, and once all is well again nobody is told any more. */
+START_TEST(taken_back_from_each) {
+    world *w = make(3, false, 12);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    for (unsigned n = 1; n < 3; n++) {
+        world_link(w, 0, n, false);
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned n = 1; n < 3; n++) {
+            say(w, "ada", names[n], "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+        }
+    }
+    const w4_human *ada =
+        w4_humans_find(w4_hcp_humans(w->nodes[0].protocol), &world_agent_of(w, "ada")->fingerprint);
+    ck_assert_uint_eq(ada->asides_count, 2);
+    if (_i % 2 == 1) {
+        world_kill(w, 0);
+        world_restart(w, 0);
+        ck_assert(world_try_attach(w, world_agent_of(w, "ada")));
+    }
+    world_pass(w, 400 * SECOND);
+    if (_i / 2 == 1) { /* all is well again before they meet */
+        must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
+    }
+    for (unsigned n = 1; n < 3; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_GRANTED);
+        world_link(w, 0, n, true);
+        world_publish(w, 0);
+        world_pass(w, SECOND);
+        EXPECT(w, n, "ada", _i / 2 == 1 ? W4_CONSENT_GRANTED : W4_CONSENT_REVOKED);
+    }
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
+    ada =
+        w4_humans_find(w4_hcp_humans(w->nodes[0].protocol), &world_agent_of(w, "ada")->fingerprint);
+    ck_assert_uint_eq(ada->asides_count, 0);
+    for (unsigned n = 0; n < 3; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_GRANTED);
+    }
+    world_free(w);
+}
+END_TEST
+
 /* Answers that nobody asked for, lists that lead nowhere, more than is answered at once. */
 START_TEST(an_exchange_has_an_end) {
     world *w = make(2, false, 10);
@@ -722,6 +765,7 @@ int main(void) {
     tcase_add_test(tcase, at_home_nothing_told_gives_consent_again);
     tcase_add_test(tcase, an_older_word_undoes_nothing);
     tcase_add_test(tcase, only_words_of_humans_that_are_for_it);
+    tcase_add_loop_test(tcase, taken_back_from_each, 0, 4);
     tcase_add_test(tcase, an_exchange_has_an_end);
     tcase_add_test(tcase, many_humans);
     tcase_add_test(tcase, strangers_have_bounds);
