@@ -591,7 +591,7 @@ static int take_greeting(w4_protocol *p, w4_inbound *in, const w4_agent *local) 
     /* The same greeting once more gets the same challenge, so that no order of arrival is wrong. */
     bool again = pair->steps[W4_ROLE_RESPONDER] != W4_STEP_IDLE &&
                  w4_equal_constant_time(challenge, pair->their_greeting, sizeof challenge);
-    bool anew = !again && pair->steps[W4_ROLE_RESPONDER] != W4_STEP_IDLE;
+    bool anew = !again && pair->steps[W4_ROLE_RESPONDER] == W4_STEP_LIVE;
     r = anew ? w4_flaps_note(&pair->flaps, p, in) : 0;
     if (r != 0) {
         return r;

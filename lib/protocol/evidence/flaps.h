@@ -1,7 +1,8 @@
-/* An agent that begins its handshakes again and again. That sessions come and go is not held
- * against agents: whoever is between two nodes can cut them. But a greeting is signed, a session
- * forgets what was greeted over the one before, and the same greeting once more is an answer that
- * got lost: who begins anew, over one session and with the same agent, does so himself. */
+/* An agent that begins its handshakes again and again, though each came to its end. That sessions
+ * come and go is not held against agents: whoever is between two nodes can cut them. But a greeting
+ * is signed, a session forgets what was greeted over the one before, and the same greeting once
+ * more is an answer that got lost: who begins anew, over one session and with the same agent, does
+ * so himself. One that was not ended may have taken too long: beginning anew is right then. */
 #pragma once
 
 #include "protocol/pipeline/pipeline.h"
@@ -14,6 +15,6 @@ typedef struct w4_flaps { /* of one agent with one of this node */
     uint32_t count;
 } w4_flaps;
 
-/* The sender of in->envelope begins a handshake anew with an agent that it has one with, or under
- * way. 0 or a fatal error. */
+/* The sender of in->envelope begins a handshake anew with an agent that it has one with. 0 or a
+ * fatal error. */
 int w4_flaps_note(w4_flaps *flaps, w4_protocol *p, const w4_inbound *in);
