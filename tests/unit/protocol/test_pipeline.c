@@ -589,7 +589,7 @@ static const mistake mistakes[] = {
     {W4_FAMILY_CIP, "*",      "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":\"42\"}", NULL, W4_REFUSAL_BAD_ENVELOPE, "/payload/lri"},
     {W4_FAMILY_CIP, "*",      "FACT_CONFIRM", "{\"fact_ref\":\"11111111-1111-4111-8111-111111111111\",\"decision\":\"reject\",\"confidence\":1}", NULL, W4_REFUSAL_BAD_ENVELOPE, "/payload/decision"},
     {W4_FAMILY_LIP, "*",      "LIP_FETCH",    "{\"query\":\"q\"}", NULL, W4_REFUSAL_BAD_ENVELOPE, "/source"},
-    {W4_FAMILY_HCP, "*",      "HCP_INTENT",   "{\"goal\":\"align\",\"priority\":\"low\",\"topic\":\"work\"}", HUMAN, W4_REFUSAL_CONSENT_REQUIRED, "/receiver"},
+    {W4_FAMILY_HCP, "*",      "HCP_INTENT",   "{\"goal\":\"align\",\"priority\":\"low\",\"topic\":\"work\"}", HUMAN, W4_REFUSAL_CONSENT_REQUIRED, "/sender"},
 };
 /* clang-format on */
 
