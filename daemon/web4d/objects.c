@@ -9,7 +9,8 @@ bool w4d_is_anchor(const w4d_app *app, w4_trust_kind kind, const w4_fingerprint 
     for (uint32_t i = 0; i < app->config->trust.anchors_count; i++) {
         const w4_config_anchor *anchor = &app->config->trust.anchors[i];
         bool same_kind = (anchor->kind == W4_CONFIG_ANCHOR_AGENT) == (kind == W4_TRUST_AGENT);
-        if (same_kind && w4_fingerprint_equal(&anchor->fingerprint, subject)) {
+        if (same_kind &&
+            w4_trust_book_same(w4_node_trust(app->node), &anchor->fingerprint, subject)) {
             return true;
         }
     }

@@ -76,7 +76,14 @@ def test_revoked_node():
     anchor, and not at d, where a is nobody in particular. All this is so after a restart."""
     with Mesh("a") as one:
         a = one.nodes[0]
-        anchors = [{"kind": "node", "fingerprint": own_key(a)}]
+        # b names a key of a that has a successor by now
+        first = own_key(a)
+        rotate(a.control.call("keys.show")["path"])
+        a.config["listen"] = [a.address]
+        a.write_config()
+        assert a.stop() == 0
+        a.start()
+        anchors = [{"kind": "node", "fingerprint": first}]
         with Mesh("c", seeds=[a.address]) as two, \
                 Mesh("b", seeds=[a.address], trust={"anchors": anchors}) as three, \
                 Mesh("d", seeds=[a.address]) as four:
@@ -84,6 +91,9 @@ def test_revoked_node():
             c, b, d = nodes
             for node in (a, *nodes):
                 node.wait_until("all peers", lambda node=node: node.connected() == 3)
+            wait_standing(b, first, "replaced")
+            entry = b.control.call("trust.show", {"subject": own_key(a), "kind": "node"})["entry"]
+            assert entry["anchor"] and entry["state"] == "trusted", entry
             key = own_key(c)
             watching = watcher(b)
             answer = a.control.call("keys.revoke", {"key": key, "reason": "stolen"})["key"]
