@@ -69,6 +69,7 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_ends_init(&p->owed, p->store, W4_ENDS_OWED) : r;
     r = r == 0 ? w4_shelves_init(&p->shelves, p->store) : r;
     r = r == 0 ? w4_taken_init(&p->taken, p->store) : r;
+    r = r == 0 ? w4_durable_follow_keys(p) : r;
     for (size_t i = 0; r == 0 && w4_family_rules_all[i]; i++) {
         const w4_family_rules *family = w4_family_rules_all[i];
         r = family->open ? family->open(p, now_us, &p->family_states[i]) : 0;

@@ -70,8 +70,8 @@ int w4_router_tell_delivery(w4_protocol *p, const w4_fingerprint *sender, const 
 /* draft: of what kind it is, and what it says. */
 static int push_outcome(w4_protocol *p, const w4_fingerprint *sender, const char *msg_id,
                         const w4_fingerprint *receiver, const w4_protocol_event *draft) {
-    const w4_agent *agent = w4_agents_find(&p->agents, sender);
-    if (!agent || !agent->attached) {
+    const w4_agent *agent = w4_router_attached(p, sender);
+    if (!agent) {
         return 0;
     }
     w4_protocol_event event = *draft;
@@ -144,6 +144,19 @@ int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal cod
     return r < 0 ? r : 0;
 }
 
+w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *agent) {
+    return w4_keyring_current(p->keyring, agent);
+}
+
+w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent) {
+    w4_agent *local = w4_agents_find(&p->agents, agent);
+    if (!local || !local->attached) {
+        w4_fingerprint addressee = w4_router_addressee(p, agent);
+        local = w4_agents_find(&p->agents, &addressee);
+    }
+    return local && local->attached ? local : NULL;
+}
+
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent) {
     const w4_record *record = w4_graph_find(p->graph, node);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {
@@ -172,9 +185,9 @@ static int worth_of(const w4_protocol *p, const w4_fingerprint *node) {
 
 bool w4_router_place(const w4_protocol *p, const w4_fingerprint *agent, w4_fingerprint *ret_node) {
     const void *cursor = NULL;
-    w4_fingerprint node;
+    w4_fingerprint node, addressee = w4_router_addressee(p, agent);
     int best = 0;
-    while (w4_graph_next_home(p->graph, agent, &cursor, &node)) {
+    while (w4_graph_next_home(p->graph, &addressee, &cursor, &node)) {
         int worth = worth_of(p, &node);
         if (worth > best) {
             best = worth;

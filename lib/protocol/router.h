@@ -138,6 +138,12 @@ int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal cod
 bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_fingerprint *from,
                     w4_fingerprint *ret_node);
 
+/* Who gets what is for that key: whoever has the last key of its identity. */
+w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *agent);
+/* The agent of this node that is attached with that key, else with the last one of its identity;
+ * or NULL. */
+w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent);
+
 /* Does the node's own record say that the agent is there? */
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent);
 /* The same for agents elsewhere, as the records say: the best of the nodes that name it. */

@@ -415,7 +415,67 @@ def test_rotated_agent():
         assert done.returncode == 1 and "of another kind" in done.stderr, done
 
 
+def test_mail_follows():
+    """What waits for an agent follows its key, and the key of its node: at that node, and at
+    the node of its sender."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada, ben = a.agent("ada"), b.agent("ben")
+        mesh.trust_all([ada, ben])
+        old, node = ada.attached["fingerprint"], own_key(a)
+        b.wait_until("b knows ada", lambda: any(
+            agent["agent_id"] == "ada" for agent in b.control.call("agents.list")["agents"]))
+
+        def send(to):
+            return ben.call("agent.send", {
+                "type": "INTENT", "to": to, "durable": True,
+                "payload": {"goal": "ask", "topic": "tides", "priority": "normal"}})["msg_id"]
+
+        def ended(msg_id):
+            note = ben.wait_note("agent.delivery", lambda d: d["msg_id"] == msg_id and
+                                 d["outcome"] != "held")
+            assert note["outcome"] == "delivered", note
+
+        known_by_now = send("ada")
+        ended(known_by_now)
+        ada.call("agent.ack", {"msg_id": known_by_now})
+        ada.close()
+        a.wait_until("she is gone", lambda: not a.control.call("keys.show")["agents"])
+        sent = [send("ada")]  # waits at her node
+        ben.wait_note("agent.delivery", lambda d: d["msg_id"] == sent[0] and
+                      d["outcome"] == "held")
+        path = a.control.call("keys.show")["path"]
+        folder = os.path.dirname(path)
+        assert a.stop() == 0
+        b.wait_until("alone", lambda: b.connected() == 0)
+        sent.append(send("ada"))  # waits at his
+        made = rotate("--kind", "agent", os.path.join(folder, "agents/ada.pem"))
+        rotate(path)
+        a.start()
+        b.wait_until("b has a session with its new key", lambda: is_connected(b, own_key(a)))
+        assert own_key(a) != node
+        a.control.close()
+        assert a.stop() == 0  # and what is stored is read back
+        a.start()
+        ada = a.agent("ada")
+        assert ada.attached["fingerprint"] == made["fingerprint"]
+        wait_standing(b, old, "replaced")
+        sent.append(send(old))
+        for msg_id in sent:
+            came = ada.wait_note("agent.message")
+            assert came["envelope"]["msg_id"] == msg_id, (came, sent)
+            ada.call("agent.ack", {"msg_id": msg_id})
+        for msg_id in sent:
+            ended(msg_id)
+        # she has one name, and it is not ambiguous
+        ada.close()
+        a.wait_until("she is gone", lambda: not a.control.call("keys.show")["agents"])
+        last = send("ada")
+        ada = a.agent("ada")
+        assert ada.wait_note("agent.message")["envelope"]["msg_id"] == last
+
+
 if __name__ == "__main__":
     main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
           test_without_the_feature, test_rotated_node, test_rotation_cut_short,
-          test_rotated_agent])
+          test_rotated_agent, test_mail_follows])

@@ -134,6 +134,33 @@ int w4_homes_note(w4_homes *homes, const w4_party *agent, const w4_fingerprint *
     return r == 0 ? store_row(homes, home) : r;
 }
 
+static w4_home *find_at(const w4_homes *homes, const w4_fingerprint *node) {
+    home_table *row = homes->table;
+    while (row && !w4_fingerprint_equal(&row->home.node, node)) {
+        row = row->hh.next;
+    }
+    return row ? &row->home : NULL;
+}
+
+int w4_homes_follow(w4_homes *homes, const w4_fingerprint *key, const w4_fingerprint *current) {
+    home_table *row = find_row(homes, key);
+    w4_home *home;
+    int r = 0;
+    if (row) {
+        w4_home kept = row->home;
+        kept.agent.fingerprint = *current;
+        r = forget(homes, &row->home);
+        r = r == 0 && !find_row(homes, current)
+                ? w4_homes_note(homes, &kept.agent, &kept.node, kept.seen_us)
+                : r;
+    }
+    while (r == 0 && (home = find_at(homes, key)) != NULL) {
+        w4_home kept = *home;
+        r = w4_homes_note(homes, &kept.agent, current, kept.seen_us);
+    }
+    return r;
+}
+
 const w4_home *w4_homes_find(const w4_homes *homes, const w4_fingerprint *agent) {
     const home_table *row = find_row(homes, agent);
     return row ? &row->home : NULL;

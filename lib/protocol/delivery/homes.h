@@ -39,6 +39,9 @@ void w4_homes_deinit(w4_homes *homes);
 /* It is there now. 0 or -ENOMEM; what a store does not take is known until a restart. */
 int w4_homes_note(w4_homes *homes, const w4_party *agent, const w4_fingerprint *node,
                   uint64_t wall_us);
+/* One key follows another: an agent's, whose home its last key has then, or a node's, which is the
+ * home of the same agents. 0 or -ENOMEM. */
+int w4_homes_follow(w4_homes *homes, const w4_fingerprint *key, const w4_fingerprint *current);
 const w4_home *w4_homes_find(const w4_homes *homes, const w4_fingerprint *agent);
 /* One called that; *ret_count: how many are. */
 const w4_home *w4_homes_find_named(const w4_homes *homes, w4_bytes agent_id, uint32_t *ret_count);

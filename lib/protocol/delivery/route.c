@@ -165,11 +165,6 @@ w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_par
     return W4_REFUSAL_NONE;
 }
 
-static const w4_agent *find_attached(const w4_protocol *p, const w4_fingerprint *agent) {
-    const w4_agent *local = w4_agents_find(&p->agents, agent);
-    return local && local->attached ? local : NULL;
-}
-
 w4_refusal w4_route_missing(const w4_protocol *p, const w4_fingerprint *agent,
                             const char **ret_why) {
     w4_fingerprint node;
@@ -182,7 +177,7 @@ w4_refusal w4_route_missing(const w4_protocol *p, const w4_fingerprint *agent,
 
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why) {
     w4_fingerprint node;
-    if (envelope->broadcast || find_attached(p, &envelope->receiver.fingerprint)) {
+    if (envelope->broadcast || w4_router_attached(p, &envelope->receiver.fingerprint)) {
         return W4_REFUSAL_NONE;
     }
     if (!w4_router_node_for(p, &envelope->sender.fingerprint, &envelope->receiver.fingerprint,
@@ -374,8 +369,8 @@ int w4_route(w4_protocol *p, w4_inbound *in) {
         r = route_all_local(p, in);
         r = r == 0 && from_here ? route_all_remote(p, in) : r;
     } else {
-        w4_agent *agent = w4_agents_find(&p->agents, &in->envelope.receiver.fingerprint);
-        if (agent && agent->attached) {
+        w4_agent *agent = w4_router_attached(p, &in->envelope.receiver.fingerprint);
+        if (agent) {
             r = route_one_local(p, in, agent);
         } else if (from_here) {
             r = route_one_remote(p, in);

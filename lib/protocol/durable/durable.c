@@ -13,11 +13,17 @@ static bool is_trusted(const w4_protocol *p, const w4_fingerprint *agent) {
     return w4_router_trust_of(p, agent) == W4_TRUST_TRUSTED;
 }
 
+/* What is kept for that agent, under whatever key it was meant. */
+static w4_shelf *shelf_of(const w4_protocol *p, const w4_fingerprint *agent) {
+    w4_fingerprint addressee = w4_router_addressee(p, agent);
+    return w4_shelves_find(&p->shelves, &addressee);
+}
+
 /* An agent of this node: attached, or away. One that told another node lately is not. */
 static bool is_ours(const w4_protocol *p, const w4_fingerprint *agent) {
-    const w4_agent *local = w4_agents_find(&p->agents, agent);
-    const w4_home *home = w4_homes_find(&p->homes, agent);
-    return (local && local->attached) || (home && home->local);
+    w4_fingerprint addressee = w4_router_addressee(p, agent);
+    const w4_home *home = w4_homes_find(&p->homes, &addressee);
+    return w4_router_attached(p, agent) || (home && home->local);
 }
 
 /* What is older could not be brought any more, so nothing of it needs to be remembered. */
@@ -64,7 +70,8 @@ int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
     const char *full = NULL;
     if (is_ours(p, receiver)) {
         bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
-        full = w4_shelves_full(&p->shelves, &p->config.durable, receiver, sender, trusted,
+        w4_fingerprint addressee = w4_router_addressee(p, receiver);
+        full = w4_shelves_full(&p->shelves, &p->config.durable, &addressee, sender, trusted,
                                e->text.len);
         full = !full && in->origin != W4_ORIGIN_NODE ? look_held(p, in, 0) : full;
         if (!full && !w4_taken_has_room(&p->taken, receiver, sender, trusted,
@@ -126,30 +133,31 @@ static int tell_held_here(w4_protocol *p, const w4_inbound *in) {
 
 static int keep(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    const w4_fingerprint *receiver = &e->receiver.fingerprint;
+    w4_fingerprint receiver = w4_router_addressee(p, &e->receiver.fingerprint);
     bool from_here = in->origin != W4_ORIGIN_NODE;
     w4_kept draft = {.sender = e->sender.fingerprint,
+                     .receiver = e->receiver.fingerprint,
                      .from_node = in->from_node,
                      .timestamp_us = e->timestamp_us,
                      .wall_us = in->wall_us,
                      .channel = w4_type_row_of(e->type)->channel,
                      .trusted = is_trusted(p, &e->sender.fingerprint)};
     memcpy(draft.msg_id, e->msg_id, sizeof draft.msg_id);
-    int r = w4_shelves_add(&p->shelves, receiver, &draft, e->text);
+    int r = w4_shelves_add(&p->shelves, &receiver, &draft, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }
     r = from_here ? hold_here(p, in) : 0;
     r = r == 0 ? remember(p, in) : r;
     if (r > 0) { /* without that it might come twice: so it has not come */
-        w4_shelf *shelf = w4_shelves_find(&p->shelves, receiver);
+        w4_shelf *shelf = w4_shelves_find(&p->shelves, &receiver);
         int removed = w4_shelves_remove(&p->shelves, TAILQ_LAST(&shelf->list, w4_kept_list));
         return removed < 0 ? removed : r;
     }
     in->stored = true;
     in->recipients++;
     w4_router_wake(p, in->now_us); /* says when it is too old */
-    w4_agent *agent = w4_agents_find(&p->agents, receiver);
+    w4_agent *agent = w4_router_attached(p, &e->receiver.fingerprint);
     p->shelving = p->shelves.last_number;
     r = r == 0 && agent ? w4_durable_offer(p, agent, in->now_us) : r;
     p->shelving = 0;
@@ -158,7 +166,7 @@ static int keep(w4_protocol *p, w4_inbound *in) {
 
 bool w4_durable_stage(const w4_protocol *p, const w4_inbound *in, w4_receipt_stage *ret_stage) {
     const w4_envelope *e = &in->envelope;
-    const w4_shelf *shelf = w4_shelves_find(&p->shelves, &e->receiver.fingerprint);
+    const w4_shelf *shelf = shelf_of(p, &e->receiver.fingerprint);
     const w4_kept *kept = shelf ? TAILQ_LAST(&shelf->list, w4_kept_list) : NULL;
     if (w4_ends_find(&p->owed, &e->sender.fingerprint, e->msg_id)) {
         return false;
@@ -180,7 +188,8 @@ static bool find_node(const w4_protocol *p, const w4_inbound *in, w4_fingerprint
         *ret_node = node;
         return true;
     }
-    const w4_home *home = w4_homes_find(&p->homes, &e->receiver.fingerprint);
+    w4_fingerprint addressee = w4_router_addressee(p, &e->receiver.fingerprint);
+    const w4_home *home = w4_homes_find(&p->homes, &addressee);
     if (!home || w4_router_is_blocked(p, &home->node)) {
         return false;
     }
@@ -287,7 +296,7 @@ static int end_it(w4_protocol *p, const w4_kept *kept, w4_refusal code, uint64_t
         return 0;
     }
     w4_end draft = {.sender = kept->sender,
-                    .receiver = kept->shelf->agent,
+                    .receiver = kept->receiver,
                     .node = kept->from_node,
                     .until_us = w4_later(w4_router_wall(p, now_us), p->config.durable.age_us),
                     .code = code};
@@ -396,7 +405,7 @@ int w4_durable_offer(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
     w4_kept *kept;
     int r = 0;
     while (r == 0 && agent->attached && agent->hears &&
-           (shelf = w4_shelves_find(&p->shelves, &agent->fingerprint)) != NULL &&
+           (shelf = shelf_of(p, &agent->fingerprint)) != NULL &&
            (kept = w4_shelf_next(shelf)) != NULL) {
         if ((kept->channel == W4_CHANNEL_KNOWLEDGE && w4_agent_overloaded(agent)) ||
             !w4_agent_has_room(agent, kept->size)) {
@@ -412,7 +421,7 @@ int w4_durable_offer(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
 }
 
 void w4_durable_unheard(w4_protocol *p, const w4_agent *agent) {
-    w4_shelf *shelf = w4_shelves_find(&p->shelves, &agent->fingerprint);
+    w4_shelf *shelf = shelf_of(p, &agent->fingerprint);
     if (shelf) {
         w4_shelf_take_back(shelf);
     }
@@ -420,7 +429,7 @@ void w4_durable_unheard(w4_protocol *p, const w4_agent *agent) {
 
 int w4_durable_acknowledge(w4_protocol *p, w4_agent *agent, const char *msg_id, uint64_t now_us,
                            bool *ret_known) {
-    w4_shelf *shelf = w4_shelves_find(&p->shelves, &agent->fingerprint);
+    w4_shelf *shelf = shelf_of(p, &agent->fingerprint);
     w4_kept *kept = shelf ? w4_shelf_find_out(shelf, msg_id) : NULL;
     *ret_known = kept != NULL;
     if (!kept) {
@@ -431,7 +440,7 @@ int w4_durable_acknowledge(w4_protocol *p, w4_agent *agent, const char *msg_id, 
 }
 
 uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent) {
-    const w4_shelf *shelf = w4_shelves_find(&p->shelves, agent);
+    const w4_shelf *shelf = shelf_of(p, agent);
     return shelf ? shelf->count : 0;
 }
 

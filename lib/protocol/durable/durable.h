@@ -45,6 +45,13 @@ int w4_durable_route(w4_protocol *p, w4_inbound *in);
  * away by then. 0 or -ENOMEM. */
 int w4_durable_note_sender(w4_protocol *p, const w4_inbound *in);
 
+/* ---- keys (durable_keys.c): 0 or a fatal error */
+
+/* Another key has taken the place of that one, of an agent or of a node: what waits for it, and
+ * what waits to be said to it, is for that one. */
+int w4_durable_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
+int w4_durable_follow_keys(w4_protocol *p); /* the same for all that is known, when all is loaded */
+
 /* ---- at the sender's node: 0 or a fatal error */
 int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
                            bool *ret_known);

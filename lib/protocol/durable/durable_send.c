@@ -55,8 +55,7 @@ static void pause_stream(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
 }
 
 static bool is_attached(const w4_protocol *p, const w4_fingerprint *agent) {
-    const w4_agent *local = w4_agents_find(&p->agents, agent);
-    return local && local->attached;
+    return w4_router_attached(p, agent) != NULL;
 }
 
 /* The end of a post. Its sender is told, now or when it is here again. 0, fatal, or 1: the store
@@ -418,7 +417,7 @@ static int tell_verdicts(w4_protocol *p, const w4_agent *agent) {
     int r = 0;
     for (; r == 0 && post; post = next) {
         next = TAILQ_NEXT(post, link);
-        if (!w4_fingerprint_equal(&post->sender, &agent->fingerprint)) {
+        if (!w4_trust_book_same(p->trust, &post->sender, &agent->fingerprint)) {
             continue;
         }
         r = w4_router_tell_delivery(p, &post->sender, post->msg_id, &post->receiver, post->code);

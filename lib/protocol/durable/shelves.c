@@ -159,13 +159,12 @@ static int put_on_shelf(w4_shelves *shelves, const w4_fingerprint *agent, const 
     return 0;
 }
 
-static int store_message(const w4_shelves *shelves, const w4_fingerprint *agent,
-                         const w4_kept *kept, w4_bytes envelope) {
+static int store_message(const w4_shelves *shelves, const w4_kept *kept, w4_bytes envelope) {
     uint8_t key[KEY_LEN];
     w4_buffer row = W4_BUFFER_INIT(ROW_LEN);
     w4_writer w;
     w4_writer_init(&w, &row);
-    w4_write_bytes(&w, w4_bytes_of(agent->bytes, W4_FINGERPRINT_LEN));
+    w4_write_bytes(&w, w4_bytes_of(kept->receiver.bytes, W4_FINGERPRINT_LEN));
     w4_write_bytes(&w, w4_bytes_of(kept->sender.bytes, W4_FINGERPRINT_LEN));
     w4_write_bytes(&w, w4_bytes_of(kept->from_node.bytes, W4_FINGERPRINT_LEN));
     w4_write_u64(&w, kept->timestamp_us);
@@ -196,8 +195,42 @@ int w4_shelves_add(w4_shelves *shelves, const w4_fingerprint *agent, const w4_ke
     kept.size = (uint32_t)envelope.len;
     kept.given = 0;
     kept.out = false;
-    int r = store_message(shelves, agent, &kept, envelope);
+    int r = store_message(shelves, &kept, envelope);
     return r != 0 ? r : put_on_shelf(shelves, agent, &kept);
+}
+
+/* ---- moving */
+
+static void insert_by_number(w4_shelf *shelf, w4_kept *kept) {
+    w4_kept *before = TAILQ_LAST(&shelf->list, w4_kept_list);
+    while (before && before->number > kept->number) {
+        before = TAILQ_PREV(before, w4_kept_list, link);
+    }
+    if (before) {
+        TAILQ_INSERT_AFTER(&shelf->list, before, kept, link);
+    } else {
+        TAILQ_INSERT_HEAD(&shelf->list, kept, link);
+    }
+    kept->shelf = shelf;
+    shelf->count++;
+    shelf->bytes += kept->size;
+    shelf->out_count += kept->out ? 1 : 0;
+}
+
+int w4_shelves_move(w4_shelves *shelves, const w4_fingerprint *from, const w4_fingerprint *to) {
+    w4_shelf *old = w4_shelves_find(shelves, from);
+    w4_shelf *fresh = old ? get_shelf(shelves, to) : NULL;
+    w4_kept *kept;
+    if (!fresh) {
+        return old ? -ENOMEM : 0;
+    }
+    while ((kept = TAILQ_FIRST(&old->list)) != NULL) {
+        TAILQ_REMOVE(&old->list, kept, link);
+        insert_by_number(fresh, kept);
+    }
+    old->count = 0;
+    drop_shelf_if_empty(shelves, old);
+    return 0;
 }
 
 /* ---- giving */
@@ -301,10 +334,9 @@ w4_kept *w4_shelves_stale(w4_shelves *shelves, uint64_t before_us) {
 
 static int load_message(w4_shelves *shelves, uint64_t number, w4_bytes value) {
     w4_kept kept = {.number = number};
-    w4_fingerprint agent;
     w4_reader r;
     w4_reader_init(&r, value);
-    w4_fingerprint *who[] = {&agent, &kept.sender, &kept.from_node};
+    w4_fingerprint *who[] = {&kept.receiver, &kept.sender, &kept.from_node};
     for (size_t i = 0; i < sizeof who / sizeof who[0]; i++) {
         w4_bytes bytes = w4_read_bytes(&r, W4_FINGERPRINT_LEN);
         if (bytes.len != W4_FINGERPRINT_LEN) {
@@ -323,7 +355,7 @@ static int load_message(w4_shelves *shelves, uint64_t number, w4_bytes value) {
         return W4_STORE_E_CORRUPT;
     }
     memcpy(kept.msg_id, msg_id.data, ID_LEN);
-    return put_on_shelf(shelves, &agent, &kept);
+    return put_on_shelf(shelves, &kept.receiver, &kept);
 }
 
 /* How often it was given, where there is a row of that. */

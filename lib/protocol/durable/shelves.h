@@ -23,6 +23,7 @@ typedef struct w4_kept {
     struct w4_shelf *shelf;
     uint64_t number;
     w4_fingerprint sender;
+    w4_fingerprint receiver;  /* as it was named: the shelf may be that of a later key */
     w4_fingerprint from_node; /* zero: local */
     char msg_id[37];
     uint64_t timestamp_us; /* of the envelope */
@@ -62,10 +63,13 @@ void w4_shelves_deinit(w4_shelves *shelves);
 const char *w4_shelves_full(const w4_shelves *shelves, const w4_durable_limits *limits,
                             const w4_fingerprint *agent, const w4_fingerprint *sender, bool trusted,
                             size_t size);
-/* Keeps it; of draft: sender, from_node, msg_id, timestamp_us, wall_us, channel, trusted. 0,
- * -ENOMEM, or a store condition (then nothing is kept). */
+/* Keeps it; of draft: sender, receiver, from_node, msg_id, timestamp_us, wall_us, channel, trusted.
+ * 0, -ENOMEM, or a store condition (then nothing is kept). */
 int w4_shelves_add(w4_shelves *shelves, const w4_fingerprint *agent, const w4_kept *draft,
                    w4_bytes envelope);
+/* What is kept for one key is for another one, in the order in which it came. The store does not
+ * know: after the start all is kept as it was named. 0 or -ENOMEM. */
+int w4_shelves_move(w4_shelves *shelves, const w4_fingerprint *from, const w4_fingerprint *to);
 w4_shelf *w4_shelves_find(const w4_shelves *shelves, const w4_fingerprint *agent); /* or NULL */
 /* One after the other; *cursor starts as NULL. NULL: end. */
 w4_shelf *w4_shelves_next(const w4_shelves *shelves, const void **cursor);

@@ -129,9 +129,10 @@ static int foresee_absent(const w4_protocol *p, w4_inbound *in, outlook *o) {
 
 static int foresee_durable(const w4_protocol *p, w4_inbound *in, outlook *o) {
     const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
-    const w4_agent *agent = w4_agents_find(&p->agents, receiver);
-    const w4_home *home = w4_homes_find(&p->homes, receiver);
-    if (agent && agent->attached) {
+    const w4_agent *agent = w4_router_attached(p, receiver);
+    w4_fingerprint addressee = w4_router_addressee(p, receiver);
+    const w4_home *home = w4_homes_find(&p->homes, &addressee);
+    if (agent) {
         w4_words_say(o->words, "it is kept, and ");
         w4_words_who(o->words, agent->agent_id, &agent->fingerprint);
         w4_words_say(o->words, " gets it behind what is kept for it already");
@@ -171,8 +172,8 @@ static int foresee(const w4_protocol *p, w4_inbound *in, outlook *o) {
     if (in->envelope.broadcast) {
         return foresee_everybody(p, in, o);
     }
-    const w4_agent *agent = w4_agents_find(&p->agents, &in->envelope.receiver.fingerprint);
-    if (!agent || !agent->attached) {
+    const w4_agent *agent = w4_router_attached(p, &in->envelope.receiver.fingerprint);
+    if (!agent) {
         return foresee_absent(p, in, o);
     }
     int r = foresee_one_local(p, in, agent, o);

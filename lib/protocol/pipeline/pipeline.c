@@ -181,8 +181,8 @@ static int blame_signature(w4_protocol *p, w4_inbound *in) {
 
 /* What a human said to one agent is passed on to the node of that one, and to no other. */
 static bool is_for_one_here(const w4_protocol *p, const w4_inbound *in) {
-    const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
-    const w4_home *home = w4_homes_find(&p->homes, receiver);
+    w4_fingerprint receiver = w4_router_addressee(p, &in->envelope.receiver.fingerprint);
+    const w4_home *home = w4_homes_find(&p->homes, &receiver);
     return (in->rule->flags & W4_RULE_TO_ONE) != 0 && home &&
            w4_fingerprint_equal(&home->node, &p->self);
 }
