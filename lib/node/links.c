@@ -71,6 +71,18 @@ static void half_open_failed(w4_node *node, w4_node_link *link, w4_refusal code,
     w4_node_link_free(node, link, text, now_us);
 }
 
+/* A node that is known by a key it had before shows that its own follows that one. */
+static bool follows(void *context, const w4_fingerprint *peer, w4_bytes lineage,
+                    const w4_fingerprint *pinned, uint64_t now_us) {
+    w4_node *node = (w4_node *)context;
+    w4_protocol_peer_lineage(node->protocol, peer, lineage, now_us);
+    if (pinned == NULL) {
+        return true;
+    }
+    w4_fingerprint current = w4_keyring_current(w4_protocol_keyring(node->protocol), pinned);
+    return w4_fingerprint_equal(&current, peer);
+}
+
 /* dial: the mesh's number of it, or 0 for one that came from outside. */
 static int half_open_add(w4_node *node, w4_link *link, uint64_t dial, const w4_fingerprint *pinned,
                          uint64_t now_us, w4_node_link **ret_link) {
@@ -89,9 +101,15 @@ static int half_open_add(w4_node *node, w4_link *link, uint64_t dial, const w4_f
                     W4_FEATURE_BIT(W4_FEATURE_HUMANS) | W4_FEATURE_BIT(W4_FEATURE_KEYS),
         .pinned = pinned,
         .lossy_link = !link->transport->backend->ordered,
+        .follows = follows,
+        .context = node,
     };
+    w4_buffer lineage = W4_BUFFER_INIT(W4_HELLO_LINEAGE_MAX);
     w4_text_copy(config.node, sizeof config.node, w4_bytes_from_text(node->config.mesh.name));
-    int r = w4_handshake_new(node->env, &config, dial != 0, now_us, &half->handshake);
+    int r = w4_protocol_lineage(node->protocol, &lineage);
+    config.lineage = w4_buffer_bytes(&lineage);
+    r = r == 0 ? w4_handshake_new(node->env, &config, dial != 0, now_us, &half->handshake) : r;
+    w4_buffer_deinit(&lineage);
     if (r == 0) {
         r = w4_timers_set(&node->timers, &half->timer, w4_handshake_deadline(half->handshake));
     }

@@ -281,6 +281,12 @@ int w4_protocol_key_take(w4_protocol *protocol, w4_bytes document, uint64_t now_
 /* Makes a revocation in the name of this node, and takes it; as above. */
 int w4_protocol_key_revoke(w4_protocol *protocol, const w4_fingerprint *key, w4_key_kind of,
                            const char *reason, uint64_t now_us, w4_refused *ret_refused);
+/* Appends the successions by which the key of this node follows others, a line each, the last ones
+ * if not all fit. 0 or -ENOMEM. */
+int w4_protocol_lineage(const w4_protocol *protocol, w4_buffer *out);
+/* A node brings such documents of its own in a handshake: those that lead to its key are taken. */
+void w4_protocol_peer_lineage(w4_protocol *protocol, const w4_fingerprint *peer, w4_bytes lineage,
+                              uint64_t now_us);
 const w4_keyring *w4_protocol_keyring(const w4_protocol *protocol);
 /* Why nothing that the key signs now counts here: KEY_REVOKED, KEY_REPLACED; NONE. */
 w4_refusal w4_protocol_key_refused(const w4_protocol *protocol, const w4_fingerprint *key);

@@ -28,6 +28,7 @@ struct w4_handshake {
     uint8_t first_hash[W4_HASH_LEN];
     bool repeat_due;
     uint64_t repeat_at_us, repeat_delay_us;
+    w4_buffer own_lineage;
     w4_buffer close; /* a record that tells the initiator why we refuse it */
 };
 
@@ -63,6 +64,13 @@ int w4_handshake_new(const w4_env *env, const w4_handshake_config *config, bool 
     hs->repeat_delay_us = REPEAT_FIRST_US;
     hs->last = W4_BUFFER_INIT(W4_HANDSHAKE_MESSAGE_MAX);
     hs->close = W4_BUFFER_INIT(W4_HANDSHAKE_MESSAGE_MAX);
+    hs->own_lineage = W4_BUFFER_INIT(W4_HELLO_LINEAGE_MAX);
+    if (config->lineage.len <= W4_HELLO_LINEAGE_MAX &&
+        w4_buffer_append(&hs->own_lineage, config->lineage) != 0) {
+        free(hs);
+        return -ENOMEM;
+    }
+    hs->config.lineage = w4_buffer_bytes(&hs->own_lineage);
     uint8_t ephemeral[W4_DH_LEN];
     env->random(env->context, ephemeral, sizeof ephemeral);
     w4_bytes prologue = w4_bytes_from_text(W4_RTT_PROLOGUE);
@@ -82,6 +90,7 @@ w4_handshake *w4_handshake_free(w4_handshake *handshake) {
         wipe_secrets(handshake);
         w4_buffer_deinit(&handshake->last);
         w4_buffer_deinit(&handshake->close);
+        w4_buffer_deinit(&handshake->own_lineage);
         free(handshake);
     }
     return NULL;
@@ -116,29 +125,35 @@ static int refuse(w4_handshake *hs, w4_refusal code) {
 }
 
 /* What of a proven hello keeps its sender out all the same. */
-static w4_refusal judge_peer(const w4_handshake *hs, const w4_hello *peer) {
+static w4_refusal judge_peer(const w4_handshake *hs, const w4_hello *peer, w4_bytes lineage,
+                             uint64_t now_us) {
     const w4_fingerprint *own = w4_identity_fingerprint(hs->config.identity);
     if (w4_fingerprint_equal(&peer->fingerprint, own)) {
         return W4_REFUSAL_SELF;
     }
-    if (hs->initiator && hs->config.pinned &&
-        !w4_fingerprint_equal(&peer->fingerprint, hs->config.pinned)) {
-        return W4_REFUSAL_AUTH_FAILURE;
+    const w4_fingerprint *pinned = hs->initiator ? hs->config.pinned : NULL;
+    bool expected = !pinned || w4_fingerprint_equal(&peer->fingerprint, pinned);
+    if (lineage.len > 0 && hs->config.follows) {
+        expected =
+            hs->config.follows(hs->config.context, &peer->fingerprint, lineage, pinned, now_us) ||
+            expected;
     }
-    return W4_REFUSAL_NONE;
+    return expected ? W4_REFUSAL_NONE : W4_REFUSAL_AUTH_FAILURE;
 }
 
-static int read_hello(w4_handshake *hs, const uint8_t *hash, w4_bytes text) {
+static int read_hello(w4_handshake *hs, const uint8_t *hash, w4_bytes text, uint64_t now_us) {
     w4_hello_proof proof = {.by_initiator = !hs->initiator, .hash = hash};
     w4_hello hello;
     w4_refusal refusal;
-    int r = w4_hello_parse(text, &proof, &hello, &refusal);
+    w4_buffer lineage = W4_BUFFER_INIT(W4_HELLO_MAX);
+    int r = w4_hello_parse(text, &proof, &hello, &lineage, &refusal);
+    if (r == 0 && refusal == W4_REFUSAL_NONE) {
+        refusal = judge_peer(hs, &hello, w4_buffer_bytes(&lineage), now_us);
+    }
+    w4_buffer_deinit(&lineage);
     if (r < 0) {
         fail(hs, W4_REFUSAL_INTERNAL);
         return r;
-    }
-    if (refusal == W4_REFUSAL_NONE) {
-        refusal = judge_peer(hs, &hello);
     }
     if (refusal != W4_REFUSAL_NONE) {
         return refuse(hs, refusal);
@@ -151,7 +166,7 @@ static int read_hello(w4_handshake *hs, const uint8_t *hash, w4_bytes text) {
     return 0;
 }
 
-static int read_message(w4_handshake *hs, w4_bytes message) {
+static int read_message(w4_handshake *hs, w4_bytes message, uint64_t now_us) {
     w4_noise *n = &hs->noise;
     bool has_hello = n->step > 0;
     size_t max = has_hello ? MESSAGE_READ_MAX : W4_DH_LEN + W4_HANDSHAKE_PAD_MAX;
@@ -174,7 +189,7 @@ static int read_message(w4_handshake *hs, w4_bytes message) {
         fail(hs, r < 0 ? W4_REFUSAL_INTERNAL : W4_REFUSAL_AUTH_FAILURE);
         r = r < 0 ? r : 0;
     } else if (has_hello) {
-        r = read_hello(hs, hash, w4_buffer_bytes(&payload));
+        r = read_hello(hs, hash, w4_buffer_bytes(&payload), now_us);
     } else if (hs->config.lossy_link) {
         w4_hash(message, w4_bytes_of(NULL, 0), hs->first_hash);
     }
@@ -207,7 +222,7 @@ int w4_handshake_recv(w4_handshake *handshake, w4_bytes frame, uint64_t now_us) 
         }
         return 0;
     }
-    return read_message(handshake, frame);
+    return read_message(handshake, frame, now_us);
 }
 
 static int write_payload(w4_handshake *hs, w4_buffer *out, uint64_t wall_us) {
@@ -219,6 +234,12 @@ static int write_payload(w4_handshake *hs, w4_buffer *out, uint64_t wall_us) {
         W4_BUFFER_INIT(W4_HANDSHAKE_MESSAGE_MAX - 2 * W4_DH_LEN - 2 * W4_AEAD_TAG_LEN);
     int r =
         w4_hello_encode(&hello, &hs->config, &proof, hs->initiator ? &hs->resume : NULL, wall_us);
+    if (r == -EMSGSIZE && hs->config.lineage.len > 0) { /* who needs it may hear it elsewhere */
+        hs->config.lineage = (w4_bytes){0};
+        w4_buffer_clear(&hello);
+        r = w4_hello_encode(&hello, &hs->config, &proof, hs->initiator ? &hs->resume : NULL,
+                            wall_us);
+    }
     if (r == 0) {
         r = w4_noise_write_payload(&hs->noise, w4_buffer_bytes(&hello), out);
     }

@@ -25,6 +25,8 @@
 #define W4_HANDSHAKE_PAD_MAX 1024u
 #define W4_HELLO_MAX 8192u             /* bytes of a hello we read */
 #define W4_HANDSHAKE_MESSAGE_MAX 2048u /* of a message we write */
+#define W4_HELLO_SUCCESSIONS_MAX 4u    /* that we read */
+#define W4_HELLO_LINEAGE_MAX 900u      /* bytes of those that we write */
 
 /* What a node understands beyond what every peer must, as its hello says. Used only when both ends
  * do. */
@@ -68,6 +70,14 @@ typedef struct w4_handshake_config {
         *pinned; /* initiator: refuse anybody else with auth_failure; may be NULL */
     const uint8_t *static_public; /* of static_secret, borrowed; NULL: computed each time */
     bool lossy_link;              /* frames may be lost, repeated or reordered */
+    /* Documents by which our key follows others, a line each, for those who know us by one of them;
+     * borrowed until the handshake is made. What does not fit into a hello is left out of it. */
+    w4_bytes lineage;
+    /* A peer that has proven itself brings such documents, a line each, unread: may it stand for
+     * `pinned` (NULL: nobody in particular)? NULL: nobody stands for another. */
+    bool (*follows)(void *context, const w4_fingerprint *peer, w4_bytes lineage,
+                    const w4_fingerprint *pinned, uint64_t now_us);
+    void *context;
 } w4_handshake_config;
 
 typedef struct w4_handshake w4_handshake;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "json/writer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define HELLO_VERSION "1"
@@ -64,6 +65,7 @@ static const char *check_session(w4_json value) {
 
 /* clang-format off */
 static const w4_schema_row feature_row = {.kind = W4_SCHEMA_STRING, .min = 1, .max = FEATURE_LEN_MAX};
+static const w4_schema_row succession_row = {.kind = W4_SCHEMA_OBJECT};
 static const w4_schema_row seq_row = {.kind = W4_SCHEMA_INTEGER, .min = 0, .max = SEQ_MAX};
 
 static const w4_schema_row resume_rows[] = {
@@ -83,6 +85,7 @@ static const w4_schema_row hello_rows[] = {
     {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = check_key},
     {.name = "resume",       .kind = W4_SCHEMA_OBJECT,  .object = &resume_schema},
     {.name = "rtt",          .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED},
+    {.name = "successions",  .kind = W4_SCHEMA_ARRAY,   .min = 1, .max = W4_HELLO_SUCCESSIONS_MAX, .items = &succession_row},
     {.name = "time",         .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = check_time},
     {.name = "timeout_ms",   .kind = W4_SCHEMA_INTEGER, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = INTERVAL_MS_MAX},
     W4_SCHEMA_END,
@@ -125,6 +128,19 @@ static void write_resume(w4_json_writer *w, const w4_resume_point *resume) {
     }
 }
 
+static void write_lineage(w4_json_writer *w, w4_bytes lineage) {
+    w4_json_name(w, "successions");
+    w4_json_begin_array(w);
+    while (lineage.len > 0) {
+        const uint8_t *end = memchr(lineage.data, '\n', lineage.len);
+        size_t len = end ? (size_t)(end - lineage.data) : lineage.len;
+        w4_json_raw(w, w4_bytes_of(lineage.data, len));
+        len += end ? 1 : 0;
+        lineage = w4_bytes_of(lineage.data + len, lineage.len - len);
+    }
+    w4_json_end_array(w);
+}
+
 int w4_hello_encode(w4_buffer *out, const w4_handshake_config *config, const w4_hello_proof *proof,
                     const w4_resume_point *resume, uint64_t wall_us) {
     uint8_t signed_text[PROOF_LEN];
@@ -156,6 +172,9 @@ int w4_hello_encode(w4_buffer *out, const w4_handshake_config *config, const w4_
         write_resume(&w, resume);
     }
     w4_json_member_string(&w, "rtt", HELLO_VERSION);
+    if (config->lineage.len > 0) {
+        write_lineage(&w, config->lineage);
+    }
     w4_json_member_string(&w, "time", time);
     w4_json_member_unsigned(&w, "timeout_ms", config->timeout_ms);
     w4_json_end_object(&w);
@@ -210,6 +229,16 @@ static void read_members(w4_json root, w4_hello *hello) {
     read_resume(w4_json_get(root, "resume"), &hello->resume);
 }
 
+static int read_lineage(w4_json list, w4_buffer *lineage) {
+    int r = 0;
+    for (w4_json_iterator i = w4_json_first(list); r == 0 && w4_json_exists(i.value);
+         i = w4_json_next(i)) {
+        r = w4_buffer_append(lineage, w4_json_text(i.value));
+        r = r == 0 ? w4_buffer_append_text(lineage, "\n") : r;
+    }
+    return r == -EMSGSIZE ? 0 : r;
+}
+
 static bool is_proven(w4_json root, const w4_hello_proof *proof, const w4_pubkey *key) {
     uint8_t signed_text[PROOF_LEN];
     uint8_t signature[W4_SIGNATURE_LEN];
@@ -220,7 +249,7 @@ static bool is_proven(w4_json root, const w4_hello_proof *proof, const w4_pubkey
 }
 
 int w4_hello_parse(w4_bytes text, const w4_hello_proof *proof, w4_hello *ret_hello,
-                   w4_refusal *ret_refusal) {
+                   w4_buffer *ret_lineage, w4_refusal *ret_refusal) {
     w4_json_document doc = {0};
     w4_hello hello;
     w4_refusal refusal = W4_REFUSAL_AUTH_FAILURE;
@@ -234,8 +263,10 @@ int w4_hello_parse(w4_bytes text, const w4_hello_proof *proof, w4_hello *ret_hel
         } else if (w4_schema_check(&hello_schema, root, NULL)) {
             read_members(root, &hello);
             if (is_proven(root, proof, &hello.pubkey)) {
+                w4_json said = w4_json_get(root, "successions");
                 *ret_hello = hello;
                 refusal = W4_REFUSAL_NONE;
+                r = ret_lineage ? read_lineage(said, ret_lineage) : 0;
             }
         }
     }

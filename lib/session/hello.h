@@ -14,6 +14,7 @@ int w4_hello_encode(w4_buffer *out, const w4_handshake_config *config, const w4_
 
 /* Reads and proves the peer's hello. 0 or -ENOMEM; *ret_refusal is W4_REFUSAL_NONE when it holds,
  * else unsupported_version, or auth_failure (no hello at all, bad key, bad proof). ret_hello is
- * written in the first case only. */
+ * written in the first case only, and the documents that it brings are appended to *ret_lineage
+ * then, a line each (NULL: they are passed over). */
 int w4_hello_parse(w4_bytes text, const w4_hello_proof *proof, w4_hello *ret_hello,
-                   w4_refusal *ret_refusal);
+                   w4_buffer *ret_lineage, w4_refusal *ret_refusal);

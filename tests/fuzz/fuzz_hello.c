@@ -10,7 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_REQUIRE(w4_crypto_init() == 0);
     w4_hello hello;
     w4_refusal refusal = W4_REFUSAL_COUNT;
-    FUZZ_REQUIRE(w4_hello_parse(w4_bytes_of(data, size), &proof, &hello, &refusal) == 0);
+    w4_buffer lineage = W4_BUFFER_INIT(W4_HELLO_MAX);
+    FUZZ_REQUIRE(w4_hello_parse(w4_bytes_of(data, size), &proof, &hello, &lineage, &refusal) == 0);
+    FUZZ_REQUIRE(lineage.len == 0 || refusal == W4_REFUSAL_NONE);
+    w4_buffer_deinit(&lineage);
     FUZZ_REQUIRE(refusal == W4_REFUSAL_NONE || refusal == W4_REFUSAL_AUTH_FAILURE ||
                  refusal == W4_REFUSAL_UNSUPPORTED_VERSION);
     if (refusal == W4_REFUSAL_NONE) {

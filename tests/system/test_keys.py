@@ -354,6 +354,40 @@ def test_rotated_node():
         assert "was revoked (by successor): was on a backup" in a.log(), a.log()
 
 
+def test_pinned_node():
+    """A node that is only dialled shows in its hello that its key follows the one that others have
+    pinned; who cannot show that is not taken for it."""
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+        first, address = own_key(a), a.address
+        path = a.control.call("keys.show")["path"]
+        assert a.stop() == 0
+        rotate(path)
+        second = rotate(path)["fingerprint"]
+        a.config["listen"] = [address]
+        a.write_config()
+        a.start()
+        pins = {"seeds": [address], "mesh": {"pins": {address: first}}}
+        with Mesh("b", **pins) as other:
+            b = other.nodes[0]
+            b.wait_until("b has a session", lambda: is_connected(b, second))
+            assert standing(b, first) == "replaced", known(b)
+            assert first not in [peer["fingerprint"]
+                                 for peer in b.control.call("peers.list")["peers"]]
+            # and after a restart its configuration still names the first
+            assert b.stop() == 0
+            b.start()
+            b.wait_until("b has a session again", lambda: is_connected(b, second))
+        # another pin is not met
+        pins["mesh"]["pins"][address] = FastKey().fingerprint
+        with Mesh("c", **pins) as other:
+            c = other.nodes[0]
+            watching = watcher(c)
+            watching.wait_note("node.event", lambda e: e["event"] == "transport_error" and
+                               e["data"]["code"] == "auth_failure")
+            assert c.connected() == 0
+
+
 def test_rotation_cut_short():
     """All that a rotation which was cut short can leave: the node goes on with the key it has, and
     running it again makes it whole."""
@@ -477,5 +511,5 @@ def test_mail_follows():
 
 if __name__ == "__main__":
     main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
-          test_without_the_feature, test_rotated_node, test_rotation_cut_short,
+          test_without_the_feature, test_rotated_node, test_pinned_node, test_rotation_cut_short,
           test_rotated_agent, test_mail_follows])

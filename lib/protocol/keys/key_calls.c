@@ -4,6 +4,7 @@
 #include "protocol/facts/knowledge.h"
 #include "protocol/keys/keys.h"
 #include "protocol/router.h"
+#include "trust/key_history.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +70,38 @@ int w4_protocol_key_revoke(w4_protocol *p, const w4_fingerprint *key, w4_key_kin
     }
     w4_buffer_deinit(&text);
     return r;
+}
+
+int w4_protocol_lineage(const w4_protocol *p, w4_buffer *out) {
+    w4_key_text texts[W4_KEYRING_CHAIN_MAX];
+    w4_key_info info;
+    size_t count = 0, room = out->max > out->len ? out->max - out->len : 0;
+    w4_fingerprint at = p->self;
+    int r = 0;
+    while (count < W4_KEYRING_CHAIN_MAX && w4_keyring_find(p->keyring, &at, &info) &&
+           info.succeeds && w4_keyring_succession(p->keyring, &info.predecessor, &texts[count]) &&
+           texts[count].text.len < room) {
+        room -= texts[count].text.len + 1;
+        at = info.predecessor;
+        count++;
+    }
+    while (r == 0 && count > 0) {
+        r = w4_buffer_append(out, texts[--count].text);
+        r = r == 0 ? w4_buffer_append_text(out, "\n") : r;
+    }
+    return r;
+}
+
+void w4_protocol_peer_lineage(w4_protocol *p, const w4_fingerprint *peer, w4_bytes lineage,
+                              uint64_t now_us) {
+    w4_key_history history = {.count = 0};
+    int r = p->failed != 0 ? p->failed : w4_key_history_read(lineage, peer, &history);
+    for (uint32_t i = 0; r == 0 && i < history.count; i++) {
+        w4_keyring_result result;
+        w4_key_fault fault;
+        r = w4_keys_take(p, history.documents[i], NULL, now_us, &result, &fault);
+    }
+    p->failed = p->failed == 0 && r < 0 ? r : p->failed;
 }
 
 const w4_keyring *w4_protocol_keyring(const w4_protocol *p) {

@@ -64,6 +64,7 @@ static w4_shelves shelves;
 static void keep_from(uint32_t agent, uint32_t sender, bool trusted, uint32_t number, size_t size) {
     w4_fingerprint key = name(agent);
     w4_kept draft = {.sender = name(sender),
+                     .receiver = key,
                      .timestamp_us = number,
                      .channel = W4_CHANNEL_CONTROL,
                      .trusted = trusted};
@@ -174,7 +175,7 @@ END_TEST
 /* What the store does not take is not there, in part neither. */
 START_TEST(a_full_store_keeps_nothing) {
     w4_fingerprint agent = name(1);
-    w4_kept draft = {.sender = name(2), .channel = W4_CHANNEL_STATE};
+    w4_kept draft = {.sender = name(2), .receiver = agent, .channel = W4_CHANNEL_STATE};
     snprintf(draft.msg_id, sizeof draft.msg_id, "%s", uuid(1));
     ck_assert_int_eq(w4_shelves_init(&shelves, store), 0);
     keep_from(3, 2, true, 1, 10);

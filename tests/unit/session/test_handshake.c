@@ -316,6 +316,37 @@ START_TEST(a_pin_keeps_anybody_else_out) {
 }
 END_TEST
 
+static bool follows;
+static char followed[64];
+
+static bool says_it_follows(void *context, const w4_fingerprint *peer, w4_bytes lineage,
+                            const w4_fingerprint *pinned, uint64_t now_us) {
+    (void)context, (void)now_us;
+    snprintf(followed, sizeof followed, "%.*s", (int)lineage.len, (const char *)lineage.data);
+    ck_assert(w4_fingerprint_equal(peer, w4_identity_fingerprint(ben.identity)));
+    ck_assert(pinned && w4_fingerprint_equal(pinned, w4_identity_fingerprint(ada.identity)));
+    return follows;
+}
+
+START_TEST(a_pin_is_met_by_a_later_key) {
+    begin();
+    for (int may = 1; may >= 0; may--) {
+        end_both();
+        follows = may == 1;
+        followed[0] = 0;
+        ada.config.pinned = w4_identity_fingerprint(ada.identity);
+        ada.config.follows = says_it_follows;
+        ben.config.lineage = w4_bytes_from_text("{\"old\":1}\n");
+        begin_between(&ada, &ben);
+        run_to(1);
+        hear(i);
+        ck_assert_str_eq(followed, "{\"old\":1}\n");
+        ck_assert_int_eq(w4_handshake_failure(i), may ? W4_REFUSAL_NONE : W4_REFUSAL_AUTH_FAILURE);
+    }
+    finish();
+}
+END_TEST
+
 /* ---- an initiator that speaks Noise well and lies in its hello */
 
 typedef enum lie { NO_LIE, LIE_PROOF, LIE_VERSION, LIE_JSON, LIE_SELF } lie;
@@ -487,6 +518,7 @@ int main(void) {
     tcase_add_test(tc, our_own_identity_is_refused_as_self);
     tcase_add_test(tc, our_own_static_key_is_refused_as_self);
     tcase_add_test(tc, a_pin_keeps_anybody_else_out);
+    tcase_add_test(tc, a_pin_is_met_by_a_later_key);
     tcase_add_loop_test(tc, a_responder_that_refuses_says_why_once, 0,
                         (int)(sizeof lies / sizeof lies[0]));
     tcase_add_test(tc, a_lost_first_message_is_repeated);

@@ -23,7 +23,8 @@ static void begin(bool with_resume) {
 
 static w4_refusal parse(const char *json, w4_hello *ret_hello) {
     w4_refusal refusal = W4_REFUSAL_COUNT;
-    ck_assert_int_eq(w4_hello_parse(w4_bytes_from_text(json), &proof, ret_hello, &refusal), 0);
+    ck_assert_int_eq(w4_hello_parse(w4_bytes_from_text(json), &proof, ret_hello, NULL, &refusal),
+                     0);
     return refusal;
 }
 
@@ -52,6 +53,26 @@ START_TEST(what_is_written_is_read) {
     begin(false);
     ck_assert_int_eq(parse(text, &hello), W4_REFUSAL_NONE);
     ck_assert(!hello.resume.present);
+    pair_end_deinit(&ada);
+}
+END_TEST
+
+START_TEST(what_its_key_follows) {
+    static const char lines[] = "{\"a\":1}\n{\"b\":[2]}\n";
+    w4_hello hello;
+    w4_refusal refusal;
+    pair_end_init(&ada, 1, "ada");
+    for (int with = 0; with < 2; with++) {
+        w4_buffer out = W4_BUFFER_INIT(4096), lineage = W4_BUFFER_INIT(4096);
+        ada.config.lineage = with ? w4_bytes_from_text(lines) : (w4_bytes){0};
+        ck_assert_int_eq(w4_hello_encode(&out, &ada.config, &proof, &resume, 0), 0);
+        ck_assert_int_eq(w4_hello_parse(w4_buffer_bytes(&out), &proof, &hello, &lineage, &refusal),
+                         0);
+        ck_assert_int_eq(refusal, W4_REFUSAL_NONE);
+        ck_assert_str_eq(w4_buffer_text(&lineage), with ? lines : "");
+        w4_buffer_deinit(&lineage);
+        w4_buffer_deinit(&out);
+    }
     pair_end_deinit(&ada);
 }
 END_TEST
@@ -189,7 +210,7 @@ START_TEST(the_longest_name_fits_a_message) {
     w4_buffer out = W4_BUFFER_INIT(W4_HANDSHAKE_MESSAGE_MAX - 96);
     ck_assert_int_eq(w4_hello_encode(&out, &ada.config, &proof, &resume, 0), 0);
     w4_refusal refusal;
-    ck_assert_int_eq(w4_hello_parse(w4_buffer_bytes(&out), &proof, &hello, &refusal), 0);
+    ck_assert_int_eq(w4_hello_parse(w4_buffer_bytes(&out), &proof, &hello, NULL, &refusal), 0);
     ck_assert_int_eq(refusal, W4_REFUSAL_NONE);
     ck_assert_str_eq(hello.node, ada.config.node);
     w4_buffer_deinit(&out);
@@ -202,6 +223,7 @@ int main(void) {
     TCase *tc = tcase_create("hello");
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, what_is_written_is_read);
+    tcase_add_test(tc, what_its_key_follows);
     tcase_add_test(tc, features);
     tcase_add_loop_test(tc, every_member_is_judged, 0, (int)(sizeof edits / sizeof edits[0]));
     tcase_add_test(tc, a_proof_fits_one_role_one_handshake_and_one_key);
