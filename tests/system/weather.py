@@ -86,6 +86,7 @@ class Parcel:
         self.flow, self.number = flow, number
         self.msg_id = None
         self.stored = False
+        self.held = False  # said to be kept for one who is away
         self.came = 0
         self.outcomes, self.told_at = [], []
         self.refused = None
@@ -250,14 +251,15 @@ class Talk:
             self.told(voice, params)
 
     def told(self, voice, params):
-        if params["outcome"] == "held":
-            return  # no end yet
         parcel = self.by_id.get(params["msg_id"])
         if parcel is None:
             self.early.setdefault(params["msg_id"], []).append((voice, params))
             return
-        if not parcel.outcomes and not parcel.sender_died:
+        if not parcel.outcomes and not parcel.held and not parcel.sender_died:
             parcel.flow.open -= 1
+        if params["outcome"] == "held":
+            parcel.held = True  # no end yet, but who sent it need not wait for one that is away
+            return
         parcel.outcomes.append((params["outcome"], params.get("code")))
         parcel.told_at.append(voice.attached)
 
