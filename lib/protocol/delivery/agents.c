@@ -295,6 +295,7 @@ void w4_agent_unpace_one(w4_agent *agent, w4_paced *paced) {
 w4_paced *w4_agent_unpace(w4_agent *agent) {
     w4_paced *paced = TAILQ_FIRST(&agent->paced);
     if (paced) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the list before */
         w4_agent_unpace_one(agent, paced);
     }
     return paced;

@@ -108,6 +108,7 @@ static void drop_causes(w4_decisions *decisions, entry *e) {
         if (c) {
             TAILQ_REMOVE(&c->effects, &e->causes[i], of_cause);
             if (TAILQ_EMPTY(&c->effects)) {
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
                 HASH_DEL(decisions->causes, c);
                 free(c);
             }
