@@ -158,21 +158,28 @@ def test_help_and_list(scratch):
     assert status == 0 and said.startswith("web4-transport-check "), said
 
 
+def run(test):
+    """What is wrong, or None. Its backends do little but wait: so all tests are run at once."""
+    scratch = tempfile.mkdtemp(prefix="web4-plugins-")
+    try:
+        os.makedirs(scratch + "/include/web4/base")
+        shutil.copy(SOURCE + "/lib/transport/backend.h", scratch + "/include/web4/transport.h")
+        shutil.copy(SOURCE + "/lib/base/types.h", scratch + "/include/web4/base/types.h")
+        test(scratch)
+    except Exception as error:  # pylint: disable=broad-except
+        return f"{type(error).__name__}: {error}"
+    finally:
+        shutil.rmtree(scratch)
+    return None
+
+
 def main():
+    tests = [value for name, value in sorted(globals().items()) if name.startswith("test_")]
     failed = 0
-    for test in [value for name, value in sorted(globals().items()) if name.startswith("test_")]:
-        scratch = tempfile.mkdtemp(prefix="web4-plugins-")
-        try:
-            os.makedirs(scratch + "/include/web4/base")
-            shutil.copy(SOURCE + "/lib/transport/backend.h", scratch + "/include/web4/transport.h")
-            shutil.copy(SOURCE + "/lib/base/types.h", scratch + "/include/web4/base/types.h")
-            test(scratch)
-            print(f"ok {test.__name__}")
-        except AssertionError as error:
-            failed += 1
-            print(f"FAILED {test.__name__}: {error}")
-        finally:
-            shutil.rmtree(scratch)
+    with concurrent.futures.ThreadPoolExecutor(len(tests)) as pool:
+        for test, wrong in zip(tests, pool.map(run, tests)):
+            failed += wrong is not None
+            print(f"FAILED {test.__name__}: {wrong}" if wrong else f"ok {test.__name__}")
     return 1 if failed else 0
 
 

@@ -290,6 +290,14 @@ void sim_agents_confirm(play *p) {
 
 /* ---- coming and going */
 
+int sim_agent_identity(const play *p, const sim_node *node, w4_identity **ret_identity) {
+    uint8_t seed[W4_SEED_LEN] = {2, (uint8_t)node->index, (uint8_t)(node->index >> 8)};
+    for (unsigned i = 0; i < 8; i++) {
+        seed[8 + i] = (uint8_t)(p->world->config.seed >> (8 * i));
+    }
+    return w4_identity_from_seed(seed, ret_identity);
+}
+
 void sim_agents_start(play *p, sim_node *node) {
     sim_world *world = p->world;
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
@@ -299,15 +307,11 @@ void sim_agents_start(play *p, sim_node *node) {
         }
         sim_ledger_anchor(p->ledger, node, &world->nodes[i]);
     }
-    uint8_t seed[W4_SEED_LEN] = {2, (uint8_t)node->index, (uint8_t)(node->index >> 8)};
-    for (unsigned i = 0; i < 8; i++) {
-        seed[8 + i] = (uint8_t)(world->config.seed >> (8 * i));
-    }
     w4_agent_attach attach = {.agent_id = node->agent_id,
                               .capabilities = w4_bytes_from_text("[]"),
                               .owner = ++world->next_owner};
     w4_refused refused = {.text = "no key"};
-    if (w4_identity_from_seed(seed, &attach.identity) != 0 ||
+    if (sim_agent_identity(p, node, &attach.identity) != 0 ||
         w4_protocol_agent_attach(w4_node_protocol(node->node), &attach, world->now_us, &refused) !=
             0) {
         w4_identity_free(attach.identity);

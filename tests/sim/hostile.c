@@ -10,13 +10,12 @@
 
 #define HOSTILE_AFTER_US (20 * W4_US_PER_S)
 
-static void send_raw(play *p, unsigned to, w4_bytes envelope) {
+void sim_hostile_sends(play *p, unsigned to, w4_channel_kind channel, w4_bytes envelope) {
     sim_node *hostile = sim_hostile(p);
     const w4_sending sending = {
         .message = envelope, .token = W4_TOKEN_MESH, .deadline_us = W4_NEVER};
-    if (hostile->node != NULL &&
-        w4_node_send(hostile->node, &p->world->nodes[to].id, W4_CHANNEL_KNOWLEDGE, &sending,
-                     p->world->now_us) < 0) {
+    if (hostile->node != NULL && w4_node_send(hostile->node, &p->world->nodes[to].id, channel,
+                                              &sending, p->world->now_us) < 0) {
         sim_fail(p->world, "alive: the hostile node cannot send");
     }
     sim_poke(hostile);
@@ -35,11 +34,11 @@ void sim_hostile_acts(play *p) {
         p->heard.len = 0; /* the next one then */
         return;
     }
-    send_raw(p, witness, w4_buffer_bytes(&p->heard));
+    sim_hostile_sends(p, witness, W4_CHANNEL_KNOWLEDGE, w4_buffer_bytes(&p->heard));
     p->replayed++;
     uint8_t *word = (uint8_t *)memmem(p->heard.data, p->heard.len, "number", 6);
     word[0] = 'N';
-    send_raw(p, victim, w4_buffer_bytes(&p->heard));
+    sim_hostile_sends(p, victim, W4_CHANNEL_KNOWLEDGE, w4_buffer_bytes(&p->heard));
     p->forged++;
 }
 

@@ -66,7 +66,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_NONE] = "none",       [SIM_PLANT_LOSE] = "lose",       [SIM_PLANT_TWICE] = "twice",
     [SIM_PLANT_SWAP] = "swap",       [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
-    [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",
+    [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",       [SIM_PLANT_KEY] = "key",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -440,6 +440,12 @@ static bool has_come(const sim_ledger *ledger, const sim_sent *sent, const sim_n
                W4_TRUST_BLOCKED;
 }
 
+/* Its key is revoked: its node has no agent any more, to give things to and to tell. */
+static bool is_revoked(const sim_node *node) {
+    return node->node != NULL &&
+           w4_protocol_key_refused(w4_node_protocol(node->node), &node->agent) != W4_REFUSAL_NONE;
+}
+
 /* By now a node has given what it took to its agent, or refused it, or died with it. waiting: how
  * many words each node may still keep from a person who is not at ease. */
 static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
@@ -447,7 +453,7 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
     for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
         if (sent->outcome[i] != 1 || there->node == NULL || there->life != sent->lives[i] ||
-            has_come(ledger, sent, there)) {
+            is_revoked(there) || has_come(ledger, sent, there)) {
             continue;
         }
         if (sent->kind == SIM_KIND_HUMAN && waiting[i] > 0) {
@@ -462,7 +468,7 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
 
 bool sim_ledger_owes(const sim_ledger *ledger, const sim_sent *sent, bool patient) {
     const sim_node *from = &ledger->world->nodes[sent->from];
-    return sent->kept && from->node != NULL && from->life == sent->life &&
+    return sent->kept && from->node != NULL && from->life == sent->life && !is_revoked(from) &&
            sent->outcomes != sent->recipients && sent->kind != SIM_KIND_DURABLE &&
            (patient || !sent->stored);
 }

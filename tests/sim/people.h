@@ -56,8 +56,10 @@ void sim_people_turned(sim_people *people, const sim_node *node); /* and it is o
 void sim_people_died(sim_people *people, const sim_node *node);
 /* Was consent of one of the two taken back at that time, or later? */
 bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us);
-/* Does that node not know yet what the person of the other one consents to? */
-bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other);
+/* Does that node not know yet what the person of the other one consents to? Not exactly: does it
+ * believe in more than that? */
+bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other,
+                      bool exactly);
 uint64_t sim_people_checks(const sim_people *people); /* of words that came to agents */
 /* Words that moved consent and that nodes knew in the end by being told of them by neighbours. */
 uint64_t sim_people_told(const sim_people *people);

@@ -48,6 +48,11 @@ typedef struct sim_run_state {
     char heard_id[37];
     unsigned heard_from;
     unsigned forged, replayed;
+    /* The key of its agent, until it is revoked; and who knows that, since when, and on disk. */
+    w4_identity *stolen;
+    uint64_t revoke_us, next_word_us;
+    uint64_t key_known_us[SIM_NODES_MAX];
+    bool key_kept[SIM_NODES_MAX];
 } play;
 
 /* The last node of the world is the hostile one. */
@@ -64,6 +69,7 @@ static inline bool sim_is_ready(const sim_node *node) {
 }
 
 /* agents.c */
+int sim_agent_identity(const play *p, const sim_node *node, w4_identity **ret_identity);
 void sim_agents_start(play *p, sim_node *node); /* attaches its agent, with its anchors */
 void sim_agents_talk(play *p);                  /* as much as is due */
 void sim_agents_confirm(play *p);
@@ -102,6 +108,19 @@ const sim_claim *sim_web_missing(const play *p, const sim_node *node);
 void sim_hostile_hears(play *p, const w4_node_event *event);
 void sim_hostile_acts(play *p);
 void sim_hostile_check(play *p); /* what it did was refused, and with the right code */
+
+void sim_hostile_sends(play *p, unsigned to, w4_channel_kind channel, w4_bytes envelope);
+
+/* keys.c */
+int sim_keys_new(play *p); /* 0 or an error */
+void sim_keys_act(play *p);
+void sim_keys_told(play *p, const sim_node *node, const w4_event_view *view);
+void sim_keys_turned(play *p, const sim_node *node);
+void sim_keys_died(play *p, const sim_node *node);
+void sim_keys_started(play *p, const sim_node *node);
+void sim_keys_arrived(play *p, const sim_node *node, const w4_node_event *event);
+/* A node that does not know of the revoked key, though it could have heard; or NULL. */
+const sim_node *sim_keys_missing(const play *p);
 
 /* intruder.c */
 int sim_intruder_new(sim_world *world, unsigned number, sim_intruder **ret_intruder);

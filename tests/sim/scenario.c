@@ -112,6 +112,7 @@ static void on_started(void *context, sim_node *node) {
     play *p = (play *)context;
     sim_agents_start(p, node);
     sim_ledger_started(p->ledger, node);
+    sim_keys_started(p, node);
     if (node->life % HISTORIES_ONE_IN == 0) {
         sim_histories_check(node);
     }
@@ -120,22 +121,30 @@ static void on_started(void *context, sim_node *node) {
 static void on_event(void *context, sim_node *node, const w4_node_event *event) {
     play *p = (play *)context;
     sim_ledger_event(p->ledger, node, event);
+    if (!node->hostile && event->kind == W4_NODE_EVENT_MESSAGE) {
+        sim_keys_arrived(p, node, event);
+    }
     if (node->hostile && event->kind == W4_NODE_EVENT_MESSAGE) {
         sim_hostile_hears(p, event);
     }
 }
 
 static void on_told(void *context, sim_node *node, const w4_event_view *view) {
-    sim_ledger_told(((play *)context)->ledger, node, view);
+    play *p = (play *)context;
+    sim_ledger_told(p->ledger, node, view);
+    sim_keys_told(p, node, view);
 }
 
 static void on_turned(void *context, sim_node *node) {
-    sim_ledger_turned(((play *)context)->ledger, node);
+    play *p = (play *)context;
+    sim_ledger_turned(p->ledger, node);
+    sim_keys_turned(p, node);
 }
 
 static void on_died(void *context, sim_node *node) {
     play *p = (play *)context;
     sim_ledger_died(p->ledger, node);
+    sim_keys_died(p, node);
     sim_faults_died(&p->faults, node->index);
     p->crashes++;
 }
@@ -176,6 +185,7 @@ static void tick(play *p, bool trouble) {
     sim_web_vote(p);
     sim_durables_acknowledge(sim_ledger_durables(p->ledger));
     sim_hostile_acts(p);
+    sim_keys_act(p);
     for (unsigned i = 0; trouble && i < p->scenario->intruders; i++) {
         sim_intruder_acts(p->intruders[i]);
     }
@@ -254,6 +264,15 @@ static bool missing_consent(play *p, char ret_text[static SIM_TEXT_MAX]) {
     return missing;
 }
 
+static bool missing_key(const play *p, char ret_text[static SIM_TEXT_MAX]) {
+    const sim_node *node = sim_keys_missing(p);
+    if (node != NULL) {
+        (void)snprintf(ret_text, SIM_TEXT_MAX, "%s does not know of the key that is revoked",
+                       node->name);
+    }
+    return node != NULL;
+}
+
 /* By which invariant not all is as it has to be yet, and what is still missing; or '\0'. */
 static char missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
@@ -262,7 +281,10 @@ static char missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
             return '1';
         }
     }
-    return missing_outcome(p, ret_text) ? '1' : missing_consent(p, ret_text) ? '4' : '\0';
+    return missing_outcome(p, ret_text)   ? '1'
+           : missing_consent(p, ret_text) ? '4'
+           : missing_key(p, ret_text)     ? '3'
+                                          : '\0';
 }
 
 /* Until nothing is missing any more. */
@@ -345,12 +367,13 @@ void sim_print_totals(const sim_result *result, FILE *out) {
                     sim_fault_name((sim_fault_kind)kind));
         }
     }
-    fprintf(out,
-            "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
-            " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
-            " of consent only passed on, %" PRIu64 " checks\n",
-            result->simulated_s, result->crashes, result->durables, result->redelivered,
-            result->claims, result->people, result->told_people, result->checks);
+    fprintf(
+        out,
+        "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
+        " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
+        " of consent only passed on, %" PRIu64 " of a revoked key refused, %" PRIu64 " checks\n",
+        result->simulated_s, result->crashes, result->durables, result->redelivered, result->claims,
+        result->people, result->told_people, result->of_revoked, result->checks);
 }
 
 static void print_table(const play *p, const sim_result *result, FILE *out) {
@@ -413,6 +436,7 @@ static void collect(const play *p, sim_result *ret_result) {
     ret_result->claims = p->claim_count;
     ret_result->people = sim_people_checks(sim_ledger_people(p->ledger));
     ret_result->told_people = sim_people_told(sim_ledger_people(p->ledger));
+    ret_result->of_revoked = sim_ledger_refusals(p->ledger, W4_REFUSAL_KEY_REVOKED);
     ret_result->durables =
         sim_durables_done(sim_ledger_durables(p->ledger), &ret_result->redelivered);
     memcpy(ret_result->failure, world->failure, sizeof ret_result->failure);
@@ -458,6 +482,7 @@ static int prepare(play *p, const sim_options *options) {
     }
     if (r == 0) {
         sim_ledger_attach(p->ledger, p->world);
+        r = sim_keys_new(p);
         p->faults.world = p->world;
         p->faults.victims = sim_honest_count(p);
     }
@@ -484,6 +509,7 @@ int sim_play(const sim_options *options, FILE *table, sim_result *ret_result) {
         sim_intruder_free(p->intruders[i]);
     }
     sim_world_free(p->world);
+    w4_identity_free(p->stolen);
     sim_ledger_free(p->ledger);
     w4_buffer_deinit(&p->heard);
     free(p);

@@ -33,6 +33,7 @@ typedef struct sim_result {
     uint64_t answered[W4_REFUSAL_COUNT];  /* by nodes to agents about what they were to send */
     uint64_t people;                      /* words between people that were looked at */
     uint64_t told_people; /* words of consent that got to nodes by their neighbours only */
+    uint64_t of_revoked;  /* envelopes that nodes refused since their key is revoked */
     unsigned claims;      /* that were brought */
 } sim_result;
 

@@ -105,6 +105,7 @@ static int play_many(const char *program, sim_options options, uint64_t seeds) {
         total.claims += result.claims;
         total.people += result.people;
         total.told_people += result.told_people;
+        total.of_revoked += result.of_revoked;
         for (int kind = 0; kind < SIM_FAULT_KIND_COUNT; kind++) {
             total.begun[kind] += result.begun[kind];
         }

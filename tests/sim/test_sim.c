@@ -33,7 +33,7 @@ static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1', [SIM_PLANT_SWAP] = '1',
     [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',  [SIM_PLANT_TRUST] = '3',
     [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',   [SIM_PLANT_CONSENT] = '4',
-    [SIM_PLANT_TOLD] = '4',
+    [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
@@ -60,6 +60,7 @@ START_TEST(all_faults_are_there) {
     sim_result result;
     uint64_t told[W4_REFUSAL_COUNT] = {0};
     uint64_t answered[W4_REFUSAL_COUNT] = {0};
+    uint64_t of_revoked = 0;
     for (; options.seed <= 3; options.seed++) {
         ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
         ck_assert_msg(!result.failed, "%s", result.failure);
@@ -73,8 +74,10 @@ START_TEST(all_faults_are_there) {
         }
         ck_assert_uint_gt(result.people, 0);
         ck_assert_uint_gt(result.told_people, 0);
+        of_revoked += result.of_revoked;
         ck_assert_uint_gt(result.claims, 0);
     }
+    ck_assert_uint_gt(of_revoked, 0);
     ck_assert_uint_gt(told[W4_REFUSAL_NONE], 0);
     ck_assert_uint_gt(told[W4_REFUSAL_BACKPRESSURE], 0);
     ck_assert_uint_gt(told[W4_REFUSAL_DISCONNECTED], 0);

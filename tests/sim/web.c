@@ -91,10 +91,18 @@ void sim_web_vote(play *p) {
     }
 }
 
+/* Nobody passes on what is said of claims: who was away when it was said, for longer than sessions
+ * are kept, never hears it. */
+static bool has_reached(const sim_sent *sent, const sim_node *node) {
+    return sent == NULL || sent->from == node->index || sent->outcome[node->index] == 1;
+}
+
 const sim_claim *sim_web_missing(const play *p, const sim_node *node) {
     for (unsigned i = 0; i < p->claim_count; i++) {
         const sim_claim *c = &p->claims[i];
-        if (c->evidence->kept && !c->against && !sim_ledger_accepted(p->ledger, node, c->id)) {
+        if (c->evidence->kept && !c->against && has_reached(c->evidence, node) &&
+            has_reached(c->votes[0], node) && has_reached(c->votes[1], node) &&
+            !sim_ledger_accepted(p->ledger, node, c->id)) {
             return c;
         }
     }
