@@ -90,7 +90,7 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
     [CTL_OPTION_ALL] = {CTL_OPTION_ALL, "all", 0, FLAG, NULL, "all", 0, 0, NULL, false,
         "tell each gate, and ask those behind one that refuses too"},
     [CTL_OPTION_KIND] = {CTL_OPTION_KIND, "kind", 0, TEXT, "KIND", "kind", 0, 0, kinds, false,
-        "agent, node or human"},
+        "agent, node or human (of a key: agent or node)"},
     [CTL_OPTION_REASON] = {CTL_OPTION_REASON, "reason", 0, TEXT, "TEXT", "reason", 0, 0, NULL, false,
         "kept in the history"},
     [CTL_OPTION_STATE] = {CTL_OPTION_STATE, "state", 0, TEXT, "STATE", "state", 0, 0, list_states, false,
@@ -193,7 +193,7 @@ static const ctl_argument_row rotate_argument[] = {
 static const ctl_argument_row key_name_argument[] = {
     ONE("KEY", "key", SUBJECT_HELP), END_ARGUMENTS};
 static const ctl_argument_row document_argument[] = {
-    {"FILE", TEXT, true, false, NULL, NULL, true, "one document as JSON; stdin when absent"},
+    {"FILE", TEXT, true, false, NULL, NULL, true, "one document as JSON (of a FILE.succession one line); stdin when absent"},
     END_ARGUMENTS};
 static const ctl_argument_row config_arguments[] = {
     {"FILE", TEXT, true, true, NULL, NULL, true,

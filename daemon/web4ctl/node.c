@@ -144,14 +144,16 @@ static void copy_string(w4_json value, char *ret_text, size_t size) {
     w4_buffer_deinit(&decoded);
 }
 
-/* A member of the params in the words of the command line: the option that gave it. */
-static void name_option(const ctl_context *ctl, char *pointer, size_t size) {
+/* A member of the params in the words of the command line: the option that gave it, if one did. */
+static bool name_option(const ctl_context *ctl, char *pointer, size_t size) {
     const char *param = pointer[0] == '/' ? pointer + 1 : "";
     const char *origin = param[0] != 0 ? ctl_line_origin(&ctl->line, param) : NULL;
     bool is_option = origin != NULL && origin[0] >= 'a' && origin[0] <= 'z';
-    if (is_option && !ctl_line_lacks(&ctl->line, param)) {
-        (void)snprintf(pointer, size, "--%s", origin);
+    if (!is_option || ctl_line_lacks(&ctl->line, param)) {
+        return false;
     }
+    (void)snprintf(pointer, size, "--%s", origin);
+    return true;
 }
 
 /* What the node said, on one line; escaped here too, for who knows what answers there. */
@@ -164,10 +166,17 @@ static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
                 sizeof pointer);
     (void)w4_json_integer(w4_json_get(error, "code"), &number);
     /* Some messages name the member themselves. */
-    bool named = pointer[0] == 0 || strstr(message, pointer) != NULL;
-    name_option(ctl, pointer, sizeof pointer);
+    const char *text = message;
+    const char *at = pointer[0] == 0 ? NULL : strstr(message, pointer);
+    const char *behind = at == NULL ? NULL : at + strlen(pointer);
+    bool named = pointer[0] == 0 || at != NULL;
+    if (name_option(ctl, pointer, sizeof pointer) && behind != NULL &&
+        strncmp(behind, ": ", 2) == 0) {
+        named = false;
+        text = behind + 2;
+    }
     fprintf(ctl->err, "web4ctl: %s%s%s%s%s\n", code, code[0] != 0 ? ": " : "", named ? "" : pointer,
-            named ? "" : ": ", message);
+            named ? "" : ": ", text);
     return number == W4_RPC_INVALID_PARAMS ? CTL_USAGE : CTL_REFUSED;
 }
 

@@ -9,6 +9,7 @@
  * line leads to a key that is not in KEYFILE, and is passed over by who reads it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -159,7 +160,8 @@ static int write_lines(rotation *r, const w4_key_history *history) {
     return e;
 }
 
-/* All keys of one identity are of one kind. 0, -ENOMEM, or -EINVAL: another one was asked for. */
+/* All keys of one identity are of one kind, for ever: it is not guessed. 0, -ENOMEM, or -EINVAL:
+ * another one was asked for. */
 static int find_kind(rotation *r, const w4_key_history *history, bool asked) {
     w4_json_document scratch = {0};
     w4_key_document document;
@@ -176,6 +178,22 @@ static int find_kind(rotation *r, const w4_key_history *history, bool asked) {
     return e < 0 ? e : 0;
 }
 
+/* A key in a folder of hosted agents is hardly that of a node, nor that of the node an agent's; and
+ * nobody can take back what both keys have signed. */
+static ctl_status check_kind(const ctl_context *ctl, const rotation *r, bool asked) {
+    char real[PATH_MAX];
+    if (ctl->line.arguments_count == 0 && r->of != W4_KEY_OF_NODE) {
+        ctl_error(ctl, "--kind %s: %s is the key of the node", w4_key_kind_name(r->of), r->path);
+        return CTL_USAGE;
+    }
+    if (!asked && r->followed.count == 0 && realpath(r->path, real) != NULL &&
+        strstr(real, "/agents/") != NULL) {
+        ctl_error(ctl, "%s: whose key is that? Say --kind agent, or --kind node", r->path);
+        return CTL_USAGE;
+    }
+    return CTL_DONE;
+}
+
 /* What is there, and whether one more can follow: before anything is made. */
 static ctl_status look_at_history(const ctl_context *ctl, rotation *r) {
     ctl_status status = read_history(ctl, r);
@@ -189,12 +207,13 @@ static ctl_status look_at_history(const ctl_context *ctl, rotation *r) {
                   W4_KEYRING_CHAIN_MAX);
         return CTL_REFUSED;
     }
-    e = e == 0 ? find_kind(r, &r->followed, ctl_has(&ctl->line, CTL_OPTION_KIND)) : e;
+    bool asked = ctl_has(&ctl->line, CTL_OPTION_KIND);
+    e = e == 0 ? find_kind(r, &r->followed, asked) : e;
     if (e == -EINVAL) {
         ctl_error(ctl, "%s: the keys of that identity are of another kind", r->path);
         return CTL_REFUSED;
     }
-    return e < 0 ? ctl_fatal(ctl, e) : CTL_DONE;
+    return e < 0 ? ctl_fatal(ctl, e) : check_kind(ctl, r, asked);
 }
 
 static ctl_status add_succession(const ctl_context *ctl, rotation *r) {

@@ -85,7 +85,8 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
     q->bytes_max = ANSWER_MAX;
     q->listener = w4d_client_listener(call->app, call->client, &a->listener);
     if (depth > 0 && (q->cause == NULL) == (q->effect == NULL)) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/depth", "either cause or effect beside it");
+        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/depth",
+                          "it goes with cause or effect, and with one of them only");
     }
     int r = read_text(call, q);
     return r == 0 ? read_author(call, a, q) : r;

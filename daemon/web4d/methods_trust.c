@@ -73,12 +73,20 @@ int w4d_trust_show(w4d_call *call) {
     return 0;
 }
 
+/* Who was ordered about by name goes by it when away, also without ever having said anything. */
+static int keep_name(w4d_app *app, w4_trust_kind kind, const w4_fingerprint *subject) {
+    char name[W4_RPC_NAME_MAX + 1];
+    w4d_name_of(app, kind, subject, name, sizeof name);
+    return w4_trust_history_rename(app->store, w4_node_trust(app->node), kind, subject, name);
+}
+
 /* What became of an order. */
 static int ordered(w4d_call *call, int r, w4_trust_kind kind, const w4_fingerprint *subject,
                    bool moved) {
     if (r == -ENOSPC) {
         return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/subject", "the trust table is full");
     }
+    r = r < 0 ? r : keep_name(call->app, kind, subject);
     if (r < 0) {
         return r;
     }

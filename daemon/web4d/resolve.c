@@ -91,14 +91,29 @@ static void consider_nodes(w4d_call *call, match *m, const char *name) {
     }
 }
 
-/* Those who stand in the trust book, under the name last known of them: they may be away. */
-static void consider_trusted(match *m, const char *name, w4_trust_kind kind) {
+static void consider_book(w4d_call *call, match *m, const char *name, w4_trust_kind kind,
+                          bool revoked) {
+    const w4_protocol *protocol = w4_node_protocol(call->app->node);
     w4_trust_entry entry;
     for (size_t cursor = 0; w4_trust_book_next(m->book, &cursor, &entry);) {
-        if (kind == W4_TRUST_KIND_COUNT || kind == entry.kind) {
-            consider(m, name, w4_trust_book_name(m->book, entry.kind, &entry.subject),
-                     &entry.subject, entry.kind);
+        const char *known_as = w4_trust_book_name(m->book, entry.kind, &entry.subject);
+        bool fits = kind == W4_TRUST_KIND_COUNT || kind == entry.kind;
+        if (fits && strcmp(name, known_as) == 0) {
+            w4_refusal code = w4_protocol_key_refused(protocol, &entry.subject);
+            fits = (code == W4_REFUSAL_KEY_REVOKED) == revoked;
         }
+        if (fits) {
+            consider(m, name, known_as, &entry.subject, entry.kind);
+        }
+    }
+}
+
+/* Those who stand in the trust book, under the name last known of them: they may be away. Whose key
+ * was revoked is meant by it only when nobody else is: that name may have gone to another key. */
+static void consider_trusted(w4d_call *call, match *m, const char *name, w4_trust_kind kind) {
+    consider_book(call, m, name, kind, false);
+    if (m->count == 0) {
+        consider_book(call, m, name, kind, true);
     }
 }
 
@@ -145,7 +160,7 @@ static int resolve_agent(w4d_call *call, const char *name, const char *pointer, 
                          w4_fingerprint *ret_agent) {
     match m = {.book = w4_node_trust(call->app->node)};
     consider_agents(call, &m, name);
-    consider_trusted(&m, name, W4_TRUST_AGENT);
+    consider_trusted(call, &m, name, W4_TRUST_AGENT);
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_agent)) {
         return 0;
     }
@@ -187,7 +202,7 @@ int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node)
     match m = {.book = w4_node_trust(call->app->node)};
     consider_nodes(call, &m, name);
     if (m.count == 0 || is_prefix(name)) {
-        consider_trusted(&m, name, W4_TRUST_NODE);
+        consider_trusted(call, &m, name, W4_TRUST_NODE);
     }
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), ret_node)) {
         return 0;
@@ -203,9 +218,9 @@ int w4d_resolve_node(w4d_call *call, const char *name, w4_fingerprint *ret_node)
 static int refuse_kind(w4d_call *call, const char *name, w4_trust_kind kind) {
     match none = {.book = w4_node_trust(call->app->node)}, nodes = none, humans = none;
     consider_nodes(call, &nodes, name);
-    consider_trusted(&nodes, name, W4_TRUST_NODE);
+    consider_trusted(call, &nodes, name, W4_TRUST_NODE);
     consider_humans(call, &humans, name);
-    consider_trusted(&humans, name, W4_TRUST_HUMAN);
+    consider_trusted(call, &humans, name, W4_TRUST_HUMAN);
     const char *other = kind != W4_TRUST_NODE && nodes.count > 0     ? "node"
                         : kind != W4_TRUST_HUMAN && humans.count > 0 ? "human"
                                                                      : NULL;
@@ -232,7 +247,7 @@ int w4d_resolve_subject(w4d_call *call, const char *name, w4_trust_kind kind,
     if (kind == W4_TRUST_HUMAN) {
         consider_humans(call, &m, name);
     }
-    consider_trusted(&m, name, kind);
+    consider_trusted(call, &m, name, kind);
     w4_fingerprint whole;
     if (m.count == 0 && w4_fingerprint_parse(w4_bytes_from_text(name), &whole)) {
         found(&m, &whole, kind == W4_TRUST_KIND_COUNT ? W4_TRUST_AGENT : kind);

@@ -193,8 +193,11 @@ static int read_number(reader *r) {
     if (error != 0)
         return error;
     size_t len = w4_json_number_canonical(r->at, r->end);
-    if (len == 0)
-        return fail_form(r, "a number that canonical form spells otherwise");
+    if (len == 0) {
+        bool is_number = r->at < r->end && (*r->at == '-' || (*r->at >= '0' && *r->at <= '9'));
+        return fail_form(r, is_number ? "a number that canonical form spells otherwise"
+                                      : "a value must stand here, without space before it");
+    }
     r->at += len;
     seal(r, node, r->at);
     return 0;

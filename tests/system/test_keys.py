@@ -338,6 +338,7 @@ def test_rotated_node():
         wait_standing(b, first, "replaced")
         b.wait_until("b has a session with the new key", lambda: is_connected(b, second))
         assert state_of(b, second, "node") == state_of(b, first, "node") == "trusted"
+        assert known(b)[first]["name"] == "a", known(b)
         peers = {peer["fingerprint"]: peer for peer in b.control.call("peers.list")["peers"]}
         assert first not in peers, peers
         assert address in peers[second]["addresses"], peers
@@ -434,6 +435,10 @@ def test_rotated_agent():
         old = ada.attached["fingerprint"]
         b.control.call("trust.set", {"subject": old, "kind": "agent", "state": "trusted"})
         path = os.path.join(os.path.dirname(a.control.call("keys.show")["path"]), "agents/ada.pem")
+        for words in ([path], ["--kind", "agent"]):  # what is the node's and what is not
+            done = ctl("-s", a.control_socket, "keys", "rotate", *words)
+            assert done.returncode == 2 and "--kind" in done.stderr, done
+        assert not os.path.exists(path + ".new") and not os.path.exists(path + ".succession")
         made = rotate("--kind", "agent", path)
         assert made["predecessor"] == old, made
         propose(ada, "the tide is out")  # nothing has changed yet

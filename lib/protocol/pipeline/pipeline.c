@@ -428,10 +428,14 @@ static bool is_trusted(const void *book, const w4_fingerprint *fingerprint) {
     return trusted;
 }
 
-/* What its sender calls itself. */
+/* What its sender calls itself. What nodes say of facts, keys and votes is from "node": that is no
+ * name. */
 static int learn_name(w4_protocol *p, const w4_inbound *in) {
     const w4_party *sender = &in->envelope.sender;
     int r = 0;
+    if (in->family->kind == W4_TRUST_NODE && strcmp(sender->agent_id, "node") == 0) {
+        return 0;
+    }
     for (int i = 0; r == 0 && i < W4_TRUST_KIND_COUNT; i++) {
         w4_trust_kind kind = (w4_trust_kind)i;
         if ((kind == W4_TRUST_NODE) == (in->family->kind == W4_TRUST_NODE)) {

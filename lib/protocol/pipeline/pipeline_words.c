@@ -91,6 +91,11 @@ void w4_tell_speaker(const w4_protocol *p, const w4_inbound *in, w4_words *words
         w4_words_say(words, " brought it");
         return;
     }
+    if (w4_inbound_is_old(in)) {
+        w4_words_say(words, "it is a %s, said to %s", w4_type_row_of(in->envelope.type)->name,
+                     in->envelope.broadcast ? "all" : "one agent");
+        return;
+    }
     if (in->agent) {
         w4_words_say(words, "it is taken as the word of ");
         w4_words_who(words, in->agent->agent_id, &in->agent->fingerprint);
