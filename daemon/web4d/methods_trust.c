@@ -179,6 +179,12 @@ static bool actor_name(w4d_app *app, const w4_trust_move *move,
     return ret_name[0] != '\0';
 }
 
+/* What stands for why it stands there: a key that was succeeded has moved nothing of itself. */
+static bool is_reason(const w4_trust_move *move, const w4_trust_move *before) {
+    bool stays = move->cause == W4_TRUST_BY_SUCCESSION && move->from == move->to;
+    return move->cause != W4_TRUST_BY_COUNT && (!stays || before->cause == W4_TRUST_BY_COUNT);
+}
+
 /* Why it stands where it stands, in one sentence: what moved it last. move: cause COUNT: nothing
  * has. */
 static void write_reason(w4d_call *call, const w4_trust_entry *entry, bool met,
@@ -240,7 +246,7 @@ int w4d_trust_why(w4d_call *call) {
         char name[W4_RPC_NAME_MAX + 1];
         w4_trust_move_write(&move, false, actor_name(call->app, &move, name) ? name : NULL,
                             call->result);
-        last = move.cause == W4_TRUST_BY_COUNT ? last : move;
+        last = is_reason(&move, &last) ? move : last;
     }
     w4_json_end_array(call->result);
     w4_trust_entry entry = {.kind = kind};

@@ -353,6 +353,13 @@ static void judge_addresses(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t no
     }
 }
 
+void w4_mesh_session_heard(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us) {
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
+    if (peer != NULL && peer->connected && heard_us >= peer->up_us) {
+        peer->seen_wall_us = w4_env_wall_us(mesh->context.env, heard_us);
+    }
+}
+
 int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) {
     w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
     if (peer == NULL || !peer->connected) {
@@ -362,6 +369,10 @@ int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now
     judge_addresses(mesh, peer, now_us);
     mesh->dial_due_us = w4_earlier(mesh->dial_due_us, now_us);
     w4_mesh_publish_soon(mesh, now_us);
+    int r = w4_mesh_remember(mesh, peer);
+    if (r < 0) {
+        return r;
+    }
     return w4_graph_find(mesh->context.graph, node) != NULL
                ? 0
                : w4_mesh_lost(mesh, node, "its session has ended");

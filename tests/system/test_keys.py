@@ -339,6 +339,8 @@ def test_rotated_node():
         b.wait_until("b has a session with the new key", lambda: is_connected(b, second))
         assert state_of(b, second, "node") == state_of(b, first, "node") == "trusted"
         assert known(b)[first]["name"] == "a", known(b)
+        told = b.control.call("trust.why", {"subject": second, "kind": "node"})
+        assert told["reason"].startswith("ordered by"), told
         peers = {peer["fingerprint"]: peer for peer in b.control.call("peers.list")["peers"]}
         assert first not in peers, peers
         assert address in peers[second]["addresses"], peers

@@ -156,6 +156,10 @@ def test_agents_of_a_blocked_node():
         ada.wait_note("agent.delivery", lambda said: said["msg_id"] == sent["msg_id"])
 
 
+def last_seen(node, peer):
+    return node.control.call("peers.show", {"peer": peer})["peer"]["last_seen"]
+
+
 def test_names_of_those_who_are_away():
     """Each is known by the name it had last, also when it is away and its node is gone; a name of
     several is refused with those it may mean."""
@@ -170,6 +174,7 @@ def test_names_of_those_who_are_away():
         b.wait_fact(fact, "pending")
         assert why(b, "ada")["entry"]["subject"] == first and ben.attached
         home = a.status()["node"]
+        seen = last_seen(b, "a")
         a.stop()
         b.wait_until("alone", lambda: not b.connected())
         for again in (False, True):
@@ -182,6 +187,7 @@ def test_names_of_those_who_are_away():
             told = why(b, "ada")["entry"]
             assert (told["subject"], told["name"]) == (first, "ada"), told
             assert why(b, "a", "node")["entry"]["subject"] == home
+            assert last_seen(b, "a") >= seen, seen
             found = b.control.call("memory.query", {"author": "ada"})
             assert found["entries"] == [], found
         b.control.call("trust.set", {"subject": "ada", "state": "blocked"})

@@ -62,6 +62,15 @@ START_TEST(one_seed_joins_all) {
     ck_assert_uint_gt(info.addresses[0].worked_wall_us, 0);
     ck_assert_int_eq(w4_trust_book_state(b->trust, W4_TRUST_NODE, id_of(a)), W4_TRUST_PROBING);
     ck_assert_uint_eq(b->events[W4_MESH_EVENT_TRUST], 2);
+    /* heard for the last time: it stays so when the session is gone */
+    uint64_t seen_us = info.seen_wall_us;
+    w4_mesh_session_heard(b->mesh, id_of(a), now_us);
+    part(a, b);
+    w4_mesh_session_heard(b->mesh, id_of(a), now_us + 60 * S);
+    ck_assert(peer_info(b, id_of(a), &info));
+    ck_assert(!info.connected);
+    ck_assert_uint_gt(info.seen_wall_us, seen_us);
+    ck_assert_uint_lt(info.seen_wall_us, seen_us + 60 * S);
 }
 END_TEST
 
