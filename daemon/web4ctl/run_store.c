@@ -274,6 +274,17 @@ static ctl_status export_node(ctl_context *ctl, const char *table, const char *f
     return status == CTL_DONE ? tell_missing(ctl, missing) : status;
 }
 
+static ctl_status tell_tables(const ctl_context *ctl, const char *name) {
+    char names[512];
+    size_t used = 0;
+    for (int t = 0; t < W4_STORE_TABLE_COUNT && used < sizeof names; t++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", t > 0 ? ", " : "",
+                                 w4_store_table_name((w4_store_table)t));
+    }
+    ctl_error(ctl, "--table: the store has no table %s; there are: %s", name, names);
+    return CTL_USAGE;
+}
+
 ctl_status ctl_run_store_export(ctl_context *ctl) {
     const char *name = ctl_value(&ctl->line, CTL_OPTION_TABLE);
     const char *from = ctl_value(&ctl->line, CTL_OPTION_BEHIND);
@@ -281,8 +292,7 @@ ctl_status ctl_run_store_export(ctl_context *ctl) {
     if (name) {
         table = w4_store_table_named(w4_bytes_from_text(name));
         if (table == W4_STORE_TABLE_COUNT) {
-            ctl_error(ctl, "--table: the store has no table %s", name);
-            return CTL_USAGE;
+            return tell_tables(ctl, name);
         }
     }
     return ctl->line.arguments_count > 0 ? export_file(ctl, ctl->line.arguments[0], table, from)

@@ -606,6 +606,7 @@ static const ctl_column key_rotated_record[] = {
     {"Kind",        "/kind",        CTL_TEXT, 0},
     {"Succeeds",    "/predecessor", CTL_TEXT, 0},
     {"Succession",  "/succession",  CTL_TEXT, 0},
+    {"In use",      "/in_use",      CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_key_rotated = {RECORD, NULL, "", key_rotated_record, NULL, NULL};
 
