@@ -52,9 +52,13 @@ int w4d_own_identity(w4d_app *app) {
         (void)snprintf(app->identity_path, sizeof app->identity_path, "%s",
                        app->config->node.identity);
     }
+    bool made = !w4d_files_exists(app->identity_path);
     int r = w4d_files_key(app->identity_path, !given, &app->identity, text, sizeof text);
     if (r != 0) {
         w4_log(&app->env, W4_LOG_ERROR, "%s", r < 0 ? strerror(-r) : text);
+    } else if (made) {
+        w4_log(&app->env, W4_LOG_INFO, "there was no key in %s: made one, the node is a new one",
+               app->identity_path);
     }
     return r;
 }
