@@ -57,13 +57,18 @@ static void update_status(w4d_app *app) {
                       w4_node_durable(app->node) ? "" : "; the store fails");
 }
 
-/* What clients have just asked to be sent goes to its neighbour before they are told so: that one
- * has the longer way, and a wait for nothing else. */
-static void order_flushes(w4d_app *app) {
-    if (app->asked) {
-        app->asked = false;
-        w4_loop_cancel(app->loop, &app->flush);
+/* A message that came goes to its agent before its sender hears that it did, so that it is not lost
+ * when this process dies between the two: whatever else waits to be written, clients come first.
+ * Only where there is nothing but answers for them, what they have just asked to be sent goes
+ * first: it has the longer way. */
+static void flush_in_order(w4d_app *app) {
+    bool answers_only = app->asked && !app->gave;
+    app->asked = app->gave = false;
+    w4_loop_cancel(app->loop, &app->flush);
+    if (answers_only) {
         w4_loop_defer(app->loop, &app->flush);
+    } else {
+        w4d_clients_flush(app);
     }
 }
 
@@ -78,7 +83,7 @@ static void run_turn(void *context) {
     w4d_log_events(app);
     w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
     update_status(app);
-    order_flushes(app);
+    flush_in_order(app);
     w4d_rest_later(app);
     if (app->stopping && w4_node_drained(app->node)) {
         w4_loop_stop(app->loop);

@@ -78,6 +78,7 @@ struct w4d_app {
     w4_loop_timer *rest_timer;
     bool rest_due; /* rest_timer is set */
     bool asked;    /* clients asked for something in this turn */
+    bool gave;     /* agents were given messages in this turn */
     w4_loop_signal *on_term, *on_int, *on_hup;
     uint64_t started_us;
     uint64_t status_due_us; /* of the service manager's status line */

@@ -392,6 +392,7 @@ static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification 
         }
         if (event->kind == W4_NODE_EVENT_MESSAGE) {
             remember_unacked(client, event->msg_id);
+            app->gave = true;
             client->room = SIZE_MAX;
         }
         int r = w4d_client_notify(client, notification, params);

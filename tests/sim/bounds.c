@@ -15,10 +15,16 @@ struct sim_bounds {
     looked *looked; /* by node and place among its sessions */
 };
 
+/* Of one node: with each other one, and each stranger. */
+static size_t sessions_max(const sim_world *world) {
+    return world->config.nodes - 1 + SIM_STRANGERS_MAX;
+}
+
 int sim_bounds_new(sim_world *world, bool off_by_one, sim_bounds **ret_bounds) {
     size_t n = world->config.nodes;
+    size_t most = sessions_max(world);
     sim_bounds *bounds = (sim_bounds *)calloc(1, sizeof *bounds);
-    looked *all = (looked *)calloc(n * n, sizeof *all);
+    looked *all = (looked *)calloc(n * most, sizeof *all);
     if (bounds == NULL || all == NULL) {
         free(bounds);
         free(all);
@@ -82,12 +88,11 @@ static void check_session(const sim_bounds *bounds, const sim_node *node, const 
 
 void sim_bounds_check(sim_bounds *bounds, const sim_node *node) {
     size_t sessions = 0;
-    size_t most = bounds->world->config.nodes - 1;
+    size_t most = sessions_max(bounds->world);
     w4_node_session session;
     for (size_t cursor = 0; w4_node_session_next(node->node, &cursor, &session); sessions++) {
         if (sessions < most) {
-            check_session(bounds, node, &session,
-                          &bounds->looked[node->index * (most + 1) + sessions]);
+            check_session(bounds, node, &session, &bounds->looked[node->index * most + sessions]);
         }
         if (w4_fingerprint_equal(&session.peer, &node->id)) {
             sim_fail(bounds->world, "2: %s has a session with itself", node->name);
