@@ -621,29 +621,30 @@ int w4_knowledge_judge(w4_protocol *p, uint64_t now_us) {
     return r;
 }
 
+static int tell_changed(w4_protocol *p, w4_fact *fact, w4_protocol_event_kind kind) {
+    w4_protocol_event event = {.kind = kind, .type = W4_TYPE_COUNT};
+    memcpy(event.msg_id, fact->id, sizeof event.msg_id);
+    int r = w4_event_queue_push(&p->events, &event, NULL);
+    fact->untold = fact->untold && r < 0;
+    return r < 0 ? r : 0;
+}
+
+/* Nobody is told of what may not be so after a restart. */
 int w4_knowledge_save(w4_protocol *p, w4_facts *book, w4_protocol_event_kind kind) {
     bool claims = kind == W4_PROTOCOL_EVENT_CLAIM;
     size_t count = w4_facts_count(book);
     w4_fact *fact;
     while (count-- > 0 && (fact = w4_facts_next_changed(book)) != NULL) {
-        if (fact->untold) {
-            fact->untold = false;
-            w4_protocol_event event = {.kind = kind, .type = W4_TYPE_COUNT};
-            memcpy(event.msg_id, fact->id, sizeof event.msg_id);
-            int pushed = w4_event_queue_push(&p->events, &event, NULL);
-            if (pushed < 0) {
-                return pushed;
-            }
-        }
         int r = w4_fact_store_put(p->store, claims ? W4_STORE_CLAIM : W4_STORE_FACT, fact);
         r = r == 0 ? w4_memory_note_fact(p->store, claims ? W4_MEMORY_CLAIM : W4_MEMORY_FACT, fact)
                    : r;
-        if (r < 0) {
-            return r;
-        }
         if (r > 0) {
             w4_facts_unsaved(book, fact);
-            break;
+            return 0;
+        }
+        r = r == 0 && fact->untold ? tell_changed(p, fact, kind) : r;
+        if (r < 0) {
+            return r;
         }
     }
     return 0;
