@@ -10,6 +10,7 @@
  *
  * The n-th envelope of mal has the msg_id 0000000n-1111-4111-8111-111111111111. mal is trusted and
  * nobody else is, so no fact may ever be accepted. */
+#include "chance.h"
 #include "graph/graph.h"
 #include "protocol/protocol.h"
 #include "script.h"
@@ -37,21 +38,6 @@ typedef struct stage {
 } stage;
 
 static w4_identity *node_key, *peer_key, *mal_key;
-
-static w4_identity *make_key(uint8_t number) {
-    uint8_t seed[W4_SEED_LEN] = {number};
-    w4_identity *identity;
-    FUZZ_REQUIRE(w4_identity_from_seed(seed, &identity) == 0);
-    return identity;
-}
-
-static void fill(void *context, void *bytes, size_t len) {
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        ((uint8_t *)bytes)[i] = (uint8_t)(*state >> 33);
-    }
-}
 
 static void drain(stage *s) {
     w4_protocol_event event;
@@ -192,15 +178,15 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
-        node_key = make_key(6);
-        peer_key = make_key(7);
-        mal_key = make_key(8);
+        node_key = fuzz_key(6);
+        peer_key = fuzz_key(7);
+        mal_key = fuzz_key(8);
     }
     stage s = {.random = 1, .now_us = HOUR_US};
     w4_protocol_config config = W4_PROTOCOL_CONFIG_DEFAULT;
     w4_trust_move move;
     config.facts_max = 8;
-    s.env = (w4_env){.context = &s.random, .random = fill, .wall_offset_us = (int64_t)WALL_US};
+    s.env = (w4_env){.context = &s.random, .random = fuzz_fill, .wall_offset_us = (int64_t)WALL_US};
     s.peer = *w4_identity_fingerprint(peer_key);
     FUZZ_REQUIRE(w4_store_memory_new(&s.store) == 0);
     FUZZ_REQUIRE(w4_trust_book_new(&s.trust) == 0);

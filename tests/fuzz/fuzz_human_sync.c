@@ -11,6 +11,7 @@
  *
  * WORD: g granted, l limited, r revoked; G L R: the same in a greeting. Whatever comes, ann has
  * taken consent back, and of mal holds no word but the latest that was told. */
+#include "chance.h"
 #include "graph/graph.h"
 #include "protocol/humans/hcp.h"
 #include "protocol/protocol.h"
@@ -41,21 +42,6 @@ typedef struct stage {
 } stage;
 
 static w4_identity *node_key, *peer_key, *mal_key;
-
-static w4_identity *make_key(uint8_t number) {
-    uint8_t seed[W4_SEED_LEN] = {number};
-    w4_identity *identity;
-    FUZZ_REQUIRE(w4_identity_from_seed(seed, &identity) == 0);
-    return identity;
-}
-
-static void fill(void *context, void *bytes, size_t len) {
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        ((uint8_t *)bytes)[i] = (uint8_t)(*state >> 33);
-    }
-}
 
 static void drain(stage *s) {
     w4_protocol_event event;
@@ -248,7 +234,7 @@ static void revoke(stage *s) {
     w4_refused refused;
     w4_send_receipt receipt;
     w4_json_document docs[2] = {0};
-    w4_agent_attach attach = {.agent_id = "ann", .identity = make_key(9), .owner = ANN_OWNER};
+    w4_agent_attach attach = {.agent_id = "ann", .identity = fuzz_key(9), .owner = ANN_OWNER};
     s->ann = *w4_identity_fingerprint(attach.identity);
     FUZZ_REQUIRE(w4_protocol_agent_attach(s->protocol, &attach, s->now_us, &refused) == 0);
     FUZZ_REQUIRE(w4_json_read(&docs[0], w4_bytes_from_text(human), &W4_JSON_LIMITS_LINE, NULL) ==
@@ -269,13 +255,13 @@ static void revoke(stage *s) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
-        node_key = make_key(6);
-        peer_key = make_key(7);
-        mal_key = make_key(8);
+        node_key = fuzz_key(6);
+        peer_key = fuzz_key(7);
+        mal_key = fuzz_key(8);
     }
     stage s = {.random = 1, .now_us = HOUR_US};
     w4_protocol_config config = W4_PROTOCOL_CONFIG_DEFAULT;
-    s.env = (w4_env){.context = &s.random, .random = fill, .wall_offset_us = (int64_t)WALL_US};
+    s.env = (w4_env){.context = &s.random, .random = fuzz_fill, .wall_offset_us = (int64_t)WALL_US};
     s.peer = *w4_identity_fingerprint(peer_key);
     s.mal = *w4_identity_fingerprint(mal_key);
     FUZZ_REQUIRE(w4_store_memory_new(&s.store) == 0);

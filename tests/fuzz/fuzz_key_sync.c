@@ -16,6 +16,7 @@
  * Whatever comes: a key is succeeded, or revoked, only by what was signed by those who may say so;
  * the trust book knows the same identities as the ring; and a node that starts anew from what was
  * stored knows the same. */
+#include "chance.h"
 #include "graph/graph.h"
 #include "protocol/protocol.h"
 #include "script.h"
@@ -48,21 +49,6 @@ typedef struct stage {
 } stage;
 
 static w4_identity *node_key, *keys[KEYS];
-
-static w4_identity *make_key(uint8_t number) {
-    uint8_t seed[W4_SEED_LEN] = {number};
-    w4_identity *identity;
-    FUZZ_REQUIRE(w4_identity_from_seed(seed, &identity) == 0);
-    return identity;
-}
-
-static void fill(void *context, void *bytes, size_t len) {
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        ((uint8_t *)bytes)[i] = (uint8_t)(*state >> 33);
-    }
-}
 
 static const w4_fingerprint *id(unsigned key) {
     return w4_identity_fingerprint(keys[key]);
@@ -390,13 +376,13 @@ static void restart(stage *s) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
-        node_key = make_key(6);
+        node_key = fuzz_key(6);
         for (unsigned n = 0; n < KEYS; n++) {
-            keys[n] = make_key((uint8_t)(n + 20));
+            keys[n] = fuzz_key((uint8_t)(n + 20));
         }
     }
     stage s = {.random = 1, .now_us = HOUR_US, .config = W4_PROTOCOL_CONFIG_DEFAULT};
-    s.env = (w4_env){.context = &s.random, .random = fill, .wall_offset_us = (int64_t)WALL_US};
+    s.env = (w4_env){.context = &s.random, .random = fuzz_fill, .wall_offset_us = (int64_t)WALL_US};
     FUZZ_REQUIRE(w4_store_memory_new(&s.store) == 0);
     start(&s);
     fuzz_run_script(w4_bytes_of(data, size), LINES_MAX, perform, &s);

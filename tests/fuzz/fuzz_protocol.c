@@ -13,6 +13,7 @@
  *
  * TYPE and CODE are numbers. mal is trusted, and so is ada; since nobody else is, no fact may ever
  * be accepted. */
+#include "chance.h"
 #include "graph/graph.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/pipeline/explain.h"
@@ -42,21 +43,6 @@ typedef struct stage {
 } stage;
 
 static w4_identity *node_key, *peer_key, *mal_key;
-
-static w4_identity *make_key(uint8_t number) {
-    uint8_t seed[W4_SEED_LEN] = {number};
-    w4_identity *identity;
-    FUZZ_REQUIRE(w4_identity_from_seed(seed, &identity) == 0);
-    return identity;
-}
-
-static void fill(void *context, void *bytes, size_t len) {
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        ((uint8_t *)bytes)[i] = (uint8_t)(*state >> 33);
-    }
-}
 
 static void begin(stage *s) {
     w4_protocol_context context = {
@@ -120,7 +106,7 @@ static void drain(stage *s) {
 
 static void attach(stage *s) {
     w4_refused refused;
-    w4_agent_attach request = {.agent_id = "ada", .owner = 1, .identity = make_key(9)};
+    w4_agent_attach request = {.agent_id = "ada", .owner = 1, .identity = fuzz_key(9)};
     int r = w4_protocol_agent_attach(s->protocol, &request, s->now_us, &refused);
     FUZZ_REQUIRE(r == 0 || r == 1);
     if (r == 1) {
@@ -174,7 +160,7 @@ static void from_mal(stage *s, w4_bytes line, bool to_ada) {
     if (take_message(line, &type, &payload)) {
         char msg_id[37];
         snprintf(msg_id, sizeof msg_id, "%08x-1111-4111-8111-111111111111", s->message_count++);
-        w4_identity *ada = make_key(9);
+        w4_identity *ada = fuzz_key(9);
         w4_party receiver = {.agent_id = "ada", .fingerprint = *w4_identity_fingerprint(ada)};
         w4_identity_free(ada);
         w4_envelope_draft draft = {.type = type,
@@ -281,12 +267,12 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!node_key) {
         FUZZ_REQUIRE(w4_crypto_init() == 0);
-        node_key = make_key(6);
-        peer_key = make_key(7);
-        mal_key = make_key(8);
+        node_key = fuzz_key(6);
+        peer_key = fuzz_key(7);
+        mal_key = fuzz_key(8);
     }
     stage s = {.random = 1, .config = W4_PROTOCOL_CONFIG_DEFAULT, .now_us = W4_US_PER_S};
-    s.env = (w4_env){.context = &s.random, .random = fill, .wall_offset_us = (int64_t)WALL_US};
+    s.env = (w4_env){.context = &s.random, .random = fuzz_fill, .wall_offset_us = (int64_t)WALL_US};
     s.config.facts_max = 8;
     s.peer = *w4_identity_fingerprint(peer_key);
     FUZZ_REQUIRE(w4_store_memory_new(&s.store) == 0);
@@ -294,7 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_REQUIRE(w4_graph_new(&s.graph) == 0);
     put_record(&s);
     trust(&s, w4_identity_fingerprint(mal_key));
-    w4_identity *ada = make_key(9);
+    w4_identity *ada = fuzz_key(9);
     trust(&s, w4_identity_fingerprint(ada));
     w4_identity_free(ada);
     FUZZ_REQUIRE(w4_store_commit(s.store) == 0);

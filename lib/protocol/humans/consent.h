@@ -123,8 +123,8 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
 bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_human *ret_human);
 int w4_humans_save(w4_humans *humans, const w4_human *human);
 
-/* That human finds the other one satisfying. 0, -ENOMEM, or a store condition (it counts for now
- * all the same). */
+/* That human finds the other one satisfying. 0, -ENOMEM, or a store condition (it
+ * counts all the same, but not after a restart). */
 int w4_humans_validate(w4_humans *humans, w4_human *human, const w4_fingerprint *other);
 bool w4_human_validates(const w4_human *human, const w4_fingerprint *other);
 /* What they and others found of each other before is worth nothing any more. As above. */
