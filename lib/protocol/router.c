@@ -157,6 +157,12 @@ w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent) 
     return local && local->attached ? local : NULL;
 }
 
+bool w4_router_is_ours(const w4_protocol *p, const w4_fingerprint *agent) {
+    w4_fingerprint addressee = w4_router_addressee(p, agent);
+    const w4_home *home = w4_homes_find(&p->homes, &addressee);
+    return w4_router_attached(p, agent) || (home && home->local);
+}
+
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent) {
     const w4_record *record = w4_graph_find(p->graph, node);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {

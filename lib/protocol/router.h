@@ -143,6 +143,8 @@ w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *a
 /* The agent of this node that is attached with that key, else with the last one of its identity;
  * or NULL. */
 w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent);
+/* An agent of this node: attached, or away. One that told another node lately is not. */
+bool w4_router_is_ours(const w4_protocol *p, const w4_fingerprint *agent);
 
 /* Does the node's own record say that the agent is there? */
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent);

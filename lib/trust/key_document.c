@@ -312,15 +312,18 @@ int w4_key_document_read(w4_json_document *scratch, w4_bytes text, w4_key_docume
     return r;
 }
 
-int w4_key_document_read_any(w4_json_document *scratch, w4_bytes text, w4_buffer *form,
-                             w4_key_document *ret_document, w4_key_fault *ret_fault) {
+int w4_key_document_canonical(w4_bytes text, w4_buffer *form, w4_key_fault *ret_fault) {
     w4_json_error error;
     w4_buffer_clear(form);
     int r = w4_json_canonical(form, text, &document_limits, &error);
-    if (r != 0) {
-        return r == -ENOMEM     ? r
-               : r == -EMSGSIZE ? fault(ret_fault, W4_REFUSAL_TOO_LARGE, "", "a shorter text")
-                                : fault(ret_fault, w4_refusal_of_json(r), "", error.text);
-    }
-    return w4_key_document_read(scratch, w4_buffer_bytes(form), ret_document, ret_fault);
+    return r == -EMSGSIZE ? fault(ret_fault, W4_REFUSAL_TOO_LARGE, "", "a shorter text")
+           : r > 0        ? fault(ret_fault, w4_refusal_of_json(r), "", error.text)
+                          : r;
+}
+
+int w4_key_document_read_any(w4_json_document *scratch, w4_bytes text, w4_buffer *form,
+                             w4_key_document *ret_document, w4_key_fault *ret_fault) {
+    int r = w4_key_document_canonical(text, form, ret_fault);
+    return r == 0 ? w4_key_document_read(scratch, w4_buffer_bytes(form), ret_document, ret_fault)
+                  : r;
 }

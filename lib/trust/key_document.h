@@ -59,6 +59,8 @@ int w4_key_revocation_write(const w4_identity *signer, const w4_fingerprint *rev
  * scratch is used again and again. 0, -ENOMEM, or 1 with *ret_fault. */
 int w4_key_document_read(w4_json_document *scratch, w4_bytes text, w4_key_document *ret_document,
                          w4_key_fault *ret_fault);
-/* The same for any valid JSON form, made canonical into *form, which the text then lies in. */
+/* Any valid JSON form, made canonical into *form. 0, -ENOMEM, or 1 with *ret_fault. */
+int w4_key_document_canonical(w4_bytes text, w4_buffer *form, w4_key_fault *ret_fault);
+/* Reads any valid JSON form, made canonical into *form, which the text then lies in. */
 int w4_key_document_read_any(w4_json_document *scratch, w4_bytes text, w4_buffer *form,
                              w4_key_document *ret_document, w4_key_fault *ret_fault);

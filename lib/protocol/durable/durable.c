@@ -19,13 +19,6 @@ static w4_shelf *shelf_of(const w4_protocol *p, const w4_fingerprint *agent) {
     return w4_shelves_find(&p->shelves, &addressee);
 }
 
-/* An agent of this node: attached, or away. One that told another node lately is not. */
-static bool is_ours(const w4_protocol *p, const w4_fingerprint *agent) {
-    w4_fingerprint addressee = w4_router_addressee(p, agent);
-    const w4_home *home = w4_homes_find(&p->homes, &addressee);
-    return w4_router_attached(p, agent) || (home && home->local);
-}
-
 /* What is older could not be brought any more, so nothing of it needs to be remembered. */
 static uint64_t oldest_taken(const w4_protocol *p, uint64_t wall_us) {
     uint64_t age_us = w4_later(p->config.durable.age_us, W4_FRESHNESS_WINDOW_US);
@@ -68,7 +61,7 @@ int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     const w4_fingerprint *receiver = &e->receiver.fingerprint, *sender = &e->sender.fingerprint;
     const char *full = NULL;
-    if (is_ours(p, receiver)) {
+    if (w4_router_is_ours(p, receiver)) {
         bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
         w4_fingerprint addressee = w4_router_addressee(p, receiver);
         full = w4_shelves_full(&p->shelves, &p->config.durable, &addressee, sender, trusted,
@@ -87,7 +80,7 @@ int w4_durable_look_room(const w4_protocol *p, w4_inbound *in) {
 void w4_durable_make_room(w4_protocol *p, const w4_inbound *in) {
     const w4_fingerprint *receiver = &in->envelope.receiver.fingerprint;
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
-    if (is_ours(p, receiver)) {
+    if (w4_router_is_ours(p, receiver)) {
         bool trusted = is_trusted(p, sender) || in->origin != W4_ORIGIN_NODE;
         w4_taken_make_room(&p->taken, receiver, sender, trusted, oldest_taken(p, in->wall_us));
     }
@@ -200,7 +193,7 @@ static bool find_node(const w4_protocol *p, const w4_inbound *in, w4_fingerprint
 w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in,
                                   const char **ret_why) {
     w4_fingerprint node;
-    if (is_ours(p, &in->envelope.receiver.fingerprint) || find_node(p, in, &node)) {
+    if (w4_router_is_ours(p, &in->envelope.receiver.fingerprint) || find_node(p, in, &node)) {
         return W4_REFUSAL_NONE;
     }
     return w4_route_missing(p, &in->envelope.receiver.fingerprint, ret_why);
@@ -209,7 +202,7 @@ w4_refusal w4_durable_check_route(const w4_protocol *p, const w4_inbound *in,
 int w4_durable_route(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     w4_fingerprint node;
-    if (is_ours(p, &e->receiver.fingerprint)) {
+    if (w4_router_is_ours(p, &e->receiver.fingerprint)) {
         return keep(p, in);
     }
     if (in->origin != W4_ORIGIN_NODE && find_node(p, in, &node)) {

@@ -1,7 +1,7 @@
 #include "protocol/evidence/clocks.h"
 
+#include "protocol/evidence/misconduct.h"
 #include "protocol/router.h"
-#include "trust/blame.h"
 
 #include <errno.h>
 
@@ -45,15 +45,9 @@ static bool is_right_here(const w4_protocol *p, const w4_inbound *in) {
 
 int w4_clocks_blame(w4_protocol *p, w4_inbound *in) {
     bool ahead = in->envelope.timestamp_us > w4_later(in->wall_us, W4_FRESHNESS_WINDOW_US);
-    w4_trust_blame blame;
     if (in->fault.code != W4_REFUSAL_STALE || !ahead || w4_fingerprint_is_zero(&in->from_node) ||
-        !is_right_here(p, in) ||
-        !w4_trust_blame_find(W4_TRUST_OFFENCE_STALE_CLOCK, in->family->kind,
-                             &in->envelope.sender.fingerprint, NULL, &blame)) {
+        !is_right_here(p, in)) {
         return 0;
     }
-    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                            w4_trust_offence_name(W4_TRUST_OFFENCE_STALE_CLOCK),
-                            in->envelope.msg_id, in->now_us);
-    return r < 0 ? r : 0;
+    return w4_misconduct_blame(p, in, W4_TRUST_OFFENCE_STALE_CLOCK);
 }

@@ -1,20 +1,6 @@
 #include "protocol/evidence/flaps.h"
 
-#include "protocol/router.h"
-#include "trust/blame.h"
-
-static int accuse(w4_protocol *p, const w4_inbound *in) {
-    const w4_envelope *e = &in->envelope;
-    w4_trust_blame blame;
-    if (!w4_trust_blame_find(W4_TRUST_OFFENCE_FLAPPING, in->family->kind, &e->sender.fingerprint,
-                             NULL, &blame)) {
-        return 0;
-    }
-    int r =
-        w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
-                        w4_trust_offence_name(W4_TRUST_OFFENCE_FLAPPING), e->msg_id, in->now_us);
-    return r < 0 ? r : 0;
-}
+#include "protocol/evidence/misconduct.h"
 
 int w4_flaps_note(w4_flaps *flaps, w4_protocol *p, const w4_inbound *in) {
     if (flaps->count == 0 || in->now_us - flaps->since_us > W4_FLAPS_WINDOW_US) {
@@ -24,5 +10,5 @@ int w4_flaps_note(w4_flaps *flaps, w4_protocol *p, const w4_inbound *in) {
         return 0;
     }
     flaps->count = 0;
-    return accuse(p, in);
+    return w4_misconduct_blame(p, in, W4_TRUST_OFFENCE_FLAPPING);
 }

@@ -84,6 +84,17 @@ int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_els
     return 0;
 }
 
+int w4_misconduct_blame(w4_protocol *p, const w4_inbound *in, w4_trust_offence offence) {
+    const w4_envelope *e = &in->envelope;
+    w4_trust_blame blame;
+    if (!w4_trust_blame_find(offence, in->family->kind, &e->sender.fingerprint, NULL, &blame)) {
+        return 0;
+    }
+    int r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+                            w4_trust_offence_name(offence), e->msg_id, in->now_us);
+    return r < 0 ? r : 0;
+}
+
 /* One that is blocked already is not looked at: what else it says makes nothing worse, and must not
  * take the places of proofs against others. */
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,

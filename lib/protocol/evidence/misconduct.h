@@ -4,6 +4,7 @@
 #pragma once
 
 #include "protocol/pipeline/pipeline.h"
+#include "trust/blame.h"
 
 /* Kept at all; of those who were not trusted here, three quarters of it. More are not kept. */
 #define W4_PROOFS_MAX 256u
@@ -19,6 +20,10 @@ int w4_misconduct_look(const w4_protocol *p, const w4_inbound *in, bool *ret_els
  * blocked already. 0 or a fatal error. */
 int w4_misconduct_accuse(w4_protocol *p, const w4_inbound *in, const char *kept_msg_id,
                          const char *what);
+
+/* Holds it against the sender of in->envelope, as the table of blame has it; the caller knows that
+ * it is proven. 0 or a fatal error. */
+int w4_misconduct_blame(w4_protocol *p, const w4_inbound *in, w4_trust_offence offence);
 
 /* The proofs against one key, as an array. 0, -ENOMEM, or a store condition. */
 int w4_misconduct_write(w4_store *store, const w4_fingerprint *subject, w4_json_writer *w);

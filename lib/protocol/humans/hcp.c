@@ -479,12 +479,6 @@ static bool asks_for_check_in(w4_json payload) {
     return false;
 }
 
-static bool is_here(const w4_protocol *p, const w4_fingerprint *agent) {
-    const w4_agent *local = w4_agents_find(&p->agents, agent);
-    const w4_home *home = w4_homes_find(&p->homes, agent);
-    return (local && local->attached) || (home && home->local);
-}
-
 /* An intent says what both talk about from now on, a context may ask how the other one is. */
 static int take_talk(w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
@@ -500,7 +494,7 @@ static int take_talk(w4_protocol *p, w4_inbound *in) {
     if (intent) {
         w4_json_string_copy(w4_json_get(e->payload, "topic"), rapport->topic,
                             sizeof rapport->topic);
-    } else if (!is_here(p, &e->receiver.fingerprint)) { /* one here was asked when it is given it */
+    } else if (!w4_router_is_ours(p, &e->receiver.fingerprint)) { /* else when it is given it */
         w4_rapport_ask(rapport, &e->sender.fingerprint);
     }
     return 0;

@@ -38,17 +38,13 @@ static int take(w4_protocol *p, w4_bytes text, uint64_t now_us, w4_keyring_resul
 
 int w4_protocol_key_take(w4_protocol *p, w4_bytes document, uint64_t now_us, bool *ret_news,
                          w4_fingerprint *ret_key, w4_refused *ret_refused) {
-    w4_json_limits limits = {W4_KEY_DOCUMENT_MAX, 4, 16, 1024};
     w4_buffer form = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
-    w4_json_error error;
+    w4_key_fault fault;
     w4_keyring_result result = {.verdict = W4_KEYRING_REFUSED};
-    int r = w4_json_canonical(&form, document, &limits, &error);
-    if (r > 0 || r == -EMSGSIZE) {
-        r = refuse(ret_refused, r > 0 ? W4_REFUSAL_BAD_JSON : W4_REFUSAL_TOO_LARGE, "",
-                   r > 0 ? error.text : "a shorter text");
-    } else if (r == 0) {
-        r = take(p, w4_buffer_bytes(&form), now_us, &result, ret_refused);
-    }
+    int r = w4_key_document_canonical(document, &form, &fault);
+    r = r == 0  ? take(p, w4_buffer_bytes(&form), now_us, &result, ret_refused)
+        : r > 0 ? refuse(ret_refused, fault.code, fault.pointer, fault.expected)
+                : r;
     if (r == 0) {
         *ret_news = result.verdict != W4_KEYRING_KNOWN;
         *ret_key = result.subject;

@@ -124,6 +124,19 @@ static int load_place(w4_protocol *p, w4_key_place place) {
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
+/* What had to make room is not in the store any more, nor followed. */
+static int drop_rows(w4_protocol *p) {
+    w4_key_row row;
+    int r = 0;
+    while (w4_keyring_pop_dropped(p->keyring, &row)) {
+        if (row.place == W4_KEY_PLACE_SUCCESSION) {
+            w4_trust_book_unfollow(p->trust, &row.subject);
+        }
+        r = r == 0 ? remove_row(p, row.place, row.id) : r;
+    }
+    return r;
+}
+
 int w4_keys_open(w4_protocol *p) {
     static const w4_key_place order[] = {W4_KEY_PLACE_SUCCESSION, W4_KEY_PLACE_RIVAL,
                                          W4_KEY_PLACE_REVOCATION, W4_KEY_PLACE_HEARSAY};
@@ -132,7 +145,7 @@ int w4_keys_open(w4_protocol *p) {
     for (size_t i = 0; r == 0 && i < sizeof order / sizeof order[0]; i++) {
         r = load_place(p, order[i]);
     }
-    return r;
+    return r == 0 ? drop_rows(p) : r;
 }
 
 void w4_keys_close(w4_protocol *p) {
@@ -203,18 +216,6 @@ static int judge(w4_protocol *p, uint64_t now_us) {
     return r;
 }
 
-static int drop_rows(w4_protocol *p) {
-    w4_key_row row;
-    int r = 0;
-    while (w4_keyring_pop_dropped(p->keyring, &row)) {
-        if (row.place == W4_KEY_PLACE_SUCCESSION) {
-            w4_trust_book_unfollow(p->trust, &row.subject);
-        }
-        r = r == 0 ? remove_row(p, row.place, row.id) : r;
-    }
-    return r;
-}
-
 static int take_effect(w4_protocol *p, const w4_key_document *document,
                        const w4_keyring_result *result, uint64_t now_us) {
     int r = put_row(p, result->place, document->id, document->text);
@@ -249,6 +250,7 @@ int w4_keys_take(w4_protocol *p, w4_bytes text, const w4_fingerprint *from, uint
                       "at most 300 s after the time here");
     }
     r = w4_keyring_take(p->keyring, &document, ret_result);
+    r = r == 0 ? drop_rows(p) : r; /* also where there was no room in the end */
     if (r == 0 && ret_result->verdict == W4_KEYRING_REFUSED) {
         return refuse(ret_result, ret_fault, ret_result->code, ret_result->pointer,
                       ret_result->expected);
@@ -257,7 +259,7 @@ int w4_keys_take(w4_protocol *p, w4_bytes text, const w4_fingerprint *from, uint
         r = take_effect(p, &document, ret_result, now_us);
         r = r == 0 ? w4_key_sync_spread(p, &document, from) : r;
     }
-    return r == 0 ? drop_rows(p) : r;
+    return r;
 }
 
 /* ---- the stage */
