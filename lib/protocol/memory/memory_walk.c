@@ -19,6 +19,7 @@ const char *const w4_memory_cuts[] = {
 typedef struct place {
     uint64_t number;
     uint32_t steps;
+    bool hidden;       /* it is as though it were not there */
     UT_hash_handle hh; /* in the order in which they were found */
 } place;
 
@@ -29,8 +30,9 @@ typedef struct walker {
     w4_memory_gate gate;
     void *context;
     place *places;
-    w4_buffer row;
-    w4_json_document doc;
+    uint32_t seen, hidden; /* places of each kind */
+    w4_buffer row, found_row;
+    w4_json_document doc, found; /* the one it goes on from, and the one it found */
     w4_memory_reach reach;
 } walker;
 
@@ -58,48 +60,71 @@ static bool is_ended(const walker *k) {
     return k->reach.cut != W4_MEMORY_CUT_NOT;
 }
 
-/* One step further than the depth nothing is taken: that there is something is all. */
-static int find(walker *k, uint64_t number) {
-    place *known = NULL;
-    HASH_FIND(hh, k->places, &number, sizeof number, known);
-    if (known || is_ended(k)) {
-        return 0;
-    }
-    if (k->step > k->depth || HASH_COUNT(k->places) >= W4_MEMORY_WALK_MAX) {
-        k->reach.cut = k->step > k->depth ? W4_MEMORY_CUT_DEPTH : W4_MEMORY_CUT_ENTRIES;
-        return 0;
-    }
-    known = calloc(1, sizeof *known);
-    if (!known) {
-        return -ENOMEM;
-    }
-    known->number = number;
-    known->steps = k->step;
-    HASH_ADD(hh, k->places, number, sizeof known->number, known);
-    if (!known->hh.tbl) {
-        free(known);
-        return -ENOMEM;
-    }
-    k->reach.steps = k->step;
-    return 0;
-}
-
 static int only_failures(int r) {
     return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
 }
 
-/* *ret_there: it is there, and may be gone through. */
-static int read_entry(walker *k, uint64_t number, bool *ret_there) {
+/* *ret_there: it is there, and can be read. */
+static int read_entry(w4_store *store, uint64_t number, w4_buffer *row, w4_json_document *doc,
+                      bool *ret_there) {
     uint8_t key[NUMBER];
     w4_put_u64(key, number);
-    *ret_there = false;
-    int r = w4_store_get(k->store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &k->row);
-    r = r == 0 ? w4_json_read(&k->doc, w4_buffer_bytes(&k->row), &W4_JSON_LIMITS_FILE, NULL) : r;
-    if (r != 0) {
-        return only_failures(r);
+    int r = w4_store_get(store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), row);
+    r = r == 0 ? w4_json_read(doc, w4_buffer_bytes(row), &W4_JSON_LIMITS_FILE, NULL) : r;
+    *ret_there = r == 0;
+    return only_failures(r);
+}
+
+static int look_whether_hidden(walker *k, uint64_t number, bool *ret_hidden) {
+    bool there = false, shown = false;
+    if (!k->gate) {
+        *ret_hidden = false;
+        return 0;
     }
-    *ret_there = true;
-    return k->gate ? k->gate(k->context, w4_json_root(&k->doc), ret_there) : 0;
+    int r = read_entry(k->store, number, &k->found_row, &k->found, &there);
+    r = r == 0 && there ? k->gate(k->context, w4_json_root(&k->found), &shown) : r;
+    *ret_hidden = !shown;
+    return r;
+}
+
+static int add_place(walker *k, uint64_t number, bool hidden) {
+    place *added = calloc(1, sizeof *added);
+    if (!added) {
+        return -ENOMEM;
+    }
+    *added = (place){.number = number, .steps = k->step, .hidden = hidden};
+    HASH_ADD(hh, k->places, number, sizeof added->number, added);
+    if (!added->hh.tbl) {
+        free(added);
+        return -ENOMEM;
+    }
+    *(hidden ? &k->hidden : &k->seen) += 1;
+    return 0;
+}
+
+/* One step further than the depth nothing is taken: that there is something is all. Of what is
+ * hidden nothing tells: neither that it is there, nor how far away. */
+static int find(walker *k, uint64_t number) {
+    place *known = NULL;
+    bool hidden = false;
+    HASH_FIND(hh, k->places, &number, sizeof number, known);
+    if (known || is_ended(k)) {
+        return 0;
+    }
+    int r = look_whether_hidden(k, number, &hidden);
+    if (r != 0) {
+        return r;
+    }
+    if (!hidden && k->step > k->depth) {
+        k->reach.cut = W4_MEMORY_CUT_DEPTH;
+        return 0;
+    }
+    if (hidden ? k->hidden >= W4_MEMORY_LOOKED_AT_MAX : k->seen >= W4_MEMORY_WALK_MAX) {
+        k->reach.cut = W4_MEMORY_CUT_ENTRIES;
+        return 0;
+    }
+    k->reach.steps = hidden ? k->reach.steps : k->step;
+    return add_place(k, number, hidden);
 }
 
 static int go_back(walker *k) {
@@ -142,9 +167,9 @@ static int go_forth(walker *k, const char *id) {
 
 static int go_on(walker *k, const place *at) {
     char id[W4_UUID_LEN + 1];
-    bool there;
+    bool there = false;
     k->step = at->steps + 1;
-    int r = read_entry(k, at->number, &there);
+    int r = at->hidden ? 0 : read_entry(k->store, at->number, &k->row, &k->doc, &there);
     if (r != 0 || !there) {
         return r;
     }
@@ -169,7 +194,7 @@ static int list(const walker *k, w4_memory_walk *ret_walk) {
         return -ENOMEM;
     }
     for (const place *at = k->places; at; at = at->hh.next) {
-        if (at->steps > 0) {
+        if (at->steps > 0 && !at->hidden) {
             found[used++] = (w4_memory_step){at->number, at->steps};
         }
     }
@@ -185,14 +210,15 @@ int w4_memory_go(w4_store *store, const char *id, bool back, uint32_t depth, w4_
                 .depth = depth,
                 .gate = gate,
                 .context = context,
-                .row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
+                .row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX),
+                .found_row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)};
     uint64_t starts[STARTS_MAX];
     size_t count = 0;
     int r = w4_memory_find_id(store, id, NULL, STARTS_MAX, starts, &count);
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = find(&k, starts[i]);
     }
-    if (r == 0 && count == 0 && !back) { /* what follows from it may be here without it */
+    if (r == 0 && k.seen == 0 && !back) { /* what follows from it may be here without it */
         k.step = 1;
         r = go_forth(&k, id);
     }
@@ -206,6 +232,8 @@ int w4_memory_go(w4_store *store, const char *id, bool back, uint32_t depth, w4_
         free(at);
     }
     w4_buffer_deinit(&k.row);
+    w4_buffer_deinit(&k.found_row);
     w4_json_document_deinit(&k.doc);
+    w4_json_document_deinit(&k.found);
     return r;
 }

@@ -17,7 +17,8 @@ typedef struct w4_memory_step {
     uint32_t steps; /* away from where the walk began */
 } w4_memory_step;
 
-/* Whether the walk goes on behind that entry. 0 with *ret_goes, -ENOMEM, or a store condition. */
+/* Whether the walk may find that entry: else it is as though it were not there, whatever follows
+ * it. 0 with *ret_goes, -ENOMEM, or a store condition. */
 typedef int (*w4_memory_gate)(void *context, w4_json entry, bool *ret_goes);
 
 typedef struct w4_memory_walk {

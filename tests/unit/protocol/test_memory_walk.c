@@ -90,22 +90,31 @@ START_TEST(walks_are_bounded) {
 }
 END_TEST
 
-/* Nobody is led on by what was said to others: what lies behind it is not found by it. */
-START_TEST(walks_end_at_secrets) {
-    static const char to_all[] = "{\"payload\":{\"fact\":{\"statement\":\"s\"}},"
-                                 "\"receiver\":{\"fingerprint\":\"*\"}}";
-    char to_one[256], hex[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint ben = agent('b'), cho = agent('c');
-    w4_fingerprint_format(&ben, hex);
-    snprintf(to_one, sizeof to_one,
+/* A fact of ada's that follows from that one (0: from none), said to one, or to all (NULL). */
+static void remember_for(unsigned number, unsigned cause, const w4_fingerprint *to) {
+    char envelope[256], hex[W4_FINGERPRINT_TEXT_LEN + 1] = "*";
+    if (to) {
+        w4_fingerprint_format(to, hex);
+    }
+    snprintf(envelope, sizeof envelope,
              "{\"payload\":{\"fact\":{\"statement\":\"s\"}},\"receiver\":{\"fingerprint\":"
              "\"%s\"}}",
              hex);
-    for (unsigned i = 1; i <= 3; i++) {
-        w4_fact *fact = make_fact(i, 'a', i == 2 ? to_one : to_all, (const unsigned[]){i - 1, 0});
-        note(W4_MEMORY_FACT, fact);
-        w4_fact_free(fact);
-    }
+    w4_fact *fact = make_fact(number, 'a', envelope, (const unsigned[]){cause, 0});
+    note(W4_MEMORY_FACT, fact);
+    w4_fact_free(fact);
+}
+
+static void remember_for_all(unsigned number, unsigned cause) {
+    remember_for(number, cause, NULL);
+}
+
+/* Nobody is led on by what was said to others: what lies behind it is not found by it. */
+START_TEST(walks_end_at_secrets) {
+    w4_fingerprint ben = agent('b'), cho = agent('c');
+    remember_for_all(1, 0);
+    remember_for(2, 1, &ben);
+    remember_for_all(3, 2);
     w4_memory_question q = any_question();
     q.cause = id_of(1);
     q.depth = 9;
@@ -113,11 +122,63 @@ START_TEST(walks_end_at_secrets) {
     expect(&q, "2 3 ", "ben");
     q.listener = &cho;
     expect(&q, "", "cho");
+    ck_assert_uint_eq(reach.steps, 0); /* nor that there is something */
+    q.depth = 1;
+    remember_for_all(4, 3);
+    q.cause = id_of(3);
+    expect(&q, "4 ", "cho, of what is for all");
+    /* An id that somebody names in the open, of something that is not for cho: as of one that is
+     * not here at all. */
+    q.cause = id_of(2);
+    expect(&q, "3 ", "cho, from what is hidden");
+    ck_assert_int_eq(reach.cut, W4_MEMORY_CUT_DEPTH);
+    q.depth = 9;
     q.cause = NULL;
     q.effect = id_of(3);
     expect(&q, "", "cho, back");
+    ck_assert_uint_eq(reach.steps, 0);
     q.listener = &ben;
     expect(&q, "1 2 ", "ben, back");
+}
+END_TEST
+
+/* That the walk was cut off says that something follows: it must be something for who asks. */
+START_TEST(no_cut_tells_of_secrets) {
+    w4_fingerprint ben = agent('b'), cho = agent('c');
+    remember_for_all(1, 0);
+    remember_for_all(2, 1);
+    remember_for(3, 2, &ben);
+    remember_for_all(4, 3);
+    remember_for(5, 0, &ben);
+    w4_memory_question q = any_question();
+    for (int back = 0; back <= 1; back++) {
+        q.cause = back ? NULL : id_of(1);
+        q.effect = back ? id_of(4) : NULL;
+        for (q.depth = 1; q.depth <= 4; q.depth++) {
+            q.listener = &cho;
+            expect(&q, back ? "" : "2 ", "cho");
+            ck_assert_int_eq(reach.cut, W4_MEMORY_CUT_NOT);
+            ck_assert_uint_eq(reach.steps, back ? 0 : 1);
+            q.listener = &ben;
+            (void)ask(&q);
+            ck_assert_int_eq(reach.cut, q.depth < 3 ? W4_MEMORY_CUT_DEPTH : W4_MEMORY_CUT_NOT);
+            ck_assert_uint_eq(reach.steps, q.depth < 3 ? q.depth : 3);
+        }
+    }
+    /* Nor do hidden ones use up the places that a walk has. */
+    q = any_question();
+    for (unsigned i = 10; i < W4_MEMORY_WALK_MAX + 30; i++) {
+        remember_for(i, 5, &ben);
+    }
+    remember_for_all(9000, 5);
+    q.cause = id_of(5);
+    q.depth = 2;
+    q.listener = &cho;
+    expect(&q, "9000 ", "behind many");
+    ck_assert_int_eq(reach.cut, W4_MEMORY_CUT_NOT);
+    q.listener = &ben;
+    (void)ask(&q);
+    ck_assert_int_eq(reach.cut, W4_MEMORY_CUT_ENTRIES);
 }
 END_TEST
 
@@ -129,6 +190,7 @@ int main(void) {
     tcase_add_test(tcase, over_several_steps);
     tcase_add_test(tcase, walks_are_bounded);
     tcase_add_test(tcase, walks_end_at_secrets);
+    tcase_add_test(tcase, no_cut_tells_of_secrets);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
