@@ -75,7 +75,9 @@ static ctl_status sync_folder(const ctl_context *ctl, const char *path) {
 static ctl_status make_key(const ctl_context *ctl, rotation *r) {
     struct stat st;
     if (lstat(r->next, &st) == 0) {
-        return load(ctl, r->next, &r->fresh);
+        ctl_status loaded = load(ctl, r->next, &r->fresh);
+        return loaded == CTL_DONE ? give(ctl, r, r->next)
+                                  : loaded; /* it may not have come so far */
     }
     uint8_t seed[W4_SEED_LEN];
     int error = 0;

@@ -80,7 +80,7 @@ static const bool to_be_kept[W4_METHOD_COUNT] = {
     [W4_METHOD_TRUST_SET] = true,     [W4_METHOD_TRUST_RESET] = true,
     [W4_METHOD_FACTS_SETTLE] = true,  [W4_METHOD_SOURCES_SET] = true,
     [W4_METHOD_KEYS_REVOKE] = true,   [W4_METHOD_KEYS_TAKE] = true,
-    [W4_METHOD_MEMORY_IMPORT] = true,
+    [W4_METHOD_MEMORY_IMPORT] = true, [W4_METHOD_AGENT_KEYS_TAKE] = true,
 };
 
 w4d_function w4d_function_of(w4_method method) {

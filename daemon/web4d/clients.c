@@ -371,7 +371,7 @@ static int notify_aside(w4d_app *app, const w4_node_event *event, w4_notificatio
         r = write_update_for(app, event, w4d_client_listener(app, client, &room), &params);
         r = r == 0 ? w4d_client_notify(client, notification, w4_buffer_bytes(&params)) : r;
         w4_buffer_deinit(&params);
-        if (r < 0) {
+        if (r < 0 && r != -EMSGSIZE && r != -EIO) { /* those concern what that one may see only */
             return r;
         }
     }
@@ -422,6 +422,9 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
     case W4_NODE_EVENT_CLAIM:
         fact = event->kind == W4_NODE_EVENT_FACT;
         notification = fact ? W4_NOTIFY_FACT_UPDATED : W4_NOTIFY_CLAIM_UPDATED;
+        if (event->aside) { /* each sees another part of it */
+            break;
+        }
         w4_json_begin_object(&w);
         w4_json_name(&w, fact ? "fact" : "claim");
         w4_json_raw(&w, event->bytes);

@@ -1,6 +1,7 @@
 /* Moves what the protocol router and the mesh want done: sends, dials, deliveries, events. */
 #include "node/state.h"
 
+#include "envelope/members.h"
 #include "protocol/humans/hcp.h"
 #include "protocol/internet/lip.h"
 
@@ -226,7 +227,12 @@ static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
     w4_json_writer_init(&object, &text);
     (void)u->write(node->protocol, u->id, &object);
     int r = object.error;
-    if (r == 0) {
+    if (r == -EIO) { /* nobody stops working for that */
+        w4_log(node->env, W4_LOG_ERROR,
+               "node: what is kept of %s cannot be read: agents are not told that it is %s", u->id,
+               w4_fact_state_name(state));
+    }
+    if (r == 0 || r == -EIO) {
         w4_event_about about = {.event = u->event, .severity = W4_LOG_INFO};
         w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
         w4_json_member_string(w, "id", u->id);
@@ -236,7 +242,7 @@ static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
                              .bytes = w4_buffer_bytes(&text),
                              .aside = u->aside(node->protocol, u->id)};
         memcpy(out.msg_id, u->id, sizeof out.msg_id);
-        r = out_push(node, &out);
+        r = r == 0 ? out_push(node, &out) : 0;
     }
     w4_buffer_deinit(&text);
     return r;
@@ -285,18 +291,12 @@ static void on_consent(w4_node *node, const w4_protocol_event *event, uint64_t n
     }
 }
 
-static void write_key(w4_json_writer *w, const char *name, const w4_fingerprint *key) {
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_fingerprint_format(key, text);
-    w4_json_member_string(w, name, text);
-}
-
 static int on_key_replaced(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     w4_event_about about = {.event = W4_EVENT_KEY_REPLACED, .severity = W4_LOG_INFO};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
     w4_json_member_string(w, "kind", event->agent_id);
-    write_key(w, "key", &event->sender);
-    write_key(w, "successor", &event->receiver);
+    w4_member_fingerprint(w, "key", &event->sender);
+    w4_member_fingerprint(w, "successor", &event->receiver);
     w4_events_end(node->events);
     (void)w4_node_session_close(node, &event->sender, W4_REFUSAL_KEY_REPLACED,
                                 w4_refusal_help(W4_REFUSAL_KEY_REPLACED), now_us);
@@ -307,9 +307,9 @@ static int on_key_replaced(w4_node *node, const w4_protocol_event *event, uint64
 static int on_key_revoked(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     w4_event_about about = {.event = W4_EVENT_KEY_REVOKED, .severity = W4_LOG_WARNING};
     w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-    write_key(w, "key", &event->sender);
+    w4_member_fingerprint(w, "key", &event->sender);
     w4_json_member_string(w, "by", event->agent_id);
-    write_key(w, "signer", &event->receiver);
+    w4_member_fingerprint(w, "signer", &event->receiver);
     w4_json_member_string(w, "reason", event->text);
     w4_events_end(node->events);
     recall(node, &event->sender, is_of_key, W4_REFUSAL_KEY_REVOKED, now_us);

@@ -1,6 +1,7 @@
 #include "protocol/evidence/evidence.h"
 
 #include "crypto/primitives.h"
+#include "json/document.h"
 
 #include <string.h>
 
@@ -23,6 +24,23 @@ int w4_evidence_get(w4_store *store, const char *msg_id, const w4_fingerprint *s
                     w4_buffer *ret_envelope) {
     uint8_t key[KEY_LEN];
     return w4_store_get(store, W4_STORE_ENVELOPE, make_key(msg_id, sender, key), ret_envelope);
+}
+
+int w4_evidence_receiver(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                         bool *ret_to_all, w4_fingerprint *ret_to) {
+    static const char receiver[] = "/receiver/fingerprint";
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
+    w4_json_document doc = {0};
+    w4_fingerprint to = {{0}};
+    int r = w4_evidence_get(store, msg_id, sender, &text);
+    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
+    w4_json named = r == 0 ? w4_json_at_pointer(w4_json_root(&doc), w4_bytes_from_text(receiver))
+                           : (w4_json){0};
+    *ret_to_all = w4_json_string_equal(named, "*");
+    *ret_to = w4_fingerprint_parse(w4_json_string_raw(named), &to) ? to : (w4_fingerprint){{0}};
+    w4_json_document_deinit(&doc);
+    w4_buffer_deinit(&text);
+    return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
 }
 
 int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint *sender) {

@@ -11,6 +11,10 @@ int w4_evidence_put(w4_store *store, const char *msg_id, const w4_fingerprint *s
                     w4_bytes envelope);
 int w4_evidence_get(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
                     w4_buffer *ret_envelope);
+/* To whom it was said: a fingerprint; zero: to all (*ret_to_all), or it is not here, or damaged. 0,
+ * -ENOMEM, or W4_STORE_E_FAILED. */
+int w4_evidence_receiver(w4_store *store, const char *msg_id, const w4_fingerprint *sender,
+                         bool *ret_to_all, w4_fingerprint *ret_to);
 int w4_evidence_remove(w4_store *store, const char *msg_id, const w4_fingerprint *sender);
 
 /* Under which key a row of that msg_id and sender is kept in a table by msg_id when another sender

@@ -14,18 +14,15 @@ static bool challenge_stands(const w4_vote *vote) {
            !(vote->decision == W4_STANCE_CONFIRM && vote->decided.at_us > vote->challenged.at_us);
 }
 
-/* Keys of one identity have one voice: what it decided last, under whatever key. Of two at one time
- * that of the higher msg_id, as for one key. */
+/* Keys of one identity have one voice: what it decided last, under whatever key. */
 static bool is_spoken_over(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     if (!w4_trust_book_has_others(rule->trust, &vote->agent)) {
         return false;
     }
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         const w4_vote *other = &fact->votes[i];
-        bool later = other->decided.at_us > vote->decided.at_us ||
-                     (other->decided.at_us == vote->decided.at_us &&
-                      strcmp(other->decided.msg_id, vote->decided.msg_id) > 0);
-        if (other != vote && other->decision != W4_STANCE_NONE && later &&
+        if (other != vote && other->decision != W4_STANCE_NONE &&
+            w4_utterance_is_later(&other->decided, &vote->decided) &&
             w4_trust_book_same(rule->trust, &other->agent, &vote->agent)) {
             return true;
         }

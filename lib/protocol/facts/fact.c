@@ -171,9 +171,7 @@ static int add_voter(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book
     return 0;
 }
 
-/* Is `said` later than what stood before? Time stamps are the speakers' own and signed, so nodes
- * that got them in another order agree. */
-static bool is_later(const w4_utterance *said, const w4_utterance *before) {
+bool w4_utterance_is_later(const w4_utterance *said, const w4_utterance *before) {
     return said->at_us != before->at_us ? said->at_us > before->at_us
                                         : strcmp(said->msg_id, before->msg_id) > 0;
 }
@@ -198,7 +196,8 @@ int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *tr
     w4_vote_effect effect = {.agent = ballot->agent};
     w4_vote *vote = w4_fact_vote_find(fact, &ballot->agent);
     bool challenge = ballot->stance == W4_STANCE_CHALLENGE;
-    if (vote && !is_later(&ballot->spoken, challenge ? &vote->challenged : &vote->decided)) {
+    if (vote &&
+        !w4_utterance_is_later(&ballot->spoken, challenge ? &vote->challenged : &vote->decided)) {
         return W4_FACT_E_OLD;
     }
     int r = vote ? 0 : add_voter(fact, ballot, trust, &effect, &vote);

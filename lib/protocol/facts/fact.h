@@ -108,6 +108,10 @@ bool w4_fact_is_for(const w4_fact *fact, const w4_fingerprint *listener);
 /* Was the fact, or anything about it, said to one agent only? */
 bool w4_fact_any_aside(const w4_fact *fact);
 
+/* Is `said` later than what stood before? Time stamps are the speakers' own and signed, so nodes
+ * that got them in another order agree. */
+bool w4_utterance_is_later(const w4_utterance *said, const w4_utterance *before);
+
 /* What is known of it: its proposal, and what was said to all about it; the same on nodes that know
  * the same. */
 void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]);

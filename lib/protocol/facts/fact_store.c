@@ -334,22 +334,10 @@ static int compare_age(const void *a, const void *b) {
 /* A row that was written before it said to whom: its envelope tells. Of one that is gone nobody
  * but its author knows. 0, -ENOMEM, or W4_STORE_E_FAILED. */
 static int find_receiver(w4_store *store, w4_fact *fact) {
-    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    w4_json_document doc = {0};
-    int r = w4_evidence_get(store, fact->id, &fact->proposer, &text);
-    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
-    w4_json receiver = {0};
-    if (r == 0) {
-        receiver =
-            w4_json_at_pointer(w4_json_root(&doc), w4_bytes_from_text("/receiver/fingerprint"));
-    }
-    fact->aside = !w4_json_string_equal(receiver, "*");
-    if (fact->aside) {
-        (void)w4_fingerprint_parse(w4_json_string_raw(receiver), &fact->to);
-    }
-    w4_json_document_deinit(&doc);
-    w4_buffer_deinit(&text);
-    return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    bool to_all = false;
+    int r = w4_evidence_receiver(store, fact->id, &fact->proposer, &to_all, &fact->to);
+    fact->aside = !to_all;
+    return r;
 }
 
 static int load_row(loaded *rows, w4_store *store, w4_store_table table, w4_json_document *doc,

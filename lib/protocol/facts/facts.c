@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "protocol/exchange/exchange.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -295,12 +296,7 @@ bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
 /* ---- digests */
 
 unsigned w4_fact_part(const w4_fact *fact) {
-    unsigned value = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        char c = fact->id[i];
-        value = value * 16 + (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0');
-    }
-    return value * W4_FACT_PARTS / 256 % W4_FACT_PARTS;
+    return w4_exchange_part(fact->id);
 }
 
 /* In or out: the same way. The id is in it, so that no two facts make up for each other. */

@@ -261,17 +261,11 @@ static void write_causes(w4_json_writer *w, const subject *s) {
 
 /* To whom a confirmation was said; of one whose envelope is gone to nobody else. */
 static int write_to(w4_store *store, w4_json_writer *w, const w4_vote *vote) {
-    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    w4_json_document doc = {0};
+    bool to_all;
     w4_fingerprint to;
-    int r = w4_evidence_get(store, vote->decided.msg_id, &vote->agent, &text);
-    r = r == 0 ? w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_ENVELOPE, NULL) : r;
-    w4_json named = r == 0 ? at(w4_json_root(&doc), "/receiver/fingerprint") : (w4_json){0};
-    bool known = w4_fingerprint_parse(w4_json_string_raw(named), &to);
-    w4_member_fingerprint(w, "to", known ? &to : &vote->agent);
-    w4_json_document_deinit(&doc);
-    w4_buffer_deinit(&text);
-    return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    int r = w4_evidence_receiver(store, vote->decided.msg_id, &vote->agent, &to_all, &to);
+    w4_member_fingerprint(w, "to", w4_fingerprint_is_zero(&to) ? &vote->agent : &to);
+    return r;
 }
 
 static int write_confirmers(w4_store *store, w4_json_writer *w, const w4_fact *fact) {

@@ -261,6 +261,35 @@ START_TEST(beacons_wait_for_no_commit) {
 }
 END_TEST
 
+/* What agents are told of a fact is written from its envelope as it is kept: when that cannot be
+ * read they are told nothing, and the node goes on. */
+START_TEST(what_is_kept_and_damaged_stops_nobody) {
+    town_node *b = &t.nodes[0];
+    uint8_t key[W4_UUID_LEN + W4_FINGERPRINT_LEN];
+    char challenge[128];
+    w4_send_receipt receipt = town_say(
+        &t, 1, W4_FAMILY_CIP, "FACT_PROPOSE", "*",
+        "{\"fact\":{\"statement\":\"high at nine\",\"domain\":\"tides\",\"confidence\":0.9},"
+        "\"dmp_trace\":{\"decision_id\":\"d-1\",\"steps\":[\"looked\"]},"
+        "\"causal_links\":[]}",
+        NULL);
+    town_go_on(&t, 3 * TOWN_S);
+    ck_assert_uint_eq(b->told[W4_EVENT_FACT_UPDATED], 1);
+    ck_assert_uint_eq(b->facts, 1);
+    memcpy(key, receipt.msg_id, W4_UUID_LEN);
+    memcpy(key + W4_UUID_LEN, t.nodes[1].agent.bytes, W4_FINGERPRINT_LEN);
+    ck_assert_int_eq(
+        w4_store_memory_damage(b->store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key)), 0);
+    (void)snprintf(challenge, sizeof challenge, "{\"fact_ref\":\"%s\",\"reason\":\"conflict\"}",
+                   receipt.msg_id);
+    (void)town_say(&t, 2, W4_FAMILY_CIP, "FACT_CHALLENGE", "*", challenge, NULL);
+    town_go_on(&t, 3 * TOWN_S);
+    ck_assert_uint_eq(b->told[W4_EVENT_FACT_UPDATED], 2);
+    ck_assert_uint_eq(b->facts, 1);
+    ck_assert_uint_eq(t.nodes[1].facts, 2);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("node commit");
     TCase *tc = tcase_create("commit");
@@ -274,6 +303,7 @@ int main(void) {
     tcase_add_test(tc, a_place_given_away_promises_nothing);
     tcase_add_test(tc, a_ping_is_answered_before_the_commit);
     tcase_add_test(tc, beacons_wait_for_no_commit);
+    tcase_add_test(tc, what_is_kept_and_damaged_stops_nobody);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }

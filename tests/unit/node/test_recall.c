@@ -11,26 +11,8 @@ static town t;
 static void say(unsigned from, const char *type, const char *to, const char *payload,
                 const char *consent) {
     char text[512];
-    w4_json_document doc = {0};
-    w4_json_document state = {0};
-    w4_send_receipt receipt;
-    w4_refused refused = {.text = ""};
     (void)snprintf(text, sizeof text, "{\"human\":%s}", consent);
-    ck_assert_int_eq(w4_json_read(&doc, w4_bytes_from_text(payload), &W4_JSON_LIMITS_LINE, NULL),
-                     0);
-    ck_assert_int_eq(w4_json_read(&state, w4_bytes_from_text(text), &W4_JSON_LIMITS_LINE, NULL), 0);
-    const w4_send_request request = {.owner = 1,
-                                     .family = W4_FAMILY_HCP,
-                                     .type = w4_bytes_from_text(type),
-                                     .to = w4_bytes_from_text(to),
-                                     .payload = w4_json_root(&doc),
-                                     .state = w4_json_root(&state)};
-    ck_assert_msg(w4_protocol_send(w4_node_protocol(t.nodes[from].node), &request, t.now_us,
-                                   &receipt, &refused) == 0,
-                  "%s", refused.text);
-    w4_json_document_deinit(&doc);
-    w4_json_document_deinit(&state);
-    town_turn(&t, from);
+    (void)town_say(&t, from, W4_FAMILY_HCP, type, to, payload, text);
     town_go_on(&t, TOWN_S);
 }
 

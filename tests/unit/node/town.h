@@ -35,6 +35,7 @@ typedef struct town_node {
     bool disorder;
     unsigned delivered, failed; /* outcomes */
     unsigned beacons;
+    unsigned facts; /* that changed */
     unsigned told[W4_EVENT_COUNT];
 } town_node;
 
@@ -182,8 +183,10 @@ static inline void town_drain(town *t, town_node *n) {
         case W4_NODE_EVENT_BEACON:
             n->beacons++;
             break;
-        case W4_NODE_EVENT_HELD:
         case W4_NODE_EVENT_FACT:
+            n->facts++;
+            break;
+        case W4_NODE_EVENT_HELD:
         case W4_NODE_EVENT_CLAIM:
         case W4_NODE_EVENT_KIND_COUNT:
             break;
@@ -231,6 +234,32 @@ static inline void town_go_on(town *t, uint64_t for_us) {
 }
 
 /* ---- words */
+
+/* Said by the agent of that node; payload and state are JSON, state may be NULL. */
+static inline w4_send_receipt town_say(town *t, unsigned from, w4_family family, const char *type,
+                                       const char *to, const char *payload, const char *state) {
+    w4_json_document docs[2] = {0};
+    w4_send_receipt receipt;
+    w4_refused refused = {.text = ""};
+    ck_assert_int_eq(
+        w4_json_read(&docs[0], w4_bytes_from_text(payload), &W4_JSON_LIMITS_LINE, NULL), 0);
+    ck_assert_int_eq(w4_json_read(&docs[1], w4_bytes_from_text(state ? state : "{}"),
+                                  &W4_JSON_LIMITS_LINE, NULL),
+                     0);
+    const w4_send_request request = {.owner = 1,
+                                     .family = family,
+                                     .type = w4_bytes_from_text(type),
+                                     .to = w4_bytes_from_text(to),
+                                     .payload = w4_json_root(&docs[0]),
+                                     .state = state ? w4_json_root(&docs[1]) : (w4_json){0}};
+    ck_assert_msg(w4_protocol_send(w4_node_protocol(t->nodes[from].node), &request, t->now_us,
+                                   &receipt, &refused) == 0,
+                  "%s", refused.text);
+    w4_json_document_deinit(&docs[0]);
+    w4_json_document_deinit(&docs[1]);
+    town_turn(t, from);
+    return receipt;
+}
 
 /* From one agent to another, padding bytes long at least. The number tells channel and order. */
 static inline void town_send(town *t, unsigned from, unsigned to, w4_channel_kind channel,
