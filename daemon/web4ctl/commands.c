@@ -193,7 +193,7 @@ static const ctl_argument_row rotate_argument[] = {
 static const ctl_argument_row key_name_argument[] = {
     ONE("KEY", "key", SUBJECT_HELP), END_ARGUMENTS};
 static const ctl_argument_row document_argument[] = {
-    {"FILE", TEXT, true, false, NULL, NULL, true, "one document as JSON (of a FILE.succession one line); stdin when absent"},
+    {"FILE", TEXT, true, false, NULL, NULL, true, "a document as JSON, or one on each line, as in a FILE.succession; stdin when absent, or -"},
     END_ARGUMENTS};
 static const ctl_argument_row config_arguments[] = {
     {"FILE", TEXT, true, true, NULL, NULL, true,

@@ -126,7 +126,7 @@ ctl_status ctl_run_sign(ctl_context *ctl) {
         return ctl_fatal(ctl, r);
     }
     if (r > 0) {
-        ctl_error(ctl, "%s: %s", path, r == W4_KEY_E_FILE ? strerror(error) : w4_key_error_name(r));
+        ctl_error(ctl, "%s: %s", path, w4_key_file_error(r, error));
         return CTL_REFUSED;
     }
     ctl_status status = sign(ctl, identity);

@@ -1,20 +1,23 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crypto/primitives.h"
 #include "crypto/sign.h"
-#include "trust/key_document.h"
+#include "trust/key_history.h"
 #include "web4ctl/ctl.h"
 #include "json/writer.h"
+
+#define DOCUMENTS_MAX W4_KEY_HISTORY_BYTES_MAX
 
 static ctl_status tell_key_error(const ctl_context *ctl, const char *path, int condition,
                                  int error) {
     if (condition < 0) {
         return ctl_fatal(ctl, condition);
     }
-    ctl_error(ctl, "%s: %s", path,
-              condition == W4_KEY_E_FILE ? strerror(error) : w4_key_error_name(condition));
+    ctl_error(ctl, "%s: %s", path, w4_key_file_error(condition, error));
     return CTL_REFUSED;
 }
 
@@ -107,7 +110,9 @@ static ctl_status hand_in(ctl_context *ctl, w4_bytes document, w4_json *ret_resu
     w4_json_writer w;
     w4_json_writer_init(&w, &params);
     int r = write_take(&w, document);
-    ctl_status status = r < 0 ? ctl_fatal(ctl, r) : ctl_connect(ctl, W4_SURFACE_CONTROL);
+    ctl_status status = r < 0                 ? ctl_fatal(ctl, r)
+                        : ctl->client == NULL ? ctl_connect(ctl, W4_SURFACE_CONTROL)
+                                              : CTL_DONE;
     if (status == CTL_DONE) {
         status = ctl_call(ctl, W4_METHOD_KEYS_TAKE, w4_buffer_bytes(&params), ret_result);
     }
@@ -115,45 +120,107 @@ static ctl_status hand_in(ctl_context *ctl, w4_bytes document, w4_json *ret_resu
     return status;
 }
 
-static ctl_status read_document(const ctl_context *ctl, w4_buffer *text) {
-    const char *path = ctl->line.arguments_count > 0 ? ctl->line.arguments[0] : NULL;
-    int r = path == NULL ? ctl_read_all(STDIN_FILENO, W4_KEY_DOCUMENT_MAX, text)
-                         : ctl_read_file(path, W4_KEY_DOCUMENT_MAX, text);
+/* Of any file that can be read to its end, a pipe too. */
+static ctl_status read_documents(const ctl_context *ctl, const char *path, w4_buffer *text) {
+    int fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int r = fd < 0 ? -errno : ctl_read_all(fd, DOCUMENTS_MAX, text);
+    if (path != NULL && fd >= 0) {
+        (void)close(fd);
+    }
     if (r == -ENOMEM) {
         return ctl_fatal(ctl, r);
     }
-    if (r < 0 || text->len > W4_KEY_DOCUMENT_MAX) {
+    if (r < 0 || text->len > DOCUMENTS_MAX) {
         ctl_error(ctl, "%s: %s", path == NULL ? "stdin" : path,
-                  r < 0 ? strerror(-r) : "longer than a document about keys may be");
+                  r < 0 ? strerror(-r) : "longer than documents about keys may be");
         return CTL_REFUSED;
     }
     return CTL_DONE;
 }
 
-ctl_status ctl_run_keys_take(ctl_context *ctl) {
-    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX + 1);
+/* where: which line it is, or "". */
+static ctl_status take_document(ctl_context *ctl, w4_bytes text, const char *where) {
     w4_buffer form = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
     w4_json_document doc = {0};
     w4_key_document document;
     w4_key_fault fault;
     w4_json result = {0};
-    ctl_status status = read_document(ctl, &text);
-    int r = status != CTL_DONE
-                ? 0
-                : w4_key_document_read_any(&doc, w4_buffer_bytes(&text), &form, &document, &fault);
+    ctl_status status = CTL_DONE;
+    int r = w4_key_document_read_any(&doc, text, &form, &document, &fault);
     if (r < 0) {
         status = ctl_fatal(ctl, r);
     } else if (r > 0) {
-        ctl_error(ctl, "%s: %s Expected at %s: %s", w4_refusal_name(fault.code),
+        ctl_error(ctl, "%s%s: %s Expected at %s: %s", where, w4_refusal_name(fault.code),
                   w4_refusal_help(fault.code), fault.pointer[0] == '\0' ? "/" : fault.pointer,
                   fault.expected);
         status = CTL_REFUSED;
-    } else if (status == CTL_DONE) {
+    } else {
         status = hand_in(ctl, document.text, &result);
         status = status == CTL_DONE ? ctl_answer(ctl, result) : status;
+        if (status == CTL_REFUSED && where[0] != '\0') {
+            ctl_error(ctl, "%sthat one was not taken", where);
+        }
     }
     w4_json_document_deinit(&doc);
     w4_buffer_deinit(&form);
+    return status;
+}
+
+static bool is_blank(w4_bytes text) {
+    size_t i = 0;
+    while (i < text.len && memchr(" \t\r\n", text.data[i], 4) != NULL) {
+        i++;
+    }
+    return i == text.len;
+}
+
+/* 1: it is one document, in whatever form. */
+static int is_one(w4_bytes text) {
+    w4_json_document doc = {0};
+    int r = w4_json_read(&doc, text, &W4_JSON_LIMITS_FILE, NULL);
+    w4_json_document_deinit(&doc);
+    return r < 0 ? r : r == 0;
+}
+
+/* One a line, as in a FILE.succession: those that can be taken are. */
+static ctl_status take_lines(ctl_context *ctl, w4_bytes text) {
+    char where[48];
+    ctl_status worst = CTL_DONE;
+    size_t line = 0, answered = 0;
+    while (text.len > 0 && (worst == CTL_DONE || worst == CTL_REFUSED)) {
+        const uint8_t *end = memchr(text.data, '\n', text.len);
+        w4_bytes one = w4_bytes_of(text.data, end == NULL ? text.len : (size_t)(end - text.data));
+        size_t used = end == NULL ? one.len : one.len + 1;
+        text = w4_bytes_of(text.data + used, text.len - used);
+        line++;
+        if (is_blank(one)) {
+            continue;
+        }
+        if (answered++ > 0 && !ctl_has(&ctl->line, CTL_OPTION_JSON)) {
+            fputc('\n', ctl->output.file);
+        }
+        snprintf(where, sizeof where, "line %zu: ", line);
+        ctl_status status = take_document(ctl, one, where);
+        worst = status == CTL_DONE ? worst : status;
+    }
+    return worst;
+}
+
+ctl_status ctl_run_keys_take(ctl_context *ctl) {
+    const char *path = ctl->line.arguments_count > 0 ? ctl->line.arguments[0] : NULL;
+    path = path != NULL && strcmp(path, "-") == 0 ? NULL : path;
+    w4_buffer text = W4_BUFFER_INIT(DOCUMENTS_MAX + 1);
+    ctl_status status = read_documents(ctl, path, &text);
+    w4_bytes all = w4_buffer_bytes(&text);
+    if (status == CTL_DONE && is_blank(all)) {
+        ctl_error(ctl, "%s: there is no document in it", path == NULL ? "stdin" : path);
+        status = CTL_REFUSED;
+    } else if (status == CTL_DONE) {
+        int one = is_one(all);
+        status = one < 0    ? ctl_fatal(ctl, one)
+                 : one == 1 ? take_document(ctl, all, "")
+                            : take_lines(ctl, all);
+    }
     w4_buffer_deinit(&text);
     return status;
 }

@@ -8,7 +8,6 @@
  * or the other: what was cut short is gone on with by running it again. Until the last step the
  * line leads to a key that is not in KEYFILE, and is passed over by who reads it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,11 +42,10 @@ static ctl_status failed(const ctl_context *ctl, const char *path, int error) {
 static ctl_status load(const ctl_context *ctl, const char *path, w4_identity **ret_identity) {
     int error = 0;
     int r = w4_identity_load(path, ret_identity, &error);
-    if (r > 0 && r != W4_KEY_E_FILE) {
-        ctl_error(ctl, "%s: %s", path, w4_key_error_name(r));
-        return CTL_REFUSED;
+    if (r > 0) {
+        ctl_error(ctl, "%s: %s", path, w4_key_file_error(r, error));
     }
-    return r < 0 ? ctl_fatal(ctl, r) : r > 0 ? failed(ctl, path, error) : CTL_DONE;
+    return r < 0 ? ctl_fatal(ctl, r) : r > 0 ? CTL_REFUSED : CTL_DONE;
 }
 
 /* What belongs to the key file belongs to who owns that: root may do this for the node. */
@@ -56,19 +54,6 @@ static ctl_status give(const ctl_context *ctl, const rotation *r, const char *pa
     return other && geteuid() == 0 && lchown(path, r->owner.st_uid, r->owner.st_gid) < 0
                ? failed(ctl, path, errno)
                : CTL_DONE;
-}
-
-static ctl_status sync_folder(const ctl_context *ctl, const char *path) {
-    char folder[W4_CONFIG_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - path + 1),
-             slash == NULL ? "." : path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = fd < 0 || fsync(fd) < 0 ? errno : 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return error == 0 ? CTL_DONE : failed(ctl, folder, error);
 }
 
 /* The key that follows: one that is there already was made by a rotation that was cut short. */
@@ -105,27 +90,18 @@ static ctl_status read_history(const ctl_context *ctl, rotation *r) {
     return CTL_DONE;
 }
 
-static int write_whole(int fd, w4_bytes bytes) {
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.data, bytes.len);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return n == 0 ? EIO : errno;
-        }
-        bytes = n < 0 ? bytes : w4_bytes_of(bytes.data + n, bytes.len - (size_t)n);
-    }
-    return fsync(fd) < 0 ? errno : 0;
+/* What was renamed is on the disk. */
+static ctl_status sync_folder(const ctl_context *ctl, const rotation *r) {
+    int error = w4_key_file_sync_folder(r->path);
+    return error == 0 ? CTL_DONE : failed(ctl, r->path, error);
 }
 
 /* The file as it shall be, in one step. */
 static ctl_status write_history(const ctl_context *ctl, rotation *r) {
-    int fd = -1;
     int error = unlink(r->history_next) < 0 && errno != ENOENT ? errno : 0;
-    if (error == 0) {
-        fd = open(r->history_next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        error = fd < 0 ? errno : write_whole(fd, w4_buffer_bytes(&r->lines));
-    }
-    if (fd >= 0 && close(fd) < 0 && error == 0) {
-        error = errno;
+    if (error == 0 &&
+        w4_key_file_save(w4_buffer_bytes(&r->lines), r->history_next, &error) == W4_KEY_E_EXISTS) {
+        error = EEXIST;
     }
     if (error != 0) {
         return failed(ctl, r->history_next, error);
@@ -134,7 +110,7 @@ static ctl_status write_history(const ctl_context *ctl, rotation *r) {
     if (status == CTL_DONE && rename(r->history_next, r->history) < 0) {
         status = failed(ctl, r->history, errno);
     }
-    return status == CTL_DONE ? sync_folder(ctl, r->path) : status;
+    return status == CTL_DONE ? sync_folder(ctl, r) : status;
 }
 
 static uint64_t now_us(void) {
@@ -180,16 +156,14 @@ static int find_kind(rotation *r, const w4_key_history *history, bool asked) {
     return e < 0 ? e : 0;
 }
 
-/* A key in a folder of hosted agents is hardly that of a node, nor that of the node an agent's; and
- * nobody can take back what both keys have signed. */
+/* Nobody can take back what both keys have signed, so it is not guessed of whom a file is. */
 static ctl_status check_kind(const ctl_context *ctl, const rotation *r, bool asked) {
-    char real[PATH_MAX];
-    if (ctl->line.arguments_count == 0 && r->of != W4_KEY_OF_NODE) {
+    bool named = ctl->line.arguments_count > 0;
+    if (!named && r->of != W4_KEY_OF_NODE) {
         ctl_error(ctl, "--kind %s: %s is the key of the node", w4_key_kind_name(r->of), r->path);
         return CTL_USAGE;
     }
-    if (!asked && r->followed.count == 0 && realpath(r->path, real) != NULL &&
-        strstr(real, "/agents/") != NULL) {
+    if (named && !asked && r->followed.count == 0) {
         ctl_error(ctl, "%s: whose key is that? Say --kind agent, or --kind node", r->path);
         return CTL_USAGE;
     }
@@ -233,7 +207,7 @@ static ctl_status put_in_place(const ctl_context *ctl, const rotation *r) {
     if (rename(r->next, r->path) < 0) {
         return failed(ctl, r->path, errno);
     }
-    return sync_folder(ctl, r->path);
+    return sync_folder(ctl, r);
 }
 
 static ctl_status show(const ctl_context *ctl, const rotation *r) {
@@ -293,7 +267,17 @@ static ctl_status name_files(const ctl_context *ctl, rotation *r) {
     snprintf(r->former, sizeof r->former, "%s.old", r->path);
     snprintf(r->history, sizeof r->history, "%s" W4_KEY_HISTORY_SUFFIX, r->path);
     snprintf(r->history_next, sizeof r->history_next, "%s" W4_KEY_HISTORY_SUFFIX ".new", r->path);
-    return lstat(r->path, &r->owner) < 0 ? failed(ctl, r->path, errno) : CTL_DONE;
+    if (lstat(r->path, &r->owner) < 0) {
+        return failed(ctl, r->path, errno);
+    }
+    if (S_ISLNK(r->owner.st_mode)) { /* what lies beside it would lie in another folder */
+        char real[PATH_MAX];
+        ctl_error(ctl, "%s is a symbolic link: name the file that it leads to%s%s", r->path,
+                  realpath(r->path, real) != NULL ? ", " : "",
+                  realpath(r->path, real) != NULL ? real : "");
+        return CTL_REFUSED;
+    }
+    return CTL_DONE;
 }
 
 static ctl_status rotate(ctl_context *ctl, rotation *r) {

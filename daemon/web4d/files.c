@@ -301,11 +301,10 @@ int w4d_files_key(const char *path, bool make, w4_identity **ret_identity, char 
     if (r == W4_KEY_E_FILE && error == ENOENT && make) {
         return make_identity(path, ret_identity, ret_text, size);
     }
-    if (r == W4_KEY_E_FILE) {
-        say(ret_text, size, "cannot read the key file", path, error);
-    } else if (r > 0) {
-        (void)snprintf(ret_text, size, "the key file %s is refused: %s", path,
-                       w4_key_error_name(r));
+    if (r > 0) {
+        (void)snprintf(ret_text, size, "%s %s: %s",
+                       r == W4_KEY_E_FILE ? "cannot read the key file" : "cannot use the key file",
+                       path, w4_key_file_error(r, error));
     }
     return r > 0 ? 1 : r;
 }

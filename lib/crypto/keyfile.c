@@ -125,7 +125,26 @@ static int fill(int fd, w4_bytes text) {
     return error;
 }
 
-static int save_text(w4_bytes text, const char *path, int *ret_errno) {
+const char *w4_key_file_error(int condition, int error) {
+    return condition != W4_KEY_E_FILE ? w4_key_error_name(condition)
+           : error == ELOOP           ? "a symbolic link: name the file that it leads to"
+           : error == EINVAL          ? "not a regular file"
+           : error == EFBIG           ? "longer than a key file is"
+                                      : strerror(error);
+}
+
+int w4_key_file_sync_folder(const char *path) {
+    const char *name;
+    int folder = open_folder(path, &name);
+    if (folder < 0) {
+        return -folder;
+    }
+    int error = fsync(folder) < 0 ? errno : 0;
+    (void)close(folder);
+    return error;
+}
+
+int w4_key_file_save(w4_bytes text, const char *path, int *ret_errno) {
     const char *name = NULL;
     int folder = open_folder(path, &name);
     if (folder < 0) {
@@ -154,7 +173,7 @@ int w4_identity_save(const w4_identity *identity, const char *path, int *ret_err
     w4_buffer text = W4_BUFFER_INIT(W4_KEY_FILE_MAX);
     int r = w4_identity_encode(identity, &text);
     if (r == 0) {
-        r = save_text(w4_buffer_bytes(&text), path, ret_errno);
+        r = w4_key_file_save(w4_buffer_bytes(&text), path, ret_errno);
     }
     if (text.data) {
         w4_wipe(text.data, text.cap);

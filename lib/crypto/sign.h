@@ -44,6 +44,13 @@ int w4_identity_encode(const w4_identity *identity, w4_buffer *out); /* out is a
 /* Key files (crypto/keyfile.c, the only system calls of this layer). Read refuses symbolic links,
  * anything but a regular file, files others can read (W4_KEY_E_MODE), and over 4 KiB.
  * Write makes a new file 0600, synced with its folder, and never replaces one (W4_KEY_E_EXISTS).
- * *ret_errno tells why for W4_KEY_E_FILE (ENOENT: no such file). */
+ * *ret_errno tells why for W4_KEY_E_FILE (ENOENT: no such file; ELOOP: a symbolic link; EINVAL: not
+ * a regular file). */
 int w4_identity_load(const char *path, w4_identity **ret_identity, int *ret_errno);
 int w4_identity_save(const w4_identity *identity, const char *path, int *ret_errno);
+/* As w4_key_error_name, and of W4_KEY_E_FILE why. */
+const char *w4_key_file_error(int condition, int error);
+/* What lies beside a key file, written and kept as one. 0, W4_KEY_E_EXISTS or W4_KEY_E_FILE. */
+int w4_key_file_save(w4_bytes text, const char *path, int *ret_errno);
+/* What was renamed or linked in the folder of that file is on the disk. 0 or an errno. */
+int w4_key_file_sync_folder(const char *path);

@@ -66,9 +66,7 @@ static int wrap(w4_identity *key, web4_identity **ret_identity) {
 }
 
 static int refuse_key(web4_error *error, int condition, int system_error) {
-    return w4_web4_refuse(error, "", NULL,
-                          condition == W4_KEY_E_FILE ? strerror(system_error)
-                                                     : w4_key_error_name(condition));
+    return w4_web4_refuse(error, "", NULL, w4_key_file_error(condition, system_error));
 }
 
 int web4_identity_generate(web4_identity **ret_identity) {

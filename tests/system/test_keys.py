@@ -78,7 +78,7 @@ def test_revoked_node():
         a = one.nodes[0]
         # b names a key of a that has a successor by now
         first = own_key(a)
-        rotate(a.control.call("keys.show")["path"])
+        rotate("--kind", "node", a.control.call("keys.show")["path"])
         a.config["listen"] = [a.address]
         a.write_config()
         assert a.stop() == 0
@@ -295,8 +295,8 @@ def test_without_the_feature():
         assert standing(a, key.fingerprint) == "current"
 
 
-def ctl(*words):
-    return subprocess.run([WEB4CTL, *words], capture_output=True, text=True)
+def ctl(*words, stdin=""):
+    return subprocess.run([WEB4CTL, *words], capture_output=True, text=True, input=stdin)
 
 
 def rotate(*words):
@@ -322,7 +322,7 @@ def test_rotated_node():
         b.control.call("trust.set", {"subject": first, "kind": "node", "state": "trusted"})
         made = rotate("-s", a.control_socket)
         assert (made["predecessor"], made["kind"], made["path"]) == (first, "node", path), made
-        second = rotate(path)["fingerprint"]
+        second = rotate(path)["fingerprint"]  # its first rotation has said whose it is
         assert own_key(a) == first  # it is the node's when it starts
         assert sorted(name[len(os.path.basename(path)):] for name in os.listdir(
             os.path.dirname(path)) if name.startswith(os.path.basename(path))) == \
@@ -365,7 +365,7 @@ def test_pinned_node():
         first, address = own_key(a), a.address
         path = a.control.call("keys.show")["path"]
         assert a.stop() == 0
-        rotate(path)
+        rotate("--kind", "node", path)
         second = rotate(path)["fingerprint"]
         a.config["listen"] = [address]
         a.write_config()
@@ -407,7 +407,7 @@ def test_rotation_cut_short():
         a.start()
         assert own_key(a) == first and known(a) == {}
         assert a.stop() == 0
-        done = rotate(path)
+        done = rotate("--kind", "node", path)
         assert (done["fingerprint"], done["predecessor"]) == (waiting, first), done
         with open(path + ".succession") as file:
             lines = file.read().splitlines()
@@ -440,6 +440,11 @@ def test_rotated_agent():
         for words in ([path], ["--kind", "agent"]):  # what is the node's and what is not
             done = ctl("-s", a.control_socket, "keys", "rotate", *words)
             assert done.returncode == 2 and "--kind" in done.stderr, done
+        link = os.path.join(a.folder, "link.pem")
+        os.symlink(path, link)
+        done = ctl("keys", "rotate", "--kind", "agent", link)
+        assert done.returncode == 1 and done.stderr.endswith(
+            f"{link} is a symbolic link: name the file that it leads to, {path}\n"), done
         assert not os.path.exists(path + ".new") and not os.path.exists(path + ".succession")
         made = rotate("--kind", "agent", path)
         assert made["predecessor"] == old, made
@@ -454,6 +459,44 @@ def test_rotated_agent():
         b.wait_fact(fact, "pending")
         done = ctl("keys", "rotate", "--kind", "node", path)
         assert done.returncode == 1 and "of another kind" in done.stderr, done
+
+
+def test_take():
+    """web4ctl keys take: one document in any form, or one on each line, from a file, a pipe or
+    standard input; what is none is told."""
+    first, second, third, other = FastKey(), FastKey(), FastKey(), FastKey()
+    one, two = succession(first, second), succession(second, third)
+    lost = revocation(other, other.fingerprint)
+    with Mesh("a") as mesh:
+        a = mesh.nodes[0]
+
+        def take(*words, stdin=""):
+            return ctl("-s", a.control_socket, "keys", "take", *words, stdin=stdin)
+
+        for words, stdin in (((), ""), (("-",), " \n\n"), (("/dev/null",), "")):
+            done = take(*words, stdin=stdin)
+            assert done.returncode == 1 and "there is no document in it" in done.stderr, done
+        done = take(a.folder)
+        assert done.returncode == 1 and "Is a directory" in done.stderr, done
+        done = take("-", stdin=json.dumps(lost, indent=1))
+        assert done.returncode == 0 and "revoked" in done.stdout, done
+        # the second line is none: the others are taken, in their order
+        lines = [canonical(one).decode(), "{}", "", canonical(two).decode()]
+        done = take("--json", stdin="\n".join(lines))
+        assert done.returncode == 1 and "line 2: bad_envelope" in done.stderr, done
+        taken = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [(item["news"], item["key"]["successor"]) for item in taken] == \
+            [(True, second.fingerprint), (True, third.fingerprint)], taken
+        # the file that a rotation has left, and what the node itself refuses
+        path = os.path.join(a.folder, "ada.pem")
+        assert ctl("keys", "generate", path).returncode == 0
+        rotate("--kind", "agent", path)
+        rotate(path)
+        with open(path + ".succession", "a") as file:
+            file.write(canonical(revocation(other, first.fingerprint)).decode() + "\n")
+        done = take(path + ".succession")
+        assert done.returncode == 1 and done.stdout.count("New here") == 2, done
+        assert "unauthorized" in done.stderr and "line 3: that one was not taken" in done.stderr
 
 
 def test_mail_follows():
@@ -491,7 +534,7 @@ def test_mail_follows():
         b.wait_until("alone", lambda: b.connected() == 0)
         sent.append(send("ada"))  # waits at his
         made = rotate("--kind", "agent", os.path.join(folder, "agents/ada.pem"))
-        rotate(path)
+        rotate("--kind", "node", path)
         a.start()
         b.wait_until("b has a session with its new key", lambda: is_connected(b, own_key(a)))
         assert own_key(a) != node
@@ -519,4 +562,4 @@ def test_mail_follows():
 if __name__ == "__main__":
     main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
           test_without_the_feature, test_rotated_node, test_pinned_node, test_rotation_cut_short,
-          test_rotated_agent, test_mail_follows])
+          test_rotated_agent, test_take, test_mail_follows])

@@ -218,6 +218,37 @@ START_TEST(only_a_regular_file_is_read) {
 }
 END_TEST
 
+START_TEST(faults_are_told_to_people) {
+    static const struct {
+        int condition, error;
+        const char *text;
+    } cases[] = {
+        {W4_KEY_E_FILE, ENOENT, "No such file or directory"},
+        {W4_KEY_E_FILE, ELOOP, "a symbolic link: name the file that it leads to"},
+        {W4_KEY_E_FILE, EINVAL, "not a regular file"},
+        {W4_KEY_E_FILE, EFBIG, "longer than a key file is"},
+        {W4_KEY_E_MODE, ELOOP, "readable by others than its owner"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_str_eq(w4_key_file_error(cases[i].condition, cases[i].error), cases[i].text);
+    }
+}
+END_TEST
+
+START_TEST(what_lies_beside_a_key_is_kept_like_one) {
+    int error = 0;
+    struct stat st;
+    ck_assert_int_eq(w4_key_file_save(w4_bytes_from_text("a line\n"), path, &error), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    ck_assert_int_eq(st.st_size, 7);
+    ck_assert_int_eq(w4_key_file_save(w4_bytes_from_text("another\n"), path, &error),
+                     W4_KEY_E_EXISTS);
+    ck_assert_int_eq(w4_key_file_sync_folder(path), 0);
+    ck_assert_int_eq(w4_key_file_sync_folder("/nowhere/at/all"), ENOENT);
+}
+END_TEST
+
 START_TEST(content_is_checked) {
     char big[W4_KEY_FILE_MAX + 1];
     static const size_t cuts[] = {0, 1, 28, 60, 93, 117};
@@ -379,6 +410,8 @@ int main(void) {
     tcase_add_test(tc, names_without_a_folder_mean_here);
     tcase_add_test(tc, others_must_not_read_it);
     tcase_add_test(tc, only_a_regular_file_is_read);
+    tcase_add_test(tc, faults_are_told_to_people);
+    tcase_add_test(tc, what_lies_beside_a_key_is_kept_like_one);
     tcase_add_test(tc, content_is_checked);
     tcase_add_test(tc, nothing_is_replaced);
     tcase_add_test(tc, bad_paths_are_told);
