@@ -1,4 +1,6 @@
-/* The histories of test_rules.c find what is broken on purpose, and make little of it. */
+/* The histories of test_rules.c find what is broken on purpose, and make little of it.
+ *
+ * W4_RULES_SHOW: says of each which seed finds it soonest, for the table in planted.c. */
 #include "rules/planted.h"
 #include "rules/play.h"
 #include "runner.h"
@@ -7,38 +9,52 @@
 #include <string.h>
 
 #define STEPS 300u
-#define SEEDS_MAX 32u
+#define SEEDS_MAX 64u
 #define LEAST_MAX 16u /* steps that show one of these bugs */
 
-/* What each is mostly about. */
-static unsigned profile_of(plant p) {
-    bool independence = p == PLANT_ONE_NODE || p == PLANT_CENSOR || p == PLANT_INTRODUCED ||
-                        p == PLANT_INTRODUCER || p == PLANT_TWO_FACED;
-    bool paced = p == PLANT_PACED_LOST || p == PLANT_PACED_ORDER;
-    return paced ? 0 : independence ? 4 : p >= PLANT_OLD_WORDS ? 2 : p >= PLANT_CONFLICTS ? 3 : 1;
+/* With which seed it is found, and by which step; 0: not at all. */
+static size_t find(plant p, uint64_t seed, history *h, char what[static DISAGREEMENT_MAX]) {
+    plant_set(p);
+    history_draw(h, seed, plant_profile(p), STEPS);
+    h->count = play(h, what);
+    return h->count;
 }
 
 /* The first seed that shows it; 0: none does. */
-static uint64_t find(plant p, history *h, char what[static DISAGREEMENT_MAX]) {
-    plant_set(p);
-    for (uint64_t seed = 1; seed <= SEEDS_MAX; seed++) {
-        history_draw(h, seed, profile_of(p), STEPS);
-        if (play(h, what) != 0) {
+static uint64_t search(plant p, history *h, char what[static DISAGREEMENT_MAX]) {
+    uint64_t seed = plant_seed(p);
+    for (unsigned tries = 0; tries <= SEEDS_MAX; seed = ++tries) {
+        if (find(p, seed, h, what) != 0) {
             return seed;
         }
     }
     return 0;
 }
 
+/* The seed to be written down for it. */
+static void show(plant p, history *h, char what[static DISAGREEMENT_MAX]) {
+    uint64_t best = 0;
+    size_t least = SIZE_MAX;
+    for (uint64_t seed = 1; seed <= SEEDS_MAX; seed++) {
+        size_t at = find(p, seed, h, what);
+        if (at != 0 && at < least) {
+            least = at;
+            best = seed;
+        }
+    }
+    find(p, best, h, what);
+    printf("%-16s seed %3lu, step %3zu: %s\n", plant_name(p), (unsigned long)best, least, what);
+}
+
 START_TEST(each_is_found) {
+    plant p = (plant)_i;
     history *h = malloc(sizeof *h);
     char what[DISAGREEMENT_MAX];
     ck_assert_ptr_nonnull(h);
-    uint64_t seed = find((plant)_i, h, what);
-    ck_assert_msg(seed != 0, "%s is not found", plant_name((plant)_i));
     if (getenv("W4_RULES_SHOW")) {
-        printf("%-16s seed %3lu: %s\n", plant_name((plant)_i), (unsigned long)seed, what);
+        show(p, h, what);
     }
+    ck_assert_msg(search(p, h, what) != 0, "%s is not found", plant_name(p));
     plant_set(PLANT_NONE); /* and it was that which was found */
     ck_assert_msg(play(h, what) == 0, "%s", what);
     free(h);
@@ -49,7 +65,7 @@ START_TEST(what_is_found_is_made_small) {
     history *h = malloc(sizeof *h), *same = malloc(sizeof *same);
     char what[DISAGREEMENT_MAX];
     ck_assert(h && same);
-    ck_assert_uint_ne(find(PLANT_QUORUM, h, what), 0);
+    ck_assert_uint_ne(search(PLANT_QUORUM, h, what), 0);
     shrink(h, what);
     ck_assert_uint_le(h->count, LEAST_MAX);
     ck_assert_uint_eq(play(h, what), h->count); /* it is shown still, by the last step */

@@ -5,8 +5,8 @@
 
 #include "graph/graph.h"
 #include "protocol/protocol.h"
+#include "runner.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -19,53 +19,59 @@ static const w4_fact *judged; /* now */
 static unsigned came;
 static bool shared; /* what others pass on is looked at now */
 
-static const char *const names[PLANTS] = {
-    [PLANT_NONE] = "none",
-    [PLANT_QUORUM] = "quorum",
-    [PLANT_ONE_NODE] = "one node",
-    [PLANT_CENSOR] = "censor",
-    [PLANT_OVERLOAD] = "overload",
-    [PLANT_PROBATION] = "probation",
-    [PLANT_CAUSES] = "causes",
-    [PLANT_DECISION] = "decision",
-    [PLANT_TWO_FACED] = "two-faced",
-    [PLANT_LATEST] = "latest",
-    [PLANT_EARLY] = "early",
-    [PLANT_FRESH] = "fresh",
-    [PLANT_STALE] = "stale",
-    [PLANT_REPLAY] = "replay",
-    [PLANT_COOLDOWN] = "cooldown",
-    [PLANT_REJUDGE] = "rejudge",
-    [PLANT_MALICE] = "malice",
-    [PLANT_ANOMALY] = "anomaly",
-    [PLANT_CARRIER] = "carrier",
-    [PLANT_ORDER_FOREVER] = "order for ever",
-    [PLANT_ORDER_CONFIRMS] = "order confirms",
-    [PLANT_ORDER_LOST] = "order lost",
-    [PLANT_UNBOUND] = "unbound",
-    [PLANT_BOUND] = "bound",
-    [PLANT_INTRODUCED] = "introduced",
-    [PLANT_INTRODUCER] = "introducer",
-    [PLANT_NEAR] = "near",
-    [PLANT_MARKED] = "marked",
-    [PLANT_AWAY_LOST] = "away: lost",
-    [PLANT_AWAY_HERE] = "away: here",
-    [PLANT_AWAY_TRUST] = "away: trust",
-    [PLANT_CLOCK] = "clock",
-    [PLANT_CLOCK_HERE] = "clock here",
-    [PLANT_PACED_LOST] = "paced: lost",
-    [PLANT_PACED_ORDER] = "paced: order",
-    [PLANT_LOAD] = "load",
-    [PLANT_EASE] = "ease",
-    [PLANT_CONFLICTS] = "conflicts",
-    [PLANT_BLOCKED] = "blocked",
-    [PLANT_TIER] = "tier",
-    [PLANT_OLD_WORDS] = "old words",
-    [PLANT_SCOPE] = "scope",
-    [PLANT_PRESSURE] = "pressure",
-    [PLANT_CALM] = "calm",
-    [PLANT_CHECK_IN] = "check-in",
-    [PLANT_RELATION] = "relation",
+/* Of each: what the histories are mostly about that find it, and the seed of one that does so soon.
+ */
+static const struct {
+    const char *name;
+    unsigned profile;
+    uint64_t seed;
+} plants[PLANTS] = {
+    [PLANT_NONE] = {"none", 0, 0},
+    [PLANT_QUORUM] = {"quorum", 1, 47},
+    [PLANT_ONE_NODE] = {"one node", 4, 19},
+    [PLANT_CENSOR] = {"censor", 4, 19},
+    [PLANT_OVERLOAD] = {"overload", 1, 45},
+    [PLANT_PROBATION] = {"probation", 1, 8},
+    [PLANT_CAUSES] = {"causes", 1, 5},
+    [PLANT_DECISION] = {"decision", 1, 3},
+    [PLANT_TWO_FACED] = {"two-faced", 4, 26},
+    [PLANT_LATEST] = {"latest", 1, 5},
+    [PLANT_EARLY] = {"early", 1, 1},
+    [PLANT_FRESH] = {"fresh", 1, 7},
+    [PLANT_STALE] = {"stale", 1, 6},
+    [PLANT_REPLAY] = {"replay", 1, 56},
+    [PLANT_COOLDOWN] = {"cooldown", 1, 33},
+    [PLANT_REJUDGE] = {"rejudge", 1, 8},
+    [PLANT_MALICE] = {"malice", 1, 52},
+    [PLANT_ANOMALY] = {"anomaly", 1, 21},
+    [PLANT_CARRIER] = {"carrier", 1, 9},
+    [PLANT_ORDER_FOREVER] = {"order for ever", 1, 35},
+    [PLANT_ORDER_CONFIRMS] = {"order confirms", 1, 35},
+    [PLANT_ORDER_LOST] = {"order lost", 1, 58},
+    [PLANT_UNBOUND] = {"unbound", 1, 34},
+    [PLANT_BOUND] = {"bound", 1, 17},
+    [PLANT_INTRODUCED] = {"introduced", 4, 14},
+    [PLANT_INTRODUCER] = {"introducer", 4, 32},
+    [PLANT_NEAR] = {"near", 1, 44},
+    [PLANT_MARKED] = {"marked", 1, 36},
+    [PLANT_AWAY_LOST] = {"away: lost", 1, 52},
+    [PLANT_AWAY_HERE] = {"away: here", 1, 52},
+    [PLANT_AWAY_TRUST] = {"away: trust", 1, 7},
+    [PLANT_CLOCK] = {"clock", 1, 21},
+    [PLANT_CLOCK_HERE] = {"clock here", 1, 2},
+    [PLANT_PACED_LOST] = {"paced: lost", 0, 28},
+    [PLANT_PACED_ORDER] = {"paced: order", 0, 28},
+    [PLANT_LOAD] = {"load", 2, 8},
+    [PLANT_EASE] = {"ease", 2, 3},
+    [PLANT_CONFLICTS] = {"conflicts", 3, 27},
+    [PLANT_BLOCKED] = {"blocked", 3, 3},
+    [PLANT_TIER] = {"tier", 3, 63},
+    [PLANT_OLD_WORDS] = {"old words", 2, 17},
+    [PLANT_SCOPE] = {"scope", 2, 41},
+    [PLANT_PRESSURE] = {"pressure", 2, 26},
+    [PLANT_CALM] = {"calm", 2, 2},
+    [PLANT_CHECK_IN] = {"check-in", 2, 2},
+    [PLANT_RELATION] = {"relation", 2, 5},
 };
 
 void plant_set(plant p) {
@@ -74,7 +80,15 @@ void plant_set(plant p) {
 }
 
 const char *plant_name(plant p) {
-    return names[p];
+    return plants[p].name;
+}
+
+unsigned plant_profile(plant p) {
+    return plants[p].profile;
+}
+
+uint64_t plant_seed(plant p) {
+    return plants[p].seed;
 }
 
 /* What stands in the place of a function, and what it stands for. */

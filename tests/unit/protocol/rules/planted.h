@@ -2,6 +2,8 @@
  * with --wrap for the functions that are bent; lib/ knows nothing of it. */
 #pragma once
 
+#include <stdint.h>
+
 typedef enum plant {
     PLANT_NONE,
     PLANT_QUORUM,         /* one confirmation fewer is enough */
@@ -54,3 +56,5 @@ typedef enum plant {
 
 void plant_set(plant p);
 const char *plant_name(plant p);
+unsigned plant_profile(plant p); /* of the histories that find it */
+uint64_t plant_seed(plant p);    /* of one that finds it soon */
