@@ -1,10 +1,8 @@
 #include "protocol/humans/consent.h"
 
 #include "base/clock.h"
-#include "crypto/primitives.h"
-#include "envelope/members.h"
 #include "envelope/schema.h"
-#include "protocol/evidence/evidence.h"
+#include "protocol/humans/human_rows.h"
 #include "protocol/map.h"
 #include "json/writer.h"
 
@@ -15,8 +13,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define ROW_BYTES_MAX (W4_HUMAN_SCOPE_BYTES_MAX + 8192u)
-#define TOPIC_PREFIX "topic:"
 #define FORGOTTEN_KEY "humans/forgotten_us"
 
 typedef struct entry {
@@ -34,14 +30,6 @@ struct w4_humans {
     uint64_t forgotten_us; /* the latest word of all who have been forgotten */
     uint32_t told;         /* humans that only neighbours have told of */
 };
-
-const char *w4_consent_name(w4_consent consent) {
-    if (consent == W4_CONSENT_UNKNOWN || (unsigned)consent >= W4_CONSENT_COUNT) {
-        return "unknown";
-    }
-    return w4_names_consent[consent - 1];
-}
-
 /* ---- the table */
 
 static entry *find(const w4_humans *humans, const w4_fingerprint *agent) {
@@ -103,19 +91,13 @@ static int load_forgotten(w4_humans *humans) {
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
 }
 
-static int remove_said(w4_humans *humans, const w4_human *human, const w4_human_said *said) {
-    return said->msg_id[0] != '\0'
-               ? w4_evidence_remove(humans->store, said->msg_id, &human->fingerprint)
-               : 0;
-}
-
 static int forget(w4_humans *humans, entry *e) {
     w4_bytes key = w4_bytes_of(e->human.fingerprint.bytes, W4_FINGERPRINT_LEN);
     int r = note_forgotten(humans, &e->human);
-    r = r == 0 ? remove_said(humans, &e->human, &e->human.word) : r;
-    r = r == 0 ? remove_said(humans, &e->human, &e->human.greeting) : r;
+    r = r == 0 ? w4_said_remove(humans->store, &e->human, &e->human.word) : r;
+    r = r == 0 ? w4_said_remove(humans->store, &e->human, &e->human.greeting) : r;
     for (uint32_t i = 0; r == 0 && i < e->human.asides_count; i++) {
-        r = remove_said(humans, &e->human, &e->human.asides[i]);
+        r = w4_said_remove(humans->store, &e->human, &e->human.asides[i]);
     }
     r = r == 0 ? w4_store_remove(humans->store, W4_STORE_CONSENT, key) : r;
     if (r == 0) {
@@ -161,208 +143,17 @@ uint64_t w4_humans_changes(const w4_humans *humans) {
     return humans->changes;
 }
 
-static void set_digest(w4_human *human) {
-    uint8_t about[W4_FINGERPRINT_LEN + 1], hash[W4_HASH_LEN];
-    memcpy(about, human->fingerprint.bytes, W4_FINGERPRINT_LEN);
-    about[W4_FINGERPRINT_LEN] = (uint8_t)human->consent;
-    w4_hash(w4_bytes_of(about, sizeof about), w4_buffer_bytes(&human->scope), hash);
-    memcpy(human->digest, hash, sizeof human->digest);
-}
-
 /* ---- rows */
 
-static uint32_t place_of(const char *const *names, w4_json value, uint32_t count) {
-    uint32_t i = 0;
-    while (i < count && !w4_json_string_equal(value, names[i])) {
-        i++;
-    }
-    return i;
-}
-
-/* The members that envelopes and rows have in common. False: not what their schema asks for. */
-static bool read_state(w4_json object, w4_human *human) {
-    uint32_t consent = place_of(w4_names_consent, w4_json_get(object, "consent"), 3);
-    uint32_t affect = place_of(w4_names_affect, w4_json_get(object, "affect"), W4_AFFECT_COUNT);
-    uint32_t presence = place_of(w4_names_presence, w4_json_get(object, "presence"), 4);
-    int64_t clarity, pressure;
-    if (consent == 3 || affect == W4_AFFECT_COUNT || presence == 4 ||
-        !w4_json_integer(w4_json_get(object, "clarity"), &clarity) ||
-        !w4_json_integer(w4_json_get(object, "pressure"), &pressure)) {
-        return false;
-    }
-    human->consent = (w4_consent)(consent + 1);
-    human->affect = (w4_affect)affect;
-    human->presence = presence;
-    human->clarity = (uint32_t)clarity;
-    human->pressure = (uint32_t)pressure;
-    return true;
-}
-
-static void write_fingerprint(w4_json_writer *w, const char *name, const w4_fingerprint *of) {
-    if (!w4_fingerprint_is_zero(of)) {
-        w4_member_fingerprint(w, name, of);
-    }
-}
-
-static bool read_fingerprint(w4_json object, const char *name, w4_fingerprint *ret_fingerprint) {
-    w4_json value = w4_json_get(object, name);
-    return !w4_json_exists(value) ||
-           w4_fingerprint_parse(w4_json_string_raw(value), ret_fingerprint);
-}
-
-/* To the microsecond: what is older is not taken. */
-static void write_said_value(w4_json_writer *w, const w4_human_said *said) {
-    w4_json_begin_object(w);
-    w4_json_member_unsigned(w, "at_us", said->at_us);
-    w4_json_member_string(w, "msg_id", said->msg_id);
-    write_fingerprint(w, "to", &said->to);
-    w4_json_end_object(w);
-}
-
-static void write_said(w4_json_writer *w, const char *name, const w4_human_said *said) {
-    if (said->at_us != 0) {
-        w4_json_name(w, name);
-        write_said_value(w, said);
-    }
-}
-
-static void write_asides(w4_json_writer *w, const w4_human *human) {
-    if (human->asides_count == 0) {
-        return;
-    }
-    w4_json_name(w, "asides");
-    w4_json_begin_array(w);
-    for (uint32_t i = 0; i < human->asides_count; i++) {
-        write_said_value(w, &human->asides[i]);
-    }
-    w4_json_end_array(w);
-}
-
-static bool read_us(w4_json object, const char *name, uint64_t *ret_us) {
-    w4_json value = w4_json_get(object, name);
-    int64_t us;
-    if (!w4_json_exists(value)) {
-        return true;
-    }
-    bool good = w4_json_integer(value, &us) && us >= 0;
-    *ret_us = good ? (uint64_t)us : *ret_us;
-    return good;
-}
-
-static bool read_said(w4_json said, w4_human_said *ret_said) {
-    return !w4_json_exists(said) ||
-           (w4_json_string_copy(w4_json_get(said, "msg_id"), ret_said->msg_id,
-                                sizeof ret_said->msg_id) &&
-            read_us(said, "at_us", &ret_said->at_us) &&
-            read_fingerprint(said, "to", &ret_said->to));
-}
-
-/* 0, -ENOMEM, or W4_STORE_E_CORRUPT. */
-static int read_asides(w4_json root, w4_human *human) {
-    w4_json list = w4_json_get(root, "asides");
-    uint32_t count = w4_json_count(list);
-    if (count == 0) {
-        return 0;
-    }
-    human->asides =
-        count <= W4_HUMAN_ASIDES_MAX ? calloc(W4_HUMAN_ASIDES_MAX, sizeof *human->asides) : NULL;
-    if (!human->asides) {
-        return count <= W4_HUMAN_ASIDES_MAX ? -ENOMEM : W4_STORE_E_CORRUPT;
-    }
-    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
-        if (!read_said(i.value, &human->asides[human->asides_count++])) {
-            return W4_STORE_E_CORRUPT;
-        }
-    }
-    return 0;
-}
-
-static bool read_time(w4_json object, const char *name, uint64_t *ret_wall_us) {
-    w4_json value = w4_json_get(object, name);
-    return !w4_json_exists(value) || w4_timestamp_parse(w4_json_string_raw(value), ret_wall_us);
-}
-
-static void write_validates(w4_json_writer *w, const w4_human *human) {
-    if (human->validates_count == 0) {
-        return;
-    }
-    w4_json_name(w, "validates");
-    w4_json_begin_array(w);
-    for (uint32_t i = 0; i < human->validates_count; i++) {
-        char text[W4_FINGERPRINT_TEXT_LEN + 1];
-        w4_fingerprint_format(&human->validates[i], text);
-        w4_json_string_text(w, text);
-    }
-    w4_json_end_array(w);
-}
-
-/* 0, -ENOMEM, or W4_STORE_E_CORRUPT. */
-static int read_validates(w4_json root, w4_human *human) {
-    w4_json list = w4_json_get(root, "validates");
-    uint32_t count = w4_json_count(list);
-    if (count == 0) {
-        return 0;
-    }
-    human->validates = count <= W4_HUMAN_VALIDATES_MAX
-                           ? malloc(W4_HUMAN_VALIDATES_MAX * sizeof *human->validates)
-                           : NULL;
-    if (!human->validates) {
-        return count <= W4_HUMAN_VALIDATES_MAX ? -ENOMEM : W4_STORE_E_CORRUPT;
-    }
-    for (w4_json_iterator i = w4_json_first(list); w4_json_exists(i.value); i = w4_json_next(i)) {
-        if (!w4_fingerprint_parse(w4_json_string_raw(i.value),
-                                  &human->validates[human->validates_count++])) {
-            return W4_STORE_E_CORRUPT;
-        }
-    }
-    return 0;
-}
-
 int w4_humans_save(w4_humans *humans, const w4_human *human) {
-    w4_buffer text = W4_BUFFER_INIT(ROW_BYTES_MAX);
-    w4_json_writer w;
-    w4_json_writer_init(&w, &text);
-    w4_json_begin_object(&w);
-    w4_json_member_string(&w, "affect", w4_names_affect[human->affect]);
-    w4_json_member_string(&w, "agent_id", human->agent_id);
-    write_asides(&w, human);
-    w4_json_member_unsigned(&w, "clarity", human->clarity);
-    w4_json_member_string(&w, "consent", w4_consent_name(human->consent));
-    w4_member_time_if_any(&w, "corrected_at", human->corrected_us[0]);
-    w4_member_time_if_any(&w, "corrected_before_at", human->corrected_us[1]);
-    write_said(&w, "greeting", &human->greeting);
-    w4_json_member_bool(&w, "here", human->here);
-    w4_json_member_unsigned(&w, "latest_us", human->latest_us);
-    w4_json_member_string(&w, "msg_id", human->msg_id);
-    w4_json_member_string(&w, "presence", w4_names_presence[human->presence]);
-    w4_json_member_unsigned(&w, "pressure", human->pressure);
-    w4_member_time_if_any(&w, "said_at", human->said_us);
-    if (human->scope.len > 0) {
-        w4_json_name(&w, "scope");
-        w4_json_raw(&w, w4_buffer_bytes(&human->scope));
-    }
-    w4_member_time_if_any(&w, "taken_at", human->taken_us);
-    write_fingerprint(&w, "told_by", &human->told_by);
-    write_validates(&w, human);
-    write_said(&w, "word", &human->word);
-    w4_json_end_object(&w);
-    int r = w.error;
+    w4_buffer text = W4_BUFFER_INIT(W4_HUMAN_ROW_BYTES_MAX);
+    int r = w4_human_row_write(human, &text);
     if (r == 0) {
         w4_bytes key = w4_bytes_of(human->fingerprint.bytes, W4_FINGERPRINT_LEN);
         r = w4_store_put(humans->store, W4_STORE_CONSENT, key, w4_buffer_bytes(&text));
     }
     w4_buffer_deinit(&text);
     return r;
-}
-
-/* Rows of before words were passed on have none of this. */
-static bool read_origin(w4_json root, w4_human *h) {
-    h->here = w4_json_is_true(w4_json_get(root, "here"));
-    h->latest_us = h->said_us;
-    return read_us(root, "latest_us", &h->latest_us) &&
-           read_said(w4_json_get(root, "greeting"), &h->greeting) &&
-           read_said(w4_json_get(root, "word"), &h->word) &&
-           read_fingerprint(root, "told_by", &h->told_by);
 }
 
 static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_bytes value) {
@@ -372,28 +163,14 @@ static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_b
     }
     w4_fingerprint agent;
     memcpy(agent.bytes, key.data, key.len);
-    entry *e;
+    entry *e = NULL;
     r = add(humans, &agent, &e);
-    if (r != 0) {
-        return r;
+    r = r == 0 ? w4_human_row_read(w4_json_root(doc), &e->human) : r;
+    if (e) {
+        humans->told += w4_fingerprint_is_zero(&e->human.told_by) ? 0 : 1;
+        w4_human_set_digest(&e->human);
     }
-    w4_json root = w4_json_root(doc), scope = w4_json_get(root, "scope");
-    w4_human *h = &e->human;
-    bool good =
-        read_state(root, h) && h->clarity <= 100 && h->pressure <= 100 &&
-        w4_json_string_copy(w4_json_get(root, "agent_id"), h->agent_id, sizeof h->agent_id) &&
-        w4_json_string_copy(w4_json_get(root, "msg_id"), h->msg_id, sizeof h->msg_id) &&
-        read_time(root, "said_at", &h->said_us) && read_time(root, "taken_at", &h->taken_us) &&
-        read_time(root, "corrected_at", &h->corrected_us[0]) &&
-        read_time(root, "corrected_before_at", &h->corrected_us[1]) && read_origin(root, h);
-    if (good && w4_json_exists(scope)) {
-        r = w4_buffer_append(&h->scope, w4_json_text(scope));
-    }
-    r = good && r == 0 ? read_validates(root, h) : r;
-    r = good && r == 0 ? read_asides(root, h) : r;
-    set_digest(h);
-    humans->told += w4_fingerprint_is_zero(&h->told_by) ? 0 : 1;
-    return good ? r : W4_STORE_E_CORRUPT;
+    return r;
 }
 
 static int compare_taken(const entry *a, const entry *b) {
@@ -490,60 +267,11 @@ static int read_scope(const w4_envelope *envelope, w4_buffer *ret_scope) {
     return r == -EMSGSIZE ? 0 : r;
 }
 
-/* Can it be passed on, and say what its sender consents to? */
-static bool is_worth_keeping(const w4_human_word *word) {
-    const w4_envelope *envelope = word->envelope;
-    return (envelope->broadcast || word->here) &&
-           (envelope->type == W4_TYPE_HCP_HELLO || envelope->type == W4_TYPE_HCP_STATE_UPDATE);
-}
-
-/* The envelope is kept, unless something else of that name is. */
-static int keep_said(w4_humans *humans, const w4_human_word *word, w4_human_said *ret_said) {
-    const w4_envelope *envelope = word->envelope;
-    const w4_fingerprint *sender = &envelope->sender.fingerprint;
-    w4_buffer kept = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
-    *ret_said = (w4_human_said){.at_us = envelope->timestamp_us};
-    int r = is_worth_keeping(word) ? w4_evidence_get(humans->store, envelope->msg_id, sender, &kept)
-                                   : W4_STORE_E_CORRUPT;
-    bool same = r == 0 && w4_bytes_equal(w4_buffer_bytes(&kept), envelope->text);
-    if (r == W4_STORE_E_NOT_FOUND) {
-        r = w4_evidence_put(humans->store, envelope->msg_id, sender, envelope->text);
-        same = r == 0;
-    } else {
-        r = r > 0 ? 0 : r;
-    }
-    w4_buffer_deinit(&kept);
-    if (r == 0 && same) {
-        memcpy(ret_said->msg_id, envelope->msg_id, sizeof ret_said->msg_id);
-        ret_said->to = envelope->broadcast ? ret_said->to : envelope->receiver.fingerprint;
-    }
-    return r;
-}
-
-static bool is_said_in(const w4_human_said *said, const w4_human *human) {
-    for (uint32_t i = 0; i < human->asides_count; i++) {
-        if (strcmp(said->msg_id, human->asides[i].msg_id) == 0) {
-            return true;
-        }
-    }
-    return said->msg_id[0] == '\0' || strcmp(said->msg_id, human->word.msg_id) == 0 ||
-           strcmp(said->msg_id, human->greeting.msg_id) == 0;
-}
-
-/* What the new state of a human names no more goes. */
-static int drop_said(w4_humans *humans, const w4_human *before, const w4_human *now) {
-    int r = is_said_in(&before->word, now) ? 0 : remove_said(humans, before, &before->word);
-    bool twice = strcmp(before->word.msg_id, before->greeting.msg_id) == 0;
-    return r == 0 && !twice && !is_said_in(&before->greeting, now)
-               ? remove_said(humans, before, &before->greeting)
-               : r;
-}
-
 /* Does consent begin with this word to be what it says? */
 static bool moves_consent(const w4_human *known, const w4_human *said, const w4_human_word *word) {
     bool untold = !w4_human_can_be_told(known) && word->envelope->broadcast;
     return word->envelope->type == W4_TYPE_HCP_HELLO || said->consent != known->consent ||
-           (untold && is_worth_keeping(word));
+           (untold && w4_said_is_kept(word));
 }
 
 /* said: the human as they are from now on, its scope still the old one; greets: but it is that of
@@ -552,12 +280,12 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
                    bool greets) {
     w4_buffer scope = W4_BUFFER_INIT(W4_HUMAN_SCOPE_BYTES_MAX);
     int r = greets ? read_scope(word->envelope, &scope) : 0;
-    r = r == 0 && greets ? keep_said(humans, word, &said->greeting) : r;
+    r = r == 0 && greets ? w4_said_keep(humans->store, word, &said->greeting) : r;
     if (said->greeting.at_us < human->greeting.at_us) { /* a clock was put back */
         said->greeting.at_us = human->greeting.at_us;
     }
     said->scope = greets ? scope : human->scope;
-    set_digest(said);
+    w4_human_set_digest(said);
     r = r == 0 ? w4_humans_save(humans, said) : r;
     if (r != 0) {
         w4_buffer_deinit(&scope);
@@ -569,7 +297,7 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
                  strcmp(human->word.msg_id, said->word.msg_id) != 0 ||
                  w4_human_can_be_told(human) != w4_human_can_be_told(said);
     humans->changes += moved ? 1 : 0;
-    r = drop_said(humans, human, said);
+    r = w4_said_drop(humans->store, human, said);
     if (greets) {
         w4_buffer_deinit(&human->scope);
     }
@@ -581,7 +309,7 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
 static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *word,
                        w4_human *said) {
     const w4_envelope *envelope = word->envelope;
-    int r = moves_consent(human, said, word) ? keep_said(humans, word, &said->word) : 0;
+    int r = moves_consent(human, said, word) ? w4_said_keep(humans->store, word, &said->word) : 0;
     said->latest_us = said->said_us > human->latest_us ? said->said_us : human->latest_us;
     said->here = word->here;
     if (!word->told_by) {
@@ -594,59 +322,11 @@ static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *
     return r == 0 ? replace(humans, human, word, said, envelope->type == W4_TYPE_HCP_HELLO) : r;
 }
 
-/* ---- what was said to several, one by one */
-
-static int drop_aside(w4_humans *humans, w4_human *human, uint32_t at) {
-    w4_human_said gone = human->asides[at];
-    human->asides_count--;
-    memmove(&human->asides[at], &human->asides[at + 1],
-            (human->asides_count - at) * sizeof *human->asides);
-    return is_said_in(&gone, human) ? 0 : remove_said(humans, human, &gone);
-}
-
-static int add_aside(w4_humans *humans, w4_human *human, const w4_human_said *said) {
-    int r = 0;
-    if (!human->asides) {
-        human->asides = calloc(W4_HUMAN_ASIDES_MAX, sizeof *human->asides);
-        if (!human->asides) {
-            return -ENOMEM;
-        }
-    }
-    for (uint32_t i = 0; r == 0 && i < human->asides_count; i++) {
-        if (w4_fingerprint_equal(&human->asides[i].to, &said->to)) {
-            r = drop_aside(humans, human, i);
-            break;
-        }
-    }
-    if (r == 0 && human->asides_count == W4_HUMAN_ASIDES_MAX) {
-        r = drop_aside(humans, human, 0);
-    }
-    if (r == 0) {
-        human->asides[human->asides_count++] = *said;
-    }
-    return r;
-}
-
-/* Of a word that counts: said here to one agent, and not the one that is kept as `word`, it is kept
- * for the node of that agent. With full consent, or a word to all, there is nothing to tell aside.
- * 0, -ENOMEM, or a store condition (it is not kept then). */
+/* A word that counts, and what else is kept of what was said here. */
 static int note_aside(w4_humans *humans, w4_human *human, const w4_human_word *word) {
-    w4_human_said said;
-    bool had = human->asides_count > 0;
-    int r = 0;
-    if (human->consent == W4_CONSENT_GRANTED || word->envelope->broadcast) {
-        while (r == 0 && human->asides_count > 0) {
-            r = drop_aside(humans, human, human->asides_count - 1);
-        }
-        return r == 0 && had ? w4_humans_save(humans, human) : r;
-    }
-    if (!word->here || !is_worth_keeping(word) ||
-        strcmp(human->word.msg_id, word->envelope->msg_id) == 0) {
-        return 0;
-    }
-    r = keep_said(humans, word, &said);
-    r = r == 0 && said.msg_id[0] != '\0' ? add_aside(humans, human, &said) : r;
-    return r == 0 ? w4_humans_save(humans, human) : r;
+    bool moved = false;
+    int r = w4_said_note_aside(humans->store, human, word, &moved);
+    return r == 0 && moved ? w4_humans_save(humans, human) : r;
 }
 
 /* The scope of the last greeting comes behind a later word. */
@@ -655,15 +335,10 @@ static bool greets_late(const w4_human *known, const w4_envelope *envelope) {
            envelope->timestamp_us > known->greeting.at_us;
 }
 
-static w4_json state_of(const w4_envelope *envelope) {
-    return envelope->type == W4_TYPE_HCP_STATE_UPDATE ? envelope->payload
-                                                      : w4_json_get(envelope->state, "human");
-}
-
 int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
                    w4_consent *ret_before) {
     const w4_envelope *envelope = word->envelope;
-    w4_json state = state_of(envelope);
+    w4_json state = w4_human_state_of(envelope);
     entry *e;
     int r = get(humans, &envelope->sender.fingerprint, &e);
     if (r != 0) {
@@ -673,7 +348,7 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     w4_consent before = said.consent;
     said.said_us = envelope->timestamp_us;
     said.taken_us = word->wall_us;
-    if (read_state(state, &said) && counts(&e->human, &said, word)) {
+    if (w4_human_read_state(state, &said) && counts(&e->human, &said, word)) {
         r = take_latest(humans, &e->human, word, &said);
         int noted = r == 0 ? note_aside(humans, &e->human, word) : 0;
         r = noted < 0 ? noted : r;
@@ -697,47 +372,6 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     return 0;
 }
 
-/* ---- what it means */
-
-bool w4_human_is_fresh(const w4_human *human, uint64_t wall_us) {
-    /* A clock that was put back must not make it young for ever. */
-    uint64_t age =
-        wall_us >= human->taken_us ? wall_us - human->taken_us : human->taken_us - wall_us;
-    return age <= W4_HUMAN_STATE_LIFE_US;
-}
-
-bool w4_human_is_strained(const w4_human *human, uint64_t wall_us) {
-    return w4_human_is_fresh(human, wall_us) &&
-           (human->pressure >= W4_HUMAN_PRESSURE_HIGH || human->clarity <= W4_HUMAN_CLARITY_LOW);
-}
-
-bool w4_human_is_tense(const w4_human *human, uint64_t wall_us) {
-    return w4_human_is_fresh(human, wall_us) &&
-           (human->affect == W4_AFFECT_TENSE || human->affect == W4_AFFECT_ANXIOUS);
-}
-
-static w4_bytes bare_topic(w4_bytes topic) {
-    size_t len = sizeof TOPIC_PREFIX - 1;
-    bool prefixed = topic.len > len && memcmp(topic.data, TOPIC_PREFIX, len) == 0;
-    return prefixed ? w4_bytes_of(topic.data + len, topic.len - len) : topic;
-}
-
-bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
-    w4_json_document doc = {0};
-    bool found = false;
-    if (human->scope.len > 0 && topic.len > 0 &&
-        w4_json_read_canonical(&doc, w4_buffer_bytes(&human->scope), &W4_JSON_LIMITS_LINE, NULL) ==
-            0) {
-        for (w4_json_iterator i = w4_json_first(w4_json_root(&doc)); w4_json_exists(i.value);
-             i = w4_json_next(i)) {
-            w4_bytes item = bare_topic(w4_json_string_raw(i.value));
-            found = found || w4_bytes_equal(item, bare_topic(topic));
-        }
-    }
-    w4_json_document_deinit(&doc);
-    return found;
-}
-
 static void foresee_scope(const w4_envelope *envelope, w4_human *human) {
     w4_bytes scope = w4_json_text(w4_json_get(envelope->payload, "consent_scope"));
     bool fits = scope.len <= W4_HUMAN_SCOPE_BYTES_MAX;
@@ -754,7 +388,7 @@ bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_hu
     }
     said.said_us = envelope->timestamp_us;
     said.taken_us = word->wall_us;
-    bool good = read_state(state_of(envelope), &said);
+    bool good = w4_human_read_state(w4_human_state_of(envelope), &said);
     if (good && (!e || counts(&e->human, &said, word))) {
         memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
         memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);
@@ -789,7 +423,8 @@ w4_human_told w4_humans_may_be_told(const w4_humans *humans, const w4_human_word
     if (find(humans, &envelope->sender.fingerprint)) {
         return W4_HUMAN_TOLD;
     }
-    bool gives = read_state(state_of(envelope), &said) && said.consent != W4_CONSENT_REVOKED;
+    bool gives = w4_human_read_state(w4_human_state_of(envelope), &said) &&
+                 said.consent != W4_CONSENT_REVOKED;
     if (gives && envelope->timestamp_us <= humans->forgotten_us) {
         return W4_HUMAN_TOLD_TOO_OLD;
     }
