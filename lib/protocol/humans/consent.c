@@ -335,6 +335,24 @@ static bool greets_late(const w4_human *known, const w4_envelope *envelope) {
            envelope->timestamp_us > known->greeting.at_us;
 }
 
+/* The last word cannot be told, and this one of before says what is so: it can be told instead. */
+static bool proves_late(const w4_human *known, const w4_human_word *word, w4_consent consent) {
+    const w4_envelope *envelope = word->envelope;
+    return known->said_us != 0 && !w4_human_can_be_told(known) && consent == known->consent &&
+           envelope->broadcast && w4_said_is_kept(word) &&
+           (envelope->type != W4_TYPE_HCP_HELLO || envelope->timestamp_us >= known->greeting.at_us);
+}
+
+/* A word behind a later one, which says that consent. */
+static int take_late(w4_humans *humans, w4_human *human, const w4_human_word *word,
+                     w4_consent consent) {
+    w4_human said = *human;
+    bool greets = greets_late(human, word->envelope);
+    bool proves = proves_late(human, word, consent);
+    int r = proves ? w4_said_keep(humans->store, word, &said.word) : 0;
+    return r == 0 && (greets || proves) ? replace(humans, human, word, &said, greets) : r;
+}
+
 int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
                    w4_consent *ret_before) {
     const w4_envelope *envelope = word->envelope;
@@ -355,9 +373,8 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
     } else if (gives_from_afar(&e->human, &said, word) && is_later(&e->human, &said)) {
         e->human.latest_us = said.said_us; /* what is said here next has to be later for others */
         r = w4_humans_save(humans, &e->human);
-    } else if (greets_late(&e->human, envelope)) {
-        said = e->human;
-        r = replace(humans, &e->human, word, &said, true);
+    } else {
+        r = take_late(humans, &e->human, word, said.consent);
     }
     if (r != 0 || e->human.said_us == 0) {
         if (e->human.said_us == 0) {

@@ -521,6 +521,38 @@ START_TEST(taken_back_from_each) {
 }
 END_TEST
 
+static wire_fate words_of_state_come_last(world *w, const wire_item *item) {
+    (void)w;
+    bool late = memmem(item->bytes, item->len, "\"HCP_HELLO\"", 11) != NULL ||
+                memmem(item->bytes, item->len, "\"HCP_STATE_UPDATE\"", 18) != NULL;
+    return late ? WIRE_LAST : WIRE_PASS;
+}
+
+/* Words go on several channels: what she says to ben comes before the word to all by which she
+ * began to consent to less. His node can tell others all the same. */
+START_TEST(said_before_and_come_after) {
+    static const char *const types[] = {"HCP_HELLO", "HCP_STATE_UPDATE"};
+    static const char *const payloads[] = {HELLO("tea"), UPDATE("10", "limited")};
+    world *w = make(3, true, 23);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("tea"), WELL);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), WELL);
+    world_pass(w, 10 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
+    w->filter = words_of_state_come_last;
+    w->now += SECOND;
+    ck_assert_int_eq(world_send_as(w, "ada", "*", W4_FAMILY_HCP, types[_i], payloads[_i], LIMITED),
+                     0);
+    must_say(w, "ada", "ben", "HCP_INTENT", INTENT("tea"), LIMITED);
+    EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
+    ck_assert(w4_human_can_be_told(human_of(w, 1, "ada")));
+    ck_assert_uint_lt(human_of(w, 1, "ada")->word.at_us, human_of(w, 1, "ada")->said_us);
+    world_pass(w, 10 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_LIMITED);
+    ck_assert(w4_human_in_scope(human_of(w, 2, "ada"), w4_bytes_from_text("tea")));
+    world_free(w);
+}
+END_TEST
+
 /* Answers that nobody asked for, lists that lead nowhere, more than is answered at once. */
 START_TEST(an_exchange_has_an_end) {
     world *w = make(2, false, 10);
@@ -628,6 +660,7 @@ int main(void) {
     tcase_add_test(tcase, an_older_word_undoes_nothing);
     tcase_add_test(tcase, only_words_of_humans_that_are_for_it);
     tcase_add_loop_test(tcase, taken_back_from_each, 0, 4);
+    tcase_add_loop_test(tcase, said_before_and_come_after, 0, 2);
     tcase_add_test(tcase, an_exchange_has_an_end);
     tcase_add_test(tcase, many_humans);
     suite_add_tcase(suite, tcase);
