@@ -6,6 +6,7 @@
 
 #include "crypto/primitives.h"
 #include "crypto/sign.h"
+#include "envelope/members.h"
 #include "trust/key_history.h"
 #include "web4ctl/ctl.h"
 #include "json/writer.h"
@@ -24,20 +25,16 @@ static ctl_status tell_key_error(const ctl_context *ctl, const char *path, int c
 static ctl_status show_key(const ctl_context *ctl, const w4_identity *identity, const char *path) {
     char fingerprint[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_buffer text = W4_BUFFER_INIT(16384);
-    w4_buffer pubkey = W4_BUFFER_INIT(64);
-    const w4_pubkey *key = w4_identity_pubkey(identity);
     w4_json_writer w;
     w4_fingerprint_format(w4_identity_fingerprint(identity), fingerprint);
-    int r = w4_base64_append(&pubkey, w4_bytes_of(key->bytes, sizeof key->bytes));
     w4_json_writer_init(&w, &text);
     w4_json_begin_object(&w);
     w4_json_member_string(&w, "fingerprint", fingerprint);
     w4_json_member_string(&w, "path", path);
-    w4_json_member_bytes(&w, "pubkey", w4_buffer_bytes(&pubkey));
+    w4_member_pubkey(&w, "pubkey", w4_identity_pubkey(identity));
     w4_json_end_object(&w);
-    r = r < 0 ? r : w.error;
-    ctl_status status = r < 0 ? ctl_fatal(ctl, r) : ctl_answer_text(ctl, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&pubkey);
+    ctl_status status =
+        w.error < 0 ? ctl_fatal(ctl, w.error) : ctl_answer_text(ctl, w4_buffer_bytes(&text));
     w4_buffer_deinit(&text);
     return status;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "trust/key_history.h"
 #include "web4ctl/ctl.h"
 #include "json/writer.h"
@@ -212,12 +213,10 @@ static ctl_status put_in_place(const ctl_context *ctl, const rotation *r) {
 
 static ctl_status show(const ctl_context *ctl, const rotation *r) {
     char fresh[W4_FINGERPRINT_TEXT_LEN + 1], old[W4_FINGERPRINT_TEXT_LEN + 1];
-    w4_buffer text = W4_BUFFER_INIT(65536), pubkey = W4_BUFFER_INIT(64);
-    const w4_pubkey *key = w4_identity_pubkey(r->fresh);
+    w4_buffer text = W4_BUFFER_INIT(65536);
     w4_json_writer w;
     w4_fingerprint_format(w4_identity_fingerprint(r->fresh), fresh);
     w4_fingerprint_format(w4_identity_fingerprint(r->old), old);
-    int e = w4_base64_append(&pubkey, w4_bytes_of(key->bytes, sizeof key->bytes));
     w4_json_writer_init(&w, &text);
     w4_json_begin_object(&w);
     w4_json_name(&w, "document");
@@ -229,12 +228,11 @@ static ctl_status show(const ctl_context *ctl, const rotation *r) {
     w4_json_member_string(&w, "kind", w4_key_kind_name(r->of));
     w4_json_member_string(&w, "path", r->path);
     w4_json_member_string(&w, "predecessor", old);
-    w4_json_member_bytes(&w, "pubkey", w4_buffer_bytes(&pubkey));
+    w4_member_pubkey(&w, "pubkey", w4_identity_pubkey(r->fresh));
     w4_json_member_string(&w, "succession", r->history);
     w4_json_end_object(&w);
-    e = e < 0 ? e : w.error;
-    ctl_status status = e < 0 ? ctl_fatal(ctl, e) : ctl_answer_text(ctl, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&pubkey);
+    ctl_status status =
+        w.error < 0 ? ctl_fatal(ctl, w.error) : ctl_answer_text(ctl, w4_buffer_bytes(&text));
     w4_buffer_deinit(&text);
     return status;
 }

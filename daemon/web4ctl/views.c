@@ -235,6 +235,8 @@ static const ctl_column trust_columns[] = {
     {"STATE",          "/state",          CTL_STATE, 0},
     {"SINCE",          "/since",          CTL_TIME, 1},
     {"RANK",           "/rank",           CTL_TEXT, 1},
+    {"KEY",            "/standing",       CTL_STATE, CTL_IF_ANY},
+    {"FORMER KEYS",    "/former_keys",    CTL_TEXT, 2 | CTL_IF_ANY},
     {"COOLDOWN UNTIL", "/cooldown_until", CTL_TIME, 2},
     {"ANCHOR",         "/anchor",         CTL_YES, 3},
     END};
@@ -250,6 +252,7 @@ static const ctl_column trust_record[] = {
     {"Unverifiable",   "/counted",        CTL_TEXT, 0},
     {"Introduced by",  "/introducer",     CTL_TEXT, 0},
     {"Anchor",         "/anchor",         CTL_YES, 0},
+    {"Key",            "/standing",       CTL_STATE, 0},
     END};
 static const ctl_column key_columns[] = {
     {"KEY",       "/fingerprint", CTL_SHORT, 0},
@@ -261,6 +264,8 @@ static const ctl_column key_columns[] = {
     {"RIVAL",     "/rival",       CTL_SHORT, 3},
     {"REVOKED BY", "/by",         CTL_TEXT, 1},
     {"REASON",    "/reason",      CTL_CUT, 1},
+    {"HEARSAY OF", "/hearsay/signer", CTL_SHORT, 1 | CTL_IF_ANY},
+    {"WHICH SAYS", "/hearsay/reason", CTL_CUT, 1 | CTL_IF_ANY},
     END};
 static const ctl_view trust_keys = {TABLE, "Keys of its identity", "/entry/keys", key_columns, NULL, NULL};
 const ctl_view ctl_view_trust_entry = {RECORD, NULL, "/entry", trust_record, NULL, &trust_keys};
@@ -306,6 +311,7 @@ static const ctl_column trust_why_record[] = {
     {"Unverifiable",   "/entry/counted",        CTL_TEXT, 0},
     {"Introduced by",  "/entry/introducer",     CTL_TEXT, 0},
     {"Anchor",         "/entry/anchor",         CTL_YES, 0},
+    {"Key",            "/entry/standing",       CTL_STATE, 0},
     END};
 const ctl_view ctl_view_trust_why = {RECORD, NULL, "", trust_why_record, NULL, &why_keys};
 
@@ -564,11 +570,13 @@ static const ctl_column keys_record[] = {
     {"Fingerprint", "/fingerprint", CTL_TEXT, 0}, /* of a file */
     {"Public key", "/pubkey", CTL_TEXT, 0},
     {"File",       "/path",   CTL_TEXT, 0},
+    {"After a restart", "/waiting/fingerprint", CTL_TEXT, 0},
     END};
 static const ctl_column keys_agents[] = {
     {"AGENT",       "/agent_id",    CTL_CUT, 0},
     {"FINGERPRINT", "/fingerprint", CTL_TEXT, 0},
     {"PUBLIC KEY",  "/pubkey",      CTL_TEXT, 1},
+    {"WHEN IT ATTACHES NEXT", "/waiting/fingerprint", CTL_SHORT, CTL_IF_ANY},
     END};
 static const ctl_view keys_known = {TABLE, "Succeeded or revoked", "/known", key_columns, NULL, NULL};
 static const ctl_view keys_agents_view = {TABLE, "Agents", "/agents", keys_agents, NULL, &keys_known};
@@ -586,6 +594,8 @@ static const ctl_column key_standing_record[] = {
     {"Signed by",   "/key/signer",       CTL_TEXT, 0},
     {"Revoked",     "/key/revoked_at",   CTL_TIME, 0},
     {"Because",     "/key/reason",       CTL_TEXT, 0},
+    {"Hearsay of",  "/key/hearsay/signer", CTL_TEXT, 0},
+    {"Which says",  "/key/hearsay/reason", CTL_TEXT, 0},
     END};
 const ctl_view ctl_view_key_standing = {RECORD, NULL, "", key_standing_record, NULL, NULL};
 static const ctl_column key_taken_record[] = {

@@ -77,6 +77,8 @@ void w4d_write_peer(w4d_app *app, w4_json_writer *w, const w4_mesh_peer_info *in
  * anything was said about it. */
 void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key);
 void w4d_write_chain(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key);
+/* How it stands, where something is said about it: members of the object that is open. */
+void w4d_write_standing(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key);
 
 /* methods_agent.c: 0 when the connection speaks for an agent and the store keeps things. */
 int w4d_agent_must_send(w4d_call *call);

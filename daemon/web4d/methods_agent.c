@@ -157,11 +157,7 @@ int w4d_agent_attach(w4d_call *call) {
     w4_json_begin_object(w);
     w4_json_member_string(w, "agent_id", agent_id);
     w4_member_fingerprint(w, "fingerprint", &info.fingerprint);
-    char base64[W4_BASE64_LEN(W4_PUBKEY_LEN) + 1];
-    w4_buffer text = W4_BUFFER_INIT(sizeof base64);
-    r = w4_base64_append(&text, w4_bytes_of(info.pubkey.bytes, sizeof info.pubkey.bytes));
-    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
+    w4_member_pubkey(w, "pubkey", &info.pubkey);
     w4_member_fingerprint(w, "node", w4_identity_fingerprint(call->app->identity));
     w4_json_member_unsigned(w, "waiting", info.waiting);
     w4_json_end_object(w);

@@ -6,19 +6,40 @@
 #include <stdio.h>
 #include <string.h>
 
-static int write_pubkey(w4_json_writer *w, const w4_pubkey *pubkey) {
-    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_PUBKEY_LEN) + 1);
-    int r = w4_base64_append(&text, w4_bytes_of(pubkey->bytes, sizeof pubkey->bytes));
-    w4_json_member_bytes(w, "pubkey", w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-    return r;
-}
-
 static void write_revocation(w4_json_writer *w, const w4_key_info *info) {
     w4_json_member_string(w, "by", w4_key_authority_name(info->authority));
     w4_member_fingerprint(w, "signer", &info->revoked_by);
     w4_member_time(w, "revoked_at", info->revoked_us);
     w4_json_member_string(w, "reason", info->reason);
+}
+
+static void write_hearsay(w4_json_writer *w, const w4_key_info *info) {
+    w4_json_name(w, "hearsay");
+    w4_json_begin_object(w);
+    w4_member_fingerprint(w, "signer", &info->doubted_by);
+    w4_member_time(w, "made_at", info->doubted_us);
+    w4_json_member_string(w, "reason", info->doubt);
+    w4_json_end_object(w);
+}
+
+static const char *standing_of(const w4_key_info *info) {
+    return info->revoked ? "revoked" : info->replaced ? "replaced" : "current";
+}
+
+void w4d_write_standing(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
+    const w4_keyring *ring = w4_protocol_keyring(w4_node_protocol(app->node));
+    w4_key_info info;
+    uint64_t former = 0;
+    if (!w4_keyring_find(ring, key, &info)) {
+        return;
+    }
+    w4_json_member_string(w, "standing", standing_of(&info));
+    while (info.succeeds && w4_keyring_find(ring, &info.predecessor, &info)) {
+        former++;
+    }
+    if (former > 0) {
+        w4_json_member_unsigned(w, "former_keys", former);
+    }
 }
 
 void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
@@ -33,10 +54,7 @@ void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
         w4_json_member_string(w, "name", name);
     }
     w4_json_member_string(w, "kind", w4_key_kind_name(info.of));
-    w4_json_member_string(w, "standing",
-                          info.revoked    ? "revoked"
-                          : info.replaced ? "replaced"
-                                          : "current");
+    w4_json_member_string(w, "standing", standing_of(&info));
     if (info.succeeds) {
         w4_member_fingerprint(w, "predecessor", &info.predecessor);
         w4_member_time(w, "succeeded_at", info.succeeded_us);
@@ -50,6 +68,9 @@ void w4d_write_key(w4d_app *app, w4_json_writer *w, const w4_fingerprint *key) {
     }
     if (info.revoked) {
         write_revocation(w, &info);
+    }
+    if (info.doubted) {
+        write_hearsay(w, &info);
     }
     w4_json_end_object(w);
 }
@@ -98,27 +119,49 @@ static void write_known(w4d_call *call) {
     w4_json_member_unsigned(call->result, "total", total);
 }
 
+/* Another key lies in the file than the one that is in use: somebody has rotated it. */
+static int write_waiting(w4_json_writer *w, const char *path, const w4_fingerprint *in_use) {
+    w4_identity *identity = NULL;
+    int error = 0;
+    int r = w4_identity_load(path, &identity, &error);
+    if (r == 0 && !w4_fingerprint_equal(w4_identity_fingerprint(identity), in_use)) {
+        w4_json_name(w, "waiting");
+        w4_json_begin_object(w);
+        w4_member_fingerprint(w, "fingerprint", w4_identity_fingerprint(identity));
+        w4_member_pubkey(w, "pubkey", w4_identity_pubkey(identity));
+        w4_json_end_object(w);
+    }
+    w4_identity_free(identity);
+    return r < 0 ? r : 0;
+}
+
+static int write_hosted(const w4d_app *app, w4_json_writer *w, const w4_agent_info *info) {
+    char path[W4D_KEY_PATH_MAX];
+    w4d_files_agent_path(app->config, info->agent_id, path);
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "agent_id", info->agent_id);
+    w4_member_fingerprint(w, "fingerprint", &info->fingerprint);
+    w4_member_pubkey(w, "pubkey", &info->pubkey);
+    int r = write_waiting(w, path, &info->fingerprint);
+    w4_json_end_object(w);
+    return r;
+}
+
 int w4d_keys_show(w4d_call *call) {
     w4d_app *app = call->app;
     w4_json_writer *w = call->result;
     w4_json_begin_object(w);
     w4_member_fingerprint(w, "node", w4_identity_fingerprint(app->identity));
-    int r = write_pubkey(w, w4_identity_pubkey(app->identity));
+    w4_member_pubkey(w, "pubkey", w4_identity_pubkey(app->identity));
     w4_json_member_string(w, "name", app->config->node.name);
     w4_json_member_string(w, "path", app->identity_path);
+    int r = write_waiting(w, app->identity_path, w4_identity_fingerprint(app->identity));
     w4_json_name(w, "agents");
     w4_json_begin_array(w);
     w4_agent_info info;
     for (size_t cursor = 0;
          r == 0 && w4_protocol_agent_next(w4_node_protocol(app->node), &cursor, &info);) {
-        if (!info.hosted) {
-            continue;
-        }
-        w4_json_begin_object(w);
-        w4_json_member_string(w, "agent_id", info.agent_id);
-        w4_member_fingerprint(w, "fingerprint", &info.fingerprint);
-        r = write_pubkey(w, &info.pubkey);
-        w4_json_end_object(w);
+        r = info.hosted ? write_hosted(app, w, &info) : 0;
     }
     w4_json_end_array(w);
     write_known(call);

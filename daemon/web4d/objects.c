@@ -45,6 +45,7 @@ void w4d_write_trust_entry(w4d_app *app, w4_json_writer *w, w4_trust_kind kind,
     if (w4d_is_anchor(app, kind, subject)) {
         w4_json_member_bool(w, "anchor", true);
     }
+    w4d_write_standing(app, w, subject);
     w4d_write_chain(app, w, subject);
     w4_json_end_object(w);
 }

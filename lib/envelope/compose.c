@@ -59,18 +59,6 @@ static void write_receiver(w4_json_writer *w, const w4_party *receiver) {
     w4_json_end_object(w);
 }
 
-static void write_pubkey(w4_json_writer *w, const w4_pubkey *key) {
-    w4_json_name(w, "pubkey");
-    w4_buffer base64 = W4_BUFFER_INIT(PUBKEY_TEXT_LEN);
-    int r = w4_base64_append(&base64, w4_bytes_of(key->bytes, sizeof key->bytes));
-    if (r == 0) {
-        w4_json_string(w, w4_buffer_bytes(&base64));
-    } else if (w->error == 0) {
-        w->error = r;
-    }
-    w4_buffer_deinit(&base64);
-}
-
 static void write_sender(w4_json_writer *w, const w4_envelope_draft *draft,
                          const w4_identity *identity) {
     w4_json_name(w, "sender");
@@ -86,7 +74,7 @@ static void write_sender(w4_json_writer *w, const w4_envelope_draft *draft,
     }
     w4_member_fingerprint(w, "fingerprint", w4_identity_fingerprint(identity));
     if (draft->with_pubkey) {
-        write_pubkey(w, w4_identity_pubkey(identity));
+        w4_member_pubkey(w, "pubkey", w4_identity_pubkey(identity));
     }
     w4_json_end_object(w);
 }

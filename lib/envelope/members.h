@@ -2,7 +2,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "crypto/fingerprint.h"
+#include "crypto/primitives.h"
+#include "crypto/sign.h"
 #include "json/writer.h"
 
 static inline void w4_member_fingerprint(w4_json_writer *w, const char *name,
@@ -24,4 +25,18 @@ static inline void w4_member_time_if_any(w4_json_writer *w, const char *name, ui
     if (wall_us != 0) {
         w4_member_time(w, name, wall_us);
     }
+}
+
+/* Keys, signatures, and what else is no longer than those. */
+static inline void w4_member_base64(w4_json_writer *w, const char *name, const uint8_t *bytes,
+                                    size_t len) {
+    uint8_t text[W4_BASE64_LEN(W4_SIGNATURE_LEN) + 1];
+    w4_buffer out = {text, 0, sizeof text, sizeof text};
+    int r = w4_base64_append(&out, w4_bytes_of(bytes, len));
+    w->error = w->error == 0 ? r : w->error;
+    w4_json_member_bytes(w, name, w4_buffer_bytes(&out));
+}
+
+static inline void w4_member_pubkey(w4_json_writer *w, const char *name, const w4_pubkey *key) {
+    w4_member_base64(w, name, key->bytes, sizeof key->bytes);
 }

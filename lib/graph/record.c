@@ -126,16 +126,6 @@ static const w4_schema record_schema = {.rows = record_rows};
 
 /* ---- writing */
 
-static void write_base64(w4_json_writer *w, const char *name, const uint8_t *bytes, size_t len) {
-    w4_buffer text = W4_BUFFER_INIT(256);
-    int r = w4_base64_append(&text, w4_bytes_of(bytes, len));
-    if (r != 0 && w->error == 0) {
-        w->error = r;
-    }
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-}
-
 static void write_agents(w4_json_writer *w, const w4_record *record) {
     w4_json_name(w, "agents");
     w4_json_begin_array(w);
@@ -150,7 +140,7 @@ static void write_agents(w4_json_writer *w, const w4_record *record) {
             w4_json_raw(w, w4_bytes_from_text("[]"));
         }
         w4_member_fingerprint(w, "fingerprint", &agent->fingerprint);
-        write_base64(w, "pubkey", agent->pubkey.bytes, sizeof agent->pubkey.bytes);
+        w4_member_base64(w, "pubkey", agent->pubkey.bytes, sizeof agent->pubkey.bytes);
         w4_json_end_object(w);
     }
     w4_json_end_array(w);
@@ -221,7 +211,7 @@ static int write_record(const w4_record *record, const w4_identity *identity,
     w4_timestamp_format(record->issued_wall_us, time);
     w4_json_member_string(w, "issued_at", time);
     write_node(w, record);
-    write_base64(w, "pubkey", w4_identity_pubkey(identity)->bytes, W4_PUBKEY_LEN);
+    w4_member_pubkey(w, "pubkey", w4_identity_pubkey(identity));
     w4_json_member_unsigned(w, "seq", record->seq);
     w4_json_name(w, "services");
     w4_json_raw(w, w4_bytes_from_text("[]"));
@@ -229,7 +219,7 @@ static int write_record(const w4_record *record, const w4_identity *identity,
         w4_json_name(w, "sign");
         w4_json_begin_object(w);
         w4_json_member_string(w, "algo", "ed25519");
-        write_base64(w, "signature", signature, W4_SIGNATURE_LEN);
+        w4_member_base64(w, "signature", signature, W4_SIGNATURE_LEN);
         w4_json_end_object(w);
     }
     w4_json_member_unsigned(w, "ttl", record->ttl_s);

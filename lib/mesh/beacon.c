@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -10,16 +11,6 @@
 #define SIGN_NAME_LEN 8u /* ,"sign": */
 
 static const w4_json_limits beacon_limits = {W4_BEACON_BYTES_MAX, 3, 8, 256};
-
-static void write_base64(w4_json_writer *w, const char *name, w4_bytes bytes) {
-    w4_buffer text = W4_BUFFER_INIT(128);
-    int r = w4_base64_append(&text, bytes);
-    if (r != 0 && w->error == 0) {
-        w->error = r;
-    }
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-}
 
 static int write_beacon(const w4_identity *identity, const char *time, const char *const *addresses,
                         size_t count, const uint8_t *signature, w4_buffer *out) {
@@ -34,12 +25,12 @@ static int write_beacon(const w4_identity *identity, const char *time, const cha
     }
     w4_json_end_array(w);
     w4_json_member_string(w, "beacon", "1.0");
-    write_base64(w, "pubkey", w4_bytes_of(w4_identity_pubkey(identity)->bytes, W4_PUBKEY_LEN));
+    w4_member_pubkey(w, "pubkey", w4_identity_pubkey(identity));
     if (signature != NULL) {
         w4_json_name(w, "sign");
         w4_json_begin_object(w);
         w4_json_member_string(w, "algo", "ed25519");
-        write_base64(w, "signature", w4_bytes_of(signature, W4_SIGNATURE_LEN));
+        w4_member_base64(w, "signature", signature, W4_SIGNATURE_LEN);
         w4_json_end_object(w);
     }
     w4_json_member_string(w, "time", time);

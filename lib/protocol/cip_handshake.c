@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "protocol/delivery/deliveries.h"
 #include "protocol/evidence/flaps.h"
 #include "protocol/map.h"
@@ -249,22 +250,14 @@ bool w4_cip_handshake_running(const w4_protocol *p, const w4_fingerprint *local,
 
 /* ---- what is said. Members stand in the order of canonical form. */
 
-static void write_base64(w4_json_writer *w, const char *name, const uint8_t *bytes, size_t len) {
-    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_CHALLENGE_BYTES) + 1);
-    int r = w4_base64_append(&text, w4_bytes_of(bytes, len));
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&text));
-    w->error = w->error == 0 ? r : w->error;
-    w4_buffer_deinit(&text);
-}
-
 static void write_hello(w4_json_writer *w, const w4_pair *pair, const w4_agent *local,
                         w4_saying saying) {
     w4_role role = saying == W4_SAY_REPLY ? W4_ROLE_RESPONDER : W4_ROLE_INITIATOR;
     w4_json_name(w, "capabilities");
     w4_json_raw(w, w4_blob_bytes(local->capabilities));
-    write_base64(w, "challenge", pair->challenges[role], W4_CHALLENGE_BYTES);
+    w4_member_base64(w, "challenge", pair->challenges[role], W4_CHALLENGE_BYTES);
     if (saying == W4_SAY_REPLY) {
-        write_base64(w, "challenge_response", pair->their_greeting, W4_CHALLENGE_BYTES);
+        w4_member_base64(w, "challenge_response", pair->their_greeting, W4_CHALLENGE_BYTES);
     }
     w4_json_name(w, "features");
     w4_json_begin_object(w);
@@ -280,13 +273,13 @@ static void write_hello(w4_json_writer *w, const w4_pair *pair, const w4_agent *
     w4_json_string_text(w, "hcp/1.0");
     w4_json_string_text(w, "lip/1.0");
     w4_json_end_array(w);
-    write_base64(w, "session_nonce", pair->nonces[role], W4_NONCE_LEN);
+    w4_member_base64(w, "session_nonce", pair->nonces[role], W4_NONCE_LEN);
 }
 
 static void write_state(w4_json_writer *w, const w4_pair *pair, const w4_agent *local,
                         const uint8_t *echo) {
     if (echo) {
-        write_base64(w, "challenge_response", echo, W4_CHALLENGE_BYTES);
+        w4_member_base64(w, "challenge_response", echo, W4_CHALLENGE_BYTES);
     }
     w4_json_member_string(w, "in_reply_to", pair->heard);
     w4_json_member_unsigned(w, "lri", local->lri);

@@ -9,10 +9,16 @@
 #define DOCUMENT_HELP "a succession or a revocation, see web4-trust(7)"
 
 /* ---- keys.show */
+static const w4_schema_row waiting_rows[] = {
+    RPC_FINGERPRINT("fingerprint", R_, "its fingerprint"),
+    RPC_PUBKEY("pubkey", R_, "the key"),
+    W4_SCHEMA_END};
+static const w4_schema waiting = {waiting_rows, true, NULL};
 static const w4_schema_row hosted_rows[] = {
     RPC_LABEL("agent_id", R_, "its name"),
     RPC_FINGERPRINT("fingerprint", R_, "its identity"),
     RPC_PUBKEY("pubkey", R_, "its public key"),
+    RPC_OBJECT("waiting", O_, &waiting, "another key, which is in its file now: it has that when it attaches next"),
     W4_SCHEMA_END};
 static const w4_schema hosted = {hosted_rows, true, NULL};
 static const w4_schema_row hosted_item = RPC_ITEM(&hosted);
@@ -24,8 +30,9 @@ static const w4_schema_row keys_show_result[] = {
     RPC_PUBKEY("pubkey", R_, "its public key"),
     RPC_LABEL("name", R_, "its name"),
     RPC_TEXT("path", O_, 4096, "of its key file"),
+    RPC_OBJECT("waiting", O_, &waiting, "another key, which is in that file now: the node has that when it starts next"),
     RPC_ARRAY("agents", R_, W4_RPC_LIST_MAX, &hosted_item, "whose keys this node holds"),
-    RPC_ARRAY("known", R_, W4_RPC_LIST_MAX, &key_item, "keys that were succeeded or revoked, as far as is known here, as many as fit; those of this node first"),
+    RPC_ARRAY("known", R_, W4_RPC_LIST_MAX, &key_item, "keys that were succeeded or revoked, or are said to be, as far as is known here, as many as fit; those of this node first"),
     RPC_COUNT("total", R_, "how many there are of them"),
     W4_SCHEMA_END};
 RESULT(keys_show);

@@ -261,6 +261,12 @@ const w4_schema w4_rpc_session = {session_rows, true, NULL};
 const char *const w4_rpc_key_kinds[] = {"agent", "node", NULL};
 static const char *const key_standings[] = {"current", "replaced", "revoked", NULL};
 static const char *const key_authorities[] = {"itself", "successor", "anchor", "operator", NULL};
+static const w4_schema_row hearsay_rows[] = {
+    RPC_FINGERPRINT("signer", R_, "the node that signed it"),
+    RPC_TIME("made_at", R_, "when that was"),
+    RPC_TEXT("reason", R_, 255, "why it should be revoked"),
+    W4_SCHEMA_END};
+static const w4_schema hearsay = {hearsay_rows, true, NULL};
 static const w4_schema_row key_rows[] = {
     RPC_FINGERPRINT("fingerprint", R_, "the key"),
     RPC_LABEL("name", O_, "agent_id or node name, where one is known"),
@@ -275,6 +281,7 @@ static const w4_schema_row key_rows[] = {
     RPC_FINGERPRINT("signer", O_, "the key that signed the revocation"),
     RPC_TIME("revoked_at", O_, "when that was signed"),
     RPC_TEXT("reason", O_, 255, "why it is revoked"),
+    RPC_OBJECT("hearsay", O_, &hearsay, "a revocation that is kept and does not count here, of one that is not revoked"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_key = {key_rows, true, NULL};
 static const w4_schema_row rpc_key_item = RPC_ITEM(&w4_rpc_key);
@@ -291,6 +298,8 @@ static const w4_schema_row trust_entry_rows[] = {
     RPC_COUNT("counted", O_, "facts of it that could not be verified, since it came to that state"),
     RPC_FINGERPRINT("introducer", O_, "the node through which it became known"),
     RPC_BOOL("anchor", O_, "named in the configuration"),
+    RPC_ENUM("standing", O_, key_standings, "of the key that _subject_ is; absent: nothing was said about it"),
+    RPC_COUNT("former_keys", O_, "keys whose place it took"),
     RPC_ARRAY("keys", O_, 32, &rpc_key_item, "of its identity, the first one first; absent: nothing was said about its key"),
     W4_SCHEMA_END};
 const w4_schema w4_rpc_trust_entry = {trust_entry_rows, true, NULL};

@@ -1,6 +1,7 @@
 #include "session/hello.h"
 
 #include "base/clock.h"
+#include "envelope/members.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -99,16 +100,6 @@ static void proof_text(const w4_hello_proof *proof, uint8_t ret_text[static PROO
     memcpy(ret_text + PROOF_CONTEXT_LEN + 1, proof->hash, W4_HASH_LEN);
 }
 
-static void write_base64(w4_json_writer *w, const char *name, w4_bytes bytes) {
-    uint8_t text[W4_BASE64_LEN(W4_SIGNATURE_LEN) + 1];
-    w4_buffer b = {text, 0, sizeof text, sizeof text};
-    int r = w4_base64_append(&b, bytes);
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&b));
-    if (r < 0 && w->error == 0) {
-        w->error = r;
-    }
-}
-
 static void write_resume(w4_json_writer *w, const w4_resume_point *resume) {
     uint8_t text[2 * W4_SESSION_ID_LEN + 1];
     w4_buffer b = {text, 0, sizeof text, sizeof text};
@@ -165,9 +156,8 @@ int w4_hello_encode(w4_buffer *out, const w4_handshake_config *config, const w4_
     w4_json_member_unsigned(&w, "heartbeat_ms", config->heartbeat_ms);
     w4_json_member_unsigned(&w, "max_message", config->max_message);
     w4_json_member_string(&w, "node", config->node);
-    write_base64(&w, "proof", w4_bytes_of(signature, sizeof signature));
-    write_base64(&w, "pubkey",
-                 w4_bytes_of(w4_identity_pubkey(config->identity)->bytes, W4_PUBKEY_LEN));
+    w4_member_base64(&w, "proof", signature, sizeof signature);
+    w4_member_pubkey(&w, "pubkey", w4_identity_pubkey(config->identity));
     if (resume && resume->present) {
         write_resume(&w, resume);
     }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "envelope/schema.h"
 #include "json/writer.h"
 
@@ -91,18 +92,8 @@ static const w4_schema forms[W4_KEY_DOCUMENT_KIND_COUNT] = {
 
 /* ---- writing */
 
-static void write_base64(w4_json_writer *w, const char *name, const uint8_t *bytes, size_t len) {
-    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(W4_SIGNATURE_LEN) + 1);
-    int r = w4_base64_append(&text, w4_bytes_of(bytes, len));
-    if (r != 0 && w->error == 0) {
-        w->error = r;
-    }
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-}
-
 static void write_key(w4_json_writer *w, const char *name, const w4_identity *identity) {
-    write_base64(w, name, w4_identity_pubkey(identity)->bytes, W4_PUBKEY_LEN);
+    w4_member_pubkey(w, name, w4_identity_pubkey(identity));
 }
 
 /* The head of both, in canonical order as far as it goes; by: of a revocation. */
@@ -137,8 +128,8 @@ static int write_succession(const w4_identity *old_identity, const w4_identity *
         w4_json_name(w, "sign");
         w4_json_begin_object(w);
         w4_json_member_string(w, "algo", algos[0]);
-        write_base64(w, "new", signatures[1].bytes, sizeof signatures[1].bytes);
-        write_base64(w, "old", signatures[0].bytes, sizeof signatures[0].bytes);
+        w4_member_base64(w, "new", signatures[1].bytes, sizeof signatures[1].bytes);
+        w4_member_base64(w, "old", signatures[0].bytes, sizeof signatures[0].bytes);
         w4_json_end_object(w);
     }
     w4_json_end_object(w);
@@ -182,7 +173,7 @@ static int write_revocation(const w4_identity *signer, const w4_fingerprint *rev
         w4_json_name(w, "sign");
         w4_json_begin_object(w);
         w4_json_member_string(w, "algo", algos[0]);
-        write_base64(w, "signature", signed_by->bytes, sizeof signed_by->bytes);
+        w4_member_base64(w, "signature", signed_by->bytes, sizeof signed_by->bytes);
         w4_json_end_object(w);
     }
     w4_json_end_object(w);

@@ -582,7 +582,7 @@ void w4_keyring_judge_again(w4_keyring *ring) {
 /* ---- asking */
 
 static void info_of(const ring_key *key, w4_key_info *info) {
-    *info = (w4_key_info){.key = key->fingerprint, .of = key->of, .reason = ""};
+    *info = (w4_key_info){.key = key->fingerprint, .of = key->of, .reason = "", .doubt = ""};
     if (key->predecessor) {
         info->succeeds = true;
         info->predecessor = key->predecessor->fingerprint;
@@ -603,6 +603,16 @@ static void info_of(const ring_key *key, w4_key_info *info) {
         info->revoked_by = key->revoked->other;
         info->revoked_us = key->revoked->made_us;
         info->reason = key->revoked->reason;
+        return;
+    }
+    for (unsigned i = 0; i < W4_KEYRING_REVOCATIONS_OF_KEY && !info->doubted; i++) {
+        const ring_document *d = key->revocations[i];
+        if (d) {
+            info->doubted = true;
+            info->doubted_by = d->other;
+            info->doubted_us = d->made_us;
+            info->doubt = d->reason;
+        }
     }
 }
 

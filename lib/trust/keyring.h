@@ -114,6 +114,10 @@ typedef struct w4_key_info {
     w4_fingerprint revoked_by;
     uint64_t revoked_us;
     const char *reason; /* borrowed until the ring changes */
+    bool doubted; /* a node that is known here says it is revoked, whose word does not count */
+    w4_fingerprint doubted_by;
+    uint64_t doubted_us;
+    const char *doubt; /* its reason; borrowed as well */
 } w4_key_info;
 /* False: no document speaks of it. */
 bool w4_keyring_find(const w4_keyring *ring, const w4_fingerprint *key, w4_key_info *ret_info);

@@ -3,20 +3,13 @@
 #include <string.h>
 
 #include "crypto/primitives.h"
+#include "envelope/members.h"
 #include "web4/error.h"
 #include "json/writer.h"
 
 #define CHALLENGE_LEN 32u
 #define NONCE_LEN 16u
 #define PAYLOAD_MAX 4096u
-
-static void member_base64(w4_json_writer *w, const char *name, const uint8_t *bytes, size_t len) {
-    w4_buffer text = W4_BUFFER_INIT(W4_BASE64_LEN(CHALLENGE_LEN) + 1);
-    int r = w4_base64_append(&text, w4_bytes_of(bytes, len));
-    w->error = w->error != 0 ? w->error : r;
-    w4_json_member_bytes(w, name, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
-}
 
 /* Nobody else can know it, and each greeting of one challenge is answered under the same. Nothing
  * that is signed elsewhere begins like that. */
@@ -46,7 +39,7 @@ static int answer_greeting(const web4_identity *identity, const w4_envelope *gre
     w4_json theirs = w4_json_get(greeting->payload, "challenge");
     int r = own_challenge(identity, greeting, w4_json_string_raw(theirs), challenge);
     w4_random(nonce, sizeof nonce);
-    member_base64(w, "challenge", challenge, sizeof challenge);
+    w4_member_base64(w, "challenge", challenge, sizeof challenge);
     w4_json_name(w, "challenge_response");
     w4_json_value(w, theirs);
     w4_json_member_string(w, "in_reply_to", greeting->msg_id);
@@ -54,7 +47,7 @@ static int answer_greeting(const web4_identity *identity, const w4_envelope *gre
     w4_json_begin_array(w);
     w4_json_string_text(w, "cip/1.0");
     w4_json_end_array(w);
-    member_base64(w, "session_nonce", nonce, sizeof nonce);
+    w4_member_base64(w, "session_nonce", nonce, sizeof nonce);
     return r;
 }
 

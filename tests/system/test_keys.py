@@ -1,4 +1,6 @@
 """Keys that are succeeded and revoked, among real nodes. All documents are made here."""
+import re
+
 from hostile_peer import *
 
 
@@ -105,6 +107,18 @@ def test_revoked_node():
             b.wait_until("b has closed its session", lambda: not is_connected(b, key))
             d.wait_until("d has heard of it", lambda: key in known(d))
             assert standing(d, key) == "current" and is_connected(d, key), known(d)
+            hearsay = known(d)[key]["hearsay"]
+            assert (hearsay["signer"], hearsay["reason"]) == (own_key(a), "stolen"), hearsay
+            assert "hearsay" not in known(b)[key], known(b)
+            for node, says in ((d, "current"), (b, "revoked")):
+                listed = {entry["subject"]: entry for entry in
+                          node.control.call("trust.list", {"kind": "node"})["entries"]}
+                assert listed[key]["standing"] == says, listed
+                assert (listed[own_key(a)]["standing"], listed[own_key(a)]["former_keys"]) == \
+                    ("current", 1), listed
+                told = ctl("-s", node.control_socket, "trust", "list").stdout.splitlines()
+                assert any(key[:8] in line and says in line for line in told), told
+                assert "FORMER KEYS" in told[0], told
             for node in (a, b):
                 node.control.close()
                 assert node.stop() == 0
@@ -323,7 +337,10 @@ def test_rotated_node():
         made = rotate("-s", a.control_socket)
         assert (made["predecessor"], made["kind"], made["path"]) == (first, "node", path), made
         second = rotate(path)["fingerprint"]  # its first rotation has said whose it is
-        assert own_key(a) == first  # it is the node's when it starts
+        shown = a.control.call("keys.show")  # it is the node's when it starts
+        assert (shown["node"], shown["waiting"]["fingerprint"]) == (first, second), shown
+        told = ctl("-s", a.control_socket, "keys", "show").stdout
+        assert re.search(f"After a restart: +{second}\n", told), told
         assert sorted(name[len(os.path.basename(path)):] for name in os.listdir(
             os.path.dirname(path)) if name.startswith(os.path.basename(path))) == \
             ["", ".old", ".succession"]
@@ -332,7 +349,7 @@ def test_rotated_node():
         a.config["listen"] = [address]
         a.write_config()
         a.start()
-        assert own_key(a) == second
+        assert own_key(a) == second and "waiting" not in a.control.call("keys.show")
         assert [standing(a, key) for key in (first, made["fingerprint"], second)] == \
             ["replaced", "replaced", "current"], known(a)
         wait_standing(b, first, "replaced")
@@ -449,10 +466,14 @@ def test_rotated_agent():
         made = rotate("--kind", "agent", path)
         assert made["predecessor"] == old, made
         propose(ada, "the tide is out")  # nothing has changed yet
+        agent = a.control.call("keys.show")["agents"][0]
+        assert (agent["fingerprint"], agent["waiting"]["fingerprint"]) == \
+            (old, made["fingerprint"]), agent
         ada.close()
         a.wait_until("she is gone", lambda: not a.control.call("keys.show")["agents"])
         ada = a.agent("ada")
         assert ada.attached["fingerprint"] == made["fingerprint"], ada.attached
+        assert "waiting" not in a.control.call("keys.show")["agents"][0]
         wait_standing(b, old, "replaced")
         assert state_of(b, made["fingerprint"], "agent") == "trusted"
         fact = propose(ada, "the tide is in")

@@ -164,6 +164,10 @@ START_TEST(who_may_revoke) {
     ck_assert_int_eq(revoke(6, 8), W4_KEYRING_KEPT);
     ck_assert_int_eq(result.place, W4_KEY_PLACE_HEARSAY);
     ck_assert(!w4_keyring_revoked(ring, id(8)));
+    w4_key_info info;
+    ck_assert(w4_keyring_find(ring, id(8), &info) && info.doubted && !info.revoked);
+    ck_assert(w4_fingerprint_equal(&info.doubted_by, id(6)));
+    ck_assert(info.doubted_us >= T0 && info.doubt[0] != '\0');
     ck_assert(!w4_keyring_judge(ring, &judged));
     anchor = *id(6); /* the configuration has changed */
     w4_keyring_judge_again(ring);
@@ -171,6 +175,7 @@ START_TEST(who_may_revoke) {
     ck_assert(w4_fingerprint_equal(&judged.key, id(8)));
     ck_assert(!w4_keyring_judge(ring, &judged));
     ck_assert(w4_keyring_revoked(ring, id(8)));
+    ck_assert(w4_keyring_find(ring, id(8), &info) && info.revoked && !info.doubted);
 }
 END_TEST
 
