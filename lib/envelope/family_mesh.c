@@ -76,27 +76,27 @@ static const w4_schema_row digest_item = {
     .kind = W4_SCHEMA_STRING, .min = 1, .max = W4_NAME_BYTES_MAX, .check = w4_check_digest, .help = "a digest"};
 static const w4_schema_row listed_rows[] = {
     W4_ROW_FORM("digest", W4_MUST, w4_check_digest, "of what is known of it"),
-    W4_ROW_FORM("id",     W4_MUST, w4_check_uuid, "msg_id of its proposal"),
+    W4_ROW_FORM("id",     W4_MUST, w4_check_uuid, "msg_id of its proposal, or of the decision"),
     W4_SCHEMA_END,
 };
 static const w4_schema listed_object = {.rows = listed_rows};
 static const w4_schema_row listed_item = {.kind = W4_SCHEMA_OBJECT, .object = &listed_object};
 static const w4_schema_row facts_rows[] = {
-    W4_ROW_FORM("sum",    W4_MAY, w4_check_digest, "of all facts that the sender could pass on"),
-    {.name = "parts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACT_PARTS_OF_ALL, .items = &digest_item, .help = "of the facts of each part, asking for a list of the first that differs"},
+    W4_ROW_FORM("sum",    W4_MAY, w4_check_digest, "of all facts and decisions that the sender could pass on"),
+    {.name = "parts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACT_PARTS_OF_ALL, .items = &digest_item, .help = "of what is in each part, asking for a list of the first that differs"},
     W4_ROW_INTEGER("from", W4_MAY, 0, W4_FACT_PARTS_OF_ALL - 1, "with parts: the first part that is asked for"),
     W4_ROW_FORM("after",  W4_MAY, w4_check_uuid, "with parts: an id of that part; what comes behind it is asked for"),
     {.name = "facts", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 0, .max = W4_FACTS_OF_ONE, .items = &listed_item, .help = "the list, in the order of the ids"},
     W4_ROW_INTEGER("part", W4_MAY, 0, W4_FACT_PARTS_OF_ALL, "with facts: the part they are of; 64: no part differs"),
     W4_ROW_BOOL("last",   W4_MAY, "with facts: there are no more of that part"),
-    {.name = "wanted", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACTS_OF_ONE, .items = &w4_item_uuid, .help = "facts that are asked for"},
+    {.name = "wanted", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACTS_OF_ONE, .items = &w4_item_uuid, .help = "ids that are asked for"},
     W4_ROW_INTEGER("bytes", W4_MAY, 0, 1048576, "with wanted: of envelopes in an answer, at most"),
     W4_ROW_INTEGER("skip", W4_MAY, 0, 1000, "with wanted: envelopes of the first one that are passed over"),
     W4_SCHEMA_END,
 };
 
 static const w4_schema_row votes_rows[] = {
-    W4_ROW_INTEGER("done", W4_MUST, 0, W4_FACTS_OF_ONE, "how many of the facts asked for are covered"),
+    W4_ROW_INTEGER("done", W4_MUST, 0, W4_FACTS_OF_ONE, "how many of the ids asked for are covered"),
     W4_ROW_INTEGER("skip", W4_MUST, 0, 1000, "how many envelopes of the next one"),
     {.name = "envelopes", .kind = W4_SCHEMA_ARRAY, .flags = W4_MUST, .min = 0, .max = W4_SHARED_OF_ONE, .items = &w4_item_object, .help = "as their senders signed them"},
     W4_SCHEMA_END,
@@ -172,8 +172,8 @@ static const w4_type_row types[] = {
     {W4_TYPE_MESH_SERVICE_INVOKE, W4_FAMILY_MESH, "SERVICE_INVOKE", W4_CHANNEL_KNOWLEDGE, &payload_service_invoke, "calls a service"},
     {W4_TYPE_MESH_SERVICE_RESULT, W4_FAMILY_MESH, "SERVICE_RESULT", W4_CHANNEL_KNOWLEDGE, &payload_service_result, "gives the result of a call"},
     {W4_TYPE_MESH_RECEIPT,        W4_FAMILY_MESH, "MESH_RECEIPT",   W4_CHANNEL_CONTROL,   &payload_receipt,        "says which envelopes that came are kept, or refused"},
-    {W4_TYPE_MESH_FACTS,          W4_FAMILY_MESH, "MESH_FACTS",     W4_CHANNEL_CONTROL,   &payload_facts,          "finds out which facts a neighbour knows otherwise"},
-    {W4_TYPE_MESH_VOTES,          W4_FAMILY_MESH, "MESH_VOTES",     W4_CHANNEL_KNOWLEDGE, &payload_votes,          "passes on what was said to all about facts"},
+    {W4_TYPE_MESH_FACTS,          W4_FAMILY_MESH, "MESH_FACTS",     W4_CHANNEL_CONTROL,   &payload_facts,          "finds out which facts and decisions a neighbour knows otherwise"},
+    {W4_TYPE_MESH_VOTES,          W4_FAMILY_MESH, "MESH_VOTES",     W4_CHANNEL_KNOWLEDGE, &payload_votes,          "passes on what was said to all about facts, and decisions"},
     {W4_TYPE_MESH_HUMANS,         W4_FAMILY_MESH, "MESH_HUMANS",    W4_CHANNEL_CONTROL,   &payload_humans,         "tells a neighbour what humans consent to, by their own words"},
     {W4_TYPE_MESH_KEYS,           W4_FAMILY_MESH, "MESH_KEYS",      W4_CHANNEL_CONTROL,   &payload_keys,           "passes on successions and revocations of keys"},
 };

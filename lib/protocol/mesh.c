@@ -14,7 +14,7 @@ static const w4_type_rule rules[] = {
     {W4_TYPE_MESH_SERVICE_INVOKE, W4_TRUST_PROBING,    0,     NULL,   NULL,             NULL, NULL, "a service is called"},
     {W4_TYPE_MESH_SERVICE_RESULT, W4_TRUST_PROBING,    0,     NULL,   NULL,             NULL, NULL, "it answers a call"},
     {W4_TYPE_MESH_RECEIPT,        W4_TRUST_UNTRUSTED,  0,     NULL,   w4_receipts_take, NULL, NULL, "messages sent to that node count as kept there, or as refused"},
-    {W4_TYPE_MESH_FACTS,          W4_TRUST_UNTRUSTED,  0,     NULL,   w4_fact_sync_take,       NULL, NULL, "what differs between the facts there and here is asked for, or given"},
+    {W4_TYPE_MESH_FACTS,          W4_TRUST_UNTRUSTED,  0,     NULL,   w4_fact_sync_take,       NULL, NULL, "what differs between the facts and decisions there and here is asked for, or given"},
     {W4_TYPE_MESH_VOTES,          W4_TRUST_UNTRUSTED,  0,     NULL,   w4_fact_sync_take_votes, NULL, NULL, "each envelope in it takes effect as its own sender's word"},
     {W4_TYPE_MESH_HUMANS,         W4_TRUST_UNTRUSTED,  0,     NULL,   w4_human_sync_take,      NULL, NULL, "what humans consent to is asked for, or given, or takes effect as their own word"},
     {W4_TYPE_MESH_KEYS,           W4_TRUST_UNTRUSTED,  0,     NULL,   w4_key_sync_take,        NULL, NULL, "each succession and revocation in it is judged by its own signatures; what the sender lacks is given to it"},

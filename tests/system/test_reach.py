@@ -1,5 +1,5 @@
 """A refutation reaches four copies of a fact, one of them on a node that was dead meanwhile, and one on a
-node that has never heard of it."""
+node that has never heard of it; so do decisions."""
 from web4test import *
 
 NAMES = "abcd"
@@ -117,5 +117,39 @@ def test_refutation_reaches_all():
         assert "settled" not in node.fact(first)
 
 
+def test_decisions_reach_who_was_away():
+    """One that no fact follows from, shared before a node had ever run, by an agent whose node is
+    gone by then; and what came of it."""
+    def decide(client, back=None):
+        payload = {"decision": {"choice": "take the ferry", "outcome": "planned"},
+                   "dmp_trace": {"decision_id": "d-1", "steps": ["looked"]}}
+        if back:
+            payload["retrospective"] = back
+            payload["decision"]["outcome"] = "late"
+        return client.call("agent.send", {"type": "DECISION_SHARE", "to": "*",
+                                          "payload": payload})["msg_id"]
+
+    def known(node):
+        answer = node.control.call("memory.query", {"kind": "decision"})
+        return [entry["id"] for entry in answer["entries"]]
+
+    with Four() as mesh:
+        first_home, middle, last = mesh.nodes[:3]
+        ada = first_home.agent("ada")
+        mesh.trust(ada)
+        last.kill()
+        mesh.nodes[3].kill()
+        first = decide(ada)
+        second = decide(ada, "leave earlier")
+        middle.wait_until("both", lambda: sorted(known(middle)) == sorted([first, second]))
+        first_home.kill()
+        last.start()
+        last.wait_until("both", lambda: sorted(known(last)) == sorted([first, second]))
+        entries = last.control.call("memory.query", {"kind": "decision"})["entries"]
+        told = {entry["id"]: entry for entry in entries}
+        assert [back["msg_id"] for back in told[first]["retrospectives"]] == [second], told
+        assert told[second]["retrospective_of"] == first, told
+
+
 if __name__ == "__main__":
-    main([test_refutation_reaches_all])
+    main([test_refutation_reaches_all, test_decisions_reach_who_was_away])

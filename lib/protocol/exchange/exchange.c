@@ -80,12 +80,6 @@ void w4_exchange_deinit(w4_exchange *x) {
     w4_json_document_deinit(&x->document);
 }
 
-unsigned w4_exchange_part(const char *key) {
-    uint8_t first = 0;
-    (void)w4_hex_parse(w4_bytes_of(key, 2), &first, sizeof first);
-    return first / (256u / W4_EXCHANGE_PARTS);
-}
-
 static exchange_peer *find_peer(const w4_exchange *x, const w4_fingerprint *node) {
     exchange_peer *found = NULL;
     HASH_FIND(hh, x->peers, node, sizeof *node, found);

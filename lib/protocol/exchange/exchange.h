@@ -1,6 +1,6 @@
-/* How two nodes make a set of signed words the same: facts with their votes (fact_sync.h), humans
- * with what they consent to (human_sync.h). Each word goes through the pipeline here as its
- * sender's, and nothing is believed because a neighbour says so.
+/* How two nodes make a set of signed words the same: facts with their votes and decisions
+ * (fact_sync.h), humans with what they consent to (human_sync.h). Each word goes through the
+ * pipeline here as its sender's, and nothing is believed because a neighbour says so.
  *
  * One node gives, the other takes; all state is the taker's:
  *
@@ -16,11 +16,9 @@
 #pragma once
 
 #include "protocol/exchange/gift.h"
+#include "protocol/exchange/sums.h"
 #include "protocol/pipeline/pipeline.h"
 
-#define W4_EXCHANGE_PARTS 64u
-#define W4_EXCHANGE_DIGEST_LEN 16u
-#define W4_EXCHANGE_DIGEST_TEXT_LEN (2u * W4_EXCHANGE_DIGEST_LEN)
 #define W4_EXCHANGE_KEY_MAX 64u   /* characters; lower-case hex digits come first */
 #define W4_EXCHANGE_LIST_MAX 128u /* in one list, or asked for at once */
 #define W4_EXCHANGE_VERIFIED_PER_TURN 32u
@@ -82,9 +80,6 @@ typedef struct w4_exchange {
 /* The set is borrowed. */
 void w4_exchange_init(w4_exchange *x, const w4_exchange_set *set);
 void w4_exchange_deinit(w4_exchange *x);
-
-/* Which part a key belongs to. */
-unsigned w4_exchange_part(const char *key);
 
 /* A session with a node that understands this begins, or ended. 0 or -ENOMEM. */
 int w4_exchange_peer_up(w4_protocol *p, w4_exchange *x, const w4_fingerprint *node,

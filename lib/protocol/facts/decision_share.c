@@ -26,16 +26,16 @@ static const char *find_other(const w4_protocol *p, const w4_inbound *in, const 
                                      words.choice);
 }
 
-/* What was said of decisions long ago makes no others forgotten, which would be passed on in turn.
+/* What is passed on makes nothing forgotten that was said later, which would be passed on in turn.
  */
 static int look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    bool back = w4_json_string_raw(w4_json_get(e->payload, "retrospective")).len > 0;
-    return in->origin != W4_ORIGIN_SHARED || !back ||
-                   w4_decisions_has_room(p->decisions, &e->sender.fingerprint)
+    w4_decision decision = {.agent = e->sender.fingerprint, .shared_us = e->timestamp_us};
+    memcpy(decision.id, e->msg_id, sizeof decision.id);
+    return in->origin != W4_ORIGIN_SHARED || w4_decisions_has_room(p->decisions, &decision)
                ? 0
                : w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "",
-                                   "room for what was said of decisions before");
+                                   "room for a decision that is older than all that are kept");
 }
 
 int w4_knowledge_look_decision(const w4_protocol *p, w4_inbound *in) {
@@ -101,7 +101,6 @@ int w4_knowledge_decision(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_store_failed(in, r);
     }
     w4_facts_queue_effects(p->facts, e->msg_id);
-    w4_facts_looked_back(p->facts, &decision);
     in->stored = true;
     return 0;
 }

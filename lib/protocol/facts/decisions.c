@@ -39,7 +39,7 @@ typedef struct entry {
     struct author *author;
     struct id_group *group;
     struct name_group *name;
-    TAILQ_ENTRY(entry) of_all, of_author, of_id, of_name, in_queue, in_changed;
+    TAILQ_ENTRY(entry) of_author, of_id, of_name, in_queue, in_changed;
     UT_hash_handle hh;
 } entry;
 
@@ -63,7 +63,7 @@ typedef struct name_group { /* one decision: all of one key and decision_id */
 
 typedef struct author {
     w4_fingerprint agent;
-    struct entry_list entries; /* oldest first */
+    struct entry_list entries; /* as they were said */
     uint32_t count;
     UT_hash_handle hh;
 } author;
@@ -75,9 +75,9 @@ struct w4_decisions {
     name_group *names;
     author *authors;
     cause *causes;
-    struct entry_list all; /* oldest first */
     struct entry_list queue, changed;
     size_t texts; /* bytes of copies */
+    w4_sums sums; /* of what can be passed on */
 };
 
 /* ---- taking out */
@@ -124,9 +124,17 @@ static void free_entry(w4_decisions *decisions, entry *e) {
     free(e);
 }
 
+/* In or out: the same way. */
+static void toggle_digest(w4_decisions *decisions, const entry *e) {
+    if (!e->decision.aside) {
+        w4_sums_toggle(&decisions->sums, e->decision.id,
+                       w4_bytes_of(e->key.agent.bytes, sizeof e->key.agent.bytes));
+    }
+}
+
 static void drop_entry(w4_decisions *decisions, entry *e) {
     HASH_DEL(decisions->map, e);
-    TAILQ_REMOVE(&decisions->all, e, of_all);
+    toggle_digest(decisions, e);
     TAILQ_REMOVE(&e->author->entries, e, of_author);
     TAILQ_REMOVE(&e->group->entries, e, of_id);
     TAILQ_REMOVE(&e->name->entries, e, of_name);
@@ -144,9 +152,8 @@ static void drop_entry(w4_decisions *decisions, entry *e) {
 
 w4_decisions *w4_decisions_free(w4_decisions *decisions) {
     if (decisions) {
-        entry *e;
-        while ((e = TAILQ_FIRST(&decisions->all)) != NULL) {
-            drop_entry(decisions, e);
+        while (decisions->map) {
+            drop_entry(decisions, decisions->map);
         }
         free(decisions);
     }
@@ -155,9 +162,14 @@ w4_decisions *w4_decisions_free(w4_decisions *decisions) {
 
 /* ---- finding */
 
-static author *get_author(w4_decisions *decisions, const w4_fingerprint *agent) {
+static author *find_author(const w4_decisions *decisions, const w4_fingerprint *agent) {
     author *a = NULL;
     HASH_FIND(hh, decisions->authors, agent, sizeof *agent, a);
+    return a;
+}
+
+static author *get_author(w4_decisions *decisions, const w4_fingerprint *agent) {
+    author *a = find_author(decisions, agent);
     if (!a && (a = calloc(1, sizeof *a)) != NULL) {
         a->agent = *agent;
         TAILQ_INIT(&a->entries);
@@ -277,12 +289,30 @@ static int add_causes(w4_decisions *decisions, entry *e) {
     return 0;
 }
 
-/* Rows say the time to the millisecond: no other order may come of loading them. */
-static bool is_before(const entry *a, const entry *b) {
-    uint64_t first_ms = a->decision.shared_us / W4_US_PER_MS;
-    uint64_t second_ms = b->decision.shared_us / W4_US_PER_MS;
+/* Rows say the time to the millisecond: no other order may come of loading them. It is the same on
+ * every node, so that all forget the same. */
+static bool is_said_before(const w4_decision *a, const w4_decision *b) {
+    uint64_t first_ms = a->shared_us / W4_US_PER_MS, second_ms = b->shared_us / W4_US_PER_MS;
+    int ids = strcmp(a->id, b->id);
     return first_ms != second_ms ? first_ms < second_ms
-                                 : strcmp(a->decision.id, b->decision.id) < 0;
+           : ids != 0            ? ids < 0
+                                 : w4_fingerprint_compare(&a->agent, &b->agent) < 0;
+}
+
+static bool is_before(const entry *a, const entry *b) {
+    return is_said_before(&a->decision, &b->decision);
+}
+
+static void insert_of_author(author *of, entry *e) {
+    entry *at = TAILQ_LAST(&of->entries, entry_list);
+    while (at && is_before(e, at)) {
+        at = TAILQ_PREV(at, entry_list, of_author);
+    }
+    if (at) {
+        TAILQ_INSERT_AFTER(&of->entries, at, e, of_author);
+    } else {
+        TAILQ_INSERT_HEAD(&of->entries, e, of_author);
+    }
 }
 
 static void insert_as_said(name_group *name, entry *e) {
@@ -339,11 +369,11 @@ static int add_entry(w4_decisions *decisions, const w4_decision *d, bool stands_
     e->author = a;
     e->group = group;
     e->name = name;
-    TAILQ_INSERT_TAIL(&decisions->all, e, of_all);
-    TAILQ_INSERT_TAIL(&a->entries, e, of_author);
+    insert_of_author(a, e);
     TAILQ_INSERT_TAIL(&group->entries, e, of_id);
     insert_as_said(name, e);
     a->count++;
+    toggle_digest(decisions, e);
     decisions->texts += text_bytes(&e->decision);
     if (e->decision.link_count > 0) {
         e->queued = true;
@@ -380,7 +410,6 @@ int w4_decisions_new(w4_store *store, w4_decisions **ret_decisions) {
         return -ENOMEM;
     }
     decisions->store = store;
-    TAILQ_INIT(&decisions->all);
     TAILQ_INIT(&decisions->queue);
     TAILQ_INIT(&decisions->changed);
     int r = w4_decision_rows_load(store, take_row, decisions);
@@ -457,35 +486,69 @@ bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_f
     return e != NULL;
 }
 
-uint32_t
-w4_decisions_looking_back(const w4_decisions *decisions, const char *id, const w4_fingerprint *by,
-                          const w4_decision *ret_words[static W4_DECISION_RETROSPECTIVES_MAX]) {
-    w4_decision_node *node = w4_decisions_node(decisions, id, by);
+/* Which one goes for another one of that key: its own oldest first; then the oldest of all. NULL:
+ * there is room. */
+static entry *find_expendable(const w4_decisions *decisions, const w4_fingerprint *agent) {
+    const author *own = find_author(decisions, agent);
+    if (own && own->count >= W4_DECISIONS_PER_AGENT) {
+        return TAILQ_FIRST(&own->entries);
+    }
+    entry *oldest = NULL;
+    const author *a = HASH_COUNT(decisions->map) >= W4_DECISIONS_MAX ? decisions->authors : NULL;
+    for (; a; a = a->hh.next) {
+        entry *first = TAILQ_FIRST(&a->entries);
+        oldest = !oldest || is_before(first, oldest) ? first : oldest;
+    }
+    return oldest;
+}
+
+bool w4_decisions_has_room(const w4_decisions *decisions, const w4_decision *decision) {
+    const entry *expendable = find_expendable(decisions, &decision->agent);
+    return !expendable || is_said_before(&expendable->decision, decision);
+}
+
+/* ---- what can be passed on */
+
+const w4_sums *w4_decisions_sums(const w4_decisions *decisions) {
+    return &decisions->sums;
+}
+
+const w4_decision *w4_decisions_next(const w4_decisions *decisions, const void **cursor) {
+    const entry *at = *cursor ? ((const entry *)*cursor)->hh.next : decisions->map;
+    *cursor = at;
+    return at ? &at->decision : NULL;
+}
+
+uint32_t w4_decisions_shared_as(const w4_decisions *decisions, const char *id, uint32_t max,
+                                const w4_decision **ret_list) {
+    const id_group *group = find_group(decisions, id);
+    const entry *at = group ? TAILQ_FIRST(&group->entries) : NULL;
     uint32_t count = 0;
-    const entry *named = node ? entry_of(node) : NULL;
-    const entry *at = named ? TAILQ_LAST(&named->name->entries, entry_list) : NULL;
-    for (; at && count < W4_DECISION_RETROSPECTIVES_MAX; at = TAILQ_PREV(at, entry_list, of_name)) {
-        if (at != named && at->decision.retrospective && !at->decision.aside) {
-            ret_words[count++] = &at->decision;
+    for (; at && count < max; at = TAILQ_NEXT(at, of_id)) {
+        if (!at->decision.aside) {
+            ret_list[count++] = &at->decision;
         }
     }
     return count;
 }
 
-const char *w4_decisions_next_id(const w4_decisions *decisions, const w4_fingerprint *agent,
-                                 const char *decision_id, const void **cursor) {
-    const entry *at = *cursor;
-    const name_group *name = at ? at->name : find_name(decisions, agent, decision_id);
-    at = at ? TAILQ_NEXT(at, of_name) : name ? TAILQ_FIRST(&name->entries) : NULL;
-    *cursor = at;
-    return at ? at->decision.id : NULL;
-}
-
-bool w4_decisions_has_room(const w4_decisions *decisions, const w4_fingerprint *agent) {
-    const author *a = NULL;
-    HASH_FIND(hh, decisions->authors, agent, sizeof *agent, a);
-    return (!a || a->count < W4_DECISIONS_PER_AGENT) &&
-           HASH_COUNT(decisions->map) < W4_DECISIONS_MAX;
+bool w4_decisions_digest(const w4_decisions *decisions, const char *id,
+                         uint8_t ret_digest[static W4_EXCHANGE_DIGEST_LEN]) {
+    const id_group *group = find_group(decisions, id);
+    const entry *at = group ? TAILQ_FIRST(&group->entries) : NULL;
+    uint8_t digest[W4_EXCHANGE_DIGEST_LEN] = {0}, hash[W4_HASH_LEN];
+    bool any = false;
+    for (; at; at = TAILQ_NEXT(at, of_id)) {
+        w4_hash(w4_bytes_from_text(id), w4_bytes_of(&at->key.agent, sizeof at->key.agent), hash);
+        for (size_t i = 0; !at->decision.aside && i < sizeof digest; i++) {
+            digest[i] ^= hash[i];
+        }
+        any = any || !at->decision.aside;
+    }
+    if (any) {
+        memcpy(ret_digest, digest, sizeof digest);
+    }
+    return any;
 }
 
 size_t w4_decisions_count(const w4_decisions *decisions) {
@@ -514,16 +577,9 @@ static int forget(w4_decisions *decisions, entry *e) {
     return r;
 }
 
-/* One key pays for itself first; then the oldest of all goes. */
 static int make_room(w4_decisions *decisions, const w4_fingerprint *agent) {
-    author *a = NULL;
-    HASH_FIND(hh, decisions->authors, agent, sizeof *agent, a);
-    if (a && a->count >= W4_DECISIONS_PER_AGENT) {
-        return forget(decisions, TAILQ_FIRST(&a->entries));
-    }
-    return HASH_COUNT(decisions->map) >= W4_DECISIONS_MAX
-               ? forget(decisions, TAILQ_FIRST(&decisions->all))
-               : 0;
+    entry *expendable = find_expendable(decisions, agent);
+    return expendable ? forget(decisions, expendable) : 0;
 }
 
 static int write_entry(w4_decisions *decisions, const entry *e, w4_bytes envelope) {

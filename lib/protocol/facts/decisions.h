@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/fingerprint.h"
+#include "protocol/exchange/sums.h"
 #include "store/store.h"
 
 #define W4_DECISIONS_MAX 8192u
@@ -69,18 +70,22 @@ const char *w4_decisions_other_choice(const w4_decisions *decisions, const w4_fi
 /* False: not known. */
 bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
                        const w4_decision **ret_decision, w4_decision_standing *ret_standing);
-/* What its author said to all later of the decision that is meant by one who names it as a cause,
- * the newest first: as many as are told with it. */
-uint32_t
-w4_decisions_looking_back(const w4_decisions *decisions, const char *id, const w4_fingerprint *by,
-                          const w4_decision *ret_words[static W4_DECISION_RETROSPECTIVES_MAX]);
-/* Ids under which it is known that key decided that: *cursor from NULL; NULL at the end. */
-const char *w4_decisions_next_id(const w4_decisions *decisions, const w4_fingerprint *agent,
-                                 const char *decision_id, const void **cursor);
-/* None would be forgotten for another one of that key. */
-bool w4_decisions_has_room(const w4_decisions *decisions, const w4_fingerprint *agent);
+/* It would be kept: none that was said later would be forgotten for it. Nodes that learn the same
+ * in whatever order keep the same. */
+bool w4_decisions_has_room(const w4_decisions *decisions, const w4_decision *decision);
 size_t w4_decisions_count(const w4_decisions *decisions);
 size_t w4_decisions_memory(const w4_decisions *decisions); /* bytes */
+
+/* ---- what can be passed on (fact_sync.h): what was said to all, by its msg_ids */
+const w4_sums *w4_decisions_sums(const w4_decisions *decisions);
+/* Each of all, also what was said to one: *cursor from NULL; NULL at the end. */
+const w4_decision *w4_decisions_next(const w4_decisions *decisions, const void **cursor);
+/* Those of that msg_id, max at most: how many. */
+uint32_t w4_decisions_shared_as(const w4_decisions *decisions, const char *id, uint32_t max,
+                                const w4_decision **ret_list);
+/* Of them all. False: there is none. */
+bool w4_decisions_digest(const w4_decisions *decisions, const char *id,
+                         uint8_t ret_digest[static W4_EXCHANGE_DIGEST_LEN]);
 
 /* Keeps it and its envelope, texts copied. 0, -ENOMEM, or a store condition (then not kept). */
 int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_bytes envelope);

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_MAX                                                                                  \
-    (1u + W4_FACT_LINKS_MAX * (1u + W4_DECISION_RETROSPECTIVES_MAX) + 3u * W4_FACT_VOTERS_MAX)
+#define FACT_WORDS_MAX (1u + W4_FACT_LINKS_MAX + 3u * W4_FACT_VOTERS_MAX)
+#define DECISIONS_MAX 16u /* of one msg_id that are given */
+#define WORDS_MAX (DECISIONS_MAX + FACT_WORDS_MAX)
 
 _Static_assert(W4_FACT_DIGEST_LEN == W4_EXCHANGE_DIGEST_LEN, "one digest");
-_Static_assert(W4_FACT_PARTS == W4_EXCHANGE_PARTS, "the same parts");
 
 /* ---- what was tried */
 
-/* A state of a fact at a neighbour that could not be made the one here with what that one gave.
+/* A state of an id at a neighbour that could not be made the one here with what that one gave.
  * Another one may give more: nobody can keep a node from asking the others. */
 typedef struct sync_tried {
     struct {
@@ -74,59 +74,104 @@ static int add_tried(w4_fact_sync *sync, const w4_fingerprint *node, const w4_ex
     return 0;
 }
 
-/* ---- the set */
+/* ---- the set: under one id there may be a fact, decisions, or both */
 
-static uint32_t count_facts(const w4_protocol *p) {
-    return (uint32_t)w4_facts_count(p->facts);
+static int refresh(w4_protocol *p) {
+    w4_sums_join(w4_facts_sums(p->facts), w4_decisions_sums(p->decisions), &p->fact_sync.sums);
+    return 0;
 }
 
-static void sum_facts(const w4_protocol *p, uint8_t ret_sum[static W4_EXCHANGE_DIGEST_LEN]) {
-    w4_facts_sum(p->facts, ret_sum);
+static uint32_t count(const w4_protocol *p) {
+    return (uint32_t)(w4_facts_count(p->facts) + w4_decisions_count(p->decisions));
 }
 
-static const uint8_t *part_of_facts(const w4_protocol *p, unsigned part) {
-    return w4_facts_part_digest(p->facts, part);
+static void sum(const w4_protocol *p, uint8_t ret_sum[static W4_EXCHANGE_DIGEST_LEN]) {
+    w4_sums_total(&p->fact_sync.sums, ret_sum);
 }
 
-/* Keeps the W4_EXCHANGE_LIST_MAX lowest ids, in their order. */
-static void insert(const w4_fact **list, uint32_t *count, const w4_fact *fact) {
-    uint32_t at = *count;
-    while (at > 0 && strcmp(list[at - 1]->id, fact->id) > 0) {
+static const uint8_t *part_of(const w4_protocol *p, unsigned part) {
+    return p->fact_sync.sums.parts[part];
+}
+
+/* The lowest ids of a part behind one, in their order. */
+typedef struct id_list {
+    const char *ids[W4_EXCHANGE_LIST_MAX];
+    uint32_t count;
+    bool more; /* there are others behind them */
+} id_list;
+
+static void insert(id_list *list, const char *id) {
+    uint32_t at = list->count;
+    while (at > 0 && strcmp(list->ids[at - 1], id) > 0) {
         at--;
     }
+    if (at > 0 && strcmp(list->ids[at - 1], id) == 0) {
+        return; /* a fact and a decision, or decisions of two */
+    }
+    bool full = list->count == W4_EXCHANGE_LIST_MAX;
+    list->more = list->more || full;
     if (at == W4_EXCHANGE_LIST_MAX) {
         return;
     }
-    uint32_t moved = (*count == W4_EXCHANGE_LIST_MAX ? *count - 1 : *count) - at;
-    memmove(&list[at + 1], &list[at], moved * sizeof(const w4_fact *));
-    list[at] = fact;
-    *count += *count < W4_EXCHANGE_LIST_MAX ? 1 : 0;
+    uint32_t moved = (full ? list->count - 1 : list->count) - at;
+    memmove(&list->ids[at + 1], &list->ids[at], moved * sizeof list->ids[0]);
+    list->ids[at] = id;
+    list->count += full ? 0 : 1;
+}
+
+/* What is known here under an id and can be passed on. False: nothing is. */
+static bool digest_of(const w4_protocol *p, const char *id,
+                      uint8_t ret_digest[static W4_EXCHANGE_DIGEST_LEN]) {
+    uint8_t decided[W4_EXCHANGE_DIGEST_LEN], hash[W4_HASH_LEN];
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    bool decision = w4_decisions_digest(p->decisions, id, decided);
+    if (!fact || !fact->counted) {
+        memcpy(ret_digest, decided, decision ? sizeof decided : 0);
+        return decision;
+    }
+    memcpy(ret_digest, fact->digest, W4_EXCHANGE_DIGEST_LEN);
+    if (decision) {
+        w4_hash(w4_bytes_of(fact->digest, sizeof fact->digest),
+                w4_bytes_of(decided, sizeof decided), hash);
+        memcpy(ret_digest, hash, W4_EXCHANGE_DIGEST_LEN);
+    }
+    return true;
 }
 
 static void write_list(const w4_protocol *p, unsigned part, const char *after, w4_json_writer *w,
                        bool *ret_last) {
-    const w4_fact *list[W4_EXCHANGE_LIST_MAX], *fact;
-    uint32_t count = 0, found = 0;
+    id_list list = {.count = 0};
+    const w4_fact *fact;
+    const w4_decision *decision;
+    const void *cursor = NULL;
     for (size_t i = 0; (fact = w4_facts_at(p->facts, i)) != NULL; i++) {
-        if (fact->counted && w4_fact_part(fact) == part && strcmp(fact->id, after) > 0) {
-            insert(list, &count, fact);
-            found++;
+        if (fact->counted && w4_exchange_part(fact->id) == part && strcmp(fact->id, after) > 0) {
+            insert(&list, fact->id);
         }
     }
-    for (uint32_t i = 0; i < count; i++) {
+    while ((decision = w4_decisions_next(p->decisions, &cursor)) != NULL) {
+        if (!decision->aside && w4_exchange_part(decision->id) == part &&
+            strcmp(decision->id, after) > 0) {
+            insert(&list, decision->id);
+        }
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        uint8_t digest[W4_EXCHANGE_DIGEST_LEN] = {0};
         char text[W4_EXCHANGE_DIGEST_TEXT_LEN + 1];
-        w4_hex_format(w4_bytes_of(list[i]->digest, W4_FACT_DIGEST_LEN), text);
+        (void)digest_of(p, list.ids[i], digest);
+        w4_hex_format(w4_bytes_of(digest, sizeof digest), text);
         w4_json_begin_object(w);
         w4_json_member_string(w, "digest", text);
-        w4_json_member_string(w, "id", list[i]->id);
+        w4_json_member_string(w, "id", list.ids[i]);
         w4_json_end_object(w);
     }
-    *ret_last = found == count;
+    *ret_last = !list.more;
 }
 
 static bool is_same_here(const w4_protocol *p, const w4_exchange_item *item) {
-    const w4_fact *fact = w4_facts_find(p->facts, item->key);
-    return fact && fact->counted && memcmp(fact->digest, item->digest, sizeof item->digest) == 0;
+    uint8_t digest[W4_EXCHANGE_DIGEST_LEN];
+    return digest_of(p, item->key, digest) &&
+           memcmp(digest, item->digest, sizeof item->digest) == 0;
 }
 
 static bool is_wanted(const w4_protocol *p, const w4_fingerprint *node, w4_json listed,
@@ -149,23 +194,16 @@ static int compare_words(const void *a, const void *b) {
                                          : strcmp(first->msg_id, second->msg_id);
 }
 
-/* All that is known of a fact and was said to all: the decisions it follows from, each with what
- * its author said of it later, itself, and then the votes in the order in which they were cast, so
- * that who takes them sees how it went. */
-static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
-                        word ret_words[static WORDS_MAX]) {
+/* All that is known of a fact and was said to all: the decisions it follows from, itself, and then
+ * the votes in the order in which they were cast, so that who takes them sees how it went. */
+static uint32_t collect_of_fact(const w4_protocol *p, const w4_fact *fact,
+                                word ret_words[static FACT_WORDS_MAX]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fact->link_count && i < W4_FACT_LINKS_MAX; i++) {
         const w4_fingerprint *agent =
             w4_decisions_author(p->decisions, fact->links[i], &fact->proposer);
-        const w4_decision *later[W4_DECISION_RETROSPECTIVES_MAX];
         if (agent) {
             ret_words[count++] = (word){fact->links[i], agent, 0};
-        }
-        for (uint32_t k =
-                 w4_decisions_looking_back(p->decisions, fact->links[i], &fact->proposer, later);
-             k > 0; k--) {
-            ret_words[count++] = (word){later[k - 1]->id, &later[k - 1]->agent, 0};
         }
     }
     ret_words[count++] = (word){fact->id, &fact->proposer, 0};
@@ -183,12 +221,21 @@ static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
     return count;
 }
 
+static uint32_t collect(const w4_protocol *p, const char *id, word ret_words[static WORDS_MAX]) {
+    const w4_decision *decisions[DECISIONS_MAX];
+    const w4_fact *fact = w4_facts_find(p->facts, id);
+    uint32_t found = w4_decisions_shared_as(p->decisions, id, DECISIONS_MAX, decisions);
+    for (uint32_t i = 0; i < found; i++) {
+        ret_words[i] = (word){decisions[i]->id, &decisions[i]->agent, 0};
+    }
+    return found + (fact && fact->counted ? collect_of_fact(p, fact, &ret_words[found]) : 0);
+}
+
 static int give(const w4_protocol *p, const char *key, w4_gift *gift) {
     word words[WORDS_MAX];
-    const w4_fact *fact = w4_facts_find(p->facts, key);
-    uint32_t count = fact && fact->counted ? collect(p, fact, words) : 0;
+    uint32_t known = collect(p, key, words);
     int r = 0;
-    while (r == 0 && gift->skip < count) {
+    while (r == 0 && gift->skip < known) {
         r = w4_gift_add(gift, words[gift->skip].msg_id, words[gift->skip].sender, true);
         gift->skip += r == 0 ? 1 : 0;
     }
@@ -221,13 +268,14 @@ static const w4_exchange_set fact_set = {
     .gives = W4_TYPE_MESH_VOTES,
     .list = "facts",
     .place = "/payload/facts",
-    .lead = "facts of that part, in the order of their ids",
+    .lead = "facts and decisions of that part, in the order of their ids",
     .key = "id",
     .in_pieces = true,
     .greet_us = W4_EXCHANGE_SPREAD_US,
-    .count = count_facts,
-    .sum = sum_facts,
-    .part = part_of_facts,
+    .refresh = refresh,
+    .count = count,
+    .sum = sum,
+    .part = part_of,
     .write_list = write_list,
     .is_wanted = is_wanted,
     .give = give,

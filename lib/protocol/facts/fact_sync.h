@@ -1,6 +1,6 @@
-/* How nodes that were away catch up with facts: what was proposed and said to all while there was
+/* How nodes that were away catch up with facts and decisions: what was said to all while there was
  * no session (exchange.h: keys are the ids, the types MESH_FACTS and MESH_VOTES). What is given are
- * proposals, the decisions they follow from, votes, in order of time.
+ * decisions, and proposals with the decisions they follow from and the votes, in order of time.
  *
  * What this node cannot make the same (it trusts a voter less, it has no room) it remembers and
  * does not ask that neighbour for again, until trust moves. What was said to one agent only is not
@@ -13,6 +13,7 @@
 
 typedef struct w4_fact_sync {
     w4_exchange exchange;
+    w4_sums sums; /* of facts and decisions, as of the last refresh */
     struct sync_tried *tried;
     bool trust_moved;
 } w4_fact_sync;
@@ -23,7 +24,7 @@ void w4_fact_sync_deinit(w4_fact_sync *sync);
 /* Trust in somebody moved: what was refused before may be taken now. */
 void w4_fact_sync_trust_moved(w4_protocol *p);
 
-/* States of facts at others that could not be made the ones here, and are not asked for again. */
+/* States of ids at others that could not be made the ones here, and are not asked for again. */
 uint32_t w4_fact_sync_tried(const w4_fact_sync *sync);
 /* Handlers of the pipeline, for MESH_FACTS and MESH_VOTES. */
 int w4_fact_sync_take(w4_protocol *p, w4_inbound *in);

@@ -1,8 +1,6 @@
 #include "protocol/facts/facts.h"
 
 #include "base/text.h"
-#include "crypto/primitives.h"
-#include "protocol/exchange/exchange.h"
 #include "protocol/map.h"
 
 #include <errno.h>
@@ -51,7 +49,7 @@ struct w4_facts {
     fact_set order;
     uint32_t states[W4_FACT_STATE_COUNT];
     uint32_t mark;
-    uint8_t parts[W4_FACT_PARTS][W4_FACT_DIGEST_LEN];
+    w4_sums sums;   /* of what can be passed on */
     uint32_t steps; /* of walks, since they were asked for */
     struct w4_fact_list queue, changed;
 };
@@ -295,17 +293,9 @@ bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
 
 /* ---- digests */
 
-unsigned w4_fact_part(const w4_fact *fact) {
-    return w4_exchange_part(fact->id);
-}
-
-/* In or out: the same way. The id is in it, so that no two facts make up for each other. */
+/* In or out: the same way. */
 static void toggle_digest(w4_facts *facts, const w4_fact *fact) {
-    uint8_t hash[W4_HASH_LEN], *part = facts->parts[w4_fact_part(fact)];
-    w4_hash(w4_bytes_from_text(fact->id), w4_bytes_of(fact->digest, sizeof fact->digest), hash);
-    for (size_t i = 0; i < W4_FACT_DIGEST_LEN; i++) {
-        part[i] ^= hash[i];
-    }
+    w4_sums_toggle(&facts->sums, fact->id, w4_bytes_of(fact->digest, sizeof fact->digest));
 }
 
 static void uncount(w4_facts *facts, w4_fact *fact) {
@@ -315,54 +305,18 @@ static void uncount(w4_facts *facts, w4_fact *fact) {
     }
 }
 
-/* What came of the decisions it follows from belongs to what is known of it. */
-static void add_retrospectives(const w4_facts *facts, w4_fact *fact) {
-    for (uint32_t i = 0; facts->decisions && i < fact->link_count; i++) {
-        const w4_decision *words[W4_DECISION_RETROSPECTIVES_MAX];
-        uint32_t count =
-            w4_decisions_looking_back(facts->decisions, fact->links[i], &fact->proposer, words);
-        for (uint32_t k = 0; k < count; k++) {
-            uint8_t said[W4_FINGERPRINT_LEN + W4_UUID_LEN], hash[W4_HASH_LEN];
-            memcpy(said, words[k]->agent.bytes, W4_FINGERPRINT_LEN);
-            memcpy(said + W4_FINGERPRINT_LEN, words[k]->id, W4_UUID_LEN);
-            w4_hash(w4_bytes_of(fact->digest, sizeof fact->digest), w4_bytes_of(said, sizeof said),
-                    hash);
-            memcpy(fact->digest, hash, sizeof fact->digest);
-        }
-    }
-}
-
 static void count_digest(w4_facts *facts, w4_fact *fact) {
     static const uint8_t none[sizeof fact->proposal] = {0};
     uncount(facts, fact);
     if (!fact->aside && memcmp(fact->proposal, none, sizeof none) != 0) {
         w4_fact_digest(fact, fact->digest);
-        add_retrospectives(facts, fact);
         fact->counted = true;
         toggle_digest(facts, fact);
     }
 }
 
-void w4_facts_looked_back(w4_facts *facts, const w4_decision *decision) {
-    const void *cursor = NULL;
-    const char *id;
-    while ((id = w4_decisions_next_id(facts->decisions, &decision->agent, decision->decision_id,
-                                      &cursor)) != NULL) {
-        const cause *c = find_cause(facts, id);
-        for (uint32_t i = 0; c && i < c->effects.count; i++) {
-            count_digest(facts, c->effects.items[i]);
-        }
-    }
-}
-
-const uint8_t *w4_facts_part_digest(const w4_facts *facts, unsigned part) {
-    return facts->parts[part];
-}
-
-void w4_facts_sum(const w4_facts *facts, uint8_t ret_sum[static W4_FACT_DIGEST_LEN]) {
-    uint8_t hash[W4_HASH_LEN];
-    w4_hash(w4_bytes_of(facts->parts, sizeof facts->parts), w4_bytes_of(NULL, 0), hash);
-    memcpy(ret_sum, hash, W4_FACT_DIGEST_LEN);
+const w4_sums *w4_facts_sums(const w4_facts *facts) {
+    return &facts->sums;
 }
 
 /* ---- adding, removing */

@@ -2,6 +2,7 @@
  * which of them are to be judged anew, stored, or told about. It judges nothing itself. */
 #pragma once
 
+#include "protocol/exchange/sums.h"
 #include "protocol/facts/acceptance.h"
 #include "protocol/facts/decisions.h"
 #include "protocol/facts/fact.h"
@@ -62,15 +63,8 @@ void w4_facts_changed(w4_facts *facts, w4_fact *fact);
 void w4_facts_unsaved(w4_facts *facts, w4_fact *fact); /* the store did not take it */
 w4_fact *w4_facts_next_changed(w4_facts *facts);       /* takes it off; NULL: none */
 
-/* ---- what can be passed on (fact_sync.h): what was proposed to all. In parts, by the first digits
- * of the ids: the digests of two books differ in those parts in which they do. */
-#define W4_FACT_PARTS 64u
-/* Its author has said of a decision what came of it: that goes with the facts that follow from it.
- */
-void w4_facts_looked_back(w4_facts *facts, const w4_decision *decision);
-unsigned w4_fact_part(const w4_fact *fact);
-const uint8_t *w4_facts_part_digest(const w4_facts *facts, unsigned part);
-void w4_facts_sum(const w4_facts *facts, uint8_t ret_sum[static W4_FACT_DIGEST_LEN]);
+/* Of what can be passed on (fact_sync.h): what was proposed to all, by their ids. */
+const w4_sums *w4_facts_sums(const w4_facts *facts);
 
 /* ---- for the rule of acceptance */
 /* W4_MISSING_NOTHING, _CAUSE_UNKNOWN, _CAUSE_REJECTED or _CAUSE_CIRCLE. */

@@ -48,11 +48,14 @@ static void cut(world *w, unsigned n, bool back) {
 }
 
 static void expect_same_books(world *w) {
-    uint8_t first[W4_FACT_DIGEST_LEN], other[W4_FACT_DIGEST_LEN];
-    w4_facts_sum(w->nodes[0].protocol->facts, first);
     for (unsigned n = 1; n < w->count; n++) {
-        w4_facts_sum(w->nodes[n].protocol->facts, other);
-        ck_assert_msg(memcmp(first, other, sizeof first) == 0, "node %u knows other facts", n);
+        const w4_protocol *first = w->nodes[0].protocol, *other = w->nodes[n].protocol;
+        ck_assert_msg(
+            memcmp(w4_facts_sums(first->facts), w4_facts_sums(other->facts), sizeof(w4_sums)) == 0,
+            "node %u knows other facts", n);
+        ck_assert_msg(memcmp(w4_decisions_sums(first->decisions),
+                             w4_decisions_sums(other->decisions), sizeof(w4_sums)) == 0,
+                      "node %u knows other decisions", n);
     }
 }
 
@@ -109,34 +112,33 @@ static bool knows_decision(world *w, unsigned n, const char *id) {
                                &world_agent_of(w, "ada")->fingerprint);
 }
 
-/* Decides, has a fact follow from it, and looks back twice, and once in a word to ben, while node 3
- * is away for an hour. */
+/* Decides, and looks back twice, and once in a word to ben, while node 3 is away, for longer
+ * than any envelope is fresh. */
 static void look_back(world *w, char ret_first[static 37], char ret_back[static 3][37]) {
-    char link[48], fact[37];
-    share(w, "*", NULL, ret_first);
-    snprintf(link, sizeof link, "\"%s\"", ret_first);
-    propose(w, "ben", "we sail", link, fact);
     cut(w, 3, false);
+    share(w, "*", NULL, ret_first);
     share(w, "*", "too early", ret_back[0]);
     share(w, "ben", "a secret", ret_back[1]);
     share(w, "*", "never again", ret_back[2]);
-    world_pass(w, 3600 * W4_US_PER_S);
+    world_pass(w, 400 * W4_US_PER_S);
     for (unsigned i = 0; i < 3; i++) {
         ck_assert(knows_decision(w, 1, ret_back[i]) && !knows_decision(w, 3, ret_back[i]));
     }
 }
 
-/* What came of a decision that facts follow from reaches who was away, as what was said of them. */
-START_TEST(retrospectives_reach_who_was_away) {
+/* A decision that no fact follows from, and what came of it, reach who was away. */
+START_TEST(decisions_reach_who_was_away) {
     world *w = four(33);
     char first[37], back[3][37];
     look_back(w, first, back);
     world_clear_logs(w);
     cut(w, 3, true);
     world_pass(w, 60 * W4_US_PER_S);
+    ck_assert(knows_decision(w, 3, first));
     ck_assert(knows_decision(w, 3, back[0]) && knows_decision(w, 3, back[2]));
     ck_assert(!knows_decision(w, 3, back[1]));
     ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_DELIVER, first, NULL), 0);
     expect_same_books(w);
     const w4_decision *found;
     w4_decision_standing standing;
@@ -151,33 +153,152 @@ START_TEST(retrospectives_reach_who_was_away) {
 }
 END_TEST
 
-/* One that has no room forgets nothing for them, and does not ask for ever. */
-START_TEST(retrospectives_without_room) {
-    world *w = four(34);
+/* From neighbour to neighbour: node 3 has a session with node 2 alone, which has one with node 1.
+ */
+START_TEST(decisions_go_from_node_to_node) {
+    world *w = four(43);
+    char first[37], back[37];
+    world_link(w, 0, 2, false);
+    world_link(w, 0, 3, false);
+    world_link(w, 1, 3, false);
+    world_link(w, 2, 3, false);
+    share(w, "*", NULL, first);
+    world_pass(w, 400 * W4_US_PER_S);
+    ck_assert(knows_decision(w, 2, first) && !knows_decision(w, 3, first));
+    world_link(w, 0, 1, false);
+    world_link(w, 2, 3, true);
+    world_publish(w, 2);
+    world_publish(w, 3);
+    world_pass(w, 20 * W4_US_PER_S);
+    ck_assert(knows_decision(w, 3, first));
+    expect_same_books(w);
+    /* And what comes of it later. Whom a node asks, and when, is chance. */
+    world_link(w, 0, 1, true);
+    world_publish(w, 0);
+    share(w, "*", "never again", back);
+    ck_assert(!knows_decision(w, 3, back));
+    for (int i = 0; i < 40 && !knows_decision(w, 3, back); i++) {
+        world_pass(w, 10 * W4_US_PER_S);
+    }
+    ck_assert(knows_decision(w, 1, back) && knows_decision(w, 2, back));
+    ck_assert(knows_decision(w, 3, back));
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* Who does not trust the one who decided does not ask for ever, and takes it when trust comes. */
+START_TEST(decisions_wait_for_trust) {
+    world *w = four(44);
     char first[37], back[3][37];
+    world_trust(w, 3, "ada", W4_TRUST_UNTRUSTED);
     look_back(w, first, back);
+    cut(w, 3, true);
+    world_pass(w, 60 * W4_US_PER_S);
+    ck_assert(!knows_decision(w, 3, first));
+    unsigned tried = w4_fact_sync_tried(&w->nodes[3].protocol->fact_sync);
+    ck_assert_uint_eq(tried, 9); /* three, of each of three neighbours */
+    world_pass(w, 600 * W4_US_PER_S);
+    ck_assert_uint_eq(w4_fact_sync_tried(&w->nodes[3].protocol->fact_sync), tried);
+    world_trust(w, 3, "ada", W4_TRUST_TRUSTED);
+    world_pass(w, 10 * W4_US_PER_S);
+    ck_assert(knows_decision(w, 3, first) && knows_decision(w, 3, back[2]));
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* Decisions of two agents, and a fact, under one msg_id: nobody's hides another's. */
+START_TEST(one_id_for_several) {
+    world *w = four(45);
+    char fact[37], other[37];
+    cut(w, 3, false);
+    propose(w, "ada", "a", NULL, fact);
+    for (unsigned i = 0; i < 2; i++) {
+        char payload[256];
+        w4_buffer text = W4_BUFFER_INIT(65536);
+        snprintf(payload, sizeof payload,
+                 "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":"
+                 "{\"decision_id\":\"d-%u\",\"steps\":[\"s\"]}}",
+                 i);
+        memcpy(other, fact, sizeof other);
+        world_sign_as(w, i == 0 ? "ben" : "cho", NULL, W4_TYPE_CIP_DECISION_SHARE, payload, other,
+                      &text);
+        for (unsigned n = 0; n < 3; n++) {
+            ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol,
+                                                 &w->nodes[(n + 1) % 3].fingerprint,
+                                                 w4_buffer_bytes(&text), w->now),
+                             0);
+        }
+        world_settle(w);
+        w4_buffer_deinit(&text);
+    }
+    world_pass(w, 600 * W4_US_PER_S);
+    cut(w, 3, true);
+    world_pass(w, 60 * W4_US_PER_S);
+    world_expect_fact(w, fact, W4_FACT_PENDING);
+    for (unsigned n = 0; n < 4; n++) {
+        const w4_decisions *book = w->nodes[n].protocol->decisions;
+        ck_assert(w4_decisions_has_of(book, fact, &world_agent_of(w, "ben")->fingerprint));
+        ck_assert(w4_decisions_has_of(book, fact, &world_agent_of(w, "cho")->fingerprint));
+    }
+    expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* Fills ada's share of the book of node 3 with others, said at that time. */
+static w4_decisions *fill_book(world *w, uint64_t said_us) {
     w4_decisions *book = w->nodes[3].protocol->decisions;
-    for (unsigned i = 1; i < W4_DECISIONS_PER_AGENT; i++) {
+    for (unsigned i = 1; w4_decisions_count(book) < W4_DECISIONS_PER_AGENT; i++) {
         w4_decision d = {.agent = world_agent_of(w, "ada")->fingerprint,
                          .agent_id = "ada",
                          .decision_id = "others",
                          .choice = {1},
-                         .shared_us = WORLD_WALL_OFFSET_US,
-                         .taken_us = WORLD_WALL_OFFSET_US};
+                         .aside = true,
+                         .shared_us = said_us,
+                         .taken_us = said_us};
         snprintf(d.id, sizeof d.id, "%08x-0000-4000-8000-000000000000", i);
         ck_assert_int_eq(w4_decisions_add(book, &d, w4_bytes_from_text("{}")), 0);
     }
+    w->unsound = true; /* those decisions have no envelope that says so */
+    return book;
+}
+
+/* Where there is no room the newest stay: so all nodes keep the same, whenever they learn of them.
+ */
+START_TEST(newest_decisions_stay) {
+    world *w = four(34);
+    char first[37], back[3][37];
+    look_back(w, first, back);
+    w4_decisions *book = fill_book(w, WORLD_WALL_OFFSET_US);
+    cut(w, 3, true);
+    world_pass(w, 120 * W4_US_PER_S);
+    ck_assert_uint_eq(w4_decisions_count(book), W4_DECISIONS_PER_AGENT);
+    ck_assert(knows_decision(w, 3, first) && knows_decision(w, 3, back[2]));
+    ck_assert(!knows_decision(w, 3, "00000001-0000-4000-8000-000000000000"));
+    ck_assert(!knows_decision(w, 3, "00000003-0000-4000-8000-000000000000"));
+    ck_assert(knows_decision(w, 3, "00000004-0000-4000-8000-000000000000"));
+    world_free(w);
+}
+END_TEST
+
+/* Older ones make none forgotten, and are not asked for for ever. */
+START_TEST(old_decisions_have_no_room) {
+    world *w = four(34);
+    char first[37], back[3][37];
+    look_back(w, first, back);
+    w4_decisions *book = fill_book(w, WORLD_WALL_OFFSET_US + w->now);
     world_clear_logs(w);
     cut(w, 3, true);
     world_pass(w, 120 * W4_US_PER_S);
     ck_assert_uint_eq(w4_decisions_count(book), W4_DECISIONS_PER_AGENT);
-    ck_assert(knows_decision(w, 3, first) && !knows_decision(w, 3, back[2]));
+    ck_assert(!knows_decision(w, 3, first) && !knows_decision(w, 3, back[2]));
     unsigned refused = world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL);
-    ck_assert_uint_ge(refused, 2);
-    ck_assert_uint_le(refused, 6); /* two, of each of three neighbours */
+    ck_assert_uint_ge(refused, 3);
+    ck_assert_uint_le(refused, 9); /* three, of each of three neighbours */
     world_pass(w, 600 * W4_US_PER_S);
     ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), refused);
-    w->unsound = true; /* those decisions have no envelope that says so */
     world_free(w);
 }
 END_TEST
@@ -417,7 +538,7 @@ START_TEST(forgeries_count_nothing) {
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
         snprintf(list, sizeof list,
                  "{\"facts\":[{\"digest\":\"%032x\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}",
-                 7 + good, fact, w4_fact_part(w4_facts_find(w->nodes[0].protocol->facts, fact)));
+                 7 + good, fact, w4_exchange_part(fact));
         ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
         w->now += W4_US_PER_S;
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
@@ -452,7 +573,7 @@ START_TEST(silence_hides_nothing) {
     ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
     snprintf(list, sizeof list,
              "{\"facts\":[{\"digest\":\"%s\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}", digest,
-             fact, w4_fact_part(there));
+             fact, w4_exchange_part(fact));
     ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
     w->now += W4_US_PER_S;
     ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
@@ -549,8 +670,12 @@ int main(void) {
     TCase *tcase = tcase_create("fact_sync");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, refutation_reaches_who_was_away);
-    tcase_add_test(tcase, retrospectives_reach_who_was_away);
-    tcase_add_test(tcase, retrospectives_without_room);
+    tcase_add_test(tcase, decisions_reach_who_was_away);
+    tcase_add_test(tcase, decisions_go_from_node_to_node);
+    tcase_add_test(tcase, decisions_wait_for_trust);
+    tcase_add_test(tcase, one_id_for_several);
+    tcase_add_test(tcase, newest_decisions_stay);
+    tcase_add_test(tcase, old_decisions_have_no_room);
     tcase_add_test(tcase, what_was_missed_from_the_beginning);
     tcase_add_test(tcase, halves_meet);
     tcase_add_test(tcase, many_facts);

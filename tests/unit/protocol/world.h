@@ -603,22 +603,21 @@ static inline int world_vote(world *w, const char *name, const char *type, const
 /* ---- agents that hold their own keys */
 
 /* Signs as that agent; to NULL: a broadcast. Appends the envelope. */
-static inline void world_sign(world *w, const char *name, const char *to, w4_type type,
-                              const char *payload, char ret_msg_id[static 37], w4_buffer *out) {
+static inline void world_sign_as(world *w, const char *name, const char *to, w4_type type,
+                                 const char *payload, const char *msg_id, w4_buffer *out) {
     const world_agent *from = world_agent_of(w, name);
     world_node *node = &w->nodes[from->node];
     w4_buffer canonical = W4_BUFFER_INIT(65536);
     ck_assert_int_eq(
         w4_json_canonical(&canonical, w4_bytes_from_text(payload), &W4_JSON_LIMITS_ENVELOPE, NULL),
         0);
-    w4_uuid_v4(&node->env, ret_msg_id);
     w4_party receiver = {0};
     if (to) {
         receiver.fingerprint = world_agent_of(w, to)->fingerprint;
         snprintf(receiver.agent_id, sizeof receiver.agent_id, "%s", to);
     }
     w4_envelope_draft draft = {.type = type,
-                               .msg_id = ret_msg_id,
+                               .msg_id = msg_id,
                                .timestamp_us = w4_env_wall_us(&node->env, w->now),
                                .sender_id = name,
                                .receiver = to ? &receiver : NULL,
@@ -627,6 +626,12 @@ static inline void world_sign(world *w, const char *name, const char *to, w4_typ
                                .durable = w->durable};
     ck_assert_int_eq(w4_envelope_write(&draft, from->key, out), 0);
     w4_buffer_deinit(&canonical);
+}
+
+static inline void world_sign(world *w, const char *name, const char *to, w4_type type,
+                              const char *payload, char ret_msg_id[static 37], w4_buffer *out) {
+    w4_uuid_v4(&w->nodes[world_agent_of(w, name)->node].env, ret_msg_id);
+    world_sign_as(w, name, to, type, payload, ret_msg_id, out);
 }
 
 static inline int world_submit(world *w, const char *name, const char *to, w4_type type,

@@ -65,17 +65,15 @@ static void pass_on(subject *s, const step *st) {
 
 static void list(subject *s, const step *st, uint64_t until_us) {
     char payload[256], id[37], hex[33];
-    w4_fact named = {0};
     subject_id_of(st->about, id);
-    memcpy(named.id, id, sizeof named.id);
     digest(s, hex);
     snprintf(payload, sizeof payload,
              "{\"facts\":[{\"digest\":\"%s\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}", hex, id,
-             w4_fact_part(&named));
+             w4_exchange_part(id));
     tell(s, st->via, W4_TYPE_MESH_FACTS, w4_bytes_from_text(payload));
     expect(s, ASKED_WORDS, until_us);
     pass_on(s, st);
-    if (w4_fact_part(&named) + 1 < W4_FACT_PARTS) {
+    if (w4_exchange_part(id) + 1 < W4_EXCHANGE_PARTS) {
         expect(s, ASKED_LIST, until_us);
         tell(s, st->via, W4_TYPE_MESH_FACTS,
              w4_bytes_from_text("{\"facts\":[],\"last\":true,\"part\":64}"));
