@@ -244,6 +244,18 @@ w4_refusal w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *know
     return r == 1 ? W4_REFUSAL_NONE : W4_REFUSAL_BAD_SIGNATURE;
 }
 
+int w4_envelope_find_signer(const w4_envelope *envelope, w4_fingerprint *ret_signer) {
+    if (!envelope->has_pubkey || !envelope->has_signature) {
+        return 0;
+    }
+    int r = w4_sign_verify_joined(&envelope->pubkey, envelope->signed_head, envelope->signed_tail,
+                                  envelope->signature);
+    if (r == 1) {
+        *ret_signer = w4_fingerprint_of(&envelope->pubkey);
+    }
+    return r;
+}
+
 w4_refusal w4_envelope_check_fresh(const w4_envelope *envelope, uint64_t wall_us) {
     uint64_t apart = envelope->timestamp_us > wall_us ? envelope->timestamp_us - wall_us
                                                       : wall_us - envelope->timestamp_us;

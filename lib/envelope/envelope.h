@@ -65,6 +65,10 @@ int w4_envelope_read_any(w4_json_document *doc, w4_bytes text, const w4_json_lim
  * key that is not of this fingerprint). */
 w4_refusal w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known);
 
+/* Whose word it is in truth, whatever fingerprint it claims: of the key beside it, when the
+ * signature is by that key. 1 with *ret_signer, 0 when nothing is proven, or -ENOMEM. */
+int w4_envelope_find_signer(const w4_envelope *envelope, w4_fingerprint *ret_signer);
+
 /* Freshness of the time stamp only: STALE or NONE. Exactly the window apart is fresh. */
 #define W4_FRESHNESS_WINDOW_US (UINT64_C(300) * 1000000u)
 w4_refusal w4_envelope_check_fresh(const w4_envelope *envelope, uint64_t wall_us);

@@ -119,8 +119,29 @@ static int look_fingerprint(const w4_protocol *p, w4_inbound *in) {
                                    "the SHA-256 of sender.pubkey");
 }
 
+/* Who signs under a fingerprint that is not its own has proved it itself. Where that is a key that
+ * nobody has met here, the node that brought it answers: keys to throw away cost nothing. An agent
+ * here is told, and no more. */
 static int blame_fingerprint(w4_protocol *p, w4_inbound *in) {
-    return blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
+    w4_fingerprint signer;
+    w4_trust_entry entry;
+    w4_trust_blame blame;
+    if (w4_fingerprint_is_zero(&in->from_node)) {
+        return 0;
+    }
+    int r = w4_envelope_find_signer(&in->envelope, &signer);
+    if (r < 0) {
+        return r;
+    }
+    if (r == 0 || !w4_trust_book_find(p->trust, in->family->kind, &signer, &entry) ||
+        !w4_trust_blame_find(W4_TRUST_OFFENCE_BAD_FINGERPRINT, in->family->kind, &signer, NULL,
+                             &blame)) {
+        return blame_carrier(p, in, W4_TRUST_OFFENCE_BAD_FINGERPRINT);
+    }
+    r = w4_router_trust(p, blame.kind, &blame.subject, blame.event, NULL,
+                        w4_trust_offence_name(W4_TRUST_OFFENCE_BAD_FINGERPRINT),
+                        in->envelope.msg_id, in->now_us);
+    return r < 0 ? r : 0;
 }
 
 /* The key of that fingerprint, learned from an envelope, a record, or an agent here. */

@@ -188,12 +188,16 @@ static void falsify(w4_buffer *text, const char *what, const char *with) {
     memcpy(at, with, len);
 }
 
-START_TEST(forgeries_fall_on_who_brought_them) {
-    world *w = two(W4_TRUST_TRUSTED);
+static void trust_carrier(world *w) {
     w4_trust_move move;
     ck_assert_int_eq(w4_trust_book_set(w->nodes[0].trust, W4_TRUST_NODE, &w->nodes[1].fingerprint,
                                        W4_TRUST_TRUSTED, "operator", "", 1, &move),
                      1);
+}
+
+START_TEST(forgeries_fall_on_who_brought_them) {
+    world *w = two(W4_TRUST_TRUSTED);
+    trust_carrier(w);
     w4_buffer text = W4_BUFFER_INIT(1 << 20);
     write_letter(w, &(letter){.type = W4_TYPE_CIP_INTENT, .to = "ada", .payload = ASK}, &text);
     falsify(&text, "rain", "snow");
@@ -220,6 +224,62 @@ START_TEST(forgeries_fall_on_who_brought_them) {
     /* From then on nothing of that node is looked at. */
     bring_letter(w, &(letter){.type = W4_TYPE_CIP_INTENT, .to = "ada", .payload = ASK});
     expect_refused(w, W4_REFUSAL_PEER_BLOCKED);
+    w4_buffer_deinit(&text);
+    world_free(w);
+}
+END_TEST
+
+/* Signs the bytes as they stand, whatever they say of the signer. */
+static void sign_anew(world *w, w4_buffer *text) {
+    w4_json_document doc = {0};
+    w4_envelope envelope;
+    w4_envelope_fault fault;
+    w4_buffer plain = W4_BUFFER_INIT(1 << 20);
+    ck_assert_int_eq(w4_envelope_read(&doc, w4_buffer_bytes(text), &w->nodes[0].config.limits,
+                                      &envelope, &fault),
+                     0);
+    ck_assert_int_eq(w4_buffer_append(&plain, envelope.signed_head), 0);
+    ck_assert_int_eq(w4_buffer_append(&plain, envelope.signed_tail), 0);
+    uint8_t signature[W4_SIGNATURE_LEN];
+    w4_identity_sign(world_agent_of(w, "mal")->key, w4_buffer_bytes(&plain), signature);
+    w4_buffer before = W4_BUFFER_INIT(128), after = W4_BUFFER_INIT(128);
+    w4_base64_append(&before, w4_bytes_of(envelope.signature, W4_SIGNATURE_LEN));
+    w4_base64_append(&after, w4_bytes_of(signature, sizeof signature));
+    falsify(text, w4_buffer_text(&before), w4_buffer_text(&after));
+    w4_buffer_deinit(&before);
+    w4_buffer_deinit(&after);
+    w4_buffer_deinit(&plain);
+    w4_json_document_deinit(&doc);
+}
+
+/* mal's own signature, under ada's fingerprint: that proves mal, where mal is known. */
+START_TEST(who_signs_under_another_fingerprint_pays) {
+    world *w = two(W4_TRUST_TRUSTED);
+    char victim[W4_FINGERPRINT_TEXT_LEN + 1], own[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&world_agent_of(w, "ada")->fingerprint, victim);
+    w4_fingerprint_format(&world_agent_of(w, "mal")->fingerprint, own);
+    w4_trust_state ada = world_state_of(w, 0, "ada");
+    trust_carrier(w);
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    write_letter(w, &(letter){.type = W4_TYPE_CIP_INTENT, .payload = ASK}, &text);
+    falsify(&text, own, victim);
+    sign_anew(w, &text);
+    bring(w, w4_buffer_bytes(&text));
+    expect_refused(w, W4_REFUSAL_BAD_FINGERPRINT);
+    ck_assert_int_eq(world_state_of(w, 0, "mal"), W4_TRUST_BLOCKED);
+    ck_assert_int_eq(world_state_of(w, 0, "ada"), ada);
+    ck_assert_int_eq(node_state(w), W4_TRUST_TRUSTED);
+    world_free(w);
+
+    /* A key that nobody has met proves nothing about anybody: who brought it answers. */
+    w = two(W4_TRUST_UNTRUSTED);
+    ck_assert(!w4_trust_book_find(w->nodes[0].trust, W4_TRUST_AGENT,
+                                  &world_agent_of(w, "mal")->fingerprint, &(w4_trust_entry){0}));
+    trust_carrier(w);
+    bring(w, w4_buffer_bytes(&text));
+    expect_refused(w, W4_REFUSAL_BAD_FINGERPRINT);
+    ck_assert_int_eq(world_state_of(w, 0, "mal"), W4_TRUST_UNTRUSTED);
+    ck_assert_int_eq(node_state(w), W4_TRUST_PROBING);
     w4_buffer_deinit(&text);
     world_free(w);
 }
@@ -616,6 +676,7 @@ int main(void) {
     tcase_add_test(tcase, what_is_no_envelope);
     tcase_add_test(tcase, schema_says_where);
     tcase_add_test(tcase, forgeries_fall_on_who_brought_them);
+    tcase_add_test(tcase, who_signs_under_another_fingerprint_pays);
     tcase_add_test(tcase, key_must_be_known_or_there);
     tcase_add_test(tcase, time_stamp_within_the_window);
     tcase_add_test(tcase, a_time_to_come_counts_against_its_signer);
