@@ -4,6 +4,7 @@
 #include "crypto/primitives.h"
 #include "session/handshake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +50,13 @@ static const event_row event_rows[W4_EVENT_COUNT] = {
 };
 // clang-format on
 
+/* Most are there to be read for as long as the node lives: each takes what it needs and no more. */
 typedef struct event_slot {
     uint64_t seq;
-    w4_event event;
-    w4_log_level severity;
-    w4_buffer json;
+    uint8_t *json;
+    uint16_t json_len;
+    uint8_t event;    /* w4_event */
+    uint8_t severity; /* w4_log_level */
 } event_slot;
 
 struct w4_events {
@@ -63,8 +66,11 @@ struct w4_events {
     uint64_t lost;
     uint64_t counts[W4_EVENT_COUNT];
     w4_json_writer writer;
+    w4_buffer json; /* the one that is being written */
     event_slot slots[W4_EVENTS_RING];
 };
+
+static_assert(W4_EVENT_BYTES_MAX <= UINT16_MAX, "its length is kept in 16 bits");
 
 const char *w4_event_name(w4_event event) {
     return event < W4_EVENT_COUNT ? event_rows[event].name : "unknown";
@@ -99,9 +105,7 @@ int w4_events_new(const w4_env *env, const w4_fingerprint *node, w4_events **ret
     }
     events->env = env;
     events->node = *node;
-    for (size_t i = 0; i < W4_EVENTS_RING; i++) {
-        events->slots[i].json = W4_BUFFER_INIT(W4_EVENT_BYTES_MAX);
-    }
+    events->json = W4_BUFFER_INIT(W4_EVENT_BYTES_MAX);
     *ret_events = events;
     return 0;
 }
@@ -111,8 +115,9 @@ w4_events *w4_events_free(w4_events *events) {
         return NULL;
     }
     for (size_t i = 0; i < W4_EVENTS_RING; i++) {
-        w4_buffer_deinit(&events->slots[i].json);
+        free(events->slots[i].json);
     }
+    w4_buffer_deinit(&events->json);
     free(events);
     return NULL;
 }
@@ -161,12 +166,11 @@ void w4_events_write_end(w4_json_writer *w) {
 w4_json_writer *w4_events_begin(w4_events *events, const w4_event_about *about, uint64_t now_us) {
     uint64_t seq = events->last + 1;
     event_slot *slot = slot_of(events, seq);
-    slot->seq = 0;
-    slot->event = about->event;
-    slot->severity = about->severity;
-    w4_buffer_clear(&slot->json);
+    free(slot->json);
+    *slot = (event_slot){.event = (uint8_t)about->event, .severity = (uint8_t)about->severity};
+    w4_buffer_clear(&events->json);
     w4_json_writer *w = &events->writer;
-    w4_json_writer_init(w, &slot->json);
+    w4_json_writer_init(w, &events->json);
     w4_events_write_begin(events, w, about, seq, w4_env_wall_us(events->env, now_us));
     return w;
 }
@@ -175,10 +179,14 @@ void w4_events_end(w4_events *events) {
     w4_json_writer *w = &events->writer;
     w4_events_write_end(w);
     event_slot *slot = slot_of(events, events->last + 1);
-    if (w->error != 0) {
+    uint8_t *json = w->error != 0 ? NULL : (uint8_t *)malloc(events->json.len);
+    if (json == NULL) {
         events->lost++;
         return;
     }
+    memcpy(json, events->json.data, events->json.len);
+    slot->json = json;
+    slot->json_len = (uint16_t)events->json.len;
     events->last++;
     slot->seq = events->last;
     events->counts[slot->event]++;
@@ -194,8 +202,8 @@ bool w4_events_next(const w4_events *events, uint64_t *cursor, w4_event_view *re
         const event_slot *slot = slot_of(events, seq);
         if (slot->seq == seq) {
             *cursor = seq;
-            *ret_view =
-                (w4_event_view){seq, slot->event, slot->severity, w4_buffer_bytes(&slot->json)};
+            *ret_view = (w4_event_view){seq, (w4_event)slot->event, (w4_log_level)slot->severity,
+                                        w4_bytes_of(slot->json, slot->json_len)};
             return true;
         }
     }
@@ -215,9 +223,9 @@ uint64_t w4_events_lost(const w4_events *events) {
 }
 
 size_t w4_events_memory(const w4_events *events) {
-    size_t bytes = sizeof *events;
+    size_t bytes = sizeof *events + events->json.cap;
     for (size_t i = 0; i < W4_EVENTS_RING; i++) {
-        bytes += events->slots[i].json.cap;
+        bytes += events->slots[i].json_len;
     }
     return bytes;
 }

@@ -50,6 +50,7 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
         w4_ledger_add(node->ledger, &peer->node, k, w4_session_channel_stats(peer->session, k));
     }
     w4_session_free(peer->session);
+    free(peer->overflow);
     free(peer);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include "node/state.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 /* What all sessions hold together is bounded: of many, each may hold the less. A few that are slow
  * have the whole of their own limits; a crowd that left with what was sent to all still waiting for
@@ -35,11 +36,19 @@ static void tell_overflow(w4_node *node, w4_node_peer *peer, w4_channel_kind kin
 /* over_share: the queue had room, but the node has not. */
 static void note_overflow(w4_node *node, w4_node_peer *peer, w4_channel_kind kind, bool over_share,
                           uint64_t now_us) {
-    w4_node_overflow *overflow = &peer->overflow[kind];
     uint64_t of_session = w4_session_channel_stats(peer->session, kind)->overflow_events;
-    if (of_session == overflow->of_session && !over_share) {
+    if (of_session == (peer->overflow == NULL ? 0 : peer->overflow[kind].of_session) &&
+        !over_share) {
         return;
     }
+    if (peer->overflow ==
+        NULL) { /* without memory for it only the counters of the session say so */
+        peer->overflow = (w4_node_overflow *)calloc(W4_CHANNEL_KIND_COUNT, sizeof *peer->overflow);
+    }
+    if (peer->overflow == NULL) {
+        return;
+    }
+    w4_node_overflow *overflow = &peer->overflow[kind];
     overflow->seen += of_session - overflow->of_session + (over_share ? 1 : 0);
     overflow->of_session = of_session;
     if (now_us >= overflow->quiet_until_us) {
@@ -50,7 +59,7 @@ static void note_overflow(w4_node *node, w4_node_peer *peer, w4_channel_kind kin
 }
 
 void w4_node_peer_tell_overflow(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
-    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+    for (int kind = 0; peer->overflow != NULL && kind < W4_CHANNEL_KIND_COUNT; kind++) {
         if (peer->overflow[kind].seen != peer->overflow[kind].told) {
             tell_overflow(node, peer, (w4_channel_kind)kind, now_us);
         }
@@ -64,7 +73,7 @@ void w4_node_overflow_expire(w4_node *node, uint64_t now_us) {
     node->overflow_due_us = W4_NEVER;
     for (size_t i = 0; i < node->session_count; i++) {
         w4_node_peer *peer = node->sessions[i];
-        for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        for (int kind = 0; peer->overflow != NULL && kind < W4_CHANNEL_KIND_COUNT; kind++) {
             const w4_node_overflow *overflow = &peer->overflow[kind];
             if (overflow->seen == overflow->told) {
                 continue;

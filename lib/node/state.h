@@ -107,8 +107,8 @@ struct w4_node_peer {
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
     struct w4_node_opened_list opened;
-    uint64_t rekeyed_quiet_us; /* until then no more is told of keys of the peer */
-    w4_node_overflow overflow[W4_CHANNEL_KIND_COUNT];
+    uint64_t rekeyed_quiet_us;  /* until then no more is told of keys of the peer */
+    w4_node_overflow *overflow; /* of each kind of channel; NULL: no queue ever did */
 };
 
 TAILQ_HEAD(w4_node_peers, w4_node_peer);
