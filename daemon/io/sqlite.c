@@ -400,6 +400,10 @@ static bool sqlite_urgent(const w4_store *store) {
     return w4_store_gathered_urgent(&((const sqlite_store *)store)->gathered);
 }
 
+static bool sqlite_has_room(const w4_store *store) {
+    return w4_store_gathered_has_room(&((const sqlite_store *)store)->gathered);
+}
+
 static bool sqlite_dirty(const w4_store *store) {
     return w4_store_gathered_count(&((const sqlite_store *)store)->gathered) > 0;
 }
@@ -562,6 +566,7 @@ static const w4_store_ops sqlite_ops = {
     .commit = sqlite_commit,
     .keep = sqlite_keep,
     .dirty = sqlite_dirty,
+    .has_room = sqlite_has_room,
     .urgent = sqlite_urgent,
     .backup = sqlite_backup,
     .error = sqlite_error,

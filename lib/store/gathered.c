@@ -38,6 +38,10 @@ const w4_store_node *w4_store_gathered_next(const w4_store_gathered *g, w4_store
     return w4_store_tree_next(&g->tables[table], from, inclusive);
 }
 
+bool w4_store_gathered_has_room(const w4_store_gathered *g) {
+    return g->bytes <= W4_STORE_PENDING_BYTES_MAX - W4_STORE_STEP_BYTES_MAX;
+}
+
 size_t w4_store_gathered_count(const w4_store_gathered *g) {
     size_t count = 0;
     for (size_t table = 0; table < W4_STORE_TABLE_COUNT; table++) {

@@ -20,6 +20,7 @@ const w4_store_node *w4_store_gathered_find(const w4_store_gathered *g, w4_store
 /* In key order: the first with a key >= from (inclusive) or > from, removed ones too. */
 const w4_store_node *w4_store_gathered_next(const w4_store_gathered *g, w4_store_table table,
                                             w4_bytes from, bool inclusive);
+bool w4_store_gathered_has_room(const w4_store_gathered *g); /* for a step (store.h) */
 size_t w4_store_gathered_count(const w4_store_gathered *g);
 bool w4_store_gathered_urgent(const w4_store_gathered *g); /* also of tables that are not light */
 void w4_store_gathered_clear(w4_store_gathered *g);

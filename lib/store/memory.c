@@ -161,6 +161,11 @@ static bool memory_urgent(const w4_store *store) {
     return w4_store_gathered_urgent(&((const memory *)store)->gathered);
 }
 
+static bool memory_has_room(const w4_store *store) {
+    const memory *m = (const memory *)store;
+    return !m->full && w4_store_gathered_has_room(&m->gathered);
+}
+
 static bool memory_dirty(const w4_store *store) {
     return w4_store_gathered_count(&((const memory *)store)->gathered) > 0;
 }
@@ -212,6 +217,7 @@ static const w4_store_ops memory_ops = {
     .commit = memory_commit,
     .keep = memory_keep,
     .dirty = memory_dirty,
+    .has_room = memory_has_room,
     .urgent = memory_urgent,
     .backup = memory_backup,
     .error = memory_error,

@@ -116,6 +116,10 @@ bool w4_store_dirty(const w4_store *store) {
     return store->ops->dirty(store);
 }
 
+bool w4_store_has_room(const w4_store *store) {
+    return store->ops->has_room(store);
+}
+
 bool w4_store_urgent(const w4_store *store) {
     return store->ops->urgent(store);
 }

@@ -48,6 +48,7 @@ bool w4_store_table_searchable(w4_store_table table);
 #define W4_STORE_KEY_MAX 255u
 #define W4_STORE_VALUE_MAX (1024u * 1024u)
 #define W4_STORE_PENDING_BYTES_MAX (64u * 1024u * 1024u) /* gathered and not committed */
+#define W4_STORE_STEP_BYTES_MAX (4u * 1024u * 1024u)     /* what one message changes */
 #define W4_STORE_KEPT_MAX 1024u                          /* rows kept and not committed */
 
 /* Conditions */
@@ -80,6 +81,7 @@ typedef struct w4_store_ops {
     int (*commit)(w4_store *store);
     int (*keep)(w4_store *store); /* of the light tables */
     bool (*dirty)(const w4_store *store);
+    bool (*has_room)(const w4_store *store);
     bool (*urgent)(const w4_store *store);
     int (*backup)(w4_store *store, const char *path);
     const char *(*error)(const w4_store *store);          /* why the last call failed, for people */
@@ -107,6 +109,9 @@ int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query 
                     uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count);
 int w4_store_commit(w4_store *store);
 bool w4_store_dirty(const w4_store *store); /* something is gathered */
+/* Room for W4_STORE_STEP_BYTES_MAX more. To be asked before a step of several writes that belong
+ * together: none of them is W4_STORE_E_FULL then, so that all are taken or none is begun. */
+bool w4_store_has_room(const w4_store *store);
 /* Something is gathered that is not of a light table. */
 bool w4_store_urgent(const w4_store *store);
 /* What is gathered of the light tables outlives this process from now on. It may stay gathered. 0,

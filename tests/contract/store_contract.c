@@ -391,12 +391,16 @@ START_TEST(gathering_has_an_end) {
     while (r == 0 && count < 100) {
         w4_put_u64(key, count);
         big[0] = (uint8_t)count;
+        bool room = w4_store_has_room(store);
         r = w4_store_put(store, W4_STORE_ENVELOPE, w4_bytes_of(key, 8),
                          w4_bytes_of(big, W4_STORE_VALUE_MAX));
         count += r == 0;
+        ck_assert(r == 0 || !room);
+        ck_assert(room == (count <= 60));
     }
     ck_assert_int_eq(r, W4_STORE_E_FULL);
     ck_assert_uint_ge(count, 60);
+    ck_assert(!w4_store_has_room(store));
     ck_assert_int_eq(w4_store_get(store, W4_STORE_ENVELOPE, w4_bytes_of(key, 8), &value),
                      W4_STORE_E_NOT_FOUND);
     commit();

@@ -17,7 +17,8 @@ typedef enum dealt {
 typedef struct durable {
     struct durable *next;
     const sim_sent *sent;
-    bool human;          /* a word between people: it may wait for them, and they may forbid it */
+    bool human;        /* a word between people: it may wait for them, and they may forbid it */
+    unsigned heard[2]; /* human: what the node of its sender, of its receiver, knew of the other */
     unsigned given_life; /* of the receiver's node, when its agent was given it last; 0: never */
     dealt dealt;
 } durable;
@@ -69,6 +70,8 @@ void sim_durables_sent(sim_durables *d, sim_sent *sent, w4_family family) {
     }
     m->sent = sent;
     m->human = family == W4_FAMILY_HCP;
+    m->heard[0] = sim_people_heard(d->people, (unsigned)sent->to, sent->from);
+    m->heard[1] = sim_people_heard(d->people, sent->from, (unsigned)sent->to);
     *d->last = m;
     d->last = &m->next;
 }
@@ -159,15 +162,23 @@ static bool is_kept(const sim_world *world, const durable *m, unsigned node) {
            is_in(store, W4_STORE_DURABLE, m->sent->msg_id);
 }
 
+/* Has the other node heard since then that this person consents to less? Be it said before: it is
+ * by what it hears that a node ends what waits. */
+static bool is_forbidden(const sim_durables *d, const durable *m) {
+    unsigned from = m->sent->from;
+    unsigned to = (unsigned)m->sent->to;
+    return sim_person_of(d->people, to)->narrowed > m->heard[0] ||
+           sim_person_of(d->people, from)->narrowed > m->heard[1] ||
+           sim_people_revoked_since(d->people, from, to, m->sent->at_us);
+}
+
 /* Its sender was told a code: what becomes of it then is nobody's promise. Nor what becomes of a
  * word between people once one of them has taken consent back, or when the node of the receiver
  * has refused it for what they consent to. */
 static bool has_failed(const sim_durables *d, const durable *m) {
     const sim_sent *sent = m->sent;
     unsigned to = (unsigned)sent->to;
-    return sent->outcome[to] == 2 ||
-           (m->human && (sent->refused[to] != 0 ||
-                         sim_people_revoked_since(d->people, sent->from, to, sent->at_us)));
+    return sent->outcome[to] == 2 || (m->human && (sent->refused[to] != 0 || is_forbidden(d, m)));
 }
 
 void sim_durables_check(sim_durables *d, const sim_node *node) {

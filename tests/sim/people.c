@@ -78,6 +78,9 @@ void sim_people_said(sim_people *people, const sim_node *node, sim_consent conse
     if (moves || greets || person->doubtful) {
         person->revision++;
         memcpy(person->msg_id, msg_id, sizeof person->msg_id);
+        person->narrowed = consent == SIM_CONSENT_REVOKED || consent == SIM_CONSENT_LIMITED
+                               ? person->revision
+                               : person->narrowed;
     }
     person->consent = consent;
     person->unsure = false;
@@ -198,6 +201,10 @@ void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envel
 bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us) {
     return (people->persons[a].revoked_us != 0 && people->persons[a].revoked_us >= at_us) ||
            (people->persons[b].revoked_us != 0 && people->persons[b].revoked_us >= at_us);
+}
+
+unsigned sim_people_heard(const sim_people *people, unsigned who, unsigned listener) {
+    return people->heard[who * people->world->config.nodes + listener];
 }
 
 bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other,

@@ -23,6 +23,7 @@ typedef struct sim_person {
     char msg_id[37];     /* of the word that said so, or of a greeting since */
     bool kept;           /* that word is on disk at their node */
     uint64_t revoked_us; /* when consent was last taken back; 0: never */
+    unsigned narrowed;   /* the last revision that took it back or limited it; 0: none */
     /* Their node may know another word than that one: it died before it kept it, or refused one
      * when it had taken it already. Until the next word that is accepted. */
     bool unsure;
@@ -56,6 +57,8 @@ void sim_people_turned(sim_people *people, const sim_node *node); /* and it is o
 void sim_people_died(sim_people *people, const sim_node *node);
 /* Was consent of one of the two taken back at that time, or later? */
 bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us);
+/* The revision of the words of `who` that has come to the node `listener`, or an earlier one. */
+unsigned sim_people_heard(const sim_people *people, unsigned who, unsigned listener);
 /* Does that node not know yet what the person of the other one consents to? Not exactly: does it
  * believe in more than that? */
 bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other,

@@ -394,8 +394,12 @@ static int look_route(const w4_protocol *p, w4_inbound *in) {
     return code == W4_REFUSAL_NONE ? 0 : w4_inbound_refuse(in, code, "/receiver", why);
 }
 
-/* What is durable takes effect only where it can be kept too: else it would come again. */
+/* What is for agents takes effect only where all of it can be kept, and that it was taken: else it
+ * would come to them again. */
 static int look_room(const w4_protocol *p, w4_inbound *in) {
+    if (in->family->local && !w4_store_has_room(p->store)) {
+        return w4_inbound_store_failed(in, W4_STORE_E_FULL);
+    }
     return in->durable ? w4_durable_look_room(p, in) : 0;
 }
 
@@ -538,7 +542,7 @@ static const w4_stage stages[] = {
       "its receiver is known here, and can be reached", false},
       W4_SIGHT_PROVEN, HOSTED | SUBMIT, false, false},
     {{"room",         look_room,        act_room,        NULL,              w4_tell_room,        "backpressure",
-      "there is room to keep a durable message", false},
+      "there is room to keep what is durable, and that it was taken", false},
       W4_SIGHT_PROVEN, SAID, false, false},
     {{"handler",      look_handler,     act_handler,     blame_handler,     w4_tell_handler,     "bad_envelope replay blacklisted unknown_reference rate_limited backpressure internal",
       "what it says may take effect here", false},

@@ -213,7 +213,10 @@ void w4_tell_route(const w4_protocol *p, const w4_inbound *in, w4_words *words) 
 }
 
 void w4_tell_room(const w4_protocol *p, const w4_inbound *in, w4_words *words) {
-    (void)p;
+    if (in->family->local && !w4_store_has_room(p->store)) {
+        w4_words_say(words, "too much waits to be written to disk, so it could come twice");
+        return;
+    }
     w4_words_say(words, !in->durable ? "it is not durable, so nothing is to be kept until its "
                                        "receiver takes it"
                                      : "it is durable, so it is kept until its receiver has dealt "

@@ -413,6 +413,28 @@ START_TEST(said_once_only) {
 }
 END_TEST
 
+/* What the store could not remember would come to the agent again after a restart. */
+START_TEST(said_once_also_when_the_store_is_full) {
+    world *w = two(W4_TRUST_TRUSTED);
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    write_letter(w, &(letter){.type = W4_TYPE_CIP_INTENT, .to = "ada", .payload = ASK}, &text);
+    w4_store_memory_full(w->nodes[0].store, true);
+    bring(w, w4_buffer_bytes(&text));
+    expect_refused(w, W4_REFUSAL_BACKPRESSURE);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVER, NULL, "ada"), 0);
+    w4_store_memory_full(w->nodes[0].store, false);
+    bring(w, w4_buffer_bytes(&text));
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVER, NULL, "ada"), 1);
+    world_kill(w, 0);
+    world_restart(w, 0);
+    world_clear_logs(w);
+    bring(w, w4_buffer_bytes(&text));
+    expect_refused(w, W4_REFUSAL_REPLAY);
+    w4_buffer_deinit(&text);
+    world_free(w);
+}
+END_TEST
+
 /* What was refused for want of trust may be said again when there is some. */
 START_TEST(refused_is_not_said) {
     world *w = two(W4_TRUST_UNTRUSTED);
@@ -682,6 +704,7 @@ int main(void) {
     tcase_add_test(tcase, a_time_to_come_counts_against_its_signer);
     tcase_add_test(tcase, a_clock_that_was_set_proves_nothing);
     tcase_add_test(tcase, said_once_only);
+    tcase_add_test(tcase, said_once_also_when_the_store_is_full);
     tcase_add_test(tcase, refused_is_not_said);
     tcase_add_test(tcase, two_envelopes_of_one_msg_id_are_malice);
     tcase_add_loop_test(tcase, trust_gate, 0, sizeof gate / sizeof gate[0]);

@@ -80,10 +80,12 @@ START_TEST(a_full_store_takes_nothing_more) {
     w4_store_memory_full(store, true);
     ck_assert_int_eq(w4_store_put(store, W4_STORE_FACT, text("b"), text("2")), W4_STORE_E_FULL);
     ck_assert_str_ne(w4_store_error(store), "");
+    ck_assert(!w4_store_has_room(store));
     ck_assert_int_eq(w4_store_commit(store), 0); /* what was taken before */
     expect("a", "1");
     expect("b", NULL);
     w4_store_memory_full(store, false);
+    ck_assert(w4_store_has_room(store));
     put("b", "2");
     expect("b", "2");
 }
