@@ -4,8 +4,18 @@
 
 #include <string.h>
 
+#define REVOKED "its key was revoked"
+
+bool w4_acceptance_revoked(const w4_acceptance *rule, const w4_fingerprint *key) {
+    return rule->keys && w4_keyring_revoked(rule->keys, key);
+}
+
 static bool is_trusted(const w4_acceptance *rule, const w4_fingerprint *agent) {
     return w4_trust_book_state(rule->trust, W4_TRUST_AGENT, agent) == W4_TRUST_TRUSTED;
+}
+
+bool w4_acceptance_trusts(const w4_acceptance *rule, const w4_fingerprint *agent) {
+    return is_trusted(rule, agent) && !w4_acceptance_revoked(rule, agent);
 }
 
 /* A challenge that its own author has not taken back by a later confirmation. */
@@ -23,7 +33,8 @@ static bool is_spoken_over(const w4_fact *fact, const w4_vote *vote, const w4_ac
         const w4_vote *other = &fact->votes[i];
         if (other != vote && other->decision != W4_STANCE_NONE &&
             w4_utterance_is_later(&other->decided, &vote->decided) &&
-            w4_trust_book_same(rule->trust, &other->agent, &vote->agent)) {
+            w4_trust_book_same(rule->trust, &other->agent, &vote->agent) &&
+            !w4_acceptance_revoked(rule, &other->agent)) {
             return true;
         }
     }
@@ -39,7 +50,8 @@ static bool is_taken_back(const w4_fact *fact, const w4_vote *vote, const w4_acc
         const w4_vote *other = &fact->votes[i];
         if (other != vote && other->decision == W4_STANCE_CONFIRM &&
             other->decided.at_us > vote->challenged.at_us &&
-            w4_trust_book_same(rule->trust, &other->agent, &vote->agent)) {
+            w4_trust_book_same(rule->trust, &other->agent, &vote->agent) &&
+            !w4_acceptance_revoked(rule, &other->agent)) {
             return true;
         }
     }
@@ -54,6 +66,9 @@ static bool is_proposers(const w4_fact *fact, const w4_vote *vote, const w4_acce
 static const char *voter_void(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     if (is_proposers(fact, vote, rule)) {
         return "the proposer's own";
+    }
+    if (w4_acceptance_revoked(rule, &vote->agent)) {
+        return REVOKED;
     }
     if (!is_trusted(rule, &vote->agent)) {
         return "not trusted here";
@@ -155,7 +170,7 @@ static const char *is_echo(const w4_fact *fact, const w4_vote *vote, const w4_ac
 }
 
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
-    return challenge_stands(vote) && is_trusted(rule, &vote->agent) &&
+    return challenge_stands(vote) && w4_acceptance_trusts(rule, &vote->agent) &&
            !is_settled(fact, &vote->challenged) && !is_taken_back(fact, vote, rule) &&
            count_confirmations(fact, vote->challenged.at_us, vote, rule) < rule->quorum + 1;
 }
@@ -166,7 +181,10 @@ static w4_missing find_missing(const w4_fact *fact, uint32_t confirmations,
     if (proposer == W4_TRUST_UNTRUSTED || proposer == W4_TRUST_BLOCKED) {
         return W4_MISSING_PROPOSER;
     }
-    if (!w4_facts_decision_free(rule->facts, fact, rule->trust)) {
+    if (w4_acceptance_revoked(rule, &fact->proposer)) {
+        return W4_MISSING_KEY;
+    }
+    if (!w4_facts_decision_free(rule->facts, fact, rule)) {
         return W4_MISSING_DECISION;
     }
     if (confirmations < rule->quorum) {
@@ -219,6 +237,9 @@ const char *w4_fact_vote_void(const w4_fact *fact, const w4_vote *vote, w4_stanc
         why = rejection_void(fact, vote, rule);
         return why ? why : is_echo(fact, vote, rule);
     case W4_STANCE_CHALLENGE:
+        if (w4_acceptance_revoked(rule, &vote->agent)) {
+            return REVOKED;
+        }
         if (is_taken_back(fact, vote, rule)) {
             return "taken back later, under another key of the same identity";
         }

@@ -10,6 +10,7 @@
 static const char *const missing_texts[W4_MISSING_COUNT] = {
     [W4_MISSING_NOTHING] = "",
     [W4_MISSING_PROPOSER] = "trust: its proposer is untrusted or blacklisted here",
+    [W4_MISSING_KEY] = "another proposal: the key that signed this one was revoked",
     [W4_MISSING_DECISION] = "its decision_id, which is bound to another statement",
     [W4_MISSING_CONFIRMERS] = "", /* told with their number */
     [W4_MISSING_CAUSE_UNKNOWN] = "a fact or decision it follows from, which is not known here",
@@ -111,6 +112,7 @@ static void say_accepted(const w4_fact *fact, const w4_acceptance *rule, const w
         w4_words_say(words, "it was accepted on ");
         w4_words_when(words, fact->accepted_us);
         w4_words_say(words, ", and stays so until it is disputed or refuted");
+        say_void(fact, rule, words);
     }
     if (fact->unsupported) {
         w4_words_say(words, "; but something it follows from was rejected or refuted since");

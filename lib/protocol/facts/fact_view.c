@@ -236,13 +236,17 @@ static bool look_at_proposer(const w4_fact *fact, const w4_acceptance *rule,
     snprintf(why, WHY_MAX, "%.100s is %s here, and was %s when it proposed", fact->agent_id,
              w4_trust_state_name(W4_TRUST_AGENT, now),
              w4_trust_state_name(W4_TRUST_AGENT, fact->proposer_trust));
+    if (w4_acceptance_revoked(rule, &fact->proposer)) {
+        snprintf(why, WHY_MAX, "the key with which %.100s proposed it was revoked", fact->agent_id);
+        return fact->accepted_us != 0;
+    }
     return now != W4_TRUST_UNTRUSTED && now != W4_TRUST_BLOCKED;
 }
 
 static bool look_at_decision(const w4_fact *fact, const w4_acceptance *rule,
                              const w4_judgement *tally, char why[static WHY_MAX]) {
     (void)tally;
-    bool free = w4_facts_decision_free(rule->facts, fact, rule->trust);
+    bool free = w4_facts_decision_free(rule->facts, fact, rule);
     snprintf(why, WHY_MAX, "its decision_id, %.150s, stands for %s", fact->decision_id,
              free ? "no other statement" : "another statement already");
     return free;

@@ -689,12 +689,7 @@ uint32_t w4_facts_take_steps(w4_facts *facts) {
     return steps;
 }
 
-static bool is_trusted(const w4_trust_book *trust, const w4_fact *fact) {
-    return w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) == W4_TRUST_TRUSTED;
-}
-
-bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact,
-                            const w4_trust_book *trust) {
+bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_acceptance *rule) {
     const decision_name *name = find_name(facts, fact->decision_id);
     bool first = true; /* the others seen so far came before this fact */
     for (uint32_t i = 0; name && i < name->facts.count; i++) {
@@ -710,7 +705,8 @@ bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact,
         if (other->accepted_us != 0) {
             return false;
         }
-        bool mine = is_trusted(trust, fact), theirs = is_trusted(trust, other);
+        bool mine = w4_acceptance_trusts(rule, &fact->proposer);
+        bool theirs = w4_acceptance_trusts(rule, &other->proposer);
         if (mine == theirs ? first : theirs) {
             return false;
         }

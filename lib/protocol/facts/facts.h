@@ -71,7 +71,7 @@ const w4_sums *w4_facts_sums(const w4_facts *facts);
 w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact);
 /* No other fact holds its decision_id with another statement. One that was accepted holds it; else
  * the one that came first, but nobody who is not trusted holds it against one who is. */
-bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_trust_book *trust);
+bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_acceptance *rule);
 /* Does it follow, over however many causes, from something that was rejected or refuted? A cause
  * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes
  * are, or all that are not will be asked about again. */

@@ -22,6 +22,7 @@
 struct w4_acceptance w4_knowledge_rule(const w4_protocol *p) {
     return (w4_acceptance){.facts = p->facts,
                            .trust = p->trust,
+                           .keys = p->keyring,
                            .quorum = p->config.quorum,
                            .distinct_nodes = p->config.distinct_nodes,
                            .overloaded = w4_agents_overloaded(&p->agents)};

@@ -68,6 +68,9 @@ static w4_claim_missing find_missing(const w4_fact *claim, const w4_acceptance *
     if (w4_trust_book_state(rule->trust, W4_TRUST_AGENT, &claim->proposer) != W4_TRUST_TRUSTED) {
         return W4_CLAIM_MISSING_SENDER;
     }
+    if (w4_acceptance_revoked(rule, &claim->proposer)) {
+        return W4_CLAIM_MISSING_KEY;
+    }
     if (tier == W4_TIER_BLOCKED) {
         return W4_CLAIM_MISSING_SOURCE;
     }
@@ -446,7 +449,7 @@ static int release(w4_protocol *p, w4_claims *claims, const w4_fingerprint *send
 static int judge(w4_protocol *p, w4_claims *claims, w4_fact *claim, uint64_t now_us) {
     w4_acceptance rule = w4_claims_rule(p, claims);
     uint64_t wall_us = w4_router_wall(p, now_us);
-    bool trusted = w4_router_trust_of(p, &claim->proposer) == W4_TRUST_TRUSTED;
+    bool trusted = w4_acceptance_trusts(&rule, &claim->proposer);
     int r = 0;
     if (trusted && (claim->marks & W4_CLAIM_DEFERRED) != 0) {
         r = release(p, claims, &claim->proposer, now_us);

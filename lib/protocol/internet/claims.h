@@ -19,6 +19,7 @@ enum {                                  /* w4_fact.marks */
 typedef enum w4_claim_missing {
     W4_CLAIM_MISSING_NOTHING,
     W4_CLAIM_MISSING_SENDER,        /* is not trusted */
+    W4_CLAIM_MISSING_KEY,           /* the one that brought it was revoked */
     W4_CLAIM_MISSING_SOURCE,        /* is blocked */
     W4_CLAIM_MISSING_CORROBORATION, /* the tier of the source is no help */
     W4_CLAIM_MISSING_EASE,          /* a local agent is overloaded */

@@ -15,15 +15,18 @@ typedef enum event {
     REJECTED_BY_ONE_NODE, /* by two agents on it */
     TURNED,               /* who rejected confirms */
     CONFIRMERS_LEFT,      /* nobody is trusted any more */
+    VOTERS_REVOKED,       /* the keys of all who spoke */
+    PROPOSER_REVOKED,     /* its key, and two more confirm then */
     ORDER_FOR,
     ORDER_AGAINST,
     EVENTS
 } event;
 
 static const char *const event_names[EVENTS] = {
-    "confirmed", "doubted",         "doubted by a stranger", "taken back",
-    "overruled", "rejected",        "rejected twice",        "rejected by one node",
-    "turned",    "confirmers left", "ordered for it",        "ordered against it"};
+    "confirmed",      "doubted",           "doubted by a stranger", "taken back",
+    "overruled",      "rejected",          "rejected twice",        "rejected by one node",
+    "turned",         "confirmers left",   "voters' keys revoked",  "proposer's key revoked",
+    "ordered for it", "ordered against it"};
 
 /* What it is then. */
 /* clang-format off */
@@ -39,6 +42,8 @@ static const w4_fact_state rows[EVENTS][STATES] = {
     [REJECTED_BY_ONE_NODE] = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
     [TURNED]              = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_PENDING,  W4_FACT_ACCEPTED},
     [CONFIRMERS_LEFT]     = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_PENDING,  W4_FACT_PENDING,  W4_FACT_ACCEPTED},
+    [VOTERS_REVOKED]      = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_PENDING,  W4_FACT_PENDING,  W4_FACT_ACCEPTED},
+    [PROPOSER_REVOKED]    = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_DISPUTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
     [ORDER_FOR]           = {W4_FACT_PENDING,  W4_FACT_ACCEPTED, W4_FACT_PENDING,  W4_FACT_PENDING,  W4_FACT_ACCEPTED},
     [ORDER_AGAINST]       = {W4_FACT_REJECTED, W4_FACT_REFUTED,  W4_FACT_REJECTED, W4_FACT_REJECTED, W4_FACT_REFUTED},
 };
@@ -53,6 +58,7 @@ typedef struct stage {
     w4_decisions *decisions;
     w4_facts *book;
     w4_trust_book *trust;
+    w4_keyring *keys;
     w4_fact *fact;
     w4_acceptance rule;
     uint64_t now_us;
@@ -61,6 +67,18 @@ typedef struct stage {
 static w4_fingerprint agent(unsigned number) {
     w4_fingerprint f = {{1, (uint8_t)number}};
     return f;
+}
+
+static bool matters(void *context, const w4_fingerprint *key) {
+    (void)context;
+    (void)key;
+    return true;
+}
+
+static w4_key_authority authority(void *context, const w4_fingerprint *signer) {
+    (void)context;
+    (void)signer;
+    return W4_KEY_BY_NOBODY;
 }
 
 static void judge(stage *s) {
@@ -100,12 +118,29 @@ static void trust_all(stage *s, w4_trust_state trust) {
     }
 }
 
+/* By itself. */
+static void revoke(stage *s, unsigned number) {
+    w4_key_document document = {.kind = W4_KEY_REVOCATION,
+                                .of = W4_KEY_OF_AGENT,
+                                .subject = agent(number),
+                                .signer = agent(number),
+                                .made_us = s->now_us,
+                                .reason = "stolen",
+                                .id = {(uint8_t)number},
+                                .text = w4_bytes_from_text("{}")};
+    w4_keyring_result result;
+    ck_assert_int_eq(w4_keyring_take(s->keys, &document, &result), 0);
+    ck_assert_int_eq(result.verdict, W4_KEYRING_TAKEN);
+}
+
 static void begin(stage *s) {
     *s = (stage){.now_us = 1000 * W4_US_PER_S};
     ck_assert_int_eq(w4_store_memory_new(&s->store), 0);
     ck_assert_int_eq(w4_decisions_new(s->store, &s->decisions), 0);
     ck_assert_int_eq(w4_facts_new(s->decisions, &s->book), 0);
     ck_assert_int_eq(w4_trust_book_new(&s->trust), 0);
+    const w4_keyring_rules keys = {.matters = matters, .authority = authority};
+    ck_assert_int_eq(w4_keyring_new(&keys, &s->keys), 0);
     w4_trust_move move;
     w4_fingerprint proposer = agent(0);
     ck_assert_int_eq(
@@ -115,14 +150,15 @@ static void begin(stage *s) {
     s->fact = w4_fact_new("11111111-1111-4111-8111-111111111111", "ada", "d", 0);
     s->fact->proposer = proposer;
     ck_assert_int_eq(w4_facts_add(s->book, s->fact), 0);
-    s->rule =
-        (w4_acceptance){.facts = s->book, .trust = s->trust, .quorum = 2, .distinct_nodes = true};
+    s->rule = (w4_acceptance){
+        .facts = s->book, .trust = s->trust, .keys = s->keys, .quorum = 2, .distinct_nodes = true};
 }
 
 static void end(stage *s) {
     w4_facts_free(s->book);
     w4_decisions_free(s->decisions);
     w4_trust_book_free(s->trust);
+    w4_keyring_free(s->keys);
     w4_store_free(s->store);
 }
 
@@ -188,6 +224,18 @@ static void happen(stage *s, event what) {
         trust_all(s, W4_TRUST_PROBING);
         judge(s);
         break;
+    case VOTERS_REVOKED:
+        for (unsigned i = 1; i < TRUSTED; i++) {
+            revoke(s, i);
+        }
+        judge(s);
+        break;
+    case PROPOSER_REVOKED:
+        revoke(s, 0);
+        judge(s);
+        say(s, 6, W4_STANCE_CONFIRM);
+        say(s, 7, W4_STANCE_CONFIRM);
+        break;
     case ORDER_FOR:
     case ORDER_AGAINST:
         order(s, what == ORDER_FOR);
@@ -236,6 +284,58 @@ START_TEST(orders_look_back_only) {
     ck_assert_int_eq(w4_fact_settle(s.fact, NULL), 0);
     judge(&s);
     ck_assert_int_eq(s.fact->state, W4_FACT_REFUTED);
+    end(&s);
+}
+END_TEST
+
+/* Why it does not count any more, of whatever was said; a later key of the same identity speaks for
+ * itself, and is not spoken over by what the revoked one said last. */
+START_TEST(what_a_revoked_key_said_is_void) {
+    static const w4_stance stances[] = {W4_STANCE_CONFIRM, W4_STANCE_REJECT, W4_STANCE_CHALLENGE};
+    for (size_t i = 0; i < sizeof stances / sizeof stances[0]; i++) {
+        stage s;
+        begin(&s);
+        say(&s, 1, stances[i]);
+        ck_assert_ptr_null(w4_fact_vote_void(s.fact, &s.fact->votes[0], stances[i], &s.rule));
+        revoke(&s, 1);
+        judge(&s);
+        ck_assert_str_eq(w4_fact_vote_void(s.fact, &s.fact->votes[0], stances[i], &s.rule),
+                         "its key was revoked");
+        ck_assert_int_eq(s.fact->state, W4_FACT_PENDING);
+        end(&s);
+    }
+    stage s;
+    begin(&s);
+    w4_fingerprint old = agent(1), fresh = agent(2);
+    ck_assert_int_eq(w4_trust_book_follow(s.trust, &old, &fresh, 1, NULL), 0);
+    say(&s, 3, W4_STANCE_CONFIRM);
+    say(&s, 2, W4_STANCE_CONFIRM);
+    ck_assert_int_eq(s.fact->state, W4_FACT_ACCEPTED);
+    s.fact->accepted_us = 0;
+    say(&s, 1, W4_STANCE_REJECT);
+    ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).confirmations, 1);
+    revoke(&s, 1);
+    ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).confirmations, 2);
+    ck_assert_uint_eq(w4_fact_tally(s.fact, &s.rule).rejections, 0);
+    say(&s, 2, W4_STANCE_CHALLENGE); /* and what it takes back is not taken back for the other */
+    say(&s, 1, W4_STANCE_CONFIRM);
+    ck_assert_int_eq(s.fact->state, W4_FACT_DISPUTED);
+    end(&s);
+}
+END_TEST
+
+/* Who stole a key holds no name with it. */
+START_TEST(a_revoked_key_holds_no_decision) {
+    stage s;
+    begin(&s);
+    w4_fact *other = w4_fact_new("22222222-2222-4222-8222-222222222222", "ben", "d", 0);
+    other->proposer = agent(1);
+    other->statement[0] = 1;
+    ck_assert_int_eq(w4_facts_add(s.book, other), 0);
+    ck_assert(w4_facts_decision_free(s.book, other, &s.rule)); /* is trusted, and the other not */
+    ck_assert(!w4_facts_decision_free(s.book, s.fact, &s.rule));
+    revoke(&s, 1);
+    ck_assert(w4_facts_decision_free(s.book, s.fact, &s.rule));
     end(&s);
 }
 END_TEST
@@ -354,6 +454,8 @@ int main(void) {
     TCase *tcase = tcase_create("fact_rows");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, each_event_in_each_state);
+    tcase_add_test(tcase, what_a_revoked_key_said_is_void);
+    tcase_add_test(tcase, a_revoked_key_holds_no_decision);
     tcase_add_test(tcase, orders_look_back_only);
     tcase_add_test(tcase, orders_confirm_nothing);
     tcase_add_test(tcase, rejections_are_independent);

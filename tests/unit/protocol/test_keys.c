@@ -272,6 +272,61 @@ START_TEST(nothing_goes_to_or_from_a_revoked_key) {
 }
 END_TEST
 
+static void propose(world *w, const char *name, const char *decision, char ret_fact[static 37]) {
+    ck_assert_int_eq(world_propose(w, name, decision, decision, NULL), 0);
+    memcpy(ret_fact, w->receipt.msg_id, 37);
+    w->now += W4_US_PER_MS;
+    world_settle(w);
+}
+
+static void confirm(world *w, const char *name, const char *fact) {
+    ck_assert_int_eq(world_vote(w, name, "FACT_CONFIRM", fact), 0);
+    w->now += W4_US_PER_MS;
+    world_settle(w);
+}
+
+/* Whoever had the key may have signed it: what is open waits for somebody else. What was accepted
+ * stays so. All this also where nodes begin anew. */
+START_TEST(what_a_revoked_key_signed_decides_nothing_any_more) {
+    world *w = world_new(FIVE, 9);
+    w->keys = w->shares = true;
+    world_link_all(w);
+    for (unsigned n = 0; n < FIVE; n++) {
+        world_add_agent(w, names[n], n, true);
+    }
+    world_trust_all(w);
+    anchor(w, &w->nodes[4].fingerprint);
+    world_pass(w, 3 * W4_US_PER_S);
+    char accepted[37], open[37], his[37];
+    propose(w, "ada", "accepted", accepted);
+    confirm(w, "ben", accepted);
+    confirm(w, "cho", accepted);
+    propose(w, "ada", "open", open);
+    confirm(w, "ben", open);
+    propose(w, "ben", "his", his);
+    confirm(w, "cho", his);
+    w4_fingerprint ben = world_agent_of(w, "ben")->fingerprint;
+    revoke_by_node(w, 4, &ben);
+    world_expect_fact(w, accepted, W4_FACT_ACCEPTED);
+    confirm(w, "cho", open);
+    confirm(w, "dan", his);
+    confirm(w, "eva", his);
+    for (unsigned n = 0; n < FIVE; n++) {
+        world_kill(w, n);
+        world_restart(w, n);
+    }
+    world_link_all(w);
+    world_pass(w, 3 * W4_US_PER_S);
+    world_expect_fact(w, accepted, W4_FACT_ACCEPTED);
+    world_expect_fact(w, open, W4_FACT_PENDING);
+    world_expect_fact(w, his, W4_FACT_PENDING);
+    attach_again(w, "dan");
+    confirm(w, "dan", open);
+    world_expect_fact(w, open, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
 /* Forged, of the future, or not a document: refused, and nobody's trust moves. */
 START_TEST(bad_documents_are_refused) {
     world *w = line(7);
@@ -337,6 +392,7 @@ static Suite *suite(void) {
     tcase_add_test(tc, a_revocation_reaches_everybody_and_outlives_a_restart);
     tcase_add_test(tc, whose_word_counts_is_for_each_to_say);
     tcase_add_test(tc, nothing_goes_to_or_from_a_revoked_key);
+    tcase_add_test(tc, what_a_revoked_key_signed_decides_nothing_any_more);
     tcase_add_test(tc, bad_documents_are_refused);
     tcase_add_test(tc, who_was_away_catches_up);
     suite_add_tcase(s, tc);

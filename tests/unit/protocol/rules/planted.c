@@ -213,8 +213,8 @@ WRAP(w4_missing, w4_facts_causes_missing, w4_facts *facts, const w4_fact *fact) 
 }
 
 WRAP(bool, w4_facts_decision_free, const w4_facts *facts, const w4_fact *fact,
-     const w4_trust_book *trust) {
-    return planted == PLANT_DECISION || __real_w4_facts_decision_free(facts, fact, trust);
+     const w4_acceptance *rule) {
+    return planted == PLANT_DECISION || __real_w4_facts_decision_free(facts, fact, rule);
 }
 
 WRAP(const w4_fact *, w4_facts_equivocation, const w4_facts *facts, const w4_fingerprint *proposer,
