@@ -144,15 +144,30 @@ static void copy_string(w4_json value, char *ret_text, size_t size) {
     w4_buffer_deinit(&decoded);
 }
 
-/* A member of the params in the words of the command line: the option that gave it, if one did. */
+/* A member of the params in the words of the command line. */
+typedef struct origin {
+    const char *name; /* of an argument or option; NULL: neither gives it */
+    bool is_option, is_given;
+} origin;
+
+static origin origin_of(const ctl_context *ctl, const char *pointer) {
+    char param[64];
+    snprintf(param, sizeof param, "%.*s", pointer[0] == 0 ? 0 : (int)strcspn(pointer + 1, "/"),
+             pointer[0] == 0 ? "" : pointer + 1);
+    origin at = {.name = param[0] == 0 ? NULL : ctl_line_origin(&ctl->line, param)};
+    at.is_option = at.name != NULL && at.name[0] >= 'a' && at.name[0] <= 'z';
+    at.is_given = at.name != NULL && !ctl_line_lacks(&ctl->line, param);
+    return at;
+}
+
+/* The option that gave it, if one did. */
 static bool name_option(const ctl_context *ctl, char *pointer, size_t size) {
-    const char *param = pointer[0] == '/' ? pointer + 1 : "";
-    const char *origin = param[0] != 0 ? ctl_line_origin(&ctl->line, param) : NULL;
-    bool is_option = origin != NULL && origin[0] >= 'a' && origin[0] <= 'z';
-    if (!is_option || ctl_line_lacks(&ctl->line, param)) {
+    bool inside = pointer[0] != 0 && strchr(pointer + 1, '/') != NULL;
+    origin at = origin_of(ctl, pointer);
+    if (inside || !at.is_option || !at.is_given) {
         return false;
     }
-    (void)snprintf(pointer, size, "--%s", origin);
+    (void)snprintf(pointer, size, "--%s", at.name);
     return true;
 }
 
@@ -213,17 +228,13 @@ ctl_status ctl_call(ctl_context *ctl, w4_method method, w4_bytes params, w4_json
 
 /* Says it in the words of the command line rather than in those of the method. */
 static ctl_status tell_fault(const ctl_context *ctl, const w4_fault *fault) {
-    char param[64];
-    snprintf(param, sizeof param, "%.*s", (int)strcspn(fault->pointer + 1, "/"),
-             fault->pointer[0] != 0 ? fault->pointer + 1 : "");
-    const char *origin = ctl_line_origin(&ctl->line, param);
-    bool is_option = origin != NULL && origin[0] >= 'a' && origin[0] <= 'z';
-    if (is_option && ctl_line_lacks(&ctl->line, param)) {
-        ctl_error(ctl, "%s wants --%s", ctl->line.command->words, origin);
+    origin at = origin_of(ctl, fault->pointer);
+    if (at.is_option && !at.is_given) {
+        ctl_error(ctl, "%s wants --%s", ctl->line.command->words, at.name);
         return CTL_USAGE;
     }
-    ctl_error(ctl, "%s%s: expected %s", is_option ? "--" : "",
-              origin != NULL ? origin : fault->pointer, fault->expected);
+    ctl_error(ctl, "%s%s: expected %s", at.is_option ? "--" : "",
+              at.name != NULL ? at.name : fault->pointer, fault->expected);
     return CTL_USAGE;
 }
 

@@ -31,6 +31,14 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value);
 /* Sets the refusal; always 1. pointer: into params, or "". */
 int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for params that each alone are good and together, or here, are not: who called it made a
+ * mistake (invalid params). expected: what should have been there. */
+int w4d_refuse_params(w4d_call *call, const char *pointer, const char *expected, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The store failed. */
+int w4d_refuse_store(w4d_call *call);
+/* 0, or 1 refused: the store cannot keep what this is about. */
+int w4d_must_keep(w4d_call *call);
 /* "operator:uid N" of the caller. */
 void w4d_actor(const w4d_call *call, char *ret_text, size_t size);
 /* A member of params as terminated text: false when absent. */

@@ -97,6 +97,28 @@ int w4d_refuse(w4d_call *call, w4_refusal code, const char *pointer, const char 
     return 1;
 }
 
+int w4d_refuse_params(w4d_call *call, const char *pointer, const char *expected, ...) {
+    char text[W4_FAULT_EXPECTED_MAX];
+    va_list args;
+    va_start(args, expected);
+    (void)vsnprintf(text, sizeof text, expected, args);
+    va_end(args);
+    return w4d_refuse(call, W4_REFUSAL_NONE, pointer, "invalid params: %s: expected %s",
+                      pointer[0] == '\0' ? "/" : pointer, text);
+}
+
+int w4d_refuse_store(w4d_call *call) {
+    return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store));
+}
+
+int w4d_must_keep(w4d_call *call) {
+    return w4_node_durable(call->app->node)
+               ? 0
+               : w4d_refuse(call, W4_REFUSAL_INTERNAL, "",
+                            "the store cannot keep anything now, so nothing was changed: %s",
+                            w4_store_error(call->app->store));
+}
+
 void w4d_actor(const w4d_call *call, char *ret_text, size_t size) {
     (void)snprintf(ret_text, size, "operator:uid %lu", (unsigned long)call->client->uid);
 }
@@ -202,8 +224,10 @@ int w4d_call_finish(w4d_call *call, int outcome, const w4_buffer *value) {
             log_failure(call);
         }
         const char *pointer = refused->pointer[0] == '\0' ? NULL : refused->pointer;
-        r = answer(call->client, w4_rpc_write_error(held, call->id, W4_RPC_REFUSED, refused->code,
-                                                    pointer, refused->text));
+        bool wrong = refused->code == W4_REFUSAL_NONE; /* w4d_refuse_params */
+        r = answer(call->client, w4_rpc_write_error(held, call->id,
+                                                    wrong ? W4_RPC_INVALID_PARAMS : W4_RPC_REFUSED,
+                                                    refused->code, pointer, refused->text));
     }
     return r;
 }
@@ -213,11 +237,8 @@ static int run(w4d_call *call) {
     w4_json_writer result;
     w4_json_writer_init(&result, &value);
     call->result = &result;
-    bool kept = !to_be_kept[call->row->method] || w4_node_durable(call->app->node);
-    int r = kept ? w4d_function_of(call->row->method)(call)
-                 : w4d_refuse(call, W4_REFUSAL_INTERNAL, "",
-                              "the store cannot keep anything now, so nothing was changed: %s",
-                              w4_store_error(call->app->store));
+    int r = to_be_kept[call->row->method] ? w4d_must_keep(call) : 0;
+    r = r == 0 ? w4d_function_of(call->row->method)(call) : r;
     r = r == W4D_LATER ? 0 : w4d_call_finish(call, r, &value);
     w4_buffer_deinit(&value);
     return r;

@@ -133,7 +133,7 @@ int w4d_agent_attach(w4d_call *call) {
     }
     char agent_id[W4_AGENT_ID_MAX + 1];
     if (!w4d_param_text(call, "agent_id", agent_id, sizeof agent_id)) {
-        return w4d_refuse(call, W4_REFUSAL_BAD_ENVELOPE, "/agent_id", "1 to 255 bytes of text");
+        return w4d_refuse_params(call, "/agent_id", "1 to 255 bytes of text");
     }
     if (client->unacked == NULL) {
         client->unacked =
@@ -206,23 +206,14 @@ static int write_receipt(w4d_call *call, const w4_send_receipt *receipt) {
 }
 
 /* Nothing that must outlive a crash is taken while the store does not keep it. */
-static int must_be_durable(w4d_call *call) {
-    if (w4_node_durable(call->app->node)) {
-        return 0;
-    }
-    return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "the store cannot keep anything now: %s",
-                      w4_store_error(call->app->store));
-}
-
 int w4d_agent_must_send(w4d_call *call) {
     int r = must_be_attached(call);
-    return r != 0 ? r : must_be_durable(call);
+    return r != 0 ? r : w4d_must_keep(call);
 }
 
 int w4d_agent_send(w4d_call *call) {
     w4d_client_produces(call->client);
-    int r = must_be_attached(call);
-    r = r != 0 ? r : must_be_durable(call);
+    int r = w4d_agent_must_send(call);
     if (r != 0) {
         return r;
     }
@@ -262,8 +253,7 @@ int w4d_agent_send(w4d_call *call) {
 
 int w4d_agent_submit(w4d_call *call) {
     w4d_client_produces(call->client);
-    int r = must_be_attached(call);
-    r = r != 0 ? r : must_be_durable(call);
+    int r = w4d_agent_must_send(call);
     if (r != 0) {
         return r;
     }

@@ -23,7 +23,7 @@ static int decode(w4d_call *call, w4_json value, uint8_t **ret_bytes, size_t *re
     }
     if (!w4_base64_parse(text, bytes, *ret_len)) {
         free(bytes);
-        return w4d_refuse(call, W4_REFUSAL_BAD_ENVELOPE, "/bytes", "expected base64");
+        return w4d_refuse_params(call, "/bytes", "base64");
     }
     *ret_bytes = bytes;
     return 0;

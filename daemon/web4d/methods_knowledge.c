@@ -80,7 +80,7 @@ int w4d_peers_find(w4d_call *call) {
     char text[W4_RPC_NAME_MAX + 1];
     bool by_name = w4d_param_text(call, "agent_id", text, sizeof text);
     if (!by_name && !w4d_param_text(call, "capability", text, sizeof text)) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "", "either capability or agent_id");
+        return w4d_refuse_params(call, "", "either capability or agent_id");
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "agents");

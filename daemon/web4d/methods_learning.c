@@ -119,8 +119,7 @@ static int key_param(w4d_call *call, w4_buffer *uri, char ret_key[static W4_SOUR
     if (r != 0 || w4_source_key(w4_buffer_bytes(uri), ret_key)) {
         return r;
     }
-    return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/uri",
-                      "a URI with its scheme is wanted, such as https://example.org/");
+    return w4d_refuse_params(call, "/uri", "a URI with its scheme, such as https://example.org/");
 }
 
 int w4d_sources_set(w4d_call *call) {

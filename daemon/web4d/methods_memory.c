@@ -5,6 +5,7 @@
 #include "protocol/memory/archive.h"
 #include "protocol/memory/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LIMIT_DEFAULT 100
@@ -27,12 +28,10 @@ static int read_text(w4d_call *call, w4_memory_question *q) {
     w4_buffer_deinit(&text);
     q->by_text = r == 0;
     if (r == W4_WORDS_E_EMPTY) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/text",
-                          "no word in it: letters or digits are looked for");
+        return w4d_refuse_params(call, "/text", "a word: letters or digits are looked for");
     }
     return r == W4_WORDS_E_MANY
-               ? w4d_refuse(call, W4_REFUSAL_TOO_LARGE, "/text",
-                            "expected at most %u words or phrases", W4_WORDS_TERMS_MAX)
+               ? w4d_refuse_params(call, "/text", "at most %u words or phrases", W4_WORDS_TERMS_MAX)
                : r;
 }
 
@@ -58,6 +57,34 @@ static int read_author(w4d_call *call, asked *a, w4_memory_question *q) {
                : w4d_resolve_agent(call, name, "/author", &a->author);
 }
 
+/* A whole id is good whatever is known of it; the beginning of one has to mean one that is known to
+ * who asks. */
+static int read_id(w4d_call *call, const char *name, const w4_fingerprint *listener,
+                   char room[static W4_UUID_LEN + 1], const char **ret_id) {
+    char given[W4_RPC_NAME_MAX + 1], pointer[16];
+    uint32_t found = 0;
+    if (!w4d_param_text(call, name, given, sizeof given)) {
+        return 0;
+    }
+    *ret_id = room;
+    if (strlen(given) == W4_UUID_LEN) {
+        memcpy(room, given, W4_UUID_LEN + 1);
+        return 0;
+    }
+    int r =
+        w4_memory_find_prefix(call->app->store, w4_bytes_from_text(given), listener, room, &found);
+    if (r != 0) {
+        return r < 0 ? r : w4d_refuse_store(call);
+    }
+    (void)snprintf(pointer, sizeof pointer, "/%s", name);
+    return found == 1
+               ? 0
+               : w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer,
+                            found == 0 ? "nothing in the memory has that id, or one that begins so "
+                                         "(4 digits or more)"
+                                       : "that means several entries: give more of the id");
+}
+
 static w4_memory_kind read_kind(const w4d_call *call) {
     w4_json member = w4_json_get(call->params, "kind");
     size_t kind = 0;
@@ -74,8 +101,6 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
     (void)w4_json_integer(w4_json_get(call->params, "next"), &next);
     q->kind = read_kind(call);
     q->domain = read_name(call, "domain", a->domain, sizeof a->domain);
-    q->cause = read_name(call, "cause", a->cause, sizeof a->cause);
-    q->effect = read_name(call, "effect", a->effect, sizeof a->effect);
     q->after_us = read_time(call, "after");
     q->before_us = read_time(call, "before");
     q->retracted = w4_json_is_true(w4_json_get(call->params, "retracted"));
@@ -84,11 +109,13 @@ static int read_question(w4d_call *call, asked *a, w4_memory_question *q) {
     q->next = (uint64_t)next;
     q->bytes_max = ANSWER_MAX;
     q->listener = w4d_client_listener(call->app, call->client, &a->listener);
-    if (depth > 0 && (q->cause == NULL) == (q->effect == NULL)) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/depth",
-                          "it goes with cause or effect, and with one of them only");
+    bool from = w4_json_exists(w4_json_get(call->params, "cause"));
+    if (depth > 0 && from == w4_json_exists(w4_json_get(call->params, "effect"))) {
+        return w4d_refuse_params(call, "/depth", "cause or effect beside it, and only one of them");
     }
     int r = read_text(call, q);
+    r = r == 0 ? read_id(call, "cause", q->listener, a->cause, &q->cause) : r;
+    r = r == 0 ? read_id(call, "effect", q->listener, a->effect, &q->effect) : r;
     return r == 0 ? read_author(call, a, q) : r;
 }
 
@@ -115,8 +142,7 @@ int w4d_memory_query(w4d_call *call) {
         }
     }
     w4_json_end_object(call->result);
-    return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))
-                 : r;
+    return r > 0 ? w4d_refuse_store(call) : r;
 }
 
 /* ---- out and in */
@@ -137,8 +163,7 @@ int w4d_memory_export(w4d_call *call) {
         w4_json_member_unsigned(call->result, "next", place);
     }
     w4_json_end_object(call->result);
-    return r > 0 ? w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store))
-                 : r;
+    return r > 0 ? w4d_refuse_store(call) : r;
 }
 
 static void write_result(w4_json_writer *w, const w4_archive_result *result) {

@@ -272,9 +272,7 @@ int w4d_peers_add(w4d_call *call) {
     char address[W4_ADDRESS_MAX + 1];
     if (!w4d_param_text(call, "address", address, sizeof address) ||
         !can_be_dialled(call->app, address)) {
-        return w4d_refuse(
-            call, W4_REFUSAL_NOT_FOUND, "/address",
-            "no transport here takes such an address; tcp:HOST:PORT and unix:/PATH are");
+        return w4d_refuse_params(call, "/address", "tcp:HOST:PORT or unix:/PATH");
     }
     w4_fingerprint pinned;
     w4_json member = w4_json_get(call->params, "fingerprint");

@@ -8,10 +8,6 @@
 #define ROWS_BYTES_MAX (W4_RPC_LINE_MAX / 2) /* of one answer; the last row may pass it */
 #define VALUE_MAX (W4_RPC_LINE_MAX / 3)      /* in base64 beside it: within a line */
 
-static int refuse_store(w4d_call *call) {
-    return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", w4_store_error(call->app->store));
-}
-
 /* Rows until the answer is full. 0 with more to come, W4_STORE_E_NOT_FOUND: that was all. */
 static int write_rows(w4d_call *call, w4_store_rows *rows) {
     w4_buffer row = W4_BUFFER_INIT(2 * W4_RPC_LINE_MAX);
@@ -32,8 +28,7 @@ int w4d_store_export(w4d_call *call) {
     if (w4d_param_text(call, "table", name, sizeof name)) {
         table = w4_store_table_named(w4_bytes_from_text(name));
         if (table == W4_STORE_TABLE_COUNT) {
-            return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/table", "the store has no table %s",
-                              name);
+            return w4d_refuse_params(call, "/table", "a table of the store, not %s", name);
         }
     }
     w4_store_rows rows;
@@ -46,8 +41,7 @@ int w4d_store_export(w4d_call *call) {
                 : 0;
     if (r == -EINVAL) {
         w4_store_rows_deinit(&rows);
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/from",
-                          "expected next of the answer before, of the same table");
+        return w4d_refuse_params(call, "/from", "next of the answer before, of the same table");
     }
     w4_json_begin_object(call->result);
     w4_json_name(call->result, "rows");
@@ -61,5 +55,5 @@ int w4d_store_export(w4d_call *call) {
     }
     w4_json_end_object(call->result);
     w4_store_rows_deinit(&rows);
-    return r == W4_STORE_E_NOT_FOUND ? 0 : r > 0 ? refuse_store(call) : r;
+    return r == W4_STORE_E_NOT_FOUND ? 0 : r > 0 ? w4d_refuse_store(call) : r;
 }

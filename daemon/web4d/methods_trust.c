@@ -98,6 +98,22 @@ static int ordered(w4d_call *call, int r, w4_trust_kind kind, const w4_fingerpri
     return 0;
 }
 
+/* Which ones there are, in the family's words. */
+static int refuse_state(w4d_call *call, w4_trust_kind kind) {
+    char states[128];
+    size_t used = 0;
+    for (int s = 0; s < W4_TRUST_STATE_COUNT && used < sizeof states; s++) {
+        const char *comma = s == 0 ? "" : s + 1 < W4_TRUST_STATE_COUNT ? ", " : " or ";
+        used += (size_t)snprintf(states + used, sizeof states - used, "%s%s", comma,
+                                 w4_trust_state_name(kind, (w4_trust_state)s));
+    }
+    return w4d_refuse_params(call, "/state", "a state of %s: %s",
+                             kind == W4_TRUST_NODE    ? "a node"
+                             : kind == W4_TRUST_HUMAN ? "a human"
+                                                      : "an agent",
+                             states);
+}
+
 int w4d_trust_set(w4d_call *call) {
     w4_fingerprint subject;
     w4_trust_kind kind;
@@ -108,7 +124,7 @@ int w4d_trust_set(w4d_call *call) {
     w4_trust_state state;
     if (!w4_trust_state_from_name(kind, w4_json_string_raw(w4_json_get(call->params, "state")),
                                   &state)) {
-        return w4d_refuse(call, W4_REFUSAL_NOT_FOUND, "/state", "no such state for that kind");
+        return refuse_state(call, kind);
     }
     char actor[64];
     char reason[W4_TRUST_TEXT_MAX + 1] = "set by an operator";

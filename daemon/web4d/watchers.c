@@ -34,10 +34,6 @@ static bool may_know(const w4d_app *app, const w4d_client *client, const w4_even
 
 /* ---- subscribing */
 
-static int refuse_type(w4d_call *call, w4_refusal code, const char *why) {
-    return w4d_refuse(call, code, "/types", "%s; web4-rpc(7) lists them", why);
-}
-
 /* The events that the caller names; all when it names none. */
 static int watch_types(w4d_call *call) {
     w4d_client *client = call->client;
@@ -49,11 +45,11 @@ static int watch_types(w4d_call *call) {
         char name[64] = "";
         if (!w4_json_string_copy(i.value, name, sizeof name) ||
             !w4_event_from_name(w4_bytes_from_text(name), &event)) {
-            return refuse_type(call, W4_REFUSAL_NOT_FOUND, "no such event");
+            return w4d_refuse_params(call, "/types", "names of events; web4-rpc(7) lists them");
         }
         if (client->surface == W4_SURFACE_AGENT && !w4_event_for_agents(event)) {
-            return refuse_type(call, W4_REFUSAL_UNAUTHORIZED,
-                               "agents are told of some events only");
+            return w4d_refuse(call, W4_REFUSAL_UNAUTHORIZED, "/types",
+                              "agents are told of some events only; web4-rpc(7) lists them");
         }
         wanted[event] = 1;
         any = true;

@@ -353,17 +353,14 @@ static void judge_addresses(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t no
     }
 }
 
-void w4_mesh_session_heard(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us) {
-    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
-    if (peer != NULL && peer->connected && heard_us >= peer->up_us) {
-        peer->seen_wall_us = w4_env_wall_us(mesh->context.env, heard_us);
-    }
-}
-
-int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) {
+int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us,
+                         uint64_t now_us) {
     w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
     if (peer == NULL || !peer->connected) {
         return 0;
+    }
+    if (heard_us >= peer->up_us) {
+        peer->seen_wall_us = w4_env_wall_us(mesh->context.env, heard_us);
     }
     w4_mesh_registry_set_connected(&mesh->registry, peer, false);
     judge_addresses(mesh, peer, now_us);

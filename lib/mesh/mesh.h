@@ -77,10 +77,9 @@ int w4_mesh_dial_worked(w4_mesh *mesh, uint64_t dial, const w4_fingerprint *node
 /* A session with node is up. dial: the one that led to it, or 0 (they dialled us). */
 int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubkey *pubkey,
                        const char *name, uint64_t dial, uint64_t now_us);
-/* It was heard last then: told before its session is lost. */
-void w4_mesh_session_heard(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us);
-/* Its link is gone: dial again. */
-int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
+/* Its link, over which it was heard last at heard_us, is gone: dial again. */
+int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us,
+                         uint64_t now_us);
 
 /* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM.
  */

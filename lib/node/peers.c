@@ -266,11 +266,10 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     return w4_node_peer_events(node, peer, now_us);
 }
 
-/* When its session last heard it: that is known no more when the session is gone. */
-static void tell_heard(w4_node *node, const w4_node_peer *peer) {
+static uint64_t last_heard_us(const w4_node_peer *peer) {
     w4_session_stats stats;
     w4_session_stats_get(peer->session, &stats);
-    w4_mesh_session_heard(node->mesh, &peer->node, stats.last_heard_us);
+    return stats.last_heard_us;
 }
 
 int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason,
@@ -296,8 +295,7 @@ int w4_node_peer_link_lost(w4_node *node, w4_node_peer *peer, const char *reason
     w4_node_link_free(node, link, reason, now_us);
     w4_session_detach(peer->session, now_us);
     w4_node_peer_activate(node, peer);
-    tell_heard(node, peer);
-    return w4_mesh_session_lost(node->mesh, &peer->node, now_us);
+    return w4_mesh_session_lost(node->mesh, &peer->node, last_heard_us(peer), now_us);
 }
 
 static int on_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us) {
@@ -352,9 +350,9 @@ static int on_closed(w4_node *node, w4_node_peer *peer, const w4_session_event *
         w4_protocol_peer_down(node->protocol, &peer->node, now_us);
     }
     w4_fingerprint gone = peer->node;
-    tell_heard(node, peer);
+    uint64_t heard_us = last_heard_us(peer);
     w4_node_peer_free(node, peer, now_us);
-    return w4_mesh_session_lost(node->mesh, &gone, now_us);
+    return w4_mesh_session_lost(node->mesh, &gone, heard_us, now_us);
 }
 
 /* Works off the session's events. The peer may be gone afterwards. */

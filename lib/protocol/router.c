@@ -381,8 +381,8 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
 
 /* ---- of its own */
 
-int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
-                  uint64_t life_us, uint64_t now_us) {
+int w4_router_word(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
+                   uint64_t now_us, w4_blob **ret_word) {
     char msg_id[W4_UUID_LEN + 1];
     w4_uuid_v4(p->env, msg_id);
     w4_party receiver = {.agent_id = "node", .fingerprint = *node};
@@ -395,9 +395,20 @@ int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_b
                                .payload = payload};
     w4_buffer_clear(&p->word);
     int r = w4_envelope_write(&draft, p->node, &p->word);
-    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
-    if (!blob) {
-        return r == 0 ? -ENOMEM : r == -EMSGSIZE ? 0 : r;
+    w4_blob *word = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
+    if (!word) {
+        return r == 0 ? -ENOMEM : r;
+    }
+    *ret_word = word;
+    return 0;
+}
+
+int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
+                  uint64_t life_us, uint64_t now_us) {
+    w4_blob *word = NULL;
+    int r = w4_router_word(p, node, type, payload, now_us, &word);
+    if (r != 0) {
+        return r == -EMSGSIZE ? 0 : r;
     }
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
                                .node = *node,
@@ -407,7 +418,7 @@ int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_b
                                .of_session = true,
                                .ticket = w4_parcels_ticket(&p->parcels),
                                .type = W4_TYPE_COUNT};
-    r = w4_event_queue_push(&p->events, &event, blob);
-    w4_blob_unref(blob);
+    r = w4_event_queue_push(&p->events, &event, word);
+    w4_blob_unref(word);
     return r < 0 ? r : 0;
 }

@@ -117,7 +117,10 @@ int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, con
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 
-/* An envelope of this node itself to a neighbour, in this session or not at all: what does not get
+/* An envelope of this node itself for a neighbour; the caller's. 0, -ENOMEM, or -EMSGSIZE. */
+int w4_router_word(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
+                   uint64_t now_us, w4_blob **ret_word);
+/* Says one, in this session or not at all: what does not get
  * through the one who says it makes good. 0 or -ENOMEM; too large: nothing is said. */
 int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
                   uint64_t life_us, uint64_t now_us);

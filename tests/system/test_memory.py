@@ -100,6 +100,17 @@ def test_memory():
         assert "Steam rises" in table and "accepted" in table and "STEPS" not in table, table
         table = ctl(b, "memory", "query", "--cause", boils, "--depth", "5")
         assert "STEPS" in table and "Steps gone:" in table and "cut by" not in table, table
+        # As it is shown: shortened. And what is wrong usage is told so.
+        shown = table.split("\n")[1].split()[0]
+        assert 4 <= len(shown) < 36, table
+        short = ctl(b, "memory", "query", "--effect", shown)
+        assert boils[:8] in short, (shown, short)
+        for arguments, code, said in ((["--depth", "2"], 2, "--depth: expected cause or effect"),
+                                      (["--cause", "ffffffff"], 1, "not_found: --cause: nothing"),
+                                      (["--cause", "ab"], 1, "4 digits or more"), (["..."], 2, "a word")):
+            done = subprocess.run([WEB4CTL, "-s", b.control_socket, "memory", "query", *arguments],
+                                  capture_output=True, text=True, timeout=DEADLINE)
+            assert done.returncode == code and done.stdout == "" and said in done.stderr, done
         walked = json.loads(ctl(b, "--json", "memory", "query", "--cause", boils, "--depth", "5"))
         assert walked["reached"] == max(e["steps"] for e in walked["entries"]), walked
         assert len({e["id"] for e in walked["entries"]}) == len(walked["entries"]), walked

@@ -52,8 +52,8 @@ def test_a_node_at_work():
         assert only == [row for row in live if row["table"] == "fact"]
         first = only[0]["key"].encode().hex()
         assert rows(ctl(a, "store", "export", "--table", "fact", "--behind", f"fact:{first}")) == only[1:]
-        behind = ctl(a, "store", "export", "--behind", "fact", status=1)
-        assert "not_found: --behind" in behind.stderr and "/from" not in behind.stderr, behind
+        behind = ctl(a, "store", "export", "--behind", "fact", status=2)
+        assert "--behind: expected" in behind.stderr and "/from" not in behind.stderr, behind
         assert "no table" in ctl(a, "store", "export", "--table", "none", status=2).stderr
         control = Client(a.control_socket)
         for params in ({"from": "fact:zz"}, {"table": "none"}, {"table": "fact", "from": "trust:"}):
@@ -61,7 +61,7 @@ def test_a_node_at_work():
                 control.call("store.export", params)
                 assert False, params
             except Refused as refused:
-                assert refused.code == "not_found", refused
+                assert refused.error["code"] == -32602, refused
         try:
             control.call("store.backup", {"path": "relative.db"})
             assert False

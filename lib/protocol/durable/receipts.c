@@ -219,25 +219,16 @@ static void write_payload(w4_json_writer *w, const receipt *items, uint32_t coun
     w4_json_end_object(w);
 }
 
-/* The signed envelope of them, in p->word. 0, -ENOMEM, or -EMSGSIZE. */
+/* The signed envelope of them. 0, -ENOMEM, or -EMSGSIZE. */
 static int write_word(w4_protocol *p, const receipt *items, uint32_t count,
-                      const w4_fingerprint *node, uint64_t now_us) {
+                      const w4_fingerprint *node, uint64_t now_us, w4_blob **ret_word) {
     w4_buffer payload = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_json_writer w;
     w4_json_writer_init(&w, &payload);
     write_payload(&w, items, count);
-    char msg_id[W4_UUID_LEN + 1];
-    w4_uuid_v4(p->env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = *node};
-    w4_envelope_draft draft = {.type = W4_TYPE_MESH_RECEIPT,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_router_wall(p, now_us),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = w4_buffer_bytes(&payload)};
-    w4_buffer_clear(&p->word);
-    int r = w.error != 0 ? w.error : w4_envelope_write(&draft, p->node, &p->word);
+    int r = w.error != 0 ? w.error
+                         : w4_router_word(p, node, W4_TYPE_MESH_RECEIPT, w4_buffer_bytes(&payload),
+                                          now_us, ret_word);
     w4_buffer_deinit(&payload);
     return r;
 }
@@ -263,10 +254,10 @@ static int add_batch(w4_receipts *receipts, const receipt_box *box, uint32_t cou
 /* Says the first of them. 0, -ENOMEM, or 1: there is no room for it now. */
 static int say_some(w4_protocol *p, receipt_box *box, uint64_t now_us) {
     uint32_t count = box->count < W4_RECEIPTS_PER_WORD ? box->count : W4_RECEIPTS_PER_WORD;
-    int r = write_word(p, box->items, count, &box->node, now_us);
-    w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&p->word)) : NULL;
-    if (!blob) {
-        return r != 0 ? r : -ENOMEM;
+    w4_blob *word = NULL;
+    int r = write_word(p, box->items, count, &box->node, now_us, &word);
+    if (r != 0) {
+        return r;
     }
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_TRANSMIT,
                                .node = box->node,
@@ -275,8 +266,8 @@ static int say_some(w4_protocol *p, receipt_box *box, uint64_t now_us) {
                                .deadline_us = W4_NEVER,
                                .ticket = w4_parcels_ticket(&p->parcels),
                                .type = W4_TYPE_COUNT};
-    r = w4_event_queue_push(&p->events, &event, blob);
-    w4_blob_unref(blob);
+    r = w4_event_queue_push(&p->events, &event, word);
+    w4_blob_unref(word);
     r = r == 0 ? add_batch(&p->receipts, box, count, event.ticket) : r;
     if (r == 0) {
         box->count -= count;

@@ -85,6 +85,14 @@ typedef struct w4_memory_answer {
     w4_memory_reach reach; /* of a question with depth */
 } w4_memory_answer;
 
+#define W4_MEMORY_PREFIX_MIN 4u
+/* How many ids begin so, of those that the listener may know: of entries, or named by one as what
+ * it follows from. *ret_id, where it is one. More than two need not be counted, nor those of a
+ * prefix that so many rows begin with as one answer may look at. 0, -ENOMEM, or a store condition.
+ */
+int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_fingerprint *listener,
+                          char ret_id[static 37], uint32_t *ret_count);
+
 /* Writes entries, in the order in which they came in, as elements of an array that was begun. 0,
  * -ENOMEM, or a store condition. */
 int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_writer *w,

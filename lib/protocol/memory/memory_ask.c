@@ -272,6 +272,89 @@ static int lead_by_walk(search *s, const char *id, bool back) {
     return r;
 }
 
+/* ---- ids as people type them */
+
+typedef struct prefix_search {
+    search ask; /* of it: store, question with the listener, buffers */
+    w4_bytes prefix;
+    char id[W4_UUID_LEN + 1];
+    uint32_t count;
+} prefix_search;
+
+static void count_id(prefix_search *s, const char *id) {
+    if (strncmp(id, (const char *)s->prefix.data, s->prefix.len) == 0 && strcmp(id, s->id) != 0) {
+        memcpy(s->id, id, sizeof s->id);
+        s->count++;
+    }
+}
+
+/* The entry of that number: of its id (cause: NULL), or as one that follows from it. */
+static int look_at_named(prefix_search *s, uint64_t number, const char *cause) {
+    uint8_t key[NUMBER];
+    char id[W4_UUID_LEN + 1];
+    bool shown = true;
+    w4_put_u64(key, number);
+    int r = w4_store_get(s->ask.store, W4_STORE_MEMORY, w4_bytes_of(key, sizeof key), &s->ask.row);
+    r = r == 0 ? w4_json_read(&s->ask.doc, w4_buffer_bytes(&s->ask.row), &W4_JSON_LIMITS_FILE, NULL)
+               : r;
+    if (r != 0) {
+        return r < 0 || r == W4_STORE_E_FAILED ? r : 0;
+    }
+    w4_json entry = w4_json_root(&s->ask.doc);
+    r = s->ask.question->listener ? fits_listener(&s->ask, entry, &shown) : 0;
+    bool named = w4_json_string_copy(w4_json_get(entry, "id"), id, sizeof id);
+    if (r == 0 && shown && (cause || (named && strlen(id) == W4_UUID_LEN))) {
+        count_id(s, cause ? cause : id);
+    }
+    return r;
+}
+
+static int look_at_table(prefix_search *s, w4_store_table table) {
+    w4_store_cursor cursor;
+    int r = w4_store_cursor_init(&cursor, table, s->prefix);
+    for (uint32_t seen = 0; r == 0 && s->count < 2; seen++) {
+        r = w4_store_next(s->ask.store, &cursor);
+        bool link = table == W4_STORE_MEMORY_LINK;
+        if (r == W4_STORE_E_CORRUPT && cursor.key.len > 0) {
+            r = 0;
+        } else if (r == 0 && seen == W4_MEMORY_LOOKED_AT_MAX) {
+            s->count = 2;
+        } else if (r == 0 && link && cursor.key.len == W4_MEMORY_LINK_KEY) {
+            char cause[W4_UUID_LEN + 1] = "";
+            memcpy(cause, cursor.key.data, W4_UUID_LEN);
+            r = look_at_named(s, number_at(&cursor.key, W4_UUID_LEN), cause);
+        } else if (r == 0 && !link && cursor.value.len == NUMBER) {
+            r = look_at_named(s, number_at(&cursor.value, 0), NULL);
+        }
+    }
+    w4_store_cursor_deinit(&cursor);
+    return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
+}
+
+int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_fingerprint *listener,
+                          char ret_id[static 37], uint32_t *ret_count) {
+    const w4_memory_question question = {.listener = listener};
+    prefix_search s = {.ask = {.store = store,
+                               .question = &question,
+                               .row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX),
+                               .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)},
+                       .prefix = prefix};
+    bool good = prefix.len >= W4_MEMORY_PREFIX_MIN && prefix.len <= W4_UUID_LEN;
+    int r = good ? look_at_table(&s, W4_STORE_MEMORY_ID) : 0;
+    r = good && r == 0 && s.count < 2 ? look_at_table(&s, W4_STORE_MEMORY_LINK) : r;
+    w4_buffer_deinit(&s.ask.row);
+    w4_buffer_deinit(&s.ask.text);
+    w4_json_document_deinit(&s.ask.doc);
+    w4_json_document_deinit(&s.ask.envelope);
+    if (r == 0 && s.count == 1) {
+        memcpy(ret_id, s.id, sizeof s.id);
+    }
+    *ret_count = r == 0 ? s.count : 0;
+    return r;
+}
+
+/* ---- */
+
 int w4_memory_ask(w4_store *store, const w4_memory_question *question, w4_json_writer *w,
                   w4_memory_answer *ret_answer) {
     search s = {.store = store,

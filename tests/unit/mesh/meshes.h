@@ -133,8 +133,8 @@ static inline void join(node *a, node *b, uint64_t dial) {
 static inline void part(node *a, node *b) {
     set_joined(a, b, false);
     set_joined(b, a, false);
-    ck_assert_int_eq(w4_mesh_session_lost(a->mesh, id_of(b), now_us), 0);
-    ck_assert_int_eq(w4_mesh_session_lost(b->mesh, id_of(a), now_us), 0);
+    ck_assert_int_eq(w4_mesh_session_lost(a->mesh, id_of(b), now_us, now_us), 0);
+    ck_assert_int_eq(w4_mesh_session_lost(b->mesh, id_of(a), now_us, now_us), 0);
 }
 
 static inline node *node_of(const w4_fingerprint *id) {

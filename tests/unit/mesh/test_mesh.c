@@ -64,9 +64,8 @@ START_TEST(one_seed_joins_all) {
     ck_assert_uint_eq(b->events[W4_MESH_EVENT_TRUST], 2);
     /* heard for the last time: it stays so when the session is gone */
     uint64_t seen_us = info.seen_wall_us;
-    w4_mesh_session_heard(b->mesh, id_of(a), now_us);
     part(a, b);
-    w4_mesh_session_heard(b->mesh, id_of(a), now_us + 60 * S);
+    ck_assert_int_eq(w4_mesh_session_lost(b->mesh, id_of(a), now_us + 60 * S, now_us), 0);
     ck_assert(peer_info(b, id_of(a), &info));
     ck_assert(!info.connected);
     ck_assert_uint_gt(info.seen_wall_us, seen_us);
@@ -162,7 +161,7 @@ START_TEST(lost_sessions) {
     dials = a->events[W4_MESH_EVENT_DIAL] + b->events[W4_MESH_EVENT_DIAL] - dials;
     ck_assert_uint_ge(dials, 4);
     ck_assert_uint_le(dials, 20);
-    ck_assert_int_eq(w4_mesh_session_lost(a->mesh, id_of(c), now_us), 0);
+    ck_assert_int_eq(w4_mesh_session_lost(a->mesh, id_of(c), now_us, now_us), 0);
 }
 END_TEST
 

@@ -182,6 +182,44 @@ START_TEST(no_cut_tells_of_secrets) {
 }
 END_TEST
 
+static void expect_prefix(unsigned number, size_t len, const w4_fingerprint *listener,
+                          uint32_t should) {
+    char id[W4_UUID_LEN + 1] = "";
+    uint32_t found = 99;
+    ck_assert_int_eq(
+        w4_memory_find_prefix(store, w4_bytes_of(id_of(number), len), listener, id, &found), 0);
+    ck_assert_uint_eq(found, should);
+    ck_assert_str_eq(id, should == 1 ? id_of(number) : "");
+}
+
+/* The beginning of an id means one that who asks may know: an entry's, or one that an entry names.
+ */
+START_TEST(ids_by_their_beginning) {
+    w4_fingerprint ben = agent('b'), cho = agent('c');
+    const size_t all = W4_UUID_LEN, most = W4_UUID_LEN - 1;
+    remember_for_all(20, 0);
+    remember_for_all(31, 20);
+    remember_for(32, 50, &ben);
+    remember(33, 'c', "physics", "of cho", NULL);
+    put_envelope(33, 'c', "{\"receiver\":{\"fingerprint\":\"*\"}}");
+    expect_prefix(20, all, &cho, 1);
+    expect_prefix(20, most, &cho, 1);
+    expect_prefix(31, most, &cho, 2); /* 31 and 33 */
+    expect_prefix(31, most, &ben, 2);
+    expect_prefix(32, all, &cho, 0);
+    expect_prefix(32, all, &ben, 1);
+    expect_prefix(32, all, NULL, 1);
+    expect_prefix(50, most, &cho, 0); /* named by what is hidden */
+    expect_prefix(50, most, &ben, 1);
+    expect_prefix(20, 4, &cho, 2);
+    expect_prefix(20, 3, NULL, 0); /* too short */
+    expect_prefix(60, most, NULL, 0);
+    /* Two of one id are one. */
+    remember(20, 'b', "physics", "of another one", NULL);
+    expect_prefix(20, most, NULL, 1);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("memory walk");
     TCase *tcase = tcase_create("memory walk");
@@ -191,6 +229,7 @@ int main(void) {
     tcase_add_test(tcase, walks_are_bounded);
     tcase_add_test(tcase, walks_end_at_secrets);
     tcase_add_test(tcase, no_cut_tells_of_secrets);
+    tcase_add_test(tcase, ids_by_their_beginning);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
