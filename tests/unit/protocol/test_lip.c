@@ -106,6 +106,35 @@ START_TEST(only_trusted_ones_corroborate) {
 }
 END_TEST
 
+/* Whoever had the key may have said it. */
+START_TEST(revoked_keys_neither_bring_nor_corroborate) {
+    world *w = four();
+    char id[37], his[37];
+    bring(w, "ada", id);
+    vote(w, "ben", "LIP_ACCEPT", id);
+    bring(w, "ben", his);
+    w4_fingerprint ben = world_agent_of(w, "ben")->fingerprint;
+    for (unsigned n = 0; n < 4; n++) {
+        ck_assert_int_eq(w4_protocol_key_revoke(w->nodes[n].protocol, &ben, W4_KEY_OF_AGENT,
+                                                "stolen", w->now, &w->refused),
+                         0);
+    }
+    world_settle(w);
+    vote(w, "cho", "LIP_ACCEPT", id);
+    vote(w, "cho", "LIP_ACCEPT", his);
+    vote(w, "dan", "LIP_ACCEPT", his);
+    expect(w, id, W4_FACT_PENDING);
+    expect(w, his, W4_FACT_PENDING);
+    vote(w, "dan", "LIP_ACCEPT", id);
+    expect(w, id, W4_FACT_ACCEPTED);
+    for (unsigned n = 0; n < 4; n++) {
+        set_tier(w, n, "https://example.org", W4_TIER_HIGH, true);
+    }
+    expect(w, his, W4_FACT_PENDING);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(tiers_of_sources_decide) {
     for (unsigned tier = 0; tier < W4_TIER_COUNT; tier++) {
         world *w = four();
@@ -561,6 +590,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, two_independent_corroborate);
     tcase_add_test(tcase, only_trusted_ones_corroborate);
+    tcase_add_test(tcase, revoked_keys_neither_bring_nor_corroborate);
     tcase_add_test(tcase, tiers_of_sources_decide);
     tcase_add_test(tcase, a_better_tier_lets_in_what_waits);
     tcase_add_test(tcase, the_receiver_blocks_too);
