@@ -149,6 +149,7 @@ int main(int argc, char **argv) {
     }
     (void)umask(0077);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit of file size (LimitFSIZE=) is a disk that is full */
     r = w4_crypto_init();
     if (r < 0) {
         (void)fprintf(stderr, "web4d: no randomness on this system\n");

@@ -1,6 +1,7 @@
 """A full disk, a store that cannot be written, no descriptors left: the node says so, loses nothing it
 has acknowledged, burns no processor, and goes on by itself when there is room again."""
 import ctypes
+import resource
 
 from web4test import *
 
@@ -198,6 +199,33 @@ def test_start_on_a_full_disk_says_so():
         assert fact in facts_of(disk.node)
 
 
+def test_limit_of_file_size():
+    """A limit of the size of files (LimitFSIZE=) is a full disk, and no signal to die of."""
+    scratch = tempfile.mkdtemp(prefix="web4-test-")
+    node, stored = Node(scratch, "a"), []
+    node.command = ["sh", "-c", 'ulimit -S -f 1000 && exec "$0" "$@"', WEB4D]
+    try:
+        node.start()
+        ada, ben = (node.agent(name, subscribe=[]) for name in ("ada", "ben"))
+        stored.append(propose(ada, "while there is room"))
+        waits = send_until_it_waits(node, ada, stored)
+        assert_refuses(node, ben)
+        most = resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        answer = answer_of(ada)
+        assert answer["id"] == waits and answer["result"]["stored"], answer
+        stored.append(answer["result"]["msg_id"])
+        assert set(stored) <= set(facts_of(node))
+        assert node.stop() == 0
+    except BaseException:
+        print(node.log(), file=sys.stderr)
+        raise
+    finally:
+        if node.process and node.process.poll() is None:
+            node.kill()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def test_without_descriptors():
     """Many clients at a node with few descriptors: it does not spin, and serves when some leave."""
     scratch = tempfile.mkdtemp(prefix="web4-test-")
@@ -254,4 +282,4 @@ def test_without_descriptors():
 
 
 if __name__ == "__main__":
-    main([test_without_descriptors, test_full_disk, test_start_on_a_full_disk_says_so])
+    main([test_without_descriptors, test_full_disk, test_limit_of_file_size, test_start_on_a_full_disk_says_so])
