@@ -19,7 +19,6 @@
 #define FACTS_MAX_DEFAULT 10000u
 #define QUORUM_MIN 2u
 #define CHAIN_TEXT_MAX 2048u
-#define CLOCKS_APART_US (30 * W4_US_PER_S) /* that of two nodes may be so, of 300 s */
 
 const w4_protocol_config W4_PROTOCOL_CONFIG_DEFAULT = {
     .quorum = 2,
@@ -430,15 +429,6 @@ static int fill_draft(const w4_protocol *p, const w4_send_request *request, w4_a
     return 0;
 }
 
-/* Later than the last one, also when the clock was put back, as long as others take it for fresh,
- * though theirs may be behind a little. */
-static uint64_t next_time(w4_agent *agent, uint64_t wall_us) {
-    uint64_t next_us = w4_later(agent->said_us, W4_US_PER_MS);
-    bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US - CLOCKS_APART_US;
-    agent->said_us = behind ? next_us : wall_us;
-    return agent->said_us;
-}
-
 /* The chain of what answers a message that the agent was given. 0, -ENOMEM, or 1 with *ret_refused:
  * *chain is its text. */
 static int fill_chain(w4_protocol *p, const w4_agent *agent, w4_bytes caused_by, w4_buffer *chain,
@@ -507,7 +497,7 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
     if (request->durable || is_ordered(p, family, draft.type, in.agent)) {
-        draft.timestamp_us = next_time(in.agent, in.wall_us);
+        draft.timestamp_us = w4_agent_next_time(in.agent, in.wall_us);
     }
     w4_buffer bound = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     r = w4_knowledge_bind(p, draft.type, request->payload, &bound);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AROUND_ENVELOPE 1024u /* of the line that carries it */
+#define AROUND_ENVELOPE 1024u              /* of the line that carries it */
+#define CLOCKS_APART_US (30 * W4_US_PER_S) /* that of two nodes may be so, of 300 s */
 
 static const char *const presence_names[W4_PRESENCE_COUNT] = {
     [W4_PRESENCE_UNKNOWN] = "",        [W4_PRESENCE_FOCUSED] = "focused",
@@ -208,6 +209,13 @@ void w4_agents_detach(w4_agents *agents, w4_agent *agent) {
         agents->gone--;
         free_agent(agents, agent);
     }
+}
+
+uint64_t w4_agent_next_time(w4_agent *agent, uint64_t wall_us) {
+    uint64_t next_us = w4_later(agent->said_us, W4_US_PER_MS);
+    bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US - CLOCKS_APART_US;
+    agent->said_us = behind ? next_us : wall_us;
+    return agent->said_us;
 }
 
 void w4_agent_set_state(w4_agent *agent, w4_json state) {

@@ -29,6 +29,7 @@ struct w4_humans {
     uint64_t changes;
     uint64_t forgotten_us; /* the latest word of all who have been forgotten */
     uint32_t told;         /* humans that only neighbours have told of */
+    uint32_t overtaken;
 };
 /* ---- the table */
 
@@ -38,9 +39,14 @@ static entry *find(const w4_humans *humans, const w4_fingerprint *agent) {
     return e;
 }
 
+static void count(w4_humans *humans, const w4_human *human, int by) {
+    humans->told += w4_fingerprint_is_zero(&human->told_by) ? 0 : (uint32_t)by;
+    humans->overtaken += human->overtaken ? (uint32_t)by : 0;
+}
+
 static void drop(w4_humans *humans, entry *e) {
     humans->changes++;
-    humans->told -= w4_fingerprint_is_zero(&e->human.told_by) ? 0 : 1;
+    count(humans, &e->human, -1);
     HASH_DEL(humans->map, e);
     TAILQ_REMOVE(&humans->by_use, e, by_use);
     w4_buffer_deinit(&e->human.scope);
@@ -139,6 +145,10 @@ size_t w4_humans_count(const w4_humans *humans) {
     return HASH_COUNT(humans->map);
 }
 
+uint32_t w4_humans_overtaken(const w4_humans *humans) {
+    return humans->overtaken;
+}
+
 uint64_t w4_humans_changes(const w4_humans *humans) {
     return humans->changes;
 }
@@ -167,7 +177,7 @@ static int load_row(w4_humans *humans, w4_json_document *doc, w4_bytes key, w4_b
     r = add(humans, &agent, &e);
     r = r == 0 ? w4_human_row_read(w4_json_root(doc), &e->human) : r;
     if (e) {
-        humans->told += w4_fingerprint_is_zero(&e->human.told_by) ? 0 : 1;
+        count(humans, &e->human, 1);
         w4_human_set_digest(&e->human);
     }
     return r;
@@ -234,15 +244,33 @@ static bool is_later(const w4_human *known, const w4_human *said) {
     return said->consent == W4_CONSENT_REVOKED && known->consent != W4_CONSENT_REVOKED;
 }
 
-/* Who took consent back at this node gives it again only here. */
+static bool gives_less(const w4_human *known, const w4_human *said) {
+    return said->consent > known->consent;
+}
+
+/* To the one who spoke at this node nobody brings a word by which they would give more than they
+ * said here: which of the two was said first a clock that was put back does not tell. */
 static bool gives_from_afar(const w4_human *known, const w4_human *said,
                             const w4_human_word *word) {
-    return word->of_house && known->consent == W4_CONSENT_REVOKED &&
-           said->consent != W4_CONSENT_REVOKED;
+    return word->of_house && known->here && said->consent < known->consent;
+}
+
+static bool widens_from_afar(const w4_human *known, const w4_human_word *word) {
+    return word->of_house && known->here &&
+           w4_human_scope_is_wider(known, w4_json_get(word->envelope->payload, "consent_scope"));
+}
+
+/* What makes another word the later one can be shown to nobody (it was said to one agent), and may
+ * have been forgotten by now where it was said: against a word to all that gives less it does not
+ * stand. */
+static bool takes_back(const w4_human *known, const w4_human *said, const w4_human_word *word) {
+    return w4_human_can_be_told(known) && said->said_us > known->word.at_us &&
+           gives_less(known, said) && word->envelope->broadcast && w4_said_is_kept(word);
 }
 
 static bool counts(const w4_human *known, const w4_human *said, const w4_human_word *word) {
-    return word->here || (is_later(known, said) && !gives_from_afar(known, said, word));
+    return word->here || ((is_later(known, said) || takes_back(known, said, word)) &&
+                          !gives_from_afar(known, said, word));
 }
 
 /* The human of that agent, new when need be. */
@@ -269,9 +297,9 @@ static int read_scope(const w4_envelope *envelope, w4_buffer *ret_scope) {
 
 /* Does consent begin with this word to be what it says? */
 static bool moves_consent(const w4_human *known, const w4_human *said, const w4_human_word *word) {
-    bool untold = !w4_human_can_be_told(known) && word->envelope->broadcast;
     return word->envelope->type == W4_TYPE_HCP_HELLO || said->consent != known->consent ||
-           (untold && w4_said_is_kept(word));
+           word->repeats ||
+           (!w4_human_can_be_told(known) && word->envelope->broadcast && w4_said_is_kept(word));
 }
 
 /* said: the human as they are from now on, its scope still the old one; greets: but it is that of
@@ -291,10 +319,10 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
         w4_buffer_deinit(&scope);
         return r;
     }
-    humans->told -= w4_fingerprint_is_zero(&human->told_by) ? 0 : 1;
-    humans->told += w4_fingerprint_is_zero(&said->told_by) ? 0 : 1;
+    count(humans, human, -1);
+    count(humans, said, 1);
     bool moved = memcmp(human->digest, said->digest, sizeof said->digest) != 0 ||
-                 strcmp(human->word.msg_id, said->word.msg_id) != 0 ||
+                 human->since_us != said->since_us ||
                  w4_human_can_be_told(human) != w4_human_can_be_told(said);
     humans->changes += moved ? 1 : 0;
     r = w4_said_drop(humans->store, human, said);
@@ -305,12 +333,28 @@ static int replace(w4_humans *humans, w4_human *human, const w4_human_word *word
     return r < 0 ? r : 0; /* what could not be removed only takes room */
 }
 
+/* Said here with an older time stamp than others know, it is not their last word: that has to be
+ * said again, with the greeting, which they may know another one of too. */
+static bool is_overtaken(const w4_human *known, const w4_human *said, const w4_human_word *word) {
+    bool to_all = word->envelope->broadcast && w4_said_is_kept(word);
+    bool whole = word->envelope->type == W4_TYPE_HCP_HELLO || known->greeting.msg_id[0] == '\0';
+    return word->hosted && word->here && !word->repeats &&
+           (said->said_us < known->latest_us || (known->overtaken && !(to_all && whole)));
+}
+
 /* A word that counts. */
 static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *word,
                        w4_human *said) {
     const w4_envelope *envelope = word->envelope;
-    int r = moves_consent(human, said, word) ? w4_said_keep(humans->store, word, &said->word) : 0;
-    said->latest_us = said->said_us > human->latest_us ? said->said_us : human->latest_us;
+    bool moves = moves_consent(human, said, word);
+    bool proves = envelope->broadcast && w4_said_is_kept(word);
+    bool greets = envelope->type == W4_TYPE_HCP_HELLO,
+         widens = greets && widens_from_afar(human, word);
+    int r = moves || proves ? w4_said_keep(humans->store, word, &said->word) : 0;
+    said->since_us = moves ? said->said_us : human->since_us;
+    said->latest_us =
+        word->here && human->latest_us > said->said_us ? human->latest_us : said->said_us;
+    said->overtaken = is_overtaken(human, said, word) || (widens && word->hosted);
     said->here = word->here;
     if (!word->told_by) {
         said->told_by = (w4_fingerprint){0};
@@ -319,7 +363,7 @@ static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *
     }
     memcpy(said->agent_id, envelope->sender.agent_id, sizeof said->agent_id);
     memcpy(said->msg_id, envelope->msg_id, sizeof said->msg_id);
-    return r == 0 ? replace(humans, human, word, said, envelope->type == W4_TYPE_HCP_HELLO) : r;
+    return r == 0 ? replace(humans, human, word, said, greets && !widens) : r;
 }
 
 /* A word that counts, and what else is kept of what was said here. */
@@ -347,10 +391,26 @@ static bool proves_late(const w4_human *known, const w4_human_word *word, w4_con
 static int take_late(w4_humans *humans, w4_human *human, const w4_human_word *word,
                      w4_consent consent) {
     w4_human said = *human;
-    bool greets = greets_late(human, word->envelope);
-    bool proves = proves_late(human, word, consent);
+    bool greets = greets_late(human, word->envelope),
+         widens = greets && widens_from_afar(human, word);
+    bool proves = !widens && proves_late(human, word, consent);
     int r = proves ? w4_said_keep(humans->store, word, &said.word) : 0;
-    return r == 0 && (greets || proves) ? replace(humans, human, word, &said, greets) : r;
+    said.since_us = proves ? word->envelope->timestamp_us : said.since_us;
+    said.overtaken = human->overtaken || (widens && word->hosted);
+    return r == 0 && (greets || proves) ? replace(humans, human, word, &said, greets && !widens)
+                                        : r;
+}
+
+/* Others know of a word that does not count here: what is said next has to be later for them, and
+ * what holds has to be said again. While nobody can say it, it is as if it had not come. */
+static int outlive(w4_humans *humans, w4_human *human, const w4_human_word *word) {
+    w4_human said = *human;
+    if (!word->attached) {
+        return 0;
+    }
+    said.latest_us = word->envelope->timestamp_us;
+    said.overtaken = word->hosted;
+    return replace(humans, human, word, &said, false);
 }
 
 int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
@@ -371,8 +431,7 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
         int noted = r == 0 ? note_aside(humans, &e->human, word) : 0;
         r = noted < 0 ? noted : r;
     } else if (gives_from_afar(&e->human, &said, word) && is_later(&e->human, &said)) {
-        e->human.latest_us = said.said_us; /* what is said here next has to be later for others */
-        r = w4_humans_save(humans, &e->human);
+        r = outlive(humans, &e->human, word);
     } else {
         r = take_late(humans, &e->human, word, said.consent);
     }
@@ -409,7 +468,7 @@ bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_hu
     if (good && (!e || counts(&e->human, &said, word))) {
         memcpy(said.agent_id, envelope->sender.agent_id, sizeof said.agent_id);
         memcpy(said.msg_id, envelope->msg_id, sizeof said.msg_id);
-        if (envelope->type == W4_TYPE_HCP_HELLO) {
+        if (envelope->type == W4_TYPE_HCP_HELLO && !(e && widens_from_afar(&e->human, word))) {
             foresee_scope(envelope, &said);
         }
         *ret_human = said;
@@ -417,7 +476,7 @@ bool w4_humans_foresee(const w4_humans *humans, const w4_human_word *word, w4_hu
     }
     if (e) {
         *ret_human = e->human;
-        if (greets_late(&e->human, envelope)) {
+        if (greets_late(&e->human, envelope) && !widens_from_afar(&e->human, word)) {
             foresee_scope(envelope, ret_human);
         }
     }

@@ -25,6 +25,7 @@ w4_human *w4_humans_find(const w4_humans *humans, const w4_fingerprint *agent);
 w4_human *w4_humans_next(const w4_humans *humans, void **cursor);
 w4_human *w4_humans_previous(const w4_humans *humans, void **cursor); /* the same, backwards */
 size_t w4_humans_count(const w4_humans *humans);
+uint32_t w4_humans_overtaken(const w4_humans *humans); /* how many are */
 /* Moves whenever what may be told of anybody does, and with it who is in the table. */
 uint64_t w4_humans_changes(const w4_humans *humans);
 
@@ -37,10 +38,12 @@ typedef enum w4_human_told {
 } w4_human_told;
 w4_human_told w4_humans_may_be_told(const w4_humans *humans, const w4_human_word *word);
 /* Takes what it says of its sender, unless something later is known; of two with one time stamp the
- * one that revokes is the later. Of an older greeting only the scope, when it is of the last one.
- * Words to all since which consent or scope is what it is are kept as evidence. 0, -ENOMEM, or a
- * store condition (nothing has changed then). *ret_before: the consent before, and *ret_human whose
- * it is. -EINVAL: the envelope does not fit the schema of HCP. */
+ * one that revokes is the later. Of a human of this node a later one that was passed on counts only
+ * where it gives no more than what was said here; else that is overtaken. Of an older greeting only
+ * the scope, when it is of the last one. The last word to all of what holds, and the last greeting,
+ * are kept as evidence. 0, -ENOMEM, or a store condition (nothing has changed then). *ret_before:
+ * the consent before, and *ret_human whose it is. -EINVAL: the envelope does not fit the schema of
+ * HCP. */
 int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
                    w4_consent *ret_before);
 /* What would be known of its sender then, changing nothing; its scope is borrowed, also from the

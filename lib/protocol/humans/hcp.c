@@ -12,6 +12,7 @@
 #include "protocol/humans/deferral.h"
 #include "protocol/humans/meeting.h"
 #include "protocol/humans/rapport.h"
+#include "protocol/humans/repeat.h"
 #include "protocol/pipeline/words.h"
 #include "protocol/router.h"
 
@@ -25,7 +26,8 @@ typedef struct hcp {
     w4_humans *humans;
     w4_rapports *rapports;
     w4_deferrals deferrals;
-    bool eased; /* somebody's state changed: look through what waits */
+    bool eased;         /* somebody's state changed: look through what waits */
+    uint64_t repeat_us; /* when to say again what others have not taken; W4_NEVER */
 } hcp;
 
 static hcp *hcp_of(const w4_protocol *p) {
@@ -157,12 +159,16 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
  */
 static w4_human_word word_of(const w4_protocol *p, const w4_inbound *in) {
     bool told = in->origin == W4_ORIGIN_SHARED;
-    const w4_agent *agent = w4_agents_find(&p->agents, &in->envelope.sender.fingerprint);
+    const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
+    const w4_agent *agent = w4_agents_find(&p->agents, sender);
+    bool attached = agent && agent->attached;
     uint64_t said_us = in->envelope.timestamp_us;
     return (w4_human_word){.envelope = &in->envelope,
                            .wall_us = told && said_us < in->wall_us ? said_us : in->wall_us,
                            .here = in->origin == W4_ORIGIN_HOSTED || in->origin == W4_ORIGIN_SUBMIT,
-                           .of_house = told && agent && agent->attached,
+                           .of_house = told && w4_router_is_ours(p, sender),
+                           .attached = attached,
+                           .hosted = attached && agent->identity && in->origin != W4_ORIGIN_SUBMIT,
                            .told_by = told ? &in->from_node : NULL};
 }
 
@@ -228,6 +234,24 @@ static int look_state(const w4_protocol *p, w4_inbound *in) {
     return 0;
 }
 
+/* If there is something to be said again. */
+static void repeat_at(w4_protocol *p, uint64_t at_us) {
+    hcp *h = hcp_of(p);
+    h->repeat_us = w4_humans_overtaken(h->humans) > 0 ? at_us : W4_NEVER;
+    w4_router_wake(p, h->repeat_us);
+}
+
+static int repeat_words(w4_protocol *p, uint64_t now_us) {
+    bool said;
+    int r = w4_repeat_words(p, hcp_of(p)->humans, now_us, &said);
+    if (r == 0 && said) {
+        w4_human_sync_moved(p, now_us);
+        r = w4_human_sync_tell_asides(p, now_us);
+    }
+    repeat_at(p, w4_later(now_us, W4_REPEAT_RETRY_US));
+    return r;
+}
+
 static int act_state(w4_protocol *p, w4_inbound *in) {
     hcp *h = hcp_of(p);
     w4_human *human;
@@ -245,7 +269,9 @@ static int act_state(w4_protocol *p, w4_inbound *in) {
     p->offer_us = in->now_us;
     w4_router_wake(p, in->now_us);
     w4_human_sync_moved(p, in->now_us);
-    return take_consent(p, in, human, before);
+    repeat_at(p, in->now_us);
+    r = w4_human_sync_answer(p, in, human);
+    return r == 0 ? take_consent(p, in, human, before) : r;
 }
 
 static int run_check(const w4_protocol *p, w4_inbound *in, w4_meeting_check check) {
@@ -654,7 +680,7 @@ static int expire(w4_protocol *p, uint64_t now_us) {
     bool all = h->eased;
     h->eased = false;
     w4_deferral *queue, *next;
-    int r = 0;
+    int r = now_us >= h->repeat_us ? repeat_words(p, now_us) : 0;
     for (queue = TAILQ_FIRST(&h->deferrals.list); r == 0 && queue; queue = next) {
         next = TAILQ_NEXT(queue, link);
         if (all || now_us >= queue->next_us) {
@@ -665,13 +691,13 @@ static int expire(w4_protocol *p, uint64_t now_us) {
 }
 
 static uint64_t deadline(const w4_protocol *p) {
-    return w4_deferrals_deadline(&hcp_of(p)->deferrals);
+    const hcp *h = hcp_of(p);
+    return w4_earlier(h->repeat_us, w4_deferrals_deadline(&h->deferrals));
 }
 
 /* ---- life */
 
 static int open_state(w4_protocol *p, uint64_t now_us, void **ret_state) {
-    (void)now_us;
     hcp *h = calloc(1, sizeof *h);
     if (!h) {
         return -ENOMEM;
@@ -679,6 +705,7 @@ static int open_state(w4_protocol *p, uint64_t now_us, void **ret_state) {
     w4_deferrals_init(&h->deferrals);
     *ret_state = h;
     int r = w4_humans_new(p->store, &h->humans);
+    h->repeat_us = r == 0 && w4_humans_overtaken(h->humans) > 0 ? now_us : W4_NEVER;
     return r == 0 ? w4_rapports_new(&h->rapports) : r;
 }
 

@@ -80,18 +80,34 @@ static w4_bytes bare_topic(w4_bytes topic) {
     return prefixed ? w4_bytes_of(topic.data + len, topic.len - len) : topic;
 }
 
-bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
-    w4_json_document doc = {0};
-    bool found = false;
-    if (human->scope.len > 0 && topic.len > 0 &&
-        w4_json_read_canonical(&doc, w4_buffer_bytes(&human->scope), &W4_JSON_LIMITS_LINE, NULL) ==
-            0) {
-        for (w4_json_iterator i = w4_json_first(w4_json_root(&doc)); w4_json_exists(i.value);
-             i = w4_json_next(i)) {
-            w4_bytes item = bare_topic(w4_json_string_raw(i.value));
-            found = found || w4_bytes_equal(item, bare_topic(topic));
+static bool names_topic(w4_json scope, w4_bytes topic) {
+    for (w4_json_iterator i = w4_json_first(scope); w4_json_exists(i.value); i = w4_json_next(i)) {
+        if (w4_bytes_equal(bare_topic(w4_json_string_raw(i.value)), bare_topic(topic))) {
+            return true;
         }
     }
+    return false;
+}
+
+static bool read_scope(const w4_human *human, w4_json_document *doc) {
+    return human->scope.len > 0 && w4_json_read_canonical(doc, w4_buffer_bytes(&human->scope),
+                                                          &W4_JSON_LIMITS_LINE, NULL) == 0;
+}
+
+bool w4_human_in_scope(const w4_human *human, w4_bytes topic) {
+    w4_json_document doc = {0};
+    bool found = topic.len > 0 && read_scope(human, &doc) && names_topic(w4_json_root(&doc), topic);
     w4_json_document_deinit(&doc);
     return found;
+}
+
+bool w4_human_scope_is_wider(const w4_human *human, w4_json scope) {
+    w4_json_document doc = {0};
+    bool known = read_scope(human, &doc), wider = false;
+    for (w4_json_iterator i = w4_json_first(scope); w4_json_exists(i.value) && !wider;
+         i = w4_json_next(i)) {
+        wider = !known || !names_topic(w4_json_root(&doc), w4_json_string_raw(i.value));
+    }
+    w4_json_document_deinit(&doc);
+    return wider;
 }

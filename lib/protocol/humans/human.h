@@ -55,10 +55,12 @@ typedef struct w4_human {
     /* No word counts that is older than the latest there was, though the last may be older: at its
      * own node a human is heard whatever the clock says. */
     uint64_t latest_us;
+    uint64_t since_us;      /* time stamp of the word since which consent is what it is */
+    bool overtaken;         /* others take another word for the last one: to be said again */
     bool here;              /* said at this node */
     w4_fingerprint told_by; /* the neighbour that told of them; zero: they spoke themselves */
     w4_human_said greeting; /* whose scope holds; at_us also when it is not kept */
-    w4_human_said word;     /* since which consent is what it is */
+    w4_human_said word;     /* by which consent is what it is; to all: the last such word */
     /* What was said here to other agents alone while less than full consent was given, the last to
      * each; allocated. */
     w4_human_said *asides;
@@ -70,6 +72,9 @@ typedef struct w4_human {
 static inline bool w4_human_can_be_told(const w4_human *human) {
     return human->word.msg_id[0] != '\0' && w4_fingerprint_is_zero(&human->word.to);
 }
+/* Does the scope of a greeting, JSON, name a topic that is not in that of this human? */
+bool w4_human_scope_is_wider(const w4_human *human, w4_json scope);
+
 /* Is what they said of pressure, clarity and affect still good? */
 bool w4_human_is_fresh(const w4_human *human, uint64_t wall_us);
 bool w4_human_is_strained(const w4_human *human, uint64_t wall_us); /* pressed or unclear */

@@ -144,6 +144,9 @@ int w4_human_row_write(const w4_human *human, w4_buffer *out) {
     w4_json_member_bool(&w, "here", human->here);
     w4_json_member_unsigned(&w, "latest_us", human->latest_us);
     w4_json_member_string(&w, "msg_id", human->msg_id);
+    if (human->overtaken) {
+        w4_json_member_bool(&w, "overtaken", true);
+    }
     w4_json_member_string(&w, "presence", w4_names_presence[human->presence]);
     w4_json_member_unsigned(&w, "pressure", human->pressure);
     w4_member_time_if_any(&w, "said_at", human->said_us);
@@ -151,6 +154,7 @@ int w4_human_row_write(const w4_human *human, w4_buffer *out) {
         w4_json_name(&w, "scope");
         w4_json_raw(&w, w4_buffer_bytes(&human->scope));
     }
+    w4_json_member_unsigned(&w, "since_us", human->since_us);
     w4_member_time_if_any(&w, "taken_at", human->taken_us);
     write_fingerprint(&w, "told_by", &human->told_by);
     write_validates(&w, human);
@@ -162,11 +166,14 @@ int w4_human_row_write(const w4_human *human, w4_buffer *out) {
 /* Rows of before words were passed on have none of this. */
 static bool read_origin(w4_json root, w4_human *h) {
     h->here = w4_json_is_true(w4_json_get(root, "here"));
+    h->overtaken = w4_json_is_true(w4_json_get(root, "overtaken"));
     h->latest_us = h->said_us;
-    return read_us(root, "latest_us", &h->latest_us) &&
-           read_said(w4_json_get(root, "greeting"), &h->greeting) &&
-           read_said(w4_json_get(root, "word"), &h->word) &&
-           read_fingerprint(root, "told_by", &h->told_by);
+    bool good = read_us(root, "latest_us", &h->latest_us) &&
+                read_said(w4_json_get(root, "greeting"), &h->greeting) &&
+                read_said(w4_json_get(root, "word"), &h->word) &&
+                read_fingerprint(root, "told_by", &h->told_by);
+    h->since_us = h->word.at_us;
+    return good && read_us(root, "since_us", &h->since_us);
 }
 
 /* In the order of its row: what is wrong with one part makes the others worth nothing. */

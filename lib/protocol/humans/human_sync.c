@@ -78,6 +78,7 @@ static bool is_wanted(const w4_protocol *p, const w4_fingerprint *node, w4_json 
     return !human ||
            (memcmp(human->digest, item->digest, sizeof item->digest) != 0 &&
             ((uint64_t)at_us >= human->latest_us ||
+             (w4_human_can_be_told(human) && (uint64_t)at_us > human->word.at_us) ||
              (uint64_t)greeted_us > human->greeting.at_us)) ||
            (!w4_human_can_be_told(human) && (uint64_t)at_us > human->latest_us);
 }
@@ -168,14 +169,12 @@ static int fill_asides(const w4_protocol *p, const w4_fingerprint *node, w4_gift
     return r < 0 ? r : 0;
 }
 
-static int tell_asides(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
-    w4_gift gift;
+/* Unasked. */
+static int say_words(w4_protocol *p, const w4_fingerprint *node, w4_gift *gift, uint64_t now_us) {
     w4_bytes list;
-    w4_gift_init(&gift, p->store, &p->config.limits, W4_GIFT_BYTES_MAX);
     w4_buffer payload = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
-    int r = fill_asides(p, node, &gift);
-    r = r == 0 ? w4_gift_close(&gift, &list) : r;
-    if (r == 0 && gift.count > 0) {
+    int r = w4_gift_close(gift, &list);
+    if (r == 0 && gift->count > 0) {
         w4_json_writer w;
         w4_json_writer_init(&w, &payload);
         w4_json_begin_object(&w);
@@ -187,6 +186,44 @@ static int tell_asides(w4_protocol *p, const w4_fingerprint *node, uint64_t now_
                          : w.error;
     }
     w4_buffer_deinit(&payload);
+    return r;
+}
+
+static int tell_asides(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_gift gift;
+    w4_gift_init(&gift, p->store, &p->config.limits, W4_GIFT_BYTES_MAX);
+    int r = fill_asides(p, node, &gift);
+    r = r == 0 ? say_words(p, node, &gift, now_us) : r;
+    w4_gift_deinit(&gift);
+    return r;
+}
+
+int w4_human_sync_tell_asides(w4_protocol *p, uint64_t now_us) {
+    void *cursor = NULL;
+    const w4_neighbour *neighbour;
+    int r = 0;
+    while (r == 0 && (neighbour = w4_neighbour_next(&p->parcels, &cursor)) != NULL) {
+        r = neighbour->up && neighbour->tells ? tell_asides(p, &neighbour->node, now_us) : 0;
+    }
+    return r;
+}
+
+/* A node whose store failed may have forgotten what its human said last, and others do not take
+ * what is said there with an older time stamp. */
+int w4_human_sync_answer(w4_protocol *p, const w4_inbound *in, const w4_human *human) {
+    const w4_envelope *e = &in->envelope;
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
+    bool tells = e->type == W4_TYPE_HCP_HELLO || e->type == W4_TYPE_HCP_STATE_UPDATE;
+    if (in->origin != W4_ORIGIN_NODE || !tells || !neighbour || !neighbour->tells ||
+        !w4_human_can_be_told(human) || human->word.at_us <= e->timestamp_us) {
+        return 0;
+    }
+    w4_gift gift;
+    char key[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&human->fingerprint, key);
+    w4_gift_init(&gift, p->store, &p->config.limits, W4_GIFT_BYTES_MAX);
+    int r = give(p, key, &gift);
+    r = r >= 0 ? say_words(p, &in->from_node, &gift, in->now_us) : r;
     w4_gift_deinit(&gift);
     return r;
 }

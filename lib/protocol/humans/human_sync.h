@@ -25,5 +25,10 @@ void w4_human_sync_deinit(w4_human_sync *sync);
 int w4_human_sync_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 /* The handler of the pipeline, for MESH_HUMANS. */
 int w4_human_sync_take(w4_protocol *p, w4_inbound *in);
+/* To a neighbour that has just said an older word of a human than is known here, though it may not
+ * know of the later one: that one. 0 or -ENOMEM. */
+int w4_human_sync_answer(w4_protocol *p, const w4_inbound *in, const w4_human *human);
+/* What was said to single agents is told again where they live. 0 or -ENOMEM. */
+int w4_human_sync_tell_asides(w4_protocol *p, uint64_t now_us);
 /* What a human consents to has moved here, or may have. */
 void w4_human_sync_moved(w4_protocol *p, uint64_t now_us);

@@ -11,11 +11,15 @@ typedef struct w4_human_word {
     const w4_envelope *envelope;
     uint64_t wall_us;
     bool here;
-    /* Passed on of somebody whose agent is at this node, which may have forgotten what it said last
-     * when it died with a store that failed. Nothing so told gives consent again. */
+    /* Passed on of somebody whose agent lives at this node, which may have forgotten what it said
+     * last when it died with a store that failed. Nothing so told gives more consent. */
     bool of_house;
+    bool attached; /* of_house: it is here now */
+    bool hosted;   /* this node signs for that agent now, so that it can say a word again */
+    bool repeats;  /* and that is what this is */
     const w4_fingerprint *told_by; /* a neighbour passes it on; NULL: its sender says it now */
 } w4_human_word;
+
 /* Does it say what its sender consents to, and may it be passed on? */
 bool w4_said_is_kept(const w4_human_word *word);
 /* All: 0, -ENOMEM, or a store condition. Keeps the envelope, if it is worth it, unless something
