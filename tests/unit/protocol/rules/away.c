@@ -9,7 +9,7 @@
 #define TURN_US (5 * W4_US_PER_MS)
 #define WORD_BYTES_MAX ((size_t)WORDS_MAX * LETTER_BYTES_MAX)
 
-static w4_refusal tell(subject *s, unsigned via, w4_type type, w4_bytes payload) {
+w4_refusal subject_tell(subject *s, unsigned via, w4_type type, w4_bytes payload) {
     w4_buffer out = W4_BUFFER_INIT(WORD_BYTES_MAX);
     char msg_id[37];
     uint32_t id = WORD_BIT | ++s->words;
@@ -58,7 +58,7 @@ static void pass_on(subject *s, const step *st) {
     }
     ck_assert_int_eq(w4_buffer_append_text(&payload, "],\"skip\":0}"), 0);
     ck_assert_str_eq(
-        w4_refusal_name(tell(s, st->via, W4_TYPE_MESH_VOTES, w4_buffer_bytes(&payload))),
+        w4_refusal_name(subject_tell(s, st->via, W4_TYPE_MESH_VOTES, w4_buffer_bytes(&payload))),
         w4_refusal_name(W4_REFUSAL_NONE));
     w4_buffer_deinit(&payload);
 }
@@ -70,13 +70,13 @@ static void list(subject *s, const step *st, uint64_t until_us) {
     snprintf(payload, sizeof payload,
              "{\"facts\":[{\"digest\":\"%s\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}", hex, id,
              w4_exchange_part(id));
-    tell(s, st->via, W4_TYPE_MESH_FACTS, w4_bytes_from_text(payload));
+    subject_tell(s, st->via, W4_TYPE_MESH_FACTS, w4_bytes_from_text(payload));
     expect(s, ASKED_WORDS, until_us);
     pass_on(s, st);
     if (w4_exchange_part(id) + 1 < W4_EXCHANGE_PARTS) {
         expect(s, ASKED_LIST, until_us);
-        tell(s, st->via, W4_TYPE_MESH_FACTS,
-             w4_bytes_from_text("{\"facts\":[],\"last\":true,\"part\":64}"));
+        subject_tell(s, st->via, W4_TYPE_MESH_FACTS,
+                     w4_bytes_from_text("{\"facts\":[],\"last\":true,\"part\":64}"));
     }
 }
 
@@ -92,7 +92,7 @@ w4_refusal subject_catch_up(subject *s, const step *st) {
     s->asked = ASKED_NOTHING;
     digest(s, hex);
     snprintf(payload, sizeof payload, "{\"sum\":\"%s\"}", hex);
-    w4_refusal code = tell(s, st->via, W4_TYPE_MESH_FACTS, w4_bytes_from_text(payload));
+    w4_refusal code = subject_tell(s, st->via, W4_TYPE_MESH_FACTS, w4_bytes_from_text(payload));
     if (code == W4_REFUSAL_NONE) {
         expect(s, ASKED_LIST, until_us);
         list(s, st, until_us);

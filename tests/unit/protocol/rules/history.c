@@ -35,6 +35,8 @@ static const char *const names[KINDS] = {
     [SETTLE] = "settle",
     [AIM] = "aim",
     [CATCH_UP] = "catch up",
+    [SUCCEED] = "succeed",
+    [REVOKE] = "revoke",
 };
 
 const char *kind_name(step_kind kind) {
@@ -44,12 +46,13 @@ const char *kind_name(step_kind kind) {
 /* How often each kind comes, of 1000. */
 static const unsigned weights[PROFILES][KINDS] = {
     /* propose vote share claim vote human load greet again forge twist order node source settle aim
-       catch pass restart */
-    {90, 300, 20, 40, 110, 200, 30, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 50, 6},
-    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 70, 6},
-    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 84, 10},
-    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 66, 6},
-    {150, 560, 10, 0, 0, 0, 0, 80, 10, 0, 0, 120, 4, 0, 20, 0, 30, 20, 4},
+       catch succeed revoke pass restart */
+    {90, 300, 20, 40, 110, 200, 30, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 0, 0, 50, 6},
+    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 0, 0, 70, 6},
+    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 0, 0, 84, 10},
+    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 0, 0, 66, 6},
+    {150, 560, 10, 0, 0, 0, 0, 80, 10, 0, 0, 120, 4, 0, 20, 0, 30, 0, 0, 20, 4},
+    {80, 420, 10, 10, 30, 0, 10, 120, 60, 4, 4, 60, 6, 0, 10, 0, 40, 60, 30, 40, 6},
 };
 
 static step_kind draw_kind(uint64_t *random, unsigned profile) {
@@ -159,6 +162,51 @@ static unsigned draw_introducer(uint64_t *random, const history *h) {
     return by == 0 ? below(random, AGENTS) : LOCALS + by - 1 + (NODES - 1) * below(random, 2);
 }
 
+/* The last that was made its own; now and then another. */
+static unsigned draw_key(uint64_t *random, const history *h, unsigned who) {
+    if (below(random, 6) == 0) {
+        return below(random, KEYS_EACH);
+    }
+    for (size_t i = h->count; i > 0; i--) {
+        const step *s = &h->steps[i - 1];
+        if (s->kind == SUCCEED && s->to == who) {
+            return s->word;
+        }
+    }
+    return 0;
+}
+
+/* What is said of keys; those of the agents here stay as they are. */
+static void draw_of_keys(uint64_t *random, const history *h, step *s) {
+    s->who = LOCALS + below(random, AGENTS - LOCALS);
+    s->key = draw_key(random, h, s->who);
+    s->to = s->who;
+    if (s->kind == SUCCEED) {
+        s->to = below(random, 8) == 0 ? LOCALS + below(random, AGENTS - LOCALS) : s->who;
+        s->word = below(random, 4) == 0 ? below(random, KEYS_EACH) : (s->key + 1) % KEYS_EACH;
+        s->word = s->to == s->who && s->word == s->key ? (s->key + 1) % KEYS_EACH : s->word;
+    } else {
+        s->word = below(random, REVOKERS);
+        s->to = s->word == BY_NODE      ? 1 + below(random, NODES - 1)
+                : below(random, 5) == 0 ? below(random, AGENTS)
+                                        : s->who;
+        s->by = below(random, KEYS_EACH);
+    }
+}
+
+/* With which key, and who brings it. */
+static void draw_speaker(uint64_t *random, const history *h, unsigned profile, step *s) {
+    s->via = home_of(s->who);
+    if (s->kind == SUCCEED || s->kind == REVOKE) {
+        s->via = s->word == BY_OPERATOR && s->kind == REVOKE ? 0 : below(random, NODES);
+    } else if (s->kind == TWIST) {
+        const step *other = history_step(h, s->about);
+        s->key = other ? other->key : 0;
+    } else if (profile == 5 && s->via != 0) {
+        s->key = draw_key(random, h, s->who);
+    }
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
@@ -214,13 +262,17 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->who = LOCALS + below(random, NODES - 1); /* of the node that passes it on */
         s->word = below(random, 4) == 0;
         break;
+    case SUCCEED:
+    case REVOKE:
+        draw_of_keys(random, h, s);
+        break;
     case SHARE:
     case PASS:
     case RESTART:
     case KINDS:
         break;
     }
-    s->via = home_of(s->who);
+    draw_speaker(random, h, profile, s);
     bool said = s->kind == PROPOSE || s->kind == VOTE || s->kind == SHARE;
     s->missed = said && s->via != 0 && below(random, 6) == 0;
     draw_time(random, s);
@@ -241,6 +293,7 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
         h->introducer[n] = n > 0 && by != n && below(&random, 4) != 0 ? by : 0;
         by = below(&random, 6) == 0 ? 1 + below(&random, NODES - 1) : by;
     }
+    h->anchor = profile == 5 ? below(&random, NODES) : 0;
     while (h->count < count && h->count < STEPS_MAX) {
         draw_step(&random, h, profile);
     }
@@ -298,6 +351,9 @@ static void print_human(const step *s) {
 void history_print(const history *h) {
     fprintf(stderr, "quorum %u%s%s\n", h->quorum, h->distinct_nodes ? ", on distinct nodes" : "",
             h->agreed ? "" : ", clocks that differ");
+    if (h->anchor != 0) {
+        fprintf(stderr, "n%u is an anchor\n", h->anchor);
+    }
     for (unsigned n = 1; n < NODES; n++) {
         if (h->introducer[n] != 0) {
             fprintf(stderr, "n%u was introduced by n%u\n", n, h->introducer[n]);
@@ -305,13 +361,15 @@ void history_print(const history *h) {
     }
     for (size_t i = 0; i < h->count; i++) {
         const step *s = &h->steps[i];
-        fprintf(stderr, "%5" PRIu32 " +%" PRIu64 " ms %s a%u via n%u word %u about %" PRIu32,
-                s->number, s->pass_ms, kind_name(s->kind), s->who, s->via, s->word, s->about);
+        fprintf(stderr, "%5" PRIu32 " +%" PRIu64 " ms %s a%u/%u via n%u word %u about %" PRIu32,
+                s->number, s->pass_ms, kind_name(s->kind), s->who, s->key, s->via, s->word,
+                s->about);
         if (s->kind == HUMAN) {
             print_human(s);
         } else {
-            fprintf(stderr, " to a%u decision %u says %u digest %u causes %" PRIu32 " %" PRIu32,
-                    s->to, s->decision, s->says, s->digest, s->causes[0], s->causes[1]);
+            fprintf(stderr,
+                    " to a%u by %u decision %u says %u digest %u causes %" PRIu32 " %" PRIu32,
+                    s->to, s->by, s->decision, s->says, s->digest, s->causes[0], s->causes[1]);
         }
         fprintf(stderr, " skew %" PRId64 "%s\n", s->skew_ms, s->missed ? ", not heard" : "");
     }

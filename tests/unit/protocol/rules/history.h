@@ -11,12 +11,16 @@
 #define NODES 5u
 #define LOCALS 2u
 #define AGENTS 10u
+#define KEYS_EACH 3u /* that an agent may come to have, one after the other */
+#define KEYS (AGENTS * KEYS_EACH)
 #define STEPS_MAX 1024u
 #define SOURCES 3u
 #define STEP_MS 7 /* between two steps, at least */
 #define FRESH_MS INT64_C(300000)
 
-static inline unsigned home_of(unsigned agent) {
+/* Of an agent, or of one of its keys. */
+static inline unsigned home_of(unsigned key) {
+    unsigned agent = key % AGENTS;
     return agent < LOCALS ? 0 : 1 + (agent - LOCALS) % (NODES - 1);
 }
 
@@ -38,6 +42,8 @@ typedef enum step_kind {
     SETTLE,     /* of the operator, about a fact: word is his verdict */
     AIM,        /* an intent of one agent, for one of this node */
     CATCH_UP,   /* a node passes on what was said of a fact */
+    SUCCEED,    /* a key of an agent is followed by another: that of `to`, number `word` */
+    REVOKE,     /* a key of an agent is revoked: word says by whom */
     PASS,       /* time */
     RESTART,
     KINDS
@@ -57,13 +63,15 @@ typedef enum human_word {
     UPDATE,
     HUMAN_WORDS
 } human_word;
+typedef enum revoker { BY_ITSELF, BY_OTHER_KEY, BY_OPERATOR, BY_NODE, REVOKERS } revoker;
 typedef enum consent { GRANTED, LIMITED, REVOKED, CONSENTS } consent;
 
 typedef struct step {
     uint32_t number; /* of this step, from 1; 0 is none */
     step_kind kind;
     unsigned who; /* speaks; LOAD, ORDER: whom it is about; NODE_ORDER: the node */
-    unsigned to;  /* HUMAN, AIM: the listener */
+    unsigned key; /* which of its keys, that speaks, or is succeeded or revoked */
+    unsigned to;  /* HUMAN, AIM: the listener; SUCCEED: whose new key; REVOKE: of whom, the node */
     unsigned via; /* node that brings it; 0: the agent is here */
     unsigned word;
     uint32_t about;          /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST, CATCH_UP: another */
@@ -71,6 +79,7 @@ typedef struct step {
     bool missed;             /* PROPOSE, VOTE, SHARE: the node under test does not hear it */
     uint32_t causes[2];      /* PROPOSE */
     unsigned decision, says; /* PROPOSE: ids; CLAIM: source, kind of evidence */
+    unsigned by;             /* REVOKE: the number of the other key */
     int64_t skew_ms;         /* of the time stamp */
     uint64_t pass_ms;        /* before the step */
     /* HUMAN */
@@ -90,14 +99,20 @@ typedef struct history {
     unsigned quorum;
     bool distinct_nodes;
     bool agreed; /* the clocks of the neighbours, with the one here, when their sessions began */
+    unsigned anchor;            /* a node whose word revokes here; 0: none */
     unsigned introducer[NODES]; /* through which other node one became known; 0: it came itself */
     size_t count;
     step steps[STEPS_MAX];
 } history;
 
-#define PROFILES 5u
+/* The key that speaks, of all keys of all agents: the first of each are the first. */
+static inline unsigned key_of_step(const step *s) {
+    return s->who + AGENTS * s->key;
+}
+
+#define PROFILES 6u
 /* profile: what it is mostly about: 0 everything, 1 facts, 2 humans, 3 claims, 4 who is independent
- * of whom. */
+ * of whom, 5 keys. */
 void history_draw(history *h, uint64_t seed, unsigned profile, size_t count);
 void history_print(const history *h); /* to standard error, a line for each step */
 const char *kind_name(step_kind kind);

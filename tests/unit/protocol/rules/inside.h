@@ -28,7 +28,7 @@ struct subject {
     w4_graph *graph;
     w4_protocol_config config;
     w4_protocol *protocol;
-    w4_identity *nodes[NODES], *agents[AGENTS], *door;
+    w4_identity *nodes[NODES], *agents[KEYS], *door;
     uint64_t now_us;
     w4_buffer letters[STEPS_MAX + 1];
     /* what came out in this step */
@@ -53,6 +53,12 @@ w4_refusal subject_bring(subject *s, unsigned via, unsigned who, w4_bytes letter
 
 /* away.c: a neighbour passes on what it knows of a fact. */
 w4_refusal subject_catch_up(subject *s, const step *st);
+
+/* subject_keys.c: what becomes of keys is handed in here, or a neighbour says so. */
+w4_refusal subject_keys(subject *s, const step *st);
+
+/* away.c: a neighbour says something, as a node. */
+w4_refusal subject_tell(subject *s, unsigned via, w4_type type, w4_bytes payload);
 
 /* letters.c: what a step says */
 typedef struct text {

@@ -205,6 +205,8 @@ void letter_text(const subject *s, const step *st, text *t) {
     case SOURCE:
     case SETTLE:
     case CATCH_UP:
+    case SUCCEED:
+    case REVOKE:
     case PASS:
     case RESTART:
     case KINDS:
@@ -250,7 +252,7 @@ void letter_write(subject *s, const step *st, const text *t, uint32_t id, w4_buf
     };
     w4_buffer_deinit(out);
     *out = W4_BUFFER_INIT(LETTER_BYTES_MAX);
-    ck_assert_int_eq(w4_envelope_write(&draft, s->agents[st->who], out), 0);
+    ck_assert_int_eq(w4_envelope_write(&draft, s->agents[key_of_step(st)], out), 0);
     for (size_t i = 0; i < 3; i++) {
         w4_buffer_deinit(&parts[i]);
     }

@@ -15,12 +15,14 @@ void model_init(model *m, const history *h) {
     m->now_ms = BEGIN_MS;
     m->quorum = h->quorum;
     m->distinct_nodes = h->distinct_nodes;
+    m->voices = h->profile == 5 ? KEYS : AGENTS;
     for (unsigned n = 0; n < NODES; n++) {
         m->nodes[n] = W4_TRUST_PROBING;
         m->introducer[n] = h->introducer[n];
     }
     for (unsigned i = 0; i < LOCALS; i++) {
         m->agents[i] = W4_TRUST_PROBING; /* they attached */
+        m->met[i] = true;
     }
 }
 
@@ -73,72 +75,99 @@ static void touch_pending(model *m) {
     model_touch_claims(m);
 }
 
-static bool has_part(const model *m, const matter *in, unsigned who) {
-    return in->who == who || model_last(m, in->id, who, ~0u) != NULL;
+/* What that key said last, whatever its other keys said. */
+static const utterance *last_of_key(const model *m, uint32_t about, unsigned key, unsigned words) {
+    const utterance *last = NULL;
+    for (size_t i = 0; i < m->said_count; i++) {
+        const utterance *u = &m->said[i];
+        if (u->about == about && u->who == key && (words >> u->word & 1) != 0 &&
+            (last == NULL || u->at_ms >= last->at_ms)) {
+            last = u;
+        }
+    }
+    return last;
 }
 
-static void touch_agent(model *m, unsigned who) {
+static bool has_part(const model *m, const matter *in, unsigned key) {
+    return in->who == key || last_of_key(m, in->id, key, ~0u) != NULL;
+}
+
+static void touch_key(model *m, unsigned key) {
     for (size_t i = 0; i < m->fact_count; i++) {
-        if (has_part(m, &m->facts[i], who)) {
+        if (has_part(m, &m->facts[i], key)) {
             model_touch(m, &m->facts[i]);
         }
-        if (m->facts[i].who == who) {
+        if (m->facts[i].who == key) {
             touch_decision(m, m->facts[i].decision);
         }
     }
     for (size_t i = 0; i < m->claim_count; i++) {
-        if (has_part(m, &m->claims[i], who)) {
+        if (has_part(m, &m->claims[i], key)) {
             model_touch(m, &m->claims[i]);
         }
+    }
+}
+
+void model_touch_agent(model *m, unsigned who) {
+    for (unsigned key = model_root(m, who) + 1; key != 0; key = m->keys[key - 1].successor) {
+        touch_key(m, key - 1);
     }
 }
 
 /* ---- trust in agents */
 
 static void move(model *m, unsigned who, w4_trust_state to) {
-    m->agents[who] = to;
-    m->unverifiable[who] = 0; /* of one probation */
-    touch_agent(m, who);
+    unsigned root = model_root(m, who);
+    m->agents[root] = to;
+    m->unverifiable[root] = 0; /* of one probation */
+    m->met[root] = true;
+    model_touch_agent(m, who);
 }
 
 static void lower(model *m, unsigned who, w4_trust_state to) {
     move(m, who, to);
     if (to == W4_TRUST_UNTRUSTED) {
-        m->cooldown_ms[who] = m->now_ms + COOLDOWN_MS;
+        m->cooldown_ms[model_root(m, who)] = m->now_ms + COOLDOWN_MS;
     }
 }
 
 static void conflict(model *m, unsigned who) {
-    if (m->agents[who] == W4_TRUST_TRUSTED) {
+    if (model_trust(m, who) == W4_TRUST_TRUSTED) {
         lower(m, who, W4_TRUST_PROBING); /* an anomaly */
-    } else if (m->agents[who] == W4_TRUST_PROBING) {
+    } else if (model_trust(m, who) == W4_TRUST_PROBING) {
         lower(m, who, W4_TRUST_UNTRUSTED);
     }
 }
 
 static void unverifiable(model *m, unsigned who) {
-    if (m->agents[who] != W4_TRUST_PROBING) {
-        conflict(m, who);
-    } else if (++m->unverifiable[who] == UNVERIFIABLE_MAX) {
+    if (model_trust(m, who) != W4_TRUST_PROBING ||
+        ++m->unverifiable[model_root(m, who)] == UNVERIFIABLE_MAX) {
         conflict(m, who);
     }
 }
 
+static bool is_cooling(const model *m, unsigned who) {
+    return m->now_ms < m->cooldown_ms[model_root(m, who)];
+}
+
 static void greet(model *m, unsigned who) {
-    if (m->agents[who] == W4_TRUST_UNTRUSTED && m->now_ms >= m->cooldown_ms[who]) {
+    if (model_trust(m, who) == W4_TRUST_UNTRUSTED && !is_cooling(m, who)) {
         move(m, who, W4_TRUST_PROBING);
     }
 }
 
 static void order(model *m, unsigned who, w4_trust_state to) {
-    if (m->agents[who] != to) {
+    unsigned root = model_root(m, who);
+    bool cools = is_cooling(m, who), moves = m->agents[root] != to;
+    if (moves) {
         move(m, who, to);
     }
-    m->cooldown_ms[who] = 0;
+    m->ordered[root] = m->ordered[root] || moves || cools;
+    m->cooldown_ms[root] = 0;
 }
 
 static bool is_trusted(const model *m, unsigned who) {
-    return m->agents[who] == W4_TRUST_TRUSTED;
+    return model_trust(m, who) == W4_TRUST_TRUSTED;
 }
 
 /* ---- what was said */
@@ -150,19 +179,6 @@ matter *model_find(matter *all, size_t count, uint32_t id) {
         }
     }
     return NULL;
-}
-
-/* The latest by time stamp; of two with the same the one that came later. words: bits. */
-const utterance *model_last(const model *m, uint32_t about, unsigned who, unsigned words) {
-    const utterance *last = NULL;
-    for (size_t i = 0; i < m->said_count; i++) {
-        const utterance *u = &m->said[i];
-        if (u->about == about && u->who == who && (words >> u->word & 1) != 0 &&
-            (last == NULL || u->at_ms >= last->at_ms)) {
-            last = u;
-        }
-    }
-    return last;
 }
 
 bool model_busy(const model *m) {
@@ -181,9 +197,10 @@ static bool was_said(const model *m, const letter *l, const matter *about) {
 /* Once, however often it comes. What is later than what its author said before tells also where he
  * lives, if that is known of it. */
 void model_say(model *m, const letter *l, unsigned word, matter *about, bool homeless) {
-    unsigned who = l->says->who, like = (1u << word & DECISIONS) != 0 ? DECISIONS : CHALLENGES;
-    const utterance *before = model_last(m, about->id, who, like);
-    bool first = model_last(m, about->id, who, ~0u) == NULL;
+    unsigned who = key_of_step(l->says),
+             like = (1u << word & DECISIONS) != 0 ? DECISIONS : CHALLENGES;
+    const utterance *before = last_of_key(m, about->id, who, like);
+    bool first = last_of_key(m, about->id, who, ~0u) == NULL;
     if (was_said(m, l, about)) {
         return;
     }
@@ -233,82 +250,13 @@ void model_let_in(model *m, matter *came, step_kind vote) {
             continue;
         }
         if (l->says->kind == vote && m->now_ms <= l->at_ms + EARLY_MS &&
-            m->agents[l->says->who] != W4_TRUST_BLOCKED && !model_of_another(l, came)) {
+            model_trust(m, key_of_step(l->says)) != W4_TRUST_BLOCKED &&
+            !model_of_another(l, came)) {
             deliver(m, l);
             model_say(m, l, l->says->word, came, false);
         }
         m->early[i] = 0;
     }
-}
-
-/* ---- what counts of it, of facts and of claims */
-
-/* Independent ones, later than that moment. All whose nodes the proposer's introduced are one. */
-unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except) {
-    bool nodes[NODES] = {false}, introduced = false;
-    unsigned count = 0, by = home_of(f->who);
-    for (unsigned who = 0; who < AGENTS; who++) {
-        const utterance *decision = model_last(m, f->id, who, DECISIONS);
-        const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
-        if (who == f->who || who == except || !is_trusted(m, who) || decision == NULL ||
-            decision->word != CONFIRM || decision->at_ms <= after_ms ||
-            (doubt != NULL && doubt->at_ms >= decision->at_ms)) {
-            continue;
-        }
-        if (m->distinct_nodes && f->homeless[who]) {
-            continue;
-        }
-        bool friend = by != 0 && !f->homeless[f->who] && !f->homeless[who] &&
-                      m->introducer[home_of(who)] == by;
-        bool again = (m->distinct_nodes && nodes[home_of(who)]) || (friend && introduced);
-        count += again ? 0 : 1;
-        nodes[home_of(who)] = true;
-        introduced = introduced || friend;
-    }
-    return count;
-}
-
-/* The operator has ruled since it came here. */
-static bool is_settled(const matter *f, const utterance *said) {
-    return f->settled && said->taken_ms <= f->settled_ms;
-}
-
-static const utterance *open_challenge(const model *m, const matter *f, unsigned who) {
-    const utterance *doubt = model_last(m, f->id, who, CHALLENGES);
-    const utterance *decision = model_last(m, f->id, who, DECISIONS);
-    if (doubt == NULL || !is_trusted(m, who) || is_settled(f, doubt) ||
-        (decision != NULL && decision->word == CONFIRM && decision->at_ms > doubt->at_ms) ||
-        model_confirmations(m, f, doubt->at_ms, who) >= m->quorum + 1) {
-        return NULL;
-    }
-    return doubt;
-}
-
-/* The first to have spoken, of those whose challenge is open. */
-const utterance *model_doubt(const model *m, const matter *f) {
-    for (size_t i = 0; i < m->said_count; i++) {
-        const utterance *open =
-            m->said[i].about == f->id ? open_challenge(m, f, m->said[i].who) : NULL;
-        if (open != NULL) {
-            return open;
-        }
-    }
-    return NULL;
-}
-
-unsigned model_rejections(const model *m, const matter *f) {
-    bool nodes[NODES] = {false};
-    unsigned count = 0;
-    for (unsigned who = 0; who < AGENTS; who++) {
-        const utterance *decision = model_last(m, f->id, who, DECISIONS);
-        if (who == f->who || !is_trusted(m, who) || decision == NULL || decision->word != REJECT ||
-            is_settled(f, decision) || (m->distinct_nodes && f->homeless[who])) {
-            continue;
-        }
-        count += m->distinct_nodes && nodes[home_of(who)] ? 0 : 1;
-        nodes[home_of(who)] = true;
-    }
-    return count;
 }
 
 /* ---- facts */
@@ -379,10 +327,10 @@ static w4_fact_state judge(const model *m, const matter *f, unsigned *ret_doubt)
         *ret_doubt = doubt->word;
         return W4_FACT_DISPUTED;
     }
-    bool proposer = m->agents[f->who] == W4_TRUST_PROBING || is_trusted(m, f->who);
+    bool proposer = model_trust(m, f->who) == W4_TRUST_PROBING || is_trusted(m, f->who);
     bool accepted = f->was_accepted ||
                     (proposer && decision_free(m, f) && causes_hold(m, f) &&
-                     model_confirmations(m, f, INT64_MIN, AGENTS) >= m->quorum && !model_busy(m));
+                     model_confirmations(m, f, INT64_MIN, NOBODY) >= m->quorum && !model_busy(m));
     return accepted ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
 }
 
@@ -393,7 +341,7 @@ static void moved(model *m, matter *f, unsigned doubt) {
     if (f->settled && f->settled_against) {
         return; /* an order says nothing of the proposer */
     }
-    if (first && m->agents[f->who] == W4_TRUST_PROBING) {
+    if (first && model_trust(m, f->who) == W4_TRUST_PROBING) {
         move(m, f->who, W4_TRUST_TRUSTED);
     } else if (to == W4_FACT_REJECTED || to == W4_FACT_REFUTED ||
                (to == W4_FACT_DISPUTED && doubt == CONFLICT)) {
@@ -405,7 +353,7 @@ static void moved(model *m, matter *f, unsigned doubt) {
 
 /* Where somebody lives may be known by now. */
 static void place(const model *m, matter *f) {
-    for (unsigned who = 0; who < AGENTS; who++) {
+    for (unsigned who = 0; who < m->voices; who++) {
         f->homeless[who] = f->homeless[who] && m->nodes[home_of(who)] == W4_TRUST_BLOCKED;
     }
 }
@@ -485,24 +433,25 @@ void model_settle(model *m) {
 
 w4_refusal model_propose(model *m, const letter *l) {
     const step *s = l->says;
+    unsigned who = key_of_step(s);
     const matter *known = fact_of(m, l->id);
     if (known != NULL && known->letter == s->number) {
         return W4_REFUSAL_NONE;
     }
-    if (known != NULL && known->who == s->who) {
-        move(m, s->who, W4_TRUST_BLOCKED); /* two letters under one msg_id */
+    if (known != NULL && known->who == who) {
+        move(m, who, W4_TRUST_BLOCKED); /* two letters under one msg_id */
         return W4_REFUSAL_REPLAY;
     }
     for (size_t i = 0; i < m->fact_count; i++) {
         const matter *g = &m->facts[i];
-        if (g->who == s->who && g->decision == s->decision && g->says != s->says) {
-            move(m, s->who, W4_TRUST_BLOCKED); /* two statements under one decision */
+        if (g->who == who && g->decision == s->decision && g->says != s->says) {
+            move(m, who, W4_TRUST_BLOCKED); /* two statements under one decision */
             return W4_REFUSAL_BLACKLISTED;
         }
     }
     m->facts[m->fact_count++] = (matter){.id = l->id,
                                          .letter = s->number,
-                                         .who = s->who,
+                                         .who = who,
                                          .decision = s->decision,
                                          .says = s->says,
                                          .causes = {s->causes[0], s->causes[1]},
@@ -521,7 +470,7 @@ void model_share(model *m, const letter *l) {
 /* ---- the way of one envelope */
 
 w4_refusal model_trust_gate(const model *m, const step *s) {
-    w4_trust_state state = m->agents[s->who];
+    w4_trust_state state = model_trust(m, key_of_step(s));
     if (state == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_BLACKLISTED;
     }
@@ -529,9 +478,8 @@ w4_refusal model_trust_gate(const model *m, const step *s) {
         return W4_REFUSAL_NONE; /* consent decides */
     }
     if (s->kind == GREET) {
-        return state == W4_TRUST_UNTRUSTED && m->now_ms < m->cooldown_ms[s->who]
-                   ? W4_REFUSAL_COOLDOWN
-                   : W4_REFUSAL_NONE;
+        return state == W4_TRUST_UNTRUSTED && is_cooling(m, key_of_step(s)) ? W4_REFUSAL_COOLDOWN
+                                                                            : W4_REFUSAL_NONE;
     }
     return state == W4_TRUST_UNTRUSTED ? W4_REFUSAL_UNTRUSTED : W4_REFUSAL_NONE;
 }
@@ -560,8 +508,10 @@ static w4_refusal handle(model *m, const letter *l) {
         return model_claim_vote(m, l);
     case HUMAN:
         return model_human(m, l);
-    case GREET:
-        greet(m, s->who);
+    case GREET: /* which takes a third word, of now */
+        if (model_key_gate(m, key_of_step(s), m->now_ms) == W4_REFUSAL_NONE) {
+            greet(m, key_of_step(s));
+        }
         return W4_REFUSAL_NONE;
     case LOAD:
         m->busy[s->who] = s->word != 0;
@@ -580,6 +530,8 @@ static w4_refusal handle(model *m, const letter *l) {
     case SOURCE:
     case SETTLE:
     case CATCH_UP:
+    case SUCCEED:
+    case REVOKE:
     case PASS:
     case RESTART:
     case KINDS:
@@ -592,8 +544,8 @@ static w4_refusal handle(model *m, const letter *l) {
  * right. */
 w4_refusal model_freshness(model *m, const letter *l, unsigned via, bool old) {
     int64_t off_ms = l->at_ms - m->now_ms;
-    if (off_ms > FRESH_MS && via != 0 && m->h->agreed && is_trusted(m, l->says->who)) {
-        lower(m, l->says->who, W4_TRUST_PROBING);
+    if (off_ms > FRESH_MS && via != 0 && m->h->agreed && is_trusted(m, key_of_step(l->says))) {
+        lower(m, key_of_step(l->says), W4_TRUST_PROBING);
     }
     return off_ms > FRESH_MS || (off_ms < -FRESH_MS && !old) ? W4_REFUSAL_STALE : W4_REFUSAL_NONE;
 }
@@ -603,16 +555,18 @@ static w4_refusal receive(model *m, const letter *l, unsigned via, uint32_t numb
     if (via != 0 && m->nodes[via] == W4_TRUST_BLOCKED) {
         return W4_REFUSAL_PEER_BLOCKED;
     }
-    if (model_freshness(m, l, via, false) != W4_REFUSAL_NONE) {
-        return W4_REFUSAL_STALE;
+    w4_refusal code = model_key_gate(m, key_of_step(s), l->at_ms);
+    code = code == W4_REFUSAL_NONE ? model_freshness(m, l, via, false) : code;
+    if (code != W4_REFUSAL_NONE) {
+        return code;
     }
     if (m->taken[l->id] != 0) {
         if (m->taken[l->id] != number) {
-            move(m, s->who, W4_TRUST_BLOCKED); /* two words under one msg_id */
+            move(m, key_of_step(s), W4_TRUST_BLOCKED); /* two words under one msg_id */
         }
         return W4_REFUSAL_REPLAY;
     }
-    w4_refusal code = model_trust_gate(m, s);
+    code = model_trust_gate(m, s);
     code = code == W4_REFUSAL_NONE ? handle(m, l) : code;
     if (code == W4_REFUSAL_NONE) {
         m->taken[l->id] = number;
@@ -639,14 +593,15 @@ static bool is_other(const step *s) {
 static bool may_twist(const model *m, const letter *l) {
     const letter *taken = &m->letters[m->taken[l->id]];
     bool remembered = taken->at_ms + FRESH_MS >= m->now_ms;
-    bool heard =
-        m->agents[l->says->who] == W4_TRUST_PROBING || m->agents[l->says->who] == W4_TRUST_TRUSTED;
+    w4_trust_state state = model_trust(m, key_of_step(l->says));
+    bool heard = state == W4_TRUST_PROBING || state == W4_TRUST_TRUSTED;
     return m->taken[l->id] == 0 || remembered || heard;
 }
 
 static bool makes_letter(const step *s) {
     return s->kind != PASS && s->kind != RESTART && s->kind != ORDER && s->kind != NODE_ORDER &&
-           s->kind != SOURCE && s->kind != SETTLE && s->kind != CATCH_UP;
+           s->kind != SOURCE && s->kind != SETTLE && s->kind != CATCH_UP && s->kind != SUCCEED &&
+           s->kind != REVOKE;
 }
 
 static bool has_letter(const model *m, const step *s) {
@@ -739,7 +694,7 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
     if (posts) {
         code = speak(m, s);
     } else if (s->kind == ORDER) {
-        order(m, s->who, (w4_trust_state)s->word);
+        order(m, key_of_step(s), (w4_trust_state)s->word);
     } else if (s->kind == NODE_ORDER) {
         bool moves = m->nodes[s->who] != (w4_trust_state)s->word;
         m->introducer[s->who] = moves ? 0 : m->introducer[s->who];
@@ -753,6 +708,8 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
         restart(m);
     } else if (s->kind == CATCH_UP) {
         code = model_catch_up(m, s);
+    } else if (s->kind == SUCCEED || s->kind == REVOKE) {
+        code = model_keys(m, s);
     }
     model_settle(m);
     return code;

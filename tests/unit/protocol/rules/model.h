@@ -35,7 +35,7 @@ typedef struct matter { /* a fact, or a claim */
     int64_t settled_ms;
     /* Fact: of what others passed on it is not known where its author lives, as long as that node
      * is blocked. */
-    bool homeless[AGENTS];
+    bool homeless[KEYS];
     bool queued;                   /* to be judged */
     bool deferred;                 /* claim: nobody has got it yet */
     bool corroborated, conflicted; /* claim: that counted for its source */
@@ -81,18 +81,29 @@ typedef struct sequence { /* of letters, by their ids */
     size_t count;
 } sequence;
 
+/* What is known of a key. Keys are told by their numbers, and 1 more where 0 is none. */
+typedef struct key_state {
+    unsigned successor, predecessor;
+    int64_t replaced_ms;
+    bool revoked;
+} key_state;
+
 typedef struct model {
     const history *h;
+    unsigned voices; /* keys that may speak */
+    key_state keys[KEYS];
+    /* Of an identity, under its first key. */
+    bool met[KEYS], ordered[KEYS];
     unsigned quorum;
     bool distinct_nodes;
     int64_t now_ms;
     letter letters[STEPS_MAX + 1];
     /* Who took which msg_id in whose words; who said is the author of the letter. */
     uint32_t taken[STEPS_MAX + 1]; /* by id: number of the letter that was taken; 0: none */
-    w4_trust_state agents[AGENTS], nodes[NODES];
-    unsigned introducer[NODES];  /* 0: none */
-    int64_t cooldown_ms[AGENTS]; /* until */
-    unsigned unverifiable[AGENTS];
+    w4_trust_state agents[KEYS], nodes[NODES];
+    unsigned introducer[NODES]; /* 0: none */
+    int64_t cooldown_ms[KEYS];  /* until */
+    unsigned unverifiable[KEYS];
     bool busy[LOCALS];
     utterance said[STEPS_MAX];
     size_t said_count;
@@ -137,8 +148,10 @@ w4_refusal model_take_vote(model *m, const letter *l, unsigned word, matter *kno
 /* What they wait for is here now: votes of that kind are taken. */
 void model_let_in(model *m, matter *came, step_kind vote);
 bool model_busy(const model *m);
-/* The words of facts; those of claims mean the same: accept, reject, conflict. */
+/* All keys of an identity have one voice. The words of facts; those of claims mean the same:
+ * accept, reject, conflict. */
 const utterance *model_last(const model *m, uint32_t about, unsigned who, unsigned words);
+#define NOBODY KEYS
 unsigned model_confirmations(const model *m, const matter *f, int64_t after_ms, unsigned except);
 unsigned model_rejections(const model *m, const matter *f);
 const utterance *model_doubt(const model *m, const matter *f); /* NULL: none that is open */
@@ -146,11 +159,21 @@ void model_touch(model *m, matter *about);                     /* it is to be ju
 matter *model_next(model *m, queue *due);                      /* takes it out; NULL: none */
 void model_settle(model *m);
 
+void model_touch_agent(model *m, unsigned who); /* trust in it has moved */
+
+/* model_keys.c: which key follows which, and which are revoked */
+unsigned model_root(const model *m, unsigned key);
+w4_trust_state model_trust(const model *m, unsigned key);
+/* Does what that key has signed, at that time, count? */
+w4_refusal model_key_gate(const model *m, unsigned key, int64_t at_ms);
+w4_refusal model_keys(model *m, const step *s);
+
 /* model_paced.c: what was said to all comes to the agents of this node, in order, while they have
  * not too much to do. */
 void model_deliver(model *m, const letter *l);
 void model_ease(model *m, unsigned local);
 bool model_is_paced(const model *m, uint32_t id); /* of a letter that this is about */
+void model_withdraw(model *m, unsigned key);      /* what waits and that key has signed */
 
 /* model_away.c: a node passes on what was said of a fact. */
 w4_refusal model_catch_up(model *m, const step *s);

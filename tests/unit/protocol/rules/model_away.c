@@ -11,7 +11,8 @@ static matter *take(model *m, const letter *l, unsigned via) {
     const step *s = l->says;
     matter *about = model_find(m->facts, m->fact_count, s->kind == VOTE ? s->about : l->id);
     bool known = about != NULL, homeless = m->nodes[home_of(s->who)] == W4_TRUST_BLOCKED;
-    if (model_freshness(m, l, via, true) != W4_REFUSAL_NONE ||
+    if (model_key_gate(m, key_of_step(s), l->at_ms) != W4_REFUSAL_NONE ||
+        model_freshness(m, l, via, true) != W4_REFUSAL_NONE ||
         model_trust_gate(m, s) != W4_REFUSAL_NONE) {
         return NULL;
     }
@@ -30,7 +31,7 @@ static matter *take(model *m, const letter *l, unsigned via) {
         return NULL;
     }
     about = model_find(m->facts, m->fact_count, l->id);
-    about->homeless[s->who] = homeless;
+    about->homeless[key_of_step(s)] = homeless;
     return about;
 }
 

@@ -12,7 +12,7 @@ w4_refusal model_claim(model *m, const letter *l) {
         return W4_REFUSAL_SOURCE_BLOCKED;
     }
     m->claims[m->claim_count++] = (matter){.id = l->id,
-                                           .who = s->who,
+                                           .who = key_of_step(s),
                                            .decision = s->decision,
                                            .says = s->says,
                                            .state = W4_FACT_PENDING};
@@ -40,8 +40,8 @@ static w4_fact_state judge(const model *m, const matter *c) {
     if (model_doubt(m, c) != NULL) {
         return W4_FACT_DISPUTED;
     }
-    bool accepted = m->agents[c->who] == W4_TRUST_TRUSTED && tier != W4_TIER_BLOCKED &&
-                    (good || model_confirmations(m, c, INT64_MIN, AGENTS) >= m->quorum) &&
+    bool accepted = model_trust(m, c->who) == W4_TRUST_TRUSTED && tier != W4_TIER_BLOCKED &&
+                    (good || model_confirmations(m, c, INT64_MIN, NOBODY) >= m->quorum) &&
                     !model_busy(m);
     return accepted || c->was_accepted ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
 }
@@ -90,7 +90,7 @@ static bool is_counted(const model *m, const matter *c, bool good) {
 static bool count_for_source(model *m, matter *c) {
     source *s = &m->sources[c->decision];
     unsigned before = s->tier;
-    bool good = !c->corroborated && model_confirmations(m, c, INT64_MIN, AGENTS) >= m->quorum;
+    bool good = !c->corroborated && model_confirmations(m, c, INT64_MIN, NOBODY) >= m->quorum;
     bool bad = !c->conflicted && (model_doubt(m, c) != NULL || model_rejections(m, c) >= 2);
     if (good) {
         c->corroborated = true;

@@ -24,3 +24,16 @@ bool model_is_paced(const model *m, uint32_t id) {
     return l != NULL && l->id == id &&
            (l->says->kind == PROPOSE || l->says->kind == VOTE || l->says->kind == SHARE);
 }
+
+void model_withdraw(model *m, unsigned key) {
+    for (unsigned local = 0; local < LOCALS; local++) {
+        sequence *waits = &m->paced[local];
+        size_t kept = 0;
+        for (size_t i = 0; i < waits->count; i++) {
+            if (key_of_step(m->letters[waits->ids[i]].says) != key) {
+                waits->ids[kept++] = waits->ids[i];
+            }
+        }
+        waits->count = kept;
+    }
+}

@@ -8,10 +8,12 @@
 #include "protocol/humans/consent.h"
 #include "protocol/humans/rapport.h"
 #include "protocol/internet/claims.h"
+#include "protocol/keys/keys.h"
 #include "protocol/pipeline/pipeline.h"
 #include "protocol/pipeline/seen.h"
 #include "protocol/router.h"
 
+#include <errno.h>
 #include <string.h>
 
 static plant planted;
@@ -72,6 +74,14 @@ static const struct {
     [PLANT_CALM] = {"calm", 2, 2},
     [PLANT_CHECK_IN] = {"check-in", 2, 2},
     [PLANT_RELATION] = {"relation", 2, 5},
+    [PLANT_KEY_NEW] = {"key: new", 5, 1},
+    [PLANT_KEY_VOICES] = {"key: voices", 5, 1},
+    [PLANT_KEY_LATE] = {"key: late", 5, 1},
+    [PLANT_KEY_EARLIER] = {"key: earlier", 5, 1},
+    [PLANT_KEY_REVOKED] = {"key: revoked", 5, 1},
+    [PLANT_KEY_ANYBODY] = {"key: anybody", 5, 1},
+    [PLANT_KEY_PARDON] = {"key: pardon", 5, 1},
+    [PLANT_KEY_FORGOTTEN] = {"key: forgotten", 5, 1},
 };
 
 void plant_set(plant p) {
@@ -313,4 +323,53 @@ WRAP(bool, w4_human_is_tense, const w4_human *human, uint64_t wall_us) {
 WRAP(bool, w4_rapport_checked_in, const w4_rapport *rapport, const w4_fingerprint *asker,
      uint64_t now_us) {
     return planted == PLANT_CHECK_IN || __real_w4_rapport_checked_in(rapport, asker, now_us);
+}
+
+WRAP(int, w4_trust_book_follow, w4_trust_book *book, const w4_fingerprint *key,
+     const w4_fingerprint *successor, uint64_t wall_us, w4_trust_followed *ret_followed) {
+    w4_trust_move move;
+    if (planted == PLANT_KEY_PARDON &&
+        w4_trust_book_state(book, W4_TRUST_AGENT, successor) == W4_TRUST_BLOCKED) {
+        (void)w4_trust_book_set(book, W4_TRUST_AGENT, successor, W4_TRUST_UNTRUSTED, "", "",
+                                wall_us, &move);
+    }
+    return planted == PLANT_KEY_NEW
+               ? -EEXIST
+               : __real_w4_trust_book_follow(book, key, successor, wall_us, ret_followed);
+}
+
+WRAP(bool, w4_trust_book_same, const w4_trust_book *book, const w4_fingerprint *a,
+     const w4_fingerprint *b) {
+    return planted == PLANT_KEY_VOICES ? w4_fingerprint_equal(a, b)
+                                       : __real_w4_trust_book_same(book, a, b);
+}
+
+WRAP(bool, w4_keyring_find, const w4_keyring *ring, const w4_fingerprint *key,
+     w4_key_info *ret_info) {
+    bool found = __real_w4_keyring_find(ring, key, ret_info);
+    if (found && planted == PLANT_KEY_LATE) {
+        ret_info->replaced_us = UINT64_MAX;
+    } else if (found && planted == PLANT_KEY_EARLIER) {
+        ret_info->replaced_us = 0;
+    }
+    return found;
+}
+
+WRAP(bool, w4_keyring_revoked, const w4_keyring *ring, const w4_fingerprint *key) {
+    return planted != PLANT_KEY_REVOKED && __real_w4_keyring_revoked(ring, key);
+}
+
+WRAP(int, w4_keyring_take, w4_keyring *ring, const w4_key_document *document,
+     w4_keyring_result *ret_result) {
+    w4_key_document bent = *document;
+    if (planted == PLANT_KEY_ANYBODY && document->kind == W4_KEY_REVOCATION) {
+        bent.signer = document->subject;
+    }
+    return __real_w4_keyring_take(ring, &bent, ret_result);
+}
+
+WRAP(int, w4_keyring_load, w4_keyring *ring, const w4_key_document *document, w4_key_place place) {
+    return planted == PLANT_KEY_FORGOTTEN && place == W4_KEY_PLACE_REVOCATION
+               ? 0
+               : __real_w4_keyring_load(ring, document, place);
 }

@@ -51,6 +51,14 @@ typedef enum plant {
     PLANT_RELATION,       /* consent taken back leaves a relation as it was */
     PLANT_LOAD,           /* nobody has too much to do for an intent */
     PLANT_EASE,           /* somebody always has */
+    PLANT_KEY_NEW,        /* whoever has a new key is somebody else */
+    PLANT_KEY_VOICES,     /* each key of an identity has a voice of its own */
+    PLANT_KEY_LATE,       /* what a replaced key signs later counts */
+    PLANT_KEY_EARLIER,    /* what it signed before counts no more */
+    PLANT_KEY_REVOKED,    /* what a revoked key signs counts */
+    PLANT_KEY_ANYBODY,    /* anybody can revoke any key */
+    PLANT_KEY_PARDON,     /* who is blocked becomes the successor of who is not */
+    PLANT_KEY_FORGOTTEN,  /* after a restart no key is revoked */
     PLANTS
 } plant;
 

@@ -20,12 +20,12 @@ __attribute__((format(printf, 2, 3))) static bool differs(char *what, const char
 }
 
 static bool differ_in_trust(const subject *s, const model *m, char *what) {
-    for (unsigned i = 0; i < AGENTS; i++) {
-        w4_trust_state is = subject_trust(s, W4_TRUST_AGENT, i);
-        if (is != m->agents[i]) {
-            return differs(what, "agent a%u is %s, should be %s", i,
+    for (unsigned i = 0; i < m->voices; i++) {
+        w4_trust_state is = subject_trust(s, W4_TRUST_AGENT, i), to = model_trust(m, i);
+        if (is != to) {
+            return differs(what, "agent a%u/%u is %s, should be %s", i % AGENTS, i / AGENTS,
                            w4_trust_state_name(W4_TRUST_AGENT, is),
-                           w4_trust_state_name(W4_TRUST_AGENT, m->agents[i]));
+                           w4_trust_state_name(W4_TRUST_AGENT, to));
         }
     }
     for (unsigned n = 1; n < NODES; n++) {
