@@ -74,14 +74,14 @@ static const struct {
     [PLANT_CALM] = {"calm", 2, 2},
     [PLANT_CHECK_IN] = {"check-in", 2, 2},
     [PLANT_RELATION] = {"relation", 2, 5},
-    [PLANT_KEY_NEW] = {"key: new", 5, 1},
+    [PLANT_KEY_NEW] = {"key: new", 5, 48},
     [PLANT_KEY_VOICES] = {"key: voices", 5, 1},
-    [PLANT_KEY_LATE] = {"key: late", 5, 1},
-    [PLANT_KEY_EARLIER] = {"key: earlier", 5, 1},
-    [PLANT_KEY_REVOKED] = {"key: revoked", 5, 1},
-    [PLANT_KEY_ANYBODY] = {"key: anybody", 5, 1},
-    [PLANT_KEY_PARDON] = {"key: pardon", 5, 1},
-    [PLANT_KEY_FORGOTTEN] = {"key: forgotten", 5, 1},
+    [PLANT_KEY_LATE] = {"key: late", 5, 6},
+    [PLANT_KEY_EARLIER] = {"key: earlier", 5, 37},
+    [PLANT_KEY_REVOKED] = {"key: revoked", 5, 3},
+    [PLANT_KEY_ANYBODY] = {"key: anybody", 5, 17},
+    [PLANT_KEY_PARDON] = {"key: pardon", 5, 7},
+    [PLANT_KEY_FORGOTTEN] = {"key: forgotten", 5, 3},
 };
 
 void plant_set(plant p) {
