@@ -207,6 +207,12 @@ static void draw_speaker(uint64_t *random, const history *h, unsigned profile, s
     }
 }
 
+static void draw_twist(uint64_t *random, const history *h, step *s) {
+    s->about = draw_about(random, h, PROPOSE, 5);
+    s->who = s->about <= h->count ? h->steps[s->about - 1].who : s->who;
+    s->says = 4 + below(random, 2);
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
@@ -243,9 +249,7 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->about = draw_about(random, h, KINDS, 40);
         break;
     case TWIST:
-        s->about = draw_about(random, h, PROPOSE, 5);
-        s->who = s->about <= h->count ? h->steps[s->about - 1].who : s->who;
-        s->says = 4 + below(random, 2);
+        draw_twist(random, h, s);
         break;
     case ORDER:
     case NODE_ORDER:
