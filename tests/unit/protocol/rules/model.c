@@ -302,11 +302,13 @@ static bool causes_hold(const model *m, const matter *f) {
 }
 
 /* One that was accepted binds its decision; else the first of those trusted alike, and who is not
- * trusted never before who is. Nothing that was rejected binds. */
+ * trusted never before who is. Nothing that was rejected, or proposed by a key that was revoked,
+ * binds. */
 static bool decision_free(const model *m, const matter *f) {
     for (size_t i = 0; i < m->fact_count; i++) {
         const matter *g = &m->facts[i];
         bool gone = g->state == W4_FACT_REJECTED || g->state == W4_FACT_REFUTED;
+        gone = gone || (m->keys[g->who].revoked && !g->was_accepted);
         if (g == f || gone || g->decision != f->decision || g->says == f->says) {
             continue;
         }
@@ -328,9 +330,10 @@ static w4_fact_state judge(const model *m, const matter *f, unsigned *ret_doubt)
         return W4_FACT_DISPUTED;
     }
     bool proposer = model_trust(m, f->who) == W4_TRUST_PROBING || is_trusted(m, f->who);
-    bool accepted = f->was_accepted ||
-                    (proposer && decision_free(m, f) && causes_hold(m, f) &&
-                     model_confirmations(m, f, INT64_MIN, NOBODY) >= m->quorum && !model_busy(m));
+    bool accepted =
+        f->was_accepted ||
+        (proposer && !m->keys[f->who].revoked && decision_free(m, f) && causes_hold(m, f) &&
+         model_confirmations(m, f, INT64_MIN, NOBODY) >= m->quorum && !model_busy(m));
     return accepted ? W4_FACT_ACCEPTED : W4_FACT_PENDING;
 }
 

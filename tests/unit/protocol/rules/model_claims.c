@@ -40,7 +40,8 @@ static w4_fact_state judge(const model *m, const matter *c) {
     if (model_doubt(m, c) != NULL) {
         return W4_FACT_DISPUTED;
     }
-    bool accepted = model_trust(m, c->who) == W4_TRUST_TRUSTED && tier != W4_TIER_BLOCKED &&
+    bool accepted = model_trust(m, c->who) == W4_TRUST_TRUSTED && !m->keys[c->who].revoked &&
+                    tier != W4_TIER_BLOCKED &&
                     (good || model_confirmations(m, c, INT64_MIN, NOBODY) >= m->quorum) &&
                     !model_busy(m);
     return accepted || c->was_accepted ? W4_FACT_ACCEPTED : W4_FACT_PENDING;

@@ -3,14 +3,15 @@
 #define DECISIONS (1u << CONFIRM | 1u << REJECT)
 #define CHALLENGES (1u << CONFLICT | 1u << INSUFFICIENT | 1u << UNVERIFIABLE)
 
-/* The latest by time stamp; of two with the same the one that came later. words: bits. */
+/* What a revoked key has said decides nothing. The latest by time stamp; of two with the same the
+ * one that came later. words: bits. */
 const utterance *model_last(const model *m, uint32_t about, unsigned who, unsigned words) {
     const utterance *last = NULL;
     unsigned root = model_root(m, who);
     for (size_t i = 0; i < m->said_count; i++) {
         const utterance *u = &m->said[i];
-        if (u->about == about && model_root(m, u->who) == root && (words >> u->word & 1) != 0 &&
-            (last == NULL || u->at_ms >= last->at_ms)) {
+        if (u->about == about && model_root(m, u->who) == root && !m->keys[u->who].revoked &&
+            (words >> u->word & 1) != 0 && (last == NULL || u->at_ms >= last->at_ms)) {
             last = u;
         }
     }
