@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+void w4_replay_window_deinit(w4_replay_window *window) {
+    free(window->words);
+    window->words = NULL;
+}
+
 static bool bit_of(const w4_replay_window *w, uint64_t counter) {
     return (w->words[counter / 64 % W4_REPLAY_WORDS] >> (counter % 64) & 1) != 0;
 }
@@ -13,10 +18,27 @@ bool w4_replay_window_fresh(const w4_replay_window *window, uint64_t counter) {
     if (counter >= window->next) {
         return true;
     }
-    return window->next - counter <= W4_REPLAY_WINDOW && !bit_of(window, counter);
+    return window->words && window->next - counter <= W4_REPLAY_WINDOW && !bit_of(window, counter);
+}
+
+/* All before next have been seen, and none from there on. */
+static uint64_t *make_words(uint64_t next) {
+    uint64_t *words = malloc(W4_REPLAY_WORDS * sizeof *words);
+    if (words) {
+        memset(words, 0xff, W4_REPLAY_WORDS * sizeof *words);
+        words[next / 64 % W4_REPLAY_WORDS] = (UINT64_C(1) << (next % 64)) - 1;
+    }
+    return words;
 }
 
 void w4_replay_window_mark(w4_replay_window *window, uint64_t counter) {
+    if (!window->words && counter > window->next) {
+        window->words = make_words(window->next);
+    }
+    if (!window->words) {
+        window->next = counter + 1;
+        return;
+    }
     if (counter >= window->next) {
         /* The words between the old top and the new one hold counters of a lap ago. */
         uint64_t top = window->next > 0 ? (window->next - 1) / 64 : 0;
@@ -79,6 +101,7 @@ void w4_record_receiver_init(w4_record_receiver *r, const uint8_t key[static W4_
 
 static void forget_old(w4_record_receiver *r) {
     if (r->old) {
+        w4_replay_window_deinit(&r->old->window);
         w4_wipe(r->old, sizeof *r->old);
         free(r->old);
         r->old = NULL;
@@ -87,17 +110,19 @@ static void forget_old(w4_record_receiver *r) {
 
 void w4_record_receiver_deinit(w4_record_receiver *r) {
     forget_old(r);
+    w4_replay_window_deinit(&r->window);
     w4_wipe(r, sizeof *r);
 }
 
 static void keep_old(w4_record_receiver *r, uint64_t now_us) {
-    if (!r->old) {
-        r->old = malloc(sizeof *r->old);
-    }
+    forget_old(r);
+    r->old = malloc(sizeof *r->old);
     if (r->old) {
         memcpy(r->old->key, r->key, sizeof r->old->key);
         r->old->window = r->window;
         r->old->until_us = w4_later(now_us, W4_RECORD_OLD_KEY_US);
+    } else {
+        w4_replay_window_deinit(&r->window);
     }
 }
 

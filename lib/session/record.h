@@ -20,12 +20,16 @@
 #define W4_REPLAY_WORDS (W4_REPLAY_WINDOW / 64 + 1)
 
 /* Which counters have been seen: a ring of words, one more than the window needs (RFC 6479), so
- * that moving on clears whole words. */
+ * that moving on clears whole words. It is made when the first one is missing: on a link that keeps
+ * the order none ever is. */
 typedef struct w4_replay_window {
     uint64_t next; /* highest counter seen, plus one */
-    uint64_t words[W4_REPLAY_WORDS];
+    /* W4_REPLAY_WORDS. NULL: all before next have been seen; also when there was no memory for it:
+     * then those that are missing count as lost on the way. */
+    uint64_t *words;
 } w4_replay_window;
 
+void w4_replay_window_deinit(w4_replay_window *window);
 bool w4_replay_window_fresh(const w4_replay_window *window, uint64_t counter);
 void w4_replay_window_mark(w4_replay_window *window, uint64_t counter);
 

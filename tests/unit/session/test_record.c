@@ -103,6 +103,7 @@ START_TEST(the_window_has_its_edges) {
         for (uint64_t back = 1; back <= top && back < 1200; back++) {
             ck_assert_int_eq(w4_replay_window_fresh(&w, top - back), back < W4_REPLAY_WINDOW);
         }
+        w4_replay_window_deinit(&w);
     }
 }
 END_TEST
@@ -120,6 +121,7 @@ START_TEST(a_jump_forgets_the_lap_before) {
             right = right && w4_replay_window_fresh(&w, top - back) == (top - back >= 64);
         }
         ck_assert_msg(right, "a jump of %u words", (unsigned)words);
+        w4_replay_window_deinit(&w);
     }
 }
 END_TEST
@@ -148,7 +150,27 @@ START_TEST(the_window_is_right_for_any_order) {
             next = counter >= next ? counter + 1 : next;
         }
     }
+    w4_replay_window_deinit(&w);
     ck_assert(right && next > 10000);
+}
+END_TEST
+
+START_TEST(what_comes_in_order_needs_no_memory) {
+    w4_replay_window w = {0};
+    for (uint64_t counter = 0; counter < 3 * W4_REPLAY_WINDOW; counter++) {
+        ck_assert(w4_replay_window_fresh(&w, counter));
+        w4_replay_window_mark(&w, counter);
+        ck_assert(!w4_replay_window_fresh(&w, counter));
+        ck_assert(!w4_replay_window_fresh(&w, counter / 2));
+    }
+    ck_assert_ptr_null(w.words);
+    uint64_t next = w.next;
+    w4_replay_window_mark(&w, next + 1); /* one is missing: that alone may still come */
+    ck_assert_ptr_nonnull(w.words);
+    for (uint64_t counter = 0; counter < next + 2; counter++) {
+        ck_assert_int_eq(w4_replay_window_fresh(&w, counter), counter == next);
+    }
+    w4_replay_window_deinit(&w);
 }
 END_TEST
 
