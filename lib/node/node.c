@@ -57,6 +57,12 @@ static int open_parts(w4_node *node, const w4_node_context *context, uint64_t no
     return w4_mesh_new(&mesh, &node->config.mesh, now_us, &node->mesh);
 }
 
+/* All sessions read it where it lies. */
+static void set_config(w4_node *node, const w4_node_config *config) {
+    node->config = *config;
+    node->config.session.budget = &node->budget;
+}
+
 int w4_node_new(const w4_node_context *context, const w4_node_config *config, uint64_t now_us,
                 w4_node **ret_node) {
     w4_node *node = (w4_node *)calloc(1, sizeof *node);
@@ -67,7 +73,7 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->store = context->store;
     node->identity = context->identity;
     node->registry = context->registry;
-    node->config = *config;
+    set_config(node, config);
     node->durable = true;
     node->commit_due_us = W4_NEVER;
     node->overflow_due_us = W4_NEVER;
@@ -176,7 +182,7 @@ void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now
     if (node->config.handshakes_per_s != config->handshakes_per_s) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
-    node->config = *config;
+    set_config(node, config);
     node->contracts_due = true;
     node->budget.limit = config->bytes_max;
     for (size_t i = 0; i < node->session_count; i++) {

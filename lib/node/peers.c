@@ -89,14 +89,12 @@ static int peer_new(w4_node *node, const w4_fingerprint *fingerprint, uint64_t n
     if (peer == NULL) {
         return -ENOMEM;
     }
-    w4_session_config config = node->config.session;
-    memcpy(config.channels, w4_node_limits(node, fingerprint), sizeof config.channels);
-    config.budget = &node->budget;
-    r = w4_session_new(node->env, &config, now_us, &peer->session);
+    r = w4_session_new(node->env, &node->config.session, now_us, &peer->session);
     if (r < 0) {
         free(peer);
         return r;
     }
+    w4_session_set_limits(peer->session, w4_node_limits(node, fingerprint), now_us);
     peer->node = *fingerprint;
     peer->timer.kind = W4_NODE_TIMER_PEER;
     HASH_ADD(hh, node->peers, node, sizeof peer->node, peer);

@@ -40,7 +40,7 @@ static void fill_info_at_rest(const w4_session *s, unsigned kind, w4_channel_inf
         .peer_contract = W4_SLA_NO_CONTRACT,
         .credit = s->rest[kind].allowed,
         .credit_given = s->rest[kind].granted,
-        .limits = &s->config.channels[kind],
+        .limits = &s->limits[kind],
         .stats = &no_stats,
     };
 }
@@ -99,7 +99,7 @@ int w4_session_channel_send(w4_session *session, uint16_t id, const w4_sending *
         w4_outbox_count_error(&c->out);
         return W4_SESSION_E_CLOSED;
     }
-    size_t len_max = s->has_peer ? s->peer.max_message : s->config.max_message;
+    size_t len_max = s->has_peer ? s->peer.max_message : s->max_message;
     return w4_outbox_push(&c->out, sending, len_max, now_us);
 }
 

@@ -19,10 +19,9 @@ static const struct patience_limits {
 /* ---- the channels that are there */
 
 static void init_channel(w4_session *s, w4_channel *c, w4_channel_kind kind, uint16_t id) {
-    const w4_channel_limits *limits = &s->config.channels[kind];
     *c = (w4_channel){.id = id, .kind = kind, .state = W4_CHANNEL_OPEN};
-    w4_outbox_init(&c->out, kind, limits, &s->sending, &s->pace);
-    w4_inbox_init(&c->in, kind, limits, s->config.max_message, &s->budget);
+    w4_outbox_init(&c->out, kind, &s->limits[kind], &s->sending, &s->pace);
+    w4_inbox_init(&c->in, kind, s->credit[kind], s->max_message, &s->budget);
     w4_inbox_hold(&c->in, s->acks_held);
 }
 
@@ -155,7 +154,7 @@ static bool bear(w4_patience *p, const struct patience_limits *limits, uint64_t 
 }
 
 static bool has_room(const w4_session *s) {
-    return W4_KINDS + s->table->count < s->config.channels_max &&
+    return W4_KINDS + s->table->count < s->channels_max &&
            w4_byte_budget_left(&s->budget) >= W4_CHANNEL_BYTES;
 }
 
@@ -294,7 +293,7 @@ void w4_session_channels_link_down(w4_session *s) {
  * said with the next link. */
 static void announce_limits(w4_session *s) {
     for (unsigned k = 0; k < W4_KINDS; k++) {
-        const w4_sla_contract *contract = &s->config.channels[k].sla;
+        const w4_sla_contract *contract = &s->limits[k].sla;
         const w4_channel_talk *talk = s->channels[k] ? s->channels[k]->talk : NULL;
         const w4_sla_contract *told = talk ? &talk->contract : &W4_SLA_NO_CONTRACT;
         if (w4_sla_exists(contract) ? memcmp(contract, told, sizeof *told) != 0
@@ -307,9 +306,19 @@ static void announce_limits(w4_session *s) {
 void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us) {
     w4_channel *c;
     for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
-        w4_outbox_limits_changed(&c->out, now_us);
+        w4_outbox_limits_changed(&c->out, &s->limits[c->kind], now_us);
     }
     announce_limits(s);
+}
+
+void w4_session_raise_max_message(w4_session *s) {
+    w4_channel *c;
+    if (s->config->max_message > s->max_message) {
+        s->max_message = s->config->max_message;
+    }
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
+        c->in.partial.max = s->max_message;
+    }
 }
 
 void w4_session_channels_link_agreed(w4_session *s) {

@@ -59,7 +59,7 @@ static uint8_t *put_open(w4_session *s, uint8_t *at, uint64_t now_us) {
 static uint8_t *put_ack_at_rest(w4_session *s, unsigned kind, uint8_t *at) {
     w4_channel_rest *rest = &s->rest[kind];
     w4_inbox in;
-    w4_inbox_init(&in, (w4_channel_kind)kind, &s->config.channels[kind], 0, &s->budget);
+    w4_inbox_init(&in, (w4_channel_kind)kind, s->credit[kind], 0, &s->budget);
     in.granted = rest->granted;
     at = w4_inbox_put_ack(&in, W4_CHANNEL_ID(kind), false, at);
     rest->granted = (uint32_t)in.granted;
@@ -209,8 +209,8 @@ static size_t record_room(const w4_session *s, bool with_data) {
 }
 
 static void seal(w4_session *s, uint8_t *start, size_t len, uint64_t now_us) {
-    const w4_record_limits limits = {s->config.rekey_records, s->config.rekey_bytes,
-                                     s->config.rekey_us};
+    const w4_record_limits limits = {s->config->rekey_records, s->config->rekey_bytes,
+                                     s->config->rekey_us};
     uint64_t before = s->sender.rekeys;
     w4_record_seal(&s->sender, &limits, start, len, now_us);
     if (s->sender.rekeys != before) {

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, const w4_channel_limits *limits,
-                   uint32_t max_message, w4_byte_budget *budget) {
+void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, uint32_t credit, uint32_t max_message,
+                   w4_byte_budget *budget) {
     memset(in, 0, sizeof *in);
     in->kind = (uint8_t)kind;
-    in->limits = limits;
+    in->credit = credit;
     in->budget = budget;
     in->partial = W4_BUFFER_INIT(max_message);
 }
@@ -40,8 +40,8 @@ void w4_inbox_deinit(w4_inbox *in) {
 }
 
 static uint64_t bound_of(const w4_inbox *in) {
-    uint32_t credit = in->limits->credit;
-    uint64_t bound = in->messages + (credit > in->outstanding ? credit - in->outstanding : 0);
+    uint64_t bound =
+        in->messages + (in->credit > in->outstanding ? in->credit - in->outstanding : 0);
     if (in->kind != W4_CHANNEL_CONTROL && bound > in->granted && w4_byte_budget_tight(in->budget)) {
         return in->granted > in->messages ? in->granted : in->messages;
     }
@@ -91,7 +91,7 @@ int w4_inbox_take(w4_inbox *in, const w4_frame *frame, w4_bytes *ret_message, ui
         in->gap = true;
         return W4_INBOX_NOTHING;
     }
-    if (!in->in_message && in->outstanding >= in->limits->credit) {
+    if (!in->in_message && in->outstanding >= in->credit) {
         return W4_INBOX_NO_CREDIT;
     }
     if (frame->payload.len > in->partial.max - in->partial.len) {
@@ -131,7 +131,7 @@ void w4_inbox_consumed(w4_inbox *in, uint32_t n) {
     /* Worth an ACK of its own when the peer may stand still for want of it, or a good part more. */
     uint64_t bound = bound_of(in);
     if (bound > in->granted &&
-        (in->granted <= in->messages || bound - in->granted > in->limits->credit / 4)) {
+        (in->granted <= in->messages || bound - in->granted > in->credit / 4)) {
         in->ack_due = true;
     }
 }

@@ -15,7 +15,6 @@
 #include "session/session.h"
 
 typedef struct w4_inbox {
-    const w4_channel_limits *limits;
     w4_byte_budget *budget;
     uint64_t first;    /* seq of the first part of all */
     uint64_t expected; /* seq of the next part */
@@ -24,6 +23,7 @@ typedef struct w4_inbox {
     bool in_message;
     bool held; /* promise no more than was promised */
     bool ack_due : 1, gap : 1;
+    uint32_t credit; /* messages that may be outstanding */
     uint32_t outstanding;
     size_t outstanding_bytes;
     uint64_t promised; /* the seq of the last ACK */
@@ -43,9 +43,9 @@ typedef enum w4_inbox_verdict {
     W4_INBOX_VERDICT_COUNT
 } w4_inbox_verdict;
 
-/* limits and budget (may be NULL) are borrowed. */
-void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, const w4_channel_limits *limits,
-                   uint32_t max_message, w4_byte_budget *budget);
+/* budget (may be NULL) is borrowed. */
+void w4_inbox_init(w4_inbox *in, w4_channel_kind kind, uint32_t credit, uint32_t max_message,
+                   w4_byte_budget *budget);
 void w4_inbox_begin_at(w4_inbox *in, uint64_t seq); /* of the first part */
 void w4_inbox_deinit(w4_inbox *in);
 

@@ -330,7 +330,8 @@ static void end_waiting(w4_outbox *o, uint64_t now_us) {
     }
 }
 
-void w4_outbox_limits_changed(w4_outbox *o, uint64_t now_us) {
+void w4_outbox_limits_changed(w4_outbox *o, const w4_channel_limits *limits, uint64_t now_us) {
+    o->limits = o->queue.limits = limits;
     admit(o, now_us);
     if (o->limits->overflow != W4_OVERFLOW_BLOCK) {
         end_waiting(o, now_us);

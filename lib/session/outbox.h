@@ -67,7 +67,7 @@ void w4_outbox_deinit(w4_outbox *o);
 /* 0, -ENOMEM, W4_SESSION_E_*. len_max: of one message, over that W4_SESSION_E_TOO_LARGE. */
 int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint64_t now_us);
 /* The limits are others now. What waits under another policy than block ends as that one says. */
-void w4_outbox_limits_changed(w4_outbox *o, uint64_t now_us);
+void w4_outbox_limits_changed(w4_outbox *o, const w4_channel_limits *limits, uint64_t now_us);
 /* Fails the message with that token with code, unless a part of it was sent. False: too late. */
 bool w4_outbox_withdraw(w4_outbox *o, uint64_t token, w4_refusal code, uint64_t now_us);
 /* A try to send that came to nothing before it reached the queue. */

@@ -70,6 +70,15 @@ static size_t sending_part(size_t bytes_max) {
     return bytes_max - bytes_max / 4;
 }
 
+static void set_credit(w4_session *s) {
+    for (unsigned k = 0; k < W4_KINDS; k++) {
+        s->credit[k] = s->limits[k].credit;
+        if (s->channels[k]) {
+            s->channels[k]->in.credit = s->credit[k];
+        }
+    }
+}
+
 int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t now_us,
                    w4_session **ret_session) {
     w4_session *s = calloc(1, sizeof *s);
@@ -77,7 +86,11 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
         return -ENOMEM;
     }
     s->env = env;
-    s->config = *config;
+    s->config = config;
+    s->limits = config->channels;
+    s->max_message = config->max_message;
+    s->channels_max = config->channels_max;
+    set_credit(s);
     s->phase = W4_PHASE_DETACHED;
     s->detached_us = now_us;
     s->open_at_us = W4_NEVER;
@@ -93,22 +106,20 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
 void w4_session_set_limits(w4_session *session,
                            const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
                            uint64_t now_us) {
-    for (unsigned k = 0; k < W4_KINDS; k++) {
-        uint32_t credit = session->config.channels[k].credit;
-        session->config.channels[k] = limits[k];
-        session->config.channels[k].credit = credit;
+    session->limits = limits;
+    if (!session->has_peer) {
+        set_credit(session);
     }
     w4_session_channels_limits_changed(session, now_us);
 }
 
 void w4_session_set_bytes_max(w4_session *session, size_t bytes_max) {
-    session->config.bytes_max = bytes_max;
     session->budget.limit = bytes_max;
     session->sending.limit = sending_part(bytes_max);
 }
 
 void w4_session_set_channels_max(w4_session *session, uint32_t channels_max) {
-    session->config.channels_max = channels_max;
+    session->channels_max = channels_max;
 }
 
 void w4_session_stop_repeating(w4_session *s) {
@@ -318,13 +329,14 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
     s->attached_us = now_us;
     s->stats.last_heard_us = now_us; /* the handshake */
     s->forged_in_a_row = 0;
+    w4_session_raise_max_message(s);
     memcpy(s->fresh_id, result->keys.hash, sizeof s->fresh_id);
     w4_record_sender_init(&s->sender, result->keys.send, now_us);
     w4_record_receiver_init(&s->receiver, result->keys.recv);
     w4_wipe(&result->keys, sizeof result->keys);
     w4_rtt_init(&s->rtt, ordered_link);
-    w4_heartbeat_start(&s->heartbeat, slower_us(s->config.heartbeat_us, s->peer.heartbeat_ms),
-                       slower_us(s->config.timeout_us, s->peer.timeout_ms), now_us);
+    w4_heartbeat_start(&s->heartbeat, slower_us(s->config->heartbeat_us, s->peer.heartbeat_ms),
+                       slower_us(s->config->timeout_us, s->peer.timeout_ms), now_us);
     w4_pace_start(&s->pace, now_us);
     if (s->initiator) {
         s->phase = W4_PHASE_OPENING;
@@ -386,7 +398,7 @@ uint64_t w4_session_deadline(const w4_session *session) {
     case W4_PHASE_CLOSED:
         return W4_NEVER;
     case W4_PHASE_DETACHED:
-        return w4_earlier(deadline, w4_later(s->detached_us, s->config.resume_window_us));
+        return w4_earlier(deadline, w4_later(s->detached_us, s->config->resume_window_us));
     case W4_PHASE_CLOSING:
         return s->close_by_us;
     case W4_PHASE_OPENING:
@@ -429,7 +441,7 @@ int w4_session_expire(w4_session *session, uint64_t now_us) {
     case W4_PHASE_CLOSED:
         break;
     case W4_PHASE_DETACHED:
-        if (now_us >= w4_later(s->detached_us, s->config.resume_window_us)) {
+        if (now_us >= w4_later(s->detached_us, s->config->resume_window_us)) {
             w4_session_set_end(s, W4_REFUSAL_DISCONNECTED, "no link came back in time", false);
             w4_session_finish(s, now_us);
         }
@@ -484,7 +496,7 @@ void w4_session_memory_get(const w4_session *session, w4_session_memory_use *ret
     w4_session_memory_use use = {
         .session = base_memory(session),
         .channels = w4_session_channels_memory(session),
-        .limit = session->config.bytes_max,
+        .limit = session->budget.limit,
     };
     const w4_channel *c;
     for (unsigned i = 0; (c = w4_session_next_channel(session, &i)) != NULL;) {

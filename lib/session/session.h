@@ -149,13 +149,17 @@ typedef struct w4_session_stats {
     bool attached;
 } w4_session_stats;
 
-/* A new session, without a link yet. config is copied. 0 or -ENOMEM. */
+/* A new session, without a link yet. 0 or -ENOMEM.
+ * config is borrowed: sessions have one in common, which outlives them. What is changed in it
+ * counts from then on, but for channels, channels_max and bytes_max, which the calls below set, and
+ * for max_message, of which the peer is told with each link: it is never less than it was. */
 int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t now_us,
                    w4_session **ret_session);
 w4_session *w4_session_free(w4_session *session);
 
 /* Other limits from now on, also for what waits already: less room only means that nothing more is
- * taken until there is some. Credit stays what it was: the peer has been promised it. */
+ * taken until there is some. They are borrowed, too; also those that it has are set again when they
+ * were changed. Once there was a link credit stays what it was: the peer has been promised it. */
 void w4_session_set_limits(w4_session *session,
                            const w4_channel_limits limits[static W4_CHANNEL_KIND_COUNT],
                            uint64_t now_us);

@@ -109,7 +109,10 @@ typedef struct w4_incoming {
 
 struct w4_session {
     const w4_env *env;
-    w4_session_config config;
+    const w4_session_config *config; /* of many sessions */
+    const w4_channel_limits *limits; /* W4_KINDS, of many as well */
+    /* What the peer has been promised, and channels_max. */
+    uint32_t credit[W4_KINDS], max_message, channels_max;
     w4_session_phase phase;
     w4_refusal end_code;
     bool initiator, ordered;
@@ -227,6 +230,7 @@ void w4_session_channels_afresh(w4_session *s,
                                 uint64_t now_us); /* those of the session before are over */
 void w4_session_channels_link_down(w4_session *s);
 void w4_session_channels_limits_changed(w4_session *s, uint64_t now_us);
+void w4_session_raise_max_message(w4_session *s);    /* to what the peer is told now */
 void w4_session_channels_link_agreed(w4_session *s); /* what was not answered is said again */
 /* A frame of a channel that was opened: its channel, or NULL; then it is answered as far as that is
  * due. */

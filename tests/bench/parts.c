@@ -153,7 +153,7 @@ void bench_queue(const bench_options *options) {
     w4_pace pace;
     w4_pace_start(&pace, 0);
     w4_outbox_init(&out, W4_CHANNEL_STATE, limits, NULL, &pace);
-    w4_inbox_init(&in, W4_CHANNEL_STATE, limits, config.max_message, NULL);
+    w4_inbox_init(&in, W4_CHANNEL_STATE, limits->credit, config.max_message, NULL);
     w4_rtt_init(&rtt, true);
     w4_outbox_grant(&out, 0, 1024);
     uint64_t started_ns = bench_thread_ns();

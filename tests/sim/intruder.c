@@ -24,6 +24,7 @@ struct sim_intruder {
     w4_link *link; /* the one it talks on */
     w4_handshake *handshake;
     w4_session *session;
+    w4_session_config config; /* of it */
     w4_link *idle[LINKS_IDLE_MAX];
     unsigned idle_count;
     w4_buffer frame;
@@ -156,16 +157,16 @@ static void begin(sim_intruder *x) {
 
 static void settle(sim_intruder *x) {
     w4_handshake_result result;
-    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    x->config = W4_SESSION_CONFIG_DEFAULT;
     for (int k = 0; k < W4_CHANNEL_KIND_COUNT; k++) {
-        config.channels[k].credit = (uint32_t)draw(x, 3); /* a miser */
+        x->config.channels[k].credit = (uint32_t)draw(x, 3); /* a miser */
     }
     if (w4_handshake_take(x->handshake, &result) != 0) {
         hang_up(x);
         return;
     }
     x->handshake = w4_handshake_free(x->handshake);
-    if (w4_session_new(&x->env, &config, x->world->now_us, &x->session) != 0 ||
+    if (w4_session_new(&x->env, &x->config, x->world->now_us, &x->session) != 0 ||
         w4_session_attach(x->session, &result, false, x->world->now_us) != 0) {
         hang_up(x);
         return;

@@ -9,6 +9,7 @@
 
 static pair_end ada, eve;
 static w4_session *a; /* ours */
+static w4_session_config own_config;
 static uint64_t now;
 static w4_record_sender tx;
 static w4_record_receiver rx;
@@ -28,11 +29,11 @@ static inline w4_session_config config(void) {
 }
 
 static inline void begin_session(void) {
-    w4_session_config c = config();
+    own_config = config();
     now = PAIR_START_US;
     pair_end_init(&ada, 1, "ada");
     pair_end_init(&eve, 2, "eve");
-    ck_assert_int_eq(w4_session_new(&ada.env, &c, now, &a), 0);
+    ck_assert_int_eq(w4_session_new(&ada.env, &own_config, now, &a), 0);
 }
 
 static inline void attach_eve(bool eve_dials, const w4_resume_point *resume) {

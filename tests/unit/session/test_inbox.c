@@ -10,7 +10,7 @@ static uint8_t *owned;
 
 static void begin(uint32_t credit, uint32_t max_message) {
     limits = (w4_channel_limits){.credit = credit};
-    w4_inbox_init(&in, W4_CHANNEL_STATE, &limits, max_message, NULL);
+    w4_inbox_init(&in, W4_CHANNEL_STATE, limits.credit, max_message, NULL);
 }
 
 static int take(uint64_t seq, bool last, const char *text) {
@@ -184,7 +184,7 @@ START_TEST(one_that_was_begun_may_be_finished) {
     begin(10, 100);
     w4_byte_budget_init(&budget, NULL, 12);
     in.budget = &budget;
-    w4_inbox_init(&other, W4_CHANNEL_KNOWLEDGE, &limits, 100, &budget);
+    w4_inbox_init(&other, W4_CHANNEL_KNOWLEDGE, limits.credit, 100, &budget);
     ck_assert_int_eq(take(0, false, "12345"), W4_INBOX_NOTHING);
     w4_frame frame = {.type = W4_FRAME_DATA, .seq = 0, .payload = w4_bytes_from_text("1234567")};
     ck_assert_int_eq(w4_inbox_take(&other, &frame, &message, &owned), W4_INBOX_NOTHING);

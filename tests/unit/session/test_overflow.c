@@ -144,7 +144,7 @@ static void happen(happening what) {
         break;
     case OTHER_LIMITS:
         limits.messages_max = 3;
-        w4_outbox_limits_changed(&o, now);
+        w4_outbox_limits_changed(&o, &limits, now);
         break;
     case HAPPENINGS:
         break;

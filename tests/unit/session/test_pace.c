@@ -491,7 +491,8 @@ static void link_up_with(const link_row *r) {
     delivered_bytes = 0;
     memset(ways, 0, sizeof ways);
     w4_handshake_result results[2];
-    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    static w4_session_config config;
+    config = W4_SESSION_CONFIG_DEFAULT;
     config.heartbeat_us = W4_US_PER_S / 2;
     for (unsigned i = 0; i < 2; i++) {
         pair_end_init(&ends[i], i + 1, i ? "ben" : "ada");

@@ -481,7 +481,7 @@ static void change_limits(pair_random *dice) {
     limits.overflow = (w4_overflow)pair_below(dice, W4_OVERFLOW_COUNT);
     limits.messages_max = 1 + (uint32_t)pair_below(dice, 12);
     limits.bytes_max = 100 + pair_below(dice, 1000);
-    w4_outbox_limits_changed(&o, now);
+    w4_outbox_limits_changed(&o, &limits, now);
     model_limits_changed();
 }
 

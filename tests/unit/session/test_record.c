@@ -288,6 +288,7 @@ int main(void) {
     tcase_add_test(tc, the_window_has_its_edges);
     tcase_add_test(tc, a_jump_forgets_the_lap_before);
     tcase_add_loop_test(tc, the_window_is_right_for_any_order, 0, 10);
+    tcase_add_test(tc, what_comes_in_order_needs_no_memory);
     tcase_add_test(tc, old_ones_are_replays_and_late_ones_open);
     tcase_add_test(tc, moves_to_the_next_epoch_after_records);
     tcase_add_test(tc, moves_to_the_next_epoch_after_bytes_time_or_command);

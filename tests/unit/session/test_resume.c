@@ -39,6 +39,56 @@ START_TEST(resumes_over_another_link) {
 }
 END_TEST
 
+/* What the configuration says now is what the peer is told with the next link. */
+START_TEST(takes_larger_messages_from_the_next_link_on) {
+    static const uint8_t large[2000];
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    config.max_message = 1000;
+    begin_with(&config);
+    ada.config.max_message = ben.config.max_message = 1000;
+    open_link(true);
+    send(a, W4_CHANNEL_STATE, "1", 1);
+    settle();
+    config.max_message = 3000;
+    ck_assert_int_eq(w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_of(large, sizeof large), 2, now),
+                     W4_SESSION_E_TOO_LARGE);
+    cut();
+    ada.config.max_message = ben.config.max_message = 3000;
+    link_up(true);
+    settle();
+    ck_assert_int_eq(w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_of(large, sizeof large), 3, now),
+                     0);
+    ck_assert(carry(a, b));
+    w4_session_event e = next(b, W4_SESSION_EVENT_MESSAGE);
+    ck_assert_uint_eq(e.message.len, sizeof large);
+    finish();
+}
+END_TEST
+
+/* A peer that was promised more is not cut off for using it. */
+START_TEST(keeps_what_was_promised) {
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    begin_with(&config);
+    open_link(true);
+    config.max_message = 1000;
+    for (unsigned k = 0; k < W4_CHANNEL_KIND_COUNT; k++) {
+        config.channels[k].credit = 1;
+    }
+    w4_session_set_limits(b, config.channels, now);
+    static const uint8_t large[2000];
+    for (uint64_t token = 1; token <= 3; token++) {
+        ck_assert_int_eq(
+            w4_session_send(a, W4_CHANNEL_STATE, w4_bytes_of(large, sizeof large), token, now), 0);
+    }
+    ck_assert(carry(a, b));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(next(b, W4_SESSION_EVENT_MESSAGE).message.len, sizeof large);
+    }
+    no_more(b);
+    finish();
+}
+END_TEST
+
 START_TEST(resumes_in_the_middle_of_a_message) {
     static uint8_t large[200000];
     for (size_t i = 0; i < sizeof large; i++) {
@@ -257,6 +307,8 @@ int main(void) {
     TCase *tc = tcase_create("resume");
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, resumes_over_another_link);
+    tcase_add_test(tc, takes_larger_messages_from_the_next_link_on);
+    tcase_add_test(tc, keeps_what_was_promised);
     tcase_add_test(tc, resumes_in_the_middle_of_a_message);
     tcase_add_test(tc, a_link_that_dies_while_opening_costs_nothing);
     tcase_add_test(tc, a_new_link_may_come_before_the_old_one_died);

@@ -130,7 +130,7 @@ START_TEST(channels_are_within_the_budget_of_the_peer) {
         put_open_channel(HERS(33 + n), 34 + n, 1, plain_open);
         say();
         (void)drain_events(W4_SESSION_EVENT_CHANNEL_OPEN);
-        ck_assert_uint_le(a->budget.used, a->config.bytes_max);
+        ck_assert_uint_le(a->budget.used, a->config->bytes_max);
         ck_assert_uint_le(w4_session_channels_memory(a),
                           a->budget.used + sizeof *a->table + W4_KINDS * W4_CHANNEL_BYTES);
     }
@@ -353,13 +353,13 @@ END_TEST
 
 /* A peer that has not announced the feature hears nothing of channels, and opens none. */
 static void begin_without_the_feature(void) {
-    w4_session_config c = config();
-    c.channels[W4_CHANNEL_STATE].sla =
+    own_config = config();
+    own_config.channels[W4_CHANNEL_STATE].sla =
         (w4_sla_contract){.window_ms = 60000, .p99_ms = 10, .max_drop_ppm = W4_SLA_PPM};
     now = PAIR_START_US;
     pair_end_init(&ada, 1, "ada");
     pair_end_init(&eve, 2, "eve");
-    ck_assert_int_eq(w4_session_new(&ada.env, &c, now, &a), 0);
+    ck_assert_int_eq(w4_session_new(&ada.env, &own_config, now, &a), 0);
     w4_handshake_result dialler, listener;
     ck_assert(pair_handshake(&eve, &ada, NULL, now, &dialler, &listener));
     listener.peer.features = 0;
