@@ -150,8 +150,7 @@ void w4d_agent_hears(w4d_app *app, uint64_t owner, uint64_t now_us);
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us);
 /* Whose eyes its answers are for: the agent it speaks for; zero: none yet, who may know what was
  * said to all. NULL: an operator, who may know everything. */
-const w4_fingerprint *w4d_client_listener(const w4d_app *app, const w4d_client *client,
-                                          w4_fingerprint *room);
+const w4_who *w4d_client_listener(const w4d_app *app, const w4d_client *client, w4_who *room);
 /* It is about to send: from now on it is paused while something of its agent waits for room. */
 void w4d_client_produces(w4d_client *client);
 /* watchers.c: what happens, to those who watch. 0 or fatal. */

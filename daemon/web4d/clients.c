@@ -323,24 +323,23 @@ static void write_delivery(w4_json_writer *w, const w4_node_event *event) {
     w4_json_end_object(w);
 }
 
-const w4_fingerprint *w4d_client_listener(const w4d_app *app, const w4d_client *client,
-                                          w4_fingerprint *room) {
+const w4_who *w4d_client_listener(const w4d_app *app, const w4d_client *client, w4_who *room) {
     w4_agent_info info;
     if (client->surface != W4_SURFACE_AGENT) {
         return NULL;
     }
-    *room = (w4_fingerprint){{0}};
+    *room = (w4_who){.book = w4_node_trust(app->node)};
     if (client->agent_id[0] != '\0' &&
         w4_protocol_agent_find(w4_node_protocol(app->node), client->speaks_as, client->agent_id,
                                &info)) {
-        *room = info.fingerprint;
+        room->key = info.fingerprint;
     }
     return room;
 }
 
 /* A fact or claim as one listener may know it. 0, 1: it is not there for it, or gone, or fatal. */
-static int write_update_for(const w4d_app *app, const w4_node_event *event,
-                            const w4_fingerprint *listener, w4_buffer *out) {
+static int write_update_for(const w4d_app *app, const w4_node_event *event, const w4_who *listener,
+                            w4_buffer *out) {
     const w4_protocol *p = w4_node_protocol(app->node);
     bool fact = event->kind == W4_NODE_EVENT_FACT;
     bool there = fact ? w4_protocol_fact_is_for(p, event->msg_id, listener)
@@ -363,7 +362,7 @@ static int notify_aside(w4d_app *app, const w4_node_event *event, w4_notificatio
     w4d_client *client = NULL;
     int r = 0;
     LIST_FOREACH (client, &app->clients, next) {
-        w4_fingerprint room;
+        w4_who room;
         if ((client->subscribed & (1u << notification)) == 0) {
             continue;
         }

@@ -95,7 +95,7 @@ int w4d_peers_find(w4d_call *call) {
 
 /* Those that the caller may know of. */
 static uint64_t count_facts(const w4_protocol *protocol, w4_fact_state state,
-                            const w4_fingerprint *listener) {
+                            const w4_who *listener) {
     char id[W4_UUID_LEN + 1];
     uint64_t total = 0;
     for (size_t cursor = 0; w4_protocol_fact_next(protocol, state, &cursor, id);) {
@@ -106,8 +106,8 @@ static uint64_t count_facts(const w4_protocol *protocol, w4_fact_state state,
 
 int w4d_facts_list(w4d_call *call) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
-    w4_fingerprint room;
-    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
+    w4_who room;
+    const w4_who *listener = w4d_client_listener(call->app, call->client, &room);
     w4_fact_state state = W4_FACT_STATE_COUNT;
     w4_json wanted = w4_json_get(call->params, "state");
     if (w4_json_exists(wanted)) {
@@ -142,7 +142,7 @@ int w4d_facts_list(w4d_call *call) {
 /* The fact that is meant. 0, or 1 refused. */
 static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
     char name[W4_RPC_NAME_MAX + 1] = "";
-    w4_fingerprint room;
+    w4_who room;
     (void)w4d_param_text(call, "fact", name, sizeof name);
     uint32_t found =
         w4_protocol_fact_find_for(w4_node_protocol(call->app->node), w4_bytes_from_text(name),
@@ -159,7 +159,7 @@ static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
 static int show_fact(w4d_call *call, bool why) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
     char id[W4_UUID_LEN + 1];
-    w4_fingerprint room;
+    w4_who room;
     int r = fact_param(call, id);
     if (r != 0) {
         return r;

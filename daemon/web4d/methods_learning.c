@@ -14,7 +14,7 @@
 
 /* Those that the caller may know of. */
 static uint64_t count_claims(const w4_protocol *protocol, w4_fact_state state,
-                             const w4_fingerprint *listener) {
+                             const w4_who *listener) {
     char id[W4_UUID_LEN + 1];
     uint64_t total = 0;
     for (size_t cursor = 0; w4_lip_claim_next(protocol, state, &cursor, id);) {
@@ -28,8 +28,8 @@ int w4d_claims_list(w4d_call *call) {
     w4_fact_state state = W4_FACT_STATE_COUNT;
     w4_json wanted = w4_json_get(call->params, "state");
     int64_t limit = CLAIMS_DEFAULT, offset = 0;
-    w4_fingerprint room;
-    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
+    w4_who room;
+    const w4_who *listener = w4d_client_listener(call->app, call->client, &room);
     if (w4_json_exists(wanted)) {
         (void)w4_fact_state_from_name(w4_json_string_raw(wanted), &state);
     }
@@ -61,8 +61,8 @@ int w4d_claims_show(w4d_call *call) {
     const w4_protocol *protocol = w4_node_protocol(call->app->node);
     char name[W4_RPC_NAME_MAX + 1] = "", id[W4_UUID_LEN + 1];
     (void)w4d_param_text(call, "claim", name, sizeof name);
-    w4_fingerprint room;
-    const w4_fingerprint *listener = w4d_client_listener(call->app, call->client, &room);
+    w4_who room;
+    const w4_who *listener = w4d_client_listener(call->app, call->client, &room);
     uint32_t found = w4_lip_claim_find_for(protocol, w4_bytes_from_text(name), listener, id);
     if (found != 1) {
         return w4d_refuse(

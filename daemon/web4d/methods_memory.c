@@ -14,7 +14,7 @@
 /* What is kept of a question while it is asked. */
 typedef struct asked {
     char domain[W4_RPC_NAME_MAX + 1], cause[W4_UUID_LEN + 1], effect[W4_UUID_LEN + 1];
-    w4_fingerprint author, listener;
+    w4_who author, listener;
 } asked;
 
 static int read_text(w4d_call *call, w4_memory_question *q) {
@@ -52,14 +52,15 @@ static int read_author(w4d_call *call, asked *a, w4_memory_question *q) {
         return 0;
     }
     q->author = &a->author;
-    return w4_fingerprint_parse(w4_bytes_from_text(name), &a->author)
+    a->author.book = w4_node_trust(call->app->node);
+    return w4_fingerprint_parse(w4_bytes_from_text(name), &a->author.key)
                ? 0
-               : w4d_resolve_agent(call, name, "/author", &a->author);
+               : w4d_resolve_agent(call, name, "/author", &a->author.key);
 }
 
 /* A whole id is good whatever is known of it; the beginning of one has to mean one that is known to
  * who asks. */
-static int read_id(w4d_call *call, const char *name, const w4_fingerprint *listener,
+static int read_id(w4d_call *call, const char *name, const w4_who *listener,
                    char room[static W4_UUID_LEN + 1], const char **ret_id) {
     char given[W4_RPC_NAME_MAX + 1], pointer[16];
     uint32_t found = 0;

@@ -15,8 +15,8 @@ static bool wants(const w4d_client *client, w4_event event) {
 
 /* An agent learns nothing of what was said to others only, and is gone by now. */
 static bool may_know(const w4d_app *app, const w4d_client *client, const w4_event_view *view) {
-    w4_fingerprint room;
-    const w4_fingerprint *listener = w4d_client_listener(app, client, &room);
+    w4_who room;
+    const w4_who *listener = w4d_client_listener(app, client, &room);
     bool fact = view->event == W4_EVENT_FACT_UPDATED;
     if (!listener || (!fact && view->event != W4_EVENT_CLAIM_UPDATED)) {
         return true;

@@ -315,11 +315,10 @@ bool w4_protocol_fact_write(const w4_protocol *protocol, const char *id, w4_json
 /* What one agent may know: of what was said to all, or by it or to it; the voices of others to
  * others are left out. The rest is not there for it. NULL: one who may know everything. */
 uint32_t w4_protocol_fact_find_for(const w4_protocol *protocol, w4_bytes prefix,
-                                   const w4_fingerprint *listener, char ret_id[static 37]);
-bool w4_protocol_fact_is_for(const w4_protocol *protocol, const char *id,
-                             const w4_fingerprint *listener);
-bool w4_protocol_fact_write_for(const w4_protocol *protocol, const char *id,
-                                const w4_fingerprint *listener, w4_json_writer *w);
+                                   const w4_who *listener, char ret_id[static 37]);
+bool w4_protocol_fact_is_for(const w4_protocol *protocol, const char *id, const w4_who *listener);
+bool w4_protocol_fact_write_for(const w4_protocol *protocol, const char *id, const w4_who *listener,
+                                w4_json_writer *w);
 /* Was any of it said to one agent only? */
 bool w4_protocol_fact_any_aside(const w4_protocol *protocol, const char *id);
 /* Why it stands where it stands: the array of facts.why; false when there is none. */

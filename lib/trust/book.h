@@ -198,6 +198,15 @@ w4_fingerprint w4_trust_book_root(const w4_trust_book *book, const w4_fingerprin
 w4_fingerprint w4_trust_book_current(const w4_trust_book *book, const w4_fingerprint *key);
 bool w4_trust_book_same(const w4_trust_book *book, const w4_fingerprint *a,
                         const w4_fingerprint *b); /* one identity */
+/* Somebody, by whatever key of its identity. book NULL: by that key alone. */
+typedef struct w4_who {
+    const w4_trust_book *book;
+    w4_fingerprint key;
+} w4_who;
+static inline bool w4_who_is(const w4_who *who, const w4_fingerprint *key) {
+    return who->book ? w4_trust_book_same(who->book, &who->key, key)
+                     : w4_fingerprint_equal(&who->key, key);
+}
 /* It is one of several keys of an identity. */
 bool w4_trust_book_has_others(const w4_trust_book *book, const w4_fingerprint *key);
 

@@ -91,9 +91,9 @@ w4_fact *w4_fact_free(w4_fact *fact) {
     return NULL;
 }
 
-bool w4_fact_is_for(const w4_fact *fact, const w4_fingerprint *listener) {
-    return !fact->aside || !listener || w4_fingerprint_equal(&fact->proposer, listener) ||
-           w4_fingerprint_equal(&fact->to, listener);
+bool w4_fact_is_for(const w4_fact *fact, const w4_who *listener) {
+    return !fact->aside || !listener || w4_who_is(listener, &fact->proposer) ||
+           w4_who_is(listener, &fact->to);
 }
 
 bool w4_fact_any_aside(const w4_fact *fact) {

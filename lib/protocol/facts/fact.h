@@ -104,7 +104,7 @@ bool w4_fact_vote_said(const w4_vote *vote, const char *msg_id);
 int w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
 
 /* May that agent know of it: was it said to all, or by it or to it? NULL may know everything. */
-bool w4_fact_is_for(const w4_fact *fact, const w4_fingerprint *listener);
+bool w4_fact_is_for(const w4_fact *fact, const w4_who *listener);
 /* Was the fact, or anything about it, said to one agent only? */
 bool w4_fact_any_aside(const w4_fact *fact);
 

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-uint32_t w4_protocol_fact_find_for(const w4_protocol *p, w4_bytes prefix,
-                                   const w4_fingerprint *listener, char ret_id[static 37]) {
+uint32_t w4_protocol_fact_find_for(const w4_protocol *p, w4_bytes prefix, const w4_who *listener,
+                                   char ret_id[static 37]) {
     return w4_facts_find_prefix(p->facts, prefix, listener, ret_id);
 }
 
@@ -16,7 +16,7 @@ uint32_t w4_protocol_fact_find(const w4_protocol *p, w4_bytes prefix, char ret_i
     return w4_protocol_fact_find_for(p, prefix, NULL, ret_id);
 }
 
-bool w4_protocol_fact_is_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener) {
+bool w4_protocol_fact_is_for(const w4_protocol *p, const char *id, const w4_who *listener) {
     const w4_fact *fact = w4_facts_find(p->facts, id);
     return fact && w4_fact_is_for(fact, listener);
 }
@@ -38,8 +38,8 @@ bool w4_protocol_fact_write(const w4_protocol *p, const char *id, w4_json_writer
     return w4_protocol_fact_write_for(p, id, NULL, w);
 }
 
-bool w4_protocol_fact_write_for(const w4_protocol *p, const char *id,
-                                const w4_fingerprint *listener, w4_json_writer *w) {
+bool w4_protocol_fact_write_for(const w4_protocol *p, const char *id, const w4_who *listener,
+                                w4_json_writer *w) {
     const w4_fact *fact = w4_facts_find(p->facts, id);
     if (!fact || !w4_fact_is_for(fact, listener)) {
         return false;

@@ -30,7 +30,7 @@ typedef struct view {
     w4_store *store;
     const w4_fact *fact;
     const w4_acceptance *rule;
-    const w4_fingerprint *listener;
+    const w4_who *listener;
     w4_json_document doc; /* of the envelope that is looked at */
     w4_buffer text;
     int error;
@@ -59,9 +59,8 @@ static bool is_heard(const view *v, const w4_vote *vote, const w4_utterance *sai
                      w4_json envelope) {
     w4_fingerprint to;
     w4_json receiver = w4_json_at_pointer(envelope, w4_bytes_from_text("/receiver/fingerprint"));
-    return !said->aside || !v->listener || w4_fingerprint_equal(&vote->agent, v->listener) ||
-           (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) &&
-            w4_fingerprint_equal(&to, v->listener));
+    return !said->aside || !v->listener || w4_who_is(v->listener, &vote->agent) ||
+           (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) && w4_who_is(v->listener, &to));
 }
 
 static void write_voice(view *v, w4_json_writer *w, const w4_vote *vote, w4_stance stance) {
@@ -187,7 +186,7 @@ static void write_settlement(w4_json_writer *w, const w4_settlement *order) {
 }
 
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
-                       const w4_fingerprint *listener, w4_json_writer *w) {
+                       const w4_who *listener, w4_json_writer *w) {
     const w4_fact_shown shown = {store, fact, rule, listener};
     view v;
     view_init(&v, &shown);

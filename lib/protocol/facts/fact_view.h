@@ -7,14 +7,14 @@
  * what others said about the fact to others only is left out. NULL may know everything. 0, -ENOMEM,
  * or a store condition; what is written then is not whole. */
 int w4_fact_view_write(w4_store *store, const w4_fact *fact, const w4_acceptance *rule,
-                       const w4_fingerprint *listener, w4_json_writer *w);
+                       const w4_who *listener, w4_json_writer *w);
 
 /* The same, for who shows it in another form. */
 typedef struct w4_fact_shown {
     w4_store *store;
     const w4_fact *fact;
     const w4_acceptance *rule;
-    const w4_fingerprint *listener;
+    const w4_who *listener;
 } w4_fact_shown;
 /* One member of it: an array of those who took that stance. Returns as above. */
 int w4_fact_voices_write(const w4_fact_shown *shown, const char *name, w4_stance stance,

@@ -232,8 +232,8 @@ w4_fact *w4_facts_find(const w4_facts *facts, const char *id) {
     return found ? found->fact : NULL;
 }
 
-uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix,
-                              const w4_fingerprint *listener, char ret_id[static 37]) {
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, const w4_who *listener,
+                              char ret_id[static 37]) {
     char found[37];
     uint32_t count = 0;
     const w4_fact *fact;

@@ -22,8 +22,8 @@ w4_facts *w4_facts_free(w4_facts *facts);
 
 w4_fact *w4_facts_find(const w4_facts *facts, const char *id);
 /* As w4_protocol_fact_find_for and _next. */
-uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix,
-                              const w4_fingerprint *listener, char ret_id[static 37]);
+uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, const w4_who *listener,
+                              char ret_id[static 37]);
 bool w4_facts_next_of(const w4_facts *facts, w4_fact_state state, size_t *cursor,
                       char ret_id[static 37]);
 w4_fact *w4_facts_at(const w4_facts *facts, size_t position); /* in order of coming; NULL: end */

@@ -71,7 +71,7 @@ static void write_missing(const w4_claim_judgement *j, const w4_acceptance *rule
 }
 
 int w4_claim_write(const w4_protocol *p, const w4_claims *claims, const w4_fact *claim,
-                   const w4_fingerprint *listener, w4_json_writer *w) {
+                   const w4_who *listener, w4_json_writer *w) {
     static const struct {
         const char *name;
         w4_stance stance;

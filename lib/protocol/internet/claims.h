@@ -58,4 +58,4 @@ w4_acceptance w4_claims_rule(const w4_protocol *p, const w4_claims *claims);
 /* The claim object of the methods, as one value; listener: as w4_fact_view_write. 0, -ENOMEM, or a
  * store condition. */
 int w4_claim_write(const w4_protocol *p, const w4_claims *claims, const w4_fact *claim,
-                   const w4_fingerprint *listener, w4_json_writer *w);
+                   const w4_who *listener, w4_json_writer *w);

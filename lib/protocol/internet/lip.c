@@ -16,12 +16,12 @@ w4_claims *w4_lip_claims(const w4_protocol *p) {
 
 /* ---- what may be seen */
 
-uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix,
-                               const w4_fingerprint *listener, char ret_id[static 37]) {
+uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix, const w4_who *listener,
+                               char ret_id[static 37]) {
     return w4_facts_find_prefix(w4_claims_book(w4_lip_claims(p)), prefix, listener, ret_id);
 }
 
-bool w4_lip_claim_is_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener) {
+bool w4_lip_claim_is_for(const w4_protocol *p, const char *id, const w4_who *listener) {
     const w4_fact *claim = w4_facts_find(w4_claims_book(w4_lip_claims(p)), id);
     return claim && w4_fact_is_for(claim, listener);
 }
@@ -48,7 +48,7 @@ bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w)
     return w4_lip_claim_write_for(p, id, NULL, w);
 }
 
-bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener,
+bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_who *listener,
                             w4_json_writer *w) {
     const w4_claims *claims = w4_lip_claims(p);
     const w4_fact *claim = w4_facts_find(w4_claims_book(claims), id);

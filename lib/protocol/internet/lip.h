@@ -10,10 +10,10 @@ bool w4_lip_claim_next(const w4_protocol *p, w4_fact_state state, size_t *cursor
                        char ret_id[static 37]);
 bool w4_lip_claim_state(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
 bool w4_lip_claim_write(const w4_protocol *p, const char *id, w4_json_writer *w);
-uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix,
-                               const w4_fingerprint *listener, char ret_id[static 37]);
-bool w4_lip_claim_is_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener);
-bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_fingerprint *listener,
+uint32_t w4_lip_claim_find_for(const w4_protocol *p, w4_bytes prefix, const w4_who *listener,
+                               char ret_id[static 37]);
+bool w4_lip_claim_is_for(const w4_protocol *p, const char *id, const w4_who *listener);
+bool w4_lip_claim_write_for(const w4_protocol *p, const char *id, const w4_who *listener,
                             w4_json_writer *w);
 bool w4_lip_claim_any_aside(const w4_protocol *p, const char *id);
 /* By order of an operator: the tier of all that begins with that URI; pinned: evidence moves it no

@@ -43,12 +43,12 @@ int w4_memory_holds(w4_store *store, w4_memory_kind kind, const char *id,
 typedef struct w4_memory_question {
     bool by_text;
     w4_words_query text;
-    w4_memory_kind kind;          /* W4_MEMORY_KIND_COUNT: any */
-    const char *domain;           /* NULL: any */
-    const w4_fingerprint *author; /* NULL: any */
+    w4_memory_kind kind;  /* W4_MEMORY_KIND_COUNT: any */
+    const char *domain;   /* NULL: any */
+    const w4_who *author; /* NULL: any */
     /* Who asks: what was said to other agents only is not there for it, but for what it said
      * itself. NULL: one who may know everything. */
-    const w4_fingerprint *listener;
+    const w4_who *listener;
     uint64_t after_us, before_us; /* when it was accepted: from, and up to but without; 0: any */
     const char *cause;            /* what follows from this id; NULL: any */
     const char *effect;           /* what this id follows from; NULL: any */
@@ -90,7 +90,7 @@ typedef struct w4_memory_answer {
  * it follows from. *ret_id, where it is one. More than two need not be counted, nor those of a
  * prefix that so many rows begin with as one answer may look at. 0, -ENOMEM, or a store condition.
  */
-int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_fingerprint *listener,
+int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_who *listener,
                           char ret_id[static 37], uint32_t *ret_count);
 
 /* Writes entries, in the order in which they came in, as elements of an array that was begun. 0,

@@ -56,7 +56,7 @@ static bool fits_author(const w4_memory_question *q, w4_json entry) {
     w4_fingerprint author;
     return !q->author ||
            (w4_fingerprint_parse(w4_json_string_raw(w4_json_get(entry, "author")), &author) &&
-            w4_fingerprint_equal(&author, q->author));
+            w4_who_is(q->author, &author));
 }
 
 static bool fits_cause(const w4_memory_question *q, w4_json entry) {
@@ -85,7 +85,7 @@ static int fits_text(search *s, w4_bytes key, bool *ret_fits) {
 
 /* Was it said to all, to that agent, or by it? */
 static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
-    const w4_fingerprint *listener = s->question->listener;
+    const w4_who *listener = s->question->listener;
     char id[W4_UUID_LEN + 1];
     w4_fingerprint author, to;
     *ret_fits = false;
@@ -103,20 +103,20 @@ static int fits_listener(search *s, w4_json entry, bool *ret_fits) {
     }
     w4_json receiver =
         w4_json_at_pointer(w4_json_root(&s->envelope), w4_bytes_from_text("/receiver/fingerprint"));
-    *ret_fits = w4_fingerprint_equal(&author, listener) || w4_json_string_equal(receiver, "*") ||
-                (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) &&
-                 w4_fingerprint_equal(&to, listener));
+    *ret_fits =
+        w4_who_is(listener, &author) || w4_json_string_equal(receiver, "*") ||
+        (w4_fingerprint_parse(w4_json_string_raw(receiver), &to) && w4_who_is(listener, &to));
     return 0;
 }
 
-static bool names(const w4_fingerprint *listener, w4_json fingerprint) {
+static bool names(const w4_who *listener, w4_json fingerprint) {
     w4_fingerprint named;
     return w4_fingerprint_parse(w4_json_string_raw(fingerprint), &named) &&
-           w4_fingerprint_equal(&named, listener);
+           w4_who_is(listener, &named);
 }
 
 /* Was it said to all, to that one, or by it? */
-static bool may_hear(const w4_fingerprint *listener, w4_json author, w4_json word) {
+static bool may_hear(const w4_who *listener, w4_json author, w4_json word) {
     w4_json to = w4_json_get(word, "to");
     return !w4_json_exists(to) || names(listener, to) || names(listener, author) ||
            names(listener, w4_json_get(word, "agent"));
@@ -125,7 +125,7 @@ static bool may_hear(const w4_fingerprint *listener, w4_json author, w4_json wor
 /* What was said of it may have been said to others only: what came of a decision, and
  * confirmations. */
 static void give(search *s, w4_json entry) {
-    const w4_fingerprint *listener = s->question->listener;
+    const w4_who *listener = s->question->listener;
     if (!listener && s->steps == 0) {
         w4_json_value(s->w, entry);
         return;
@@ -331,7 +331,7 @@ static int look_at_table(prefix_search *s, w4_store_table table) {
     return r == W4_STORE_E_NOT_FOUND || r == W4_STORE_E_CORRUPT ? 0 : r;
 }
 
-int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_fingerprint *listener,
+int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_who *listener,
                           char ret_id[static 37], uint32_t *ret_count) {
     const w4_memory_question question = {.listener = listener};
     prefix_search s = {.ask = {.store = store,

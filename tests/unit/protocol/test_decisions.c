@@ -73,7 +73,11 @@ static const char *entry_of(world *w, unsigned n, const char *id, const char *li
     w4_memory_answer told;
     w4_memory_question q = {
         .kind = W4_MEMORY_DECISION, .retracted = retracted, .limit = 100, .bytes_max = 1 << 20};
-    q.listener = listener ? &world_agent_of(w, listener)->fingerprint : NULL;
+    w4_who who = {.book = w->nodes[n].trust};
+    if (listener) {
+        who.key = world_agent_of(w, listener)->fingerprint;
+        q.listener = &who;
+    }
     w4_json_writer_init(&writer, &answer);
     w4_json_begin_array(&writer);
     ck_assert_int_eq(w4_memory_ask(w->nodes[n].store, &q, &writer, &told), 0);

@@ -172,7 +172,7 @@ START_TEST(questions) {
     for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
             char what[32], cause[37], effect[37];
-            w4_fingerprint author = agent(asked[i].author);
+            w4_who author = {.key = agent(asked[i].author)};
             w4_memory_question q = asked[i].words ? by_text(asked[i].words) : any_question();
             memcpy(cause, id_of(asked[i].cause), sizeof cause);
             memcpy(effect, id_of(asked[i].effect), sizeof effect);
@@ -432,7 +432,7 @@ START_TEST(decisions_of_others) {
         ck_assert_int_eq(w4_decisions_add(book, &decision, text(said[i - 1])), 0);
     }
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        w4_fingerprint who = agent(expected[i].who);
+        w4_who who = {.key = agent(expected[i].who)};
         q.listener = &who;
         (void)ask(&q);
         numbers_of_answer(found, sizeof found);
@@ -477,7 +477,7 @@ START_TEST(facts_of_others) {
         w4_fact_free(fact);
     }
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        w4_fingerprint who = agent(expected[i].who);
+        w4_who who = {.key = agent(expected[i].who)};
         w4_json_document doc = {0};
         q.listener = &who;
         (void)ask(&q);

@@ -41,7 +41,7 @@ START_TEST(over_several_steps) {
     q.domain = "optics";
     expect(&q, "3 ", "of a domain");
     q.domain = NULL;
-    w4_fingerprint who = agent('a');
+    w4_who who = {.key = agent('a')};
     q.author = &who;
     expect(&q, "1 2 ", "of an author");
     ck_assert_ptr_nonnull(strstr(w4_buffer_text(&answer), "{\"steps\":3,"));
@@ -111,9 +111,9 @@ static void remember_for_all(unsigned number, unsigned cause) {
 
 /* Nobody is led on by what was said to others: what lies behind it is not found by it. */
 START_TEST(walks_end_at_secrets) {
-    w4_fingerprint ben = agent('b'), cho = agent('c');
+    w4_who ben = {.key = agent('b')}, cho = {.key = agent('c')};
     remember_for_all(1, 0);
-    remember_for(2, 1, &ben);
+    remember_for(2, 1, &ben.key);
     remember_for_all(3, 2);
     w4_memory_question q = any_question();
     q.cause = id_of(1);
@@ -144,12 +144,12 @@ END_TEST
 
 /* That the walk was cut off says that something follows: it must be something for who asks. */
 START_TEST(no_cut_tells_of_secrets) {
-    w4_fingerprint ben = agent('b'), cho = agent('c');
+    w4_who ben = {.key = agent('b')}, cho = {.key = agent('c')};
     remember_for_all(1, 0);
     remember_for_all(2, 1);
-    remember_for(3, 2, &ben);
+    remember_for(3, 2, &ben.key);
     remember_for_all(4, 3);
-    remember_for(5, 0, &ben);
+    remember_for(5, 0, &ben.key);
     w4_memory_question q = any_question();
     for (int back = 0; back <= 1; back++) {
         q.cause = back ? NULL : id_of(1);
@@ -168,7 +168,7 @@ START_TEST(no_cut_tells_of_secrets) {
     /* Nor do hidden ones use up the places that a walk has. */
     q = any_question();
     for (unsigned i = 10; i < W4_MEMORY_WALK_MAX + 30; i++) {
-        remember_for(i, 5, &ben);
+        remember_for(i, 5, &ben.key);
     }
     remember_for_all(9000, 5);
     q.cause = id_of(5);
@@ -182,8 +182,27 @@ START_TEST(no_cut_tells_of_secrets) {
 }
 END_TEST
 
-static void expect_prefix(unsigned number, size_t len, const w4_fingerprint *listener,
-                          uint32_t should) {
+/* Who asks is who was told, by whatever key; and so is who wrote it. */
+START_TEST(keys_of_one_are_one) {
+    w4_fingerprint a = agent('a'), b = agent('b'), c = agent('c'), d = agent('d');
+    w4_trust_book *book;
+    ck_assert_int_eq(w4_trust_book_new(&book), 0);
+    remember_for_all(1, 0);
+    remember_for(2, 1, &b);
+    w4_who cho = {book, c}, dan = {book, d};
+    w4_memory_question q = any_question();
+    q.listener = &cho;
+    expect(&q, "1 ", "cho");
+    q.author = &dan;
+    expect(&q, "", "by dan");
+    ck_assert_int_eq(w4_trust_book_follow(book, &b, &c, 1, NULL), 0);
+    ck_assert_int_eq(w4_trust_book_follow(book, &a, &d, 1, NULL), 0);
+    expect(&q, "1 2 ", "by dan, who was ada; to cho, who was ben");
+    w4_trust_book_free(book);
+}
+END_TEST
+
+static void expect_prefix(unsigned number, size_t len, const w4_who *listener, uint32_t should) {
     char id[W4_UUID_LEN + 1] = "";
     uint32_t found = 99;
     ck_assert_int_eq(
@@ -195,11 +214,11 @@ static void expect_prefix(unsigned number, size_t len, const w4_fingerprint *lis
 /* The beginning of an id means one that who asks may know: an entry's, or one that an entry names.
  */
 START_TEST(ids_by_their_beginning) {
-    w4_fingerprint ben = agent('b'), cho = agent('c');
+    w4_who ben = {.key = agent('b')}, cho = {.key = agent('c')};
     const size_t all = W4_UUID_LEN, most = W4_UUID_LEN - 1;
     remember_for_all(20, 0);
     remember_for_all(31, 20);
-    remember_for(32, 50, &ben);
+    remember_for(32, 50, &ben.key);
     remember(33, 'c', "physics", "of cho", NULL);
     put_envelope(33, 'c', "{\"receiver\":{\"fingerprint\":\"*\"}}");
     expect_prefix(20, all, &cho, 1);
@@ -229,6 +248,7 @@ int main(void) {
     tcase_add_test(tcase, walks_are_bounded);
     tcase_add_test(tcase, walks_end_at_secrets);
     tcase_add_test(tcase, no_cut_tells_of_secrets);
+    tcase_add_test(tcase, keys_of_one_are_one);
     tcase_add_test(tcase, ids_by_their_beginning);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);

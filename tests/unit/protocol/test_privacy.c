@@ -2,6 +2,7 @@
  * restart. */
 #include "protocol/facts/facts.h"
 #include "protocol/internet/lip.h"
+#include "trust/key_document.h"
 #include "world.h"
 
 #define SOURCE                                                                                     \
@@ -21,8 +22,14 @@ static world *make(void) {
     return w;
 }
 
-static const w4_fingerprint *who(world *w, const char *name) {
-    return name ? &world_agent_of(w, name)->fingerprint : NULL;
+/* That agent at that node; NULL: its operator. */
+static const w4_who *who(world *w, unsigned n, const char *name) {
+    static w4_who agent;
+    if (!name) {
+        return NULL;
+    }
+    agent = (w4_who){w->nodes[n].trust, world_agent_of(w, name)->fingerprint};
+    return &agent;
 }
 
 static void settle(world *w) {
@@ -43,7 +50,7 @@ static void say_aside(world *w, bool claim, char ret_id[static 37]) {
 /* Is it there for that agent, in every way of asking? */
 static bool sees(world *w, unsigned n, bool claim, const char *id, const char *name) {
     const w4_protocol *p = w->nodes[n].protocol;
-    const w4_fingerprint *listener = who(w, name);
+    const w4_who *listener = who(w, n, name);
     char found[37];
     w4_buffer text = W4_BUFFER_INIT(TEXT_MAX);
     w4_json_writer writer;
@@ -107,13 +114,50 @@ START_TEST(they_are_for_two) {
 }
 END_TEST
 
+/* Whoever has another key by now is the one to whom it was said, and who said it. */
+START_TEST(they_follow_keys) {
+    bool claim = _i == 1;
+    world *w = make();
+    char id[37];
+    say_aside(w, claim, id);
+    static const char *const names[] = {"ada", "ben"};
+    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    w4_identity *fresh[2];
+    for (unsigned i = 0; i < 2; i++) {
+        world_agent *agent = world_agent_of(w, names[i]);
+        fresh[i] = world_key(8000 + i);
+        w4_buffer_clear(&text);
+        ck_assert_int_eq(
+            w4_key_succession_write(agent->key, fresh[i], W4_KEY_OF_AGENT, WORLD_START_US, &text),
+            0);
+        for (unsigned n = 0; n < 2; n++) {
+            bool news;
+            w4_fingerprint key;
+            ck_assert_int_eq(w4_protocol_key_take(w->nodes[n].protocol, w4_buffer_bytes(&text),
+                                                  w->now, &news, &key, &w->refused),
+                             0);
+        }
+        agent->fingerprint = *w4_identity_fingerprint(fresh[i]);
+    }
+    settle(w);
+    expect(w, claim, id);
+    world_kill(w, 1);
+    world_restart(w, 1);
+    expect(w, claim, id);
+    w4_buffer_deinit(&text);
+    w4_identity_free(fresh[0]);
+    w4_identity_free(fresh[1]);
+    world_free(w);
+}
+END_TEST
+
 static uint32_t voices(world *w, const char *id, const char *listener, const char *kind,
                        char ret_missing[static 256]) {
     w4_buffer text = W4_BUFFER_INIT(TEXT_MAX);
     w4_json_document doc = {0};
     w4_json_writer writer;
     w4_json_writer_init(&writer, &text);
-    ck_assert(w4_protocol_fact_write_for(w->nodes[0].protocol, id, who(w, listener), &writer));
+    ck_assert(w4_protocol_fact_write_for(w->nodes[0].protocol, id, who(w, 0, listener), &writer));
     ck_assert_int_eq(writer.error, 0);
     ck_assert_int_eq(w4_json_read(&doc, w4_buffer_bytes(&text), &W4_JSON_LIMITS_LINE, NULL), 0);
     uint32_t count = w4_json_count(w4_json_get(w4_json_root(&doc), kind));
@@ -180,6 +224,7 @@ int main(void) {
     TCase *tcase = tcase_create("said to one");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, they_are_for_two, 0, 2);
+    tcase_add_loop_test(tcase, they_follow_keys, 0, 2);
     tcase_add_test(tcase, voices_are_for_two);
     tcase_add_test(tcase, what_is_for_all_is);
     suite_add_tcase(suite, tcase);
