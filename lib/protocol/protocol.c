@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/roster.h"
 #include "protocol/delivery/route.h"
 #include "protocol/evidence/misconduct.h"
 #include "protocol/evidence/trust_history.h"
@@ -63,6 +64,7 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_early_votes_init(&p->early, p->store, p->config.durable.age_us) : r;
     r = r == 0 ? w4_misconduct_count(p->store, &p->proofs) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
+    r = r == 0 ? w4_homes_init_listed(&p->listed, p->store, &p->self) : r;
     r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
     r = r == 0 ? w4_ends_init(&p->held, p->store, W4_ENDS_HELD) : r;
     r = r == 0 ? w4_ends_init(&p->owed, p->store, W4_ENDS_OWED) : r;
@@ -141,6 +143,7 @@ w4_protocol *w4_protocol_free(w4_protocol *p) {
         w4_ends_deinit(&p->held);
         w4_ends_deinit(&p->owed);
         w4_homes_deinit(&p->homes);
+        w4_homes_deinit(&p->listed);
         w4_parcels_deinit(&p->parcels);
         w4_cip_handshakes_deinit(&p->handshakes);
         w4_seen_deinit(&p->seen);
@@ -623,6 +626,7 @@ void w4_protocol_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t no
         keep_error(p, w4_key_sync_peer_up(p, node, now_us));
     }
     w4_knowledge_place(p, now_us);
+    keep_error(p, w4_roster_note(p, node, now_us));
 }
 
 void w4_protocol_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
@@ -637,6 +641,7 @@ void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64
     keep_error(p, w4_deliveries_peer_changed(p, node, now_us));
     keep_error(p, w4_durable_peer_changed(p, node, now_us));
     w4_knowledge_place(p, now_us);
+    keep_error(p, w4_roster_note(p, node, now_us));
 }
 
 int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,

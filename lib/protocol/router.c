@@ -1,6 +1,7 @@
 #include "protocol/router.h"
 
 #include "base/text.h"
+#include "protocol/delivery/roster.h"
 #include "protocol/evidence/trust_history.h"
 
 #include <errno.h>
@@ -245,7 +246,7 @@ bool w4_router_is_behind(const w4_protocol *p, const w4_fingerprint *agent,
         return false;
     }
     const void *cursor = NULL;
-    const w4_home *home = w4_homes_find(&p->homes, agent);
+    const w4_home *home = w4_roster_home(p, agent);
     bool blocked = w4_graph_next_home(p->graph, agent, &cursor, &node);
     if (!blocked && home && !home->local) {
         node = home->node;

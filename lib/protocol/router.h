@@ -42,6 +42,7 @@ struct w4_protocol {
     w4_parcels parcels;
     w4_mail mail;
     w4_homes homes;
+    w4_homes listed; /* roster.h */
     w4_posts posts;
     w4_ends held; /* of agents here, at the nodes of their receivers or here */
     w4_ends owed; /* to nodes whose agents sent them */

@@ -116,9 +116,9 @@ static w4_use of_taken(const w4_protocol *p) {
 }
 
 static w4_use of_homes(const w4_protocol *p) {
-    uint64_t count = (uint64_t)p->homes.counts[0] + p->homes.counts[1];
+    uint64_t count = (uint64_t)p->homes.counts[0] + p->homes.counts[1] + p->listed.counts[0];
     return (w4_use){.count = count,
-                    .count_max = W4_HOMES_LOCAL_MAX + W4_HOMES_REMOTE_MAX,
+                    .count_max = W4_HOMES_LOCAL_MAX + W4_HOMES_REMOTE_MAX + W4_HOMES_LISTED_MAX,
                     .bytes = count * sizeof(w4_home)};
 }
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_KIND 'a'
+#define KNOWN_KIND 'a'
+#define LISTED_KIND 'l'
 #define KEY_LEN (1u + W4_FINGERPRINT_LEN)
 #define ROW_MAX (W4_FINGERPRINT_LEN + 8u + W4_AGENT_ID_MAX)
 
@@ -17,8 +18,9 @@ typedef struct home_table {
     UT_hash_handle hh;
 } home_table;
 
-static w4_bytes make_key(const w4_fingerprint *agent, uint8_t ret_key[static KEY_LEN]) {
-    ret_key[0] = ROW_KIND;
+static w4_bytes make_key(const w4_homes *homes, const w4_fingerprint *agent,
+                         uint8_t ret_key[static KEY_LEN]) {
+    ret_key[0] = homes->kind;
     memcpy(ret_key + 1, agent->bytes, W4_FINGERPRINT_LEN);
     return w4_bytes_of(ret_key, KEY_LEN);
 }
@@ -46,16 +48,33 @@ void w4_homes_deinit(w4_homes *homes) {
 
 static int forget(w4_homes *homes, w4_home *home) {
     uint8_t key[KEY_LEN];
-    int r =
-        w4_store_remove(homes->store, W4_STORE_DURABLE, make_key(&home->agent.fingerprint, key));
+    int r = w4_store_remove(homes->store, W4_STORE_DURABLE,
+                            make_key(homes, &home->agent.fingerprint, key));
     drop(homes, home);
     return r < 0 ? r : 0;
 }
 
-static int make_room(w4_homes *homes, bool local) {
-    uint32_t most = local ? W4_HOMES_LOCAL_MAX : W4_HOMES_REMOTE_MAX;
-    int r = 0;
-    while (r == 0 && homes->counts[local] >= most) {
+/* The one seen longest ago at that node, once it has as many as one may have. */
+static w4_home *find_surplus(const w4_homes *homes, const w4_fingerprint *node) {
+    w4_home *oldest = NULL, *home;
+    uint32_t count = 0;
+    if (homes->per_node == 0) {
+        return NULL;
+    }
+    TAILQ_FOREACH (home, &homes->lists[false], link) {
+        if (w4_fingerprint_equal(&home->node, node)) {
+            oldest = oldest ? oldest : home;
+            count++;
+        }
+    }
+    return count >= homes->per_node ? oldest : NULL;
+}
+
+static int make_room(w4_homes *homes, const w4_fingerprint *node) {
+    bool local = w4_fingerprint_equal(node, &homes->self);
+    w4_home *surplus = local ? NULL : find_surplus(homes, node);
+    int r = surplus ? forget(homes, surplus) : 0;
+    while (r == 0 && homes->counts[local] >= homes->max[local]) {
         r = forget(homes, TAILQ_FIRST(&homes->lists[local]));
     }
     return r;
@@ -102,10 +121,10 @@ static int store_row(w4_homes *homes, const w4_home *home) {
     w4_write_bytes(&w, w4_bytes_of(home->node.bytes, W4_FINGERPRINT_LEN));
     w4_write_u64(&w, home->seen_us);
     w4_write_bytes(&w, w4_bytes_from_text(home->agent.agent_id));
-    int r = w.error != 0
-                ? w.error
-                : w4_store_put(homes->store, W4_STORE_DURABLE,
-                               make_key(&home->agent.fingerprint, key), w4_buffer_bytes(&value));
+    int r = w.error != 0 ? w.error
+                         : w4_store_put(homes->store, W4_STORE_DURABLE,
+                                        make_key(homes, &home->agent.fingerprint, key),
+                                        w4_buffer_bytes(&value));
     w4_buffer_deinit(&value);
     return r < 0 ? r : 0;
 }
@@ -129,7 +148,7 @@ int w4_homes_note(w4_homes *homes, const w4_party *agent, const w4_fingerprint *
         drop(homes, &row->home);
     }
     w4_home draft = {.agent = *agent, .node = *node, .seen_us = wall_us}, *home;
-    int r = make_room(homes, w4_fingerprint_equal(node, &homes->self));
+    int r = make_room(homes, node);
     r = r == 0 ? add(homes, &draft, &home) : r;
     return r == 0 ? store_row(homes, home) : r;
 }
@@ -201,16 +220,31 @@ static int load_row(w4_homes *homes, w4_bytes key, w4_bytes value) {
     return add(homes, &draft, &home);
 }
 
-int w4_homes_init(w4_homes *homes, w4_store *store, const w4_fingerprint *self) {
-    static const uint8_t kind[] = {ROW_KIND};
-    *homes = (w4_homes){.store = store, .self = *self};
+static int load(w4_homes *homes) {
+    w4_store_cursor cursor;
     TAILQ_INIT(&homes->lists[0]);
     TAILQ_INIT(&homes->lists[1]);
-    w4_store_cursor cursor;
-    int r = w4_store_cursor_init(&cursor, W4_STORE_DURABLE, w4_bytes_of(kind, sizeof kind));
-    while (r == 0 && (r = w4_store_next(store, &cursor)) == 0) {
+    int r = w4_store_cursor_init(&cursor, W4_STORE_DURABLE, w4_bytes_of(&homes->kind, 1));
+    while (r == 0 && (r = w4_store_next(homes->store, &cursor)) == 0) {
         r = load_row(homes, w4_buffer_bytes(&cursor.key), w4_buffer_bytes(&cursor.value));
     }
     w4_store_cursor_deinit(&cursor);
     return r == W4_STORE_E_NOT_FOUND ? 0 : r;
+}
+
+int w4_homes_init(w4_homes *homes, w4_store *store, const w4_fingerprint *self) {
+    *homes = (w4_homes){.store = store,
+                        .self = *self,
+                        .max = {W4_HOMES_REMOTE_MAX, W4_HOMES_LOCAL_MAX},
+                        .kind = KNOWN_KIND};
+    return load(homes);
+}
+
+int w4_homes_init_listed(w4_homes *homes, w4_store *store, const w4_fingerprint *self) {
+    *homes = (w4_homes){.store = store,
+                        .self = *self,
+                        .max = {W4_HOMES_LISTED_MAX, 1},
+                        .per_node = W4_HOMES_LISTED_PER_NODE,
+                        .kind = LISTED_KIND};
+    return load(homes);
 }

@@ -1,6 +1,7 @@
 /* Where agents were last: those of this node, attached or not, and those elsewhere that local
  * agents have to do with. So what is durable can be sent to an agent that is away. In
- * W4_STORE_DURABLE: 'a' | agent 32 -> node 32 | seen u64 | agent_id. */
+ * W4_STORE_DURABLE: 'a' | agent 32 -> node 32 | seen u64 | agent_id; 'l': listed ones (roster.h).
+ */
 #pragma once
 
 #include "envelope/envelope.h"
@@ -10,6 +11,8 @@
 
 #define W4_HOMES_LOCAL_MAX 1024u  /* agents of this node */
 #define W4_HOMES_REMOTE_MAX 4096u /* of others; who was seen longest ago makes room */
+#define W4_HOMES_LISTED_MAX 1024u
+#define W4_HOMES_LISTED_PER_NODE 128u /* its oldest goes for its newest */
 #define W4_HOMES_RENEW_US                                                                          \
     (UINT64_C(24) * 3600 * W4_US_PER_S) /* seen is written anew that often                         \
                                          */
@@ -29,11 +32,14 @@ typedef struct w4_homes {
     w4_fingerprint self;
     struct home_table *table;
     struct w4_home_list lists[2]; /* remote, local */
-    uint32_t counts[2];
+    uint32_t counts[2], max[2];
+    uint32_t per_node; /* remote; 0: as many as there is room for */
+    uint8_t kind;      /* of its rows */
 } w4_homes;
 
 /* 0, -ENOMEM, or a store condition. */
 int w4_homes_init(w4_homes *homes, w4_store *store, const w4_fingerprint *self);
+int w4_homes_init_listed(w4_homes *homes, w4_store *store, const w4_fingerprint *self);
 void w4_homes_deinit(w4_homes *homes);
 
 /* It is there now. 0 or -ENOMEM; what a store does not take is known until a restart. */

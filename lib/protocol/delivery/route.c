@@ -1,6 +1,7 @@
 #include "protocol/delivery/route.h"
 
 #include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/roster.h"
 #include "protocol/router.h"
 
 #include <string.h>
@@ -8,6 +9,11 @@
 #define PREFIX_MIN 8u
 
 /* ---- whom */
+
+static const char not_known[] = "an agent that is attached here or at a neighbour, or was known "
+                                "here before it went";
+static const char not_here[] = "an agent that is attached now: that one is away, and only what is "
+                               "durable waits for it";
 
 static w4_refusal not_found(const char **ret_why, const char *why) {
     *ret_why = why;
@@ -19,6 +25,7 @@ static w4_refusal not_found(const char **ret_why, const char *why) {
 static const w4_home *find_away(const w4_protocol *p, w4_bytes name, const w4_fingerprint *here,
                                 uint32_t *ret_count) {
     const w4_home *home = w4_homes_find_named(&p->homes, name, ret_count);
+    home = home || here ? home : w4_homes_find_named(&p->listed, name, ret_count);
     bool other = home && here && !w4_fingerprint_equal(&home->agent.fingerprint, here);
     if (here && *ret_count > 0 &&
         !(other && w4_router_trust_of(p, &home->agent.fingerprint) == W4_TRUST_TRUSTED)) {
@@ -44,7 +51,8 @@ static w4_refusal resolve_name(const w4_protocol *p, w4_bytes name, bool away, w
     }
     found = home ? &home->agent.fingerprint : found;
     if (!found) {
-        return not_found(ret_why, "an agent that is known here");
+        bool known = !away && find_away(p, name, NULL, &away_count) != NULL;
+        return not_found(ret_why, known ? not_here : not_known);
     }
     ret_party->fingerprint = *found;
     memcpy(ret_party->agent_id, name.data, name.len);
@@ -90,17 +98,20 @@ static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, bool awa
             consider(&c, record->agents[i].agent_id, &record->agents[i].fingerprint);
         }
     }
-    const void *at = NULL;
-    const w4_home *home = away && c.count == 0 ? w4_homes_next(&p->homes, &at) : NULL;
-    for (; home; home = w4_homes_next(&p->homes, &at)) {
-        consider(&c, home->agent.agent_id, &home->agent.fingerprint);
+    const w4_homes *const known[] = {&p->homes, &p->listed};
+    for (size_t i = 0; away && c.count == 0 && i < 2; i++) {
+        const void *at = NULL;
+        const w4_home *home;
+        while ((home = w4_homes_next(known[i], &at)) != NULL) {
+            consider(&c, home->agent.agent_id, &home->agent.fingerprint);
+        }
     }
     if (c.count == 1) {
         *ret_party = c.party;
         return W4_REFUSAL_NONE;
     }
-    return not_found(ret_why, c.count == 0 ? "an agent that is known here"
-                                           : "one agent; several fingerprints begin like that");
+    return not_found(ret_why,
+                     c.count == 0 ? not_known : "one agent; several fingerprints begin like that");
 }
 
 static bool is_hex(w4_bytes text) {
@@ -172,7 +183,7 @@ w4_refusal w4_route_missing(const w4_protocol *p, const w4_fingerprint *agent,
         *ret_why = "an agent of a node that is not blocked here";
         return W4_REFUSAL_PEER_BLOCKED;
     }
-    return not_found(ret_why, "an agent that is known here");
+    return not_found(ret_why, w4_roster_home(p, agent) ? not_here : not_known);
 }
 
 w4_refusal w4_route_check(const w4_protocol *p, const w4_envelope *envelope, const char **ret_why) {
@@ -334,8 +345,7 @@ static int route_one_remote(w4_protocol *p, w4_inbound *in) {
     w4_fingerprint node;
     if (!w4_router_node_for(p, &in->envelope.sender.fingerprint, &in->envelope.receiver.fingerprint,
                             &node)) {
-        return w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
-                                 "an agent that is known here");
+        return w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver", not_known);
     }
     w4_dispatch dispatch = dispatch_of(in);
     dispatch.node = &node;

@@ -1,6 +1,7 @@
 #include "protocol/durable/durable.h"
 
 #include "base/text.h"
+#include "protocol/delivery/roster.h"
 #include "protocol/delivery/route.h"
 #include "protocol/router.h"
 
@@ -182,7 +183,7 @@ static bool find_node(const w4_protocol *p, const w4_inbound *in, w4_fingerprint
         return true;
     }
     w4_fingerprint addressee = w4_router_addressee(p, &e->receiver.fingerprint);
-    const w4_home *home = w4_homes_find(&p->homes, &addressee);
+    const w4_home *home = w4_roster_home(p, &addressee);
     if (!home || w4_router_is_blocked(p, &home->node)) {
         return false;
     }

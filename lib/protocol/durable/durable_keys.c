@@ -20,6 +20,7 @@ static int follow_key(w4_protocol *p, const w4_fingerprint *key) {
     const void *cursor = NULL;
     w4_stream *stream;
     int r = w4_homes_follow(&p->homes, key, &current);
+    r = r == 0 ? w4_homes_follow(&p->listed, key, &current) : r;
     r = r == 0 ? w4_shelves_move(&p->shelves, key, &current) : r;
     while ((stream = w4_posts_next(&p->posts, &cursor)) != NULL) {
         if (w4_fingerprint_equal(&stream->node, key)) {

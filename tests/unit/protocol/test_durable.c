@@ -142,6 +142,77 @@ START_TEST(unknown_agents_get_nothing) {
 }
 END_TEST
 
+/* One that never had to do with anybody here, and whose node has listed it: known after it went,
+ * and after both nodes were dead. */
+START_TEST(listed_and_never_heard) {
+    world *w = two();
+    char ids[2][37], full[W4_FINGERPRINT_TEXT_LEN + 1];
+    detach(w, "ben");
+    world_kill(w, 0);
+    w4_graph_free(w->nodes[0].graph);
+    ck_assert_int_eq(w4_graph_new(&w->nodes[0].graph), 0);
+    world_restart(w, 0);
+    attach(w, "ada");
+    w->durable = false;
+    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 1);
+    ck_assert_int_eq(w->refused.code, W4_REFUSAL_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(w->refused.text, "only what is durable waits"));
+    w->durable = true;
+    ask(w, "ada", "ben", ids[0]);
+    w4_fingerprint_format(&world_agent_of(w, "ben")->fingerprint, full);
+    full[12] = '\0';
+    ask(w, "ada", full, ids[1]);
+    expect_rows(w, 0, 2, 0);
+    world_link(w, 0, 1, true);
+    world_publish(w, 1);
+    world_settle(w);
+    world_pass(w, 11 * SECOND);
+    attach(w, "ben");
+    expect_given(w, 1, ids[0], 1, 0);
+    expect_given(w, 1, ids[1], 1, 0);
+    world_free(w);
+}
+END_TEST
+
+/* What agents said themselves goes before what a node lists; a node that is blocked lists nothing.
+ */
+START_TEST(lists_are_only_lists) {
+    world *w = two();
+    char id[37];
+    ask(w, "ada", "ben", id);
+    world_settle(w);
+    detach(w, "ben");
+    world_agent *mal = world_add_agent(w, "mal", 1, true);
+    detach(w, "mal");
+    snprintf(mal->name, sizeof mal->name, "ben");
+    ck_assert(world_try_attach(w, mal));
+    world_publish(w, 1);
+    w4_protocol_agent_detach(w->nodes[1].protocol, mal->owner, NULL, w->now);
+    mal->attached = false;
+    world_publish(w, 1);
+    world_settle(w);
+    ask(w, "ada", "ben", id); /* two are known by it: he who has spoken is meant */
+    world_settle(w);
+    attach(w, "ben");
+    expect_given(w, 1, id, 1, 0);
+    /* claims of one that is blocked */
+    w4_trust_move move;
+    const w4_fingerprint *node = &w->nodes[1].fingerprint;
+    ck_assert_int_ge(w4_trust_book_set(w->nodes[0].trust, W4_TRUST_NODE, node, W4_TRUST_BLOCKED,
+                                       "operator:uid 0", "test",
+                                       w4_env_wall_us(&w->nodes[0].env, w->now), &move),
+                     0);
+    ck_assert_int_eq(w4_protocol_trust_changed(w->nodes[0].protocol, node, w->now), 0);
+    world_drain(w, 0);
+    world_agent *zoe = world_add_agent(w, "zoe", 1, true);
+    ck_assert(zoe->attached);
+    world_settle(w);
+    detach(w, "zoe");
+    ck_assert_int_eq(world_send(w, "ada", "zoe", "INTENT", ASK), 1);
+    world_free(w);
+}
+END_TEST
+
 /* Whoever takes the name of one who is trusted and away does not get his mail. */
 START_TEST(name_of_one_who_is_away) {
     world *w = two();
@@ -388,6 +459,8 @@ int main(void) {
     tcase_add_test(tcase, node_is_away);
     tcase_add_test(tcase, unknown_agents_get_nothing);
     tcase_add_test(tcase, name_of_one_who_is_away);
+    tcase_add_test(tcase, listed_and_never_heard);
+    tcase_add_test(tcase, lists_are_only_lists);
     tcase_add_test(tcase, not_dealt_with_comes_again);
     tcase_add_loop_test(tcase, receipts_get_lost, 0, 3);
     tcase_add_test(tcase, replayed_days_later);

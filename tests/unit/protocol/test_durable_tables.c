@@ -392,6 +392,31 @@ static bool at_home(uint32_t number) {
     return w4_homes_find(&homes, &key) != NULL;
 }
 
+/* Of listed ones one node has its share only. */
+START_TEST(lists_are_bounded) {
+    const w4_fingerprint third = {{253}};
+    ck_assert_int_eq(w4_homes_init_listed(&homes, store, &self), 0);
+    note(1, &third, 1000);
+    for (uint32_t i = 0; i <= W4_HOMES_LISTED_PER_NODE; i++) {
+        note(1000 + i, &other, 2000 + i);
+    }
+    ck_assert_uint_eq(homes.counts[0], W4_HOMES_LISTED_PER_NODE + 1);
+    ck_assert(at_home(1) && !at_home(1000) && at_home(1001));
+    w4_homes_deinit(&homes);
+    ck_assert_int_eq(w4_homes_init_listed(&homes, store, &self), 0);
+    ck_assert(at_home(1) && !at_home(1000) && at_home(1001));
+    for (uint32_t i = 0; i < W4_HOMES_LISTED_MAX; i++) {
+        const w4_fingerprint node = {{1, (uint8_t)(i / 100)}};
+        note(5000 + i, &node, 9000 + i);
+    }
+    ck_assert_uint_eq(homes.counts[0], W4_HOMES_LISTED_MAX);
+    ck_assert(!at_home(1) && !at_home(1001) && at_home(5000));
+    w4_homes_deinit(&homes);
+    ck_assert_uint_eq(rows(W4_STORE_DURABLE, 'l'), W4_HOMES_LISTED_MAX);
+    ck_assert_uint_eq(rows(W4_STORE_DURABLE, 'a'), 0);
+}
+END_TEST
+
 START_TEST(homes_are_bounded) {
     static const uint32_t most[] = {W4_HOMES_REMOTE_MAX, W4_HOMES_LOCAL_MAX};
     for (unsigned local = 0; local < 2; local++) {
@@ -457,6 +482,7 @@ int main(void) {
     tcase_add_test(tcase, a_floor_under_what_is_forgotten);
     tcase_add_test(tcase, pairs_are_bounded);
     tcase_add_test(tcase, homes_are_bounded);
+    tcase_add_test(tcase, lists_are_bounded);
     tcase_add_test(tcase, who_moves_has_one_home);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
