@@ -281,6 +281,10 @@ static int learn_addresses(w4_mesh *mesh, const w4_fingerprint *author, uint64_t
         }
     }
     w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
+    if (peer != NULL) {
+        (void)w4_mesh_registry_age(&mesh->registry, peer, record,
+                                   w4_env_wall_us(mesh->context.env, now_us));
+    }
     if (peer != NULL && peer->name[0] == '\0') {
         w4_text_copy(peer->name, sizeof peer->name, w4_bytes_from_text(record->name));
     }

@@ -19,6 +19,9 @@ int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer) {
         const w4_peer_address *address = peer->addresses[i];
         w4_json_begin_object(&w);
         w4_json_member_string(&w, "address", address->address);
+        if (address->source == W4_ADDRESS_OPERATOR) { /* that is still his word after a restart */
+            w4_json_member_string(&w, "source", w4_address_source_name(address->source));
+        }
         if (address->worked_wall_us != 0) {
             w4_timestamp_format(address->worked_wall_us, time);
             w4_json_member_string(&w, "worked_at", time);
@@ -46,6 +49,13 @@ static uint64_t time_at(w4_json object, const char *name) {
     return wall_us;
 }
 
+static w4_address_source source_of(w4_json address) {
+    return w4_json_string_equal(w4_json_get(address, "source"),
+                                w4_address_source_name(W4_ADDRESS_OPERATOR))
+               ? W4_ADDRESS_OPERATOR
+               : W4_ADDRESS_REMEMBERED;
+}
+
 static int load_peer(w4_mesh *mesh, const w4_fingerprint *node, w4_json value) {
     w4_mesh_peer *peer = NULL;
     if (w4_mesh_is_refused(mesh, node)) {
@@ -64,7 +74,7 @@ static int load_peer(w4_mesh *mesh, const w4_fingerprint *node, w4_json value) {
             !w4_address_valid(text) || peer->address_count == W4_MESH_PEER_ADDRESSES_MAX) {
             continue;
         }
-        r = w4_mesh_registry_add(&mesh->registry, peer, text, W4_ADDRESS_REMEMBERED, true);
+        r = w4_mesh_registry_add(&mesh->registry, peer, text, source_of(i.value), true);
         if (r == 0) {
             peer->addresses[peer->address_count - 1]->worked_wall_us =
                 time_at(i.value, "worked_at");

@@ -303,6 +303,14 @@ int w4_mesh_dial_worked(w4_mesh *mesh, uint64_t dial, const w4_fingerprint *node
     return w4_mesh_remember(mesh, peer);
 }
 
+static void age_addresses(w4_mesh *mesh, w4_mesh_peer *peer, uint64_t now_us) {
+    const w4_record *record = w4_graph_find(mesh->context.graph, &peer->node);
+    if (record != NULL) {
+        (void)w4_mesh_registry_age(&mesh->registry, peer, record,
+                                   w4_env_wall_us(mesh->context.env, now_us));
+    }
+}
+
 int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubkey *pubkey,
                        const char *name, uint64_t dial, uint64_t now_us) {
     w4_mesh_peer *peer = NULL;
@@ -320,6 +328,7 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
         peer->addresses[i]->taken = peer->addresses[i] == address;
     }
     w4_mesh_registry_set_connected(&mesh->registry, peer, true);
+    age_addresses(mesh, peer, now_us);
     peer->had_session = true;
     peer->seen_wall_us = w4_env_wall_us(mesh->context.env, now_us);
     peer->up_us = now_us;
@@ -361,6 +370,7 @@ int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t hea
     }
     if (heard_us >= peer->up_us) {
         peer->seen_wall_us = w4_env_wall_us(mesh->context.env, heard_us);
+        w4_mesh_registry_worked(peer, peer->seen_wall_us);
     }
     w4_mesh_registry_set_connected(&mesh->registry, peer, false);
     judge_addresses(mesh, peer, now_us);

@@ -171,6 +171,54 @@ void w4_mesh_registry_remove_address(w4_mesh_registry *registry, w4_peer_address
     remove_if_empty(registry, peer);
 }
 
+void w4_mesh_registry_worked(w4_mesh_peer *peer, uint64_t wall_us) {
+    for (uint32_t i = 0; i < peer->address_count; i++) {
+        if (peer->addresses[i]->taken) {
+            peer->addresses[i]->worked_wall_us = wall_us;
+        }
+    }
+}
+
+static bool is_listed(const w4_record *record, const char *address) {
+    for (uint32_t i = 0; i < record->address_count; i++) {
+        if (strcmp(record->addresses[i], address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_old(const w4_peer_address *address, const w4_record *record, uint64_t wall_us) {
+    bool in_use = address->dial != 0 || (address->taken && address->peer->connected);
+    bool claimed = address->source == W4_ADDRESS_REMEMBERED || address->source == W4_ADDRESS_RECORD;
+    if (!claimed || in_use || is_listed(record, address->address)) {
+        return false;
+    }
+    bool moved = false;
+    for (uint32_t i = 0; i < address->peer->address_count; i++) {
+        const w4_peer_address *other = address->peer->addresses[i];
+        moved = moved || (other->worked_wall_us > address->worked_wall_us &&
+                          is_listed(record, other->address));
+    }
+    return moved || address->worked_wall_us == 0 ||
+           wall_us > w4_later(address->worked_wall_us, W4_MESH_ADDRESS_AGE_US);
+}
+
+uint32_t w4_mesh_registry_age(w4_mesh_registry *registry, w4_mesh_peer *peer,
+                              const w4_record *record, uint64_t wall_us) {
+    uint32_t gone = 0;
+    if (record->address_count == 0) { /* it does not say where it is */
+        return 0;
+    }
+    for (uint32_t i = peer->address_count; i > 0; i--) {
+        if (is_old(peer->addresses[i - 1], record, wall_us)) {
+            w4_mesh_registry_remove_address(registry, peer->addresses[i - 1]);
+            gone++;
+        }
+    }
+    return gone;
+}
+
 /* Makes room for one more; false when all that are there are worth more. */
 static bool make_room(w4_mesh_registry *registry, w4_mesh_peer *peer) {
     if (peer->address_count < W4_MESH_PEER_ADDRESSES_MAX) {

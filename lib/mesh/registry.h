@@ -85,6 +85,14 @@ int w4_mesh_registry_add_anybodys(w4_mesh_registry *registry, const char *addres
 w4_peer_address *w4_mesh_registry_claim(w4_mesh_registry *registry, w4_mesh_peer *peer,
                                         w4_peer_address *address);
 void w4_mesh_registry_remove_address(w4_mesh_registry *registry, w4_peer_address *address);
+/* The one that its session goes by was good until then. */
+void w4_mesh_registry_worked(w4_mesh_peer *peer, uint64_t wall_us);
+#define W4_MESH_ADDRESS_AGE_US (UINT64_C(7) * 24 * 3600 * W4_US_PER_S)
+/* What its node does not list goes: at once when it never worked, or the node was reached since by
+ * one that it lists; else so long after it worked last. What the configuration or an operator named
+ * stays, and what the session goes by. Returns how many went. */
+uint32_t w4_mesh_registry_age(w4_mesh_registry *registry, w4_mesh_peer *peer,
+                              const w4_record *record, uint64_t wall_us);
 
 /* The address to dial now: of a peer without a session, allowed by its back-off. Those that worked
  * or that an operator gave come before what others say. NULL: none now; *ret_next_us says when to

@@ -479,6 +479,9 @@ START_TEST(peers_and_records_are_remembered) {
     seed(c, a);
     run_for(10 * S);
     uint64_t seq = record_of(a, b)->seq;
+    ck_assert_int_eq(w4_mesh_add_address(b->mesh, "tcp:192.0.2.1:7474", W4_ADDRESS_OPERATOR,
+                                         id_of(c), now_us),
+                     0);
     ck_assert_int_eq(w4_store_commit(b->store), 0);
     part(b, a);
     part(b, c);
@@ -494,6 +497,13 @@ START_TEST(peers_and_records_are_remembered) {
     ck_assert(!info.connected);
     ck_assert_int_eq(info.addresses[0].source, W4_ADDRESS_REMEMBERED);
     ck_assert_uint_gt(info.addresses[0].worked_wall_us, 0);
+    ck_assert(peer_info(b, id_of(c), &info)); /* whose word it was stays known too */
+    bool given = false;
+    for (uint32_t i = 0; i < info.address_count; i++) {
+        given = given || (strcmp(info.addresses[i].address, "tcp:192.0.2.1:7474") == 0 &&
+                          info.addresses[i].source == W4_ADDRESS_OPERATOR);
+    }
+    ck_assert(given);
     run_for(35 * S);
     ck_assert(all_joined());
     ck_assert_uint_gt(record_of(a, b)->seq, seq);

@@ -255,6 +255,47 @@ START_TEST(the_worst_address_gives_way) {
 }
 END_TEST
 
+static bool has(const w4_mesh_peer *peer, const char *address) {
+    for (uint32_t i = 0; i < peer->address_count; i++) {
+        if (strcmp(peer->addresses[i]->address, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+START_TEST(what_is_not_listed_ages) {
+    const uint64_t now = 100 * W4_MESH_ADDRESS_AGE_US;
+    static w4_record record = {.address_count = 0};
+    w4_mesh_peer *peer = peer_of(1);
+    add(peer, "t:seed", W4_ADDRESS_SEED);
+    add(peer, "t:operator", W4_ADDRESS_OPERATOR);
+    add(peer, "t:beacon", W4_ADDRESS_BEACON);
+    add(peer, "t:never", W4_ADDRESS_RECORD);
+    add(peer, "t:here", W4_ADDRESS_RECORD);
+    w4_peer_address *recent = add(peer, "t:recent", W4_ADDRESS_REMEMBERED);
+    recent->worked_wall_us = now - 1000;
+    add(peer, "t:old", W4_ADDRESS_REMEMBERED)->worked_wall_us = now - W4_MESH_ADDRESS_AGE_US - 1;
+    ck_assert_uint_eq(w4_mesh_registry_age(&registry, peer, &record, now), 0); /* it lists none */
+    snprintf(record.addresses[record.address_count++], 256, "t:here");
+    ck_assert_uint_eq(w4_mesh_registry_age(&registry, peer, &record, now), 2);
+    ck_assert(!has(peer, "t:never") && !has(peer, "t:old") && has(peer, "t:recent"));
+    ck_assert(has(peer, "t:seed") && has(peer, "t:operator") && has(peer, "t:beacon"));
+    /* The session goes by it, or a dial is under way. */
+    recent->taken = peer->connected = true;
+    uint64_t later = now + 2 * W4_MESH_ADDRESS_AGE_US;
+    ck_assert_uint_eq(w4_mesh_registry_age(&registry, peer, &record, later), 0);
+    w4_mesh_registry_worked(peer, later);
+    peer->connected = false;
+    ck_assert_uint_eq(w4_mesh_registry_age(&registry, peer, &record, later + 1000), 0);
+    /* It was reached where it says it is. */
+    recent->taken = false;
+    add(peer, "t:here", W4_ADDRESS_RECORD)->worked_wall_us = later + 500;
+    ck_assert_uint_eq(w4_mesh_registry_age(&registry, peer, &record, later + 1000), 1);
+    ck_assert(!has(peer, "t:recent") && has(peer, "t:here"));
+}
+END_TEST
+
 START_TEST(dials_are_bounded_and_end_with_what_they_are_of) {
     w4_peer_address *addresses[W4_MESH_DIALS_MAX];
     for (uint32_t i = 0; i < W4_MESH_DIALS_MAX; i++) {
@@ -316,6 +357,7 @@ int main(void) {
     tcase_add_test(tc, a_seed_is_found_out);
     tcase_add_test(tc, claims_do_not_swallow_seeds);
     tcase_add_test(tc, the_worst_address_gives_way);
+    tcase_add_test(tc, what_is_not_listed_ages);
     tcase_add_test(tc, dials_are_bounded_and_end_with_what_they_are_of);
     tcase_add_test(tc, who_goes_when_it_is_full);
     suite_add_tcase(suite, tc);
