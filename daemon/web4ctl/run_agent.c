@@ -26,7 +26,7 @@ static bool is_notification(const w4_rpc_client_event *event, w4_notification no
 }
 
 /* Attaches under the name of --as; the node holds the key. */
-static ctl_status attach(ctl_context *ctl, const char *subscribe, w4_json *ret_result) {
+static ctl_status attach(ctl_context *ctl, bool listens, w4_json *ret_result) {
     w4_buffer params = W4_BUFFER_INIT(PARAMS_MAX);
     w4_json_writer w;
     const char *name = ctl_value(&ctl->line, CTL_OPTION_AS);
@@ -46,7 +46,10 @@ static ctl_status attach(ctl_context *ctl, const char *subscribe, w4_json *ret_r
     w4_json_end_array(&w);
     w4_json_name(&w, "subscribe");
     w4_json_begin_array(&w);
-    w4_json_string_text(&w, subscribe);
+    if (listens) {
+        w4_json_string_text(&w, w4_notification_row_of(W4_NOTIFY_AGENT_MESSAGE)->name);
+    }
+    w4_json_string_text(&w, w4_notification_row_of(W4_NOTIFY_AGENT_DELIVERY)->name);
     w4_json_end_array(&w);
     w4_json_end_object(&w);
     ctl_status status = w.error < 0 ? ctl_fatal(ctl, w.error) : CTL_DONE;
@@ -92,10 +95,23 @@ static ctl_status take_message(ctl_context *ctl, w4_json params) {
     return status;
 }
 
+/* Who sent a message may be long gone when its end comes: it is told beside the messages. */
+static void tell_delivery(const ctl_context *ctl, w4_json params) {
+    static const char *const members[] = {"msg_id", "to", "outcome", "code", "text"};
+    char texts[5][256];
+    for (size_t i = 0; i < 5; i++) {
+        texts[i][0] = 0;
+        (void)w4_json_string_copy(w4_json_get(params, members[i]), texts[i], sizeof texts[i]);
+    }
+    bool why = texts[3][0] != 0;
+    ctl_error(ctl, "%s to %.12s: %s%s%s%s%s%s", texts[0], texts[1], texts[2], why ? " (" : "",
+              texts[3], texts[4][0] != 0 ? ": " : "", texts[4], why ? ")" : "");
+}
+
 ctl_status ctl_run_listen(ctl_context *ctl) {
     w4_json result;
     int64_t wanted = ctl_integer(&ctl->line, CTL_OPTION_NUMBER, 0);
-    ctl_status status = attach(ctl, "agent.message", &result);
+    ctl_status status = attach(ctl, true, &result);
     if (status != CTL_DONE) {
         return status;
     }
@@ -111,6 +127,8 @@ ctl_status ctl_run_listen(ctl_context *ctl) {
         if (is_notification(&event, W4_NOTIFY_AGENT_MESSAGE)) {
             status = take_message(ctl, event.value);
             count++;
+        } else if (is_notification(&event, W4_NOTIFY_AGENT_DELIVERY)) {
+            tell_delivery(ctl, event.value);
         }
     }
     return status;
@@ -259,7 +277,7 @@ ctl_status ctl_run_send(ctl_context *ctl) {
         status = ctl_params(ctl, W4_METHOD_AGENT_SEND, &params);
     }
     if (status == CTL_DONE) {
-        status = attach(ctl, "agent.delivery", &attached);
+        status = attach(ctl, false, &attached);
     }
     if (status == CTL_DONE) {
         status = send_message(ctl, w4_buffer_bytes(&params));

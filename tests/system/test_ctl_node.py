@@ -234,6 +234,8 @@ def note(number, text="hello"):
 
 def test_listen():
     answers = {"agent_attach": lambda params: [attached(params), ("fact.updated", {}),
+                                               delivery("delivered"),
+                                               delivery("timed_out", 2, code="timeout", text=EVIL),
                                                ("agent.message", note(1, EVIL)),
                                                ("agent.message", note(2))],
                "agent_ack": lambda params: {"acknowledged": True}}
@@ -245,9 +247,13 @@ def test_listen():
             note(1, EVIL)["envelope"], note(2)["envelope"]], (status, out, err)
         harmless(out)
         assert lines[1].startswith('{"a":1,"msg_id":')  # canonical
-        assert err == f"web4ctl: listening as ada ({FP})\n", err
+        harmless(err)
+        told = err.splitlines()  # what became of messages that others sent for it, too
+        assert told[:2] == [f"web4ctl: listening as ada ({FP})",
+                            f"web4ctl: {note(1)['envelope']['msg_id']} to {FP[:12]}: delivered"], err
+        assert "timed_out (timeout: " in told[2] and len(told) == 3, err
         assert node.asked[1][2] == {"agent_id": "ada", "key": "hosted",
-                                    "capabilities": ["fetch", "x"], "subscribe": ["agent.message"]}
+                                    "capabilities": ["fetch", "x"], "subscribe": ["agent.message", "agent.delivery"]}
         assert [asked[2]["msg_id"][-1] for asked in node.asked if asked[1] == "agent.ack"] == ["1", "2"]
         status, out, err = node.ctl("listen", "--as", "ada", "-n", "1", "--full")
         assert json.loads(out) == note(1, EVIL)

@@ -292,7 +292,14 @@ def test_commands():
         sent = json.loads(ctl(a, "send", "--as", "ada", "--to", "ben", "--durable", "INTENT",
                               json.dumps(ask("by hand"))))
         assert sent["stored"] and sent["deliveries"][0]["outcome"] == "held", sent
+        listening = subprocess.Popen([WEB4CTL, "--agent-socket", a.agent_socket, "listen", "--as", "ada"],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert "listening as ada" in listening.stderr.readline()
         heard = json.loads(ctl(b, "listen", "--as", "ben", "--number", "1"))
+        end = listening.stderr.readline()  # of what another process had sent for it
+        assert sent["msg_id"] in end and end.endswith(": delivered\n"), end
+        listening.terminate()
+        assert listening.communicate(timeout=DEADLINE)[0] == ""
         assert heard["msg_id"] == sent["msg_id"] and heard["durable"] is True
         assert b.agent("ben").attached["waiting"] == 0  # listen has acknowledged it
 

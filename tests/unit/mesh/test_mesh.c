@@ -479,9 +479,9 @@ START_TEST(peers_and_records_are_remembered) {
     seed(c, a);
     run_for(10 * S);
     uint64_t seq = record_of(a, b)->seq;
-    ck_assert_int_eq(w4_mesh_add_address(b->mesh, "tcp:192.0.2.1:7474", W4_ADDRESS_OPERATOR,
-                                         id_of(c), now_us),
-                     0);
+    ck_assert_int_eq(
+        w4_mesh_add_address(b->mesh, "tcp:192.0.2.1:7474", W4_ADDRESS_OPERATOR, id_of(c), now_us),
+        0);
     ck_assert_int_eq(w4_store_commit(b->store), 0);
     part(b, a);
     part(b, c);
