@@ -705,6 +705,9 @@ bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4
         if (other->accepted_us != 0) {
             return false;
         }
+        if (w4_acceptance_revoked(rule, &other->proposer)) {
+            continue;
+        }
         bool mine = w4_acceptance_trusts(rule, &fact->proposer);
         bool theirs = w4_acceptance_trusts(rule, &other->proposer);
         if (mine == theirs ? first : theirs) {

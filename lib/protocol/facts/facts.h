@@ -70,7 +70,8 @@ const w4_sums *w4_facts_sums(const w4_facts *facts);
 /* W4_MISSING_NOTHING, _CAUSE_UNKNOWN, _CAUSE_REJECTED or _CAUSE_CIRCLE. */
 w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact);
 /* No other fact holds its decision_id with another statement. One that was accepted holds it; else
- * the one that came first, but nobody who is not trusted holds it against one who is. */
+ * the one that came first, but nobody who is not trusted holds it against one who is, and a key
+ * that was revoked holds nothing. */
 bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_acceptance *rule);
 /* Does it follow, over however many causes, from something that was rejected or refuted? A cause
  * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes

@@ -182,7 +182,10 @@ static void draw_of_keys(uint64_t *random, const history *h, step *s) {
     s->key = draw_key(random, h, s->who);
     s->to = s->who;
     if (s->kind == SUCCEED) {
-        s->to = below(random, 8) == 0 ? LOCALS + below(random, AGENTS - LOCALS) : s->who;
+        /* Of another agent of its node: where an identity lives that moved is for others to test.
+         */
+        unsigned other = (s->who - LOCALS + NODES - 1) % (AGENTS - LOCALS) + LOCALS;
+        s->to = below(random, 8) == 0 ? other : s->who;
         s->word = below(random, 4) == 0 ? below(random, KEYS_EACH) : (s->key + 1) % KEYS_EACH;
         s->word = s->to == s->who && s->word == s->key ? (s->key + 1) % KEYS_EACH : s->word;
     } else {

@@ -649,8 +649,10 @@ static void restart(model *m) {
     }
     memset(m->paced, 0, sizeof m->paced); /* in no store: who said it may say it again */
     memset(m->waiting_count, 0, sizeof m->waiting_count);
+    model_settle(m); /* before the agents are back */
     for (unsigned i = 0; i < LOCALS; i++) {
         greet(m, i);
+        model_settle(m);
     }
 }
 
