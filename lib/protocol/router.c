@@ -142,7 +142,7 @@ int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal cod
                                .sender = *waited->sender};
     memcpy(event.msg_id, waited->msg_id, sizeof event.msg_id);
     int r = w4_event_queue_push(&p->events, &event, NULL);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : w4_receipts_end(p, waited, code);
 }
 
 w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *agent) {
@@ -297,7 +297,7 @@ static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arriva
     return r < 0 ? r : 0;
 }
 
-int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
+int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival, bool *ret_waits,
                      w4_refusal *ret_code) {
     bool waits = arrival->channel == W4_CHANNEL_KNOWLEDGE &&
                  (w4_agent_overloaded(agent) || agent->paced_count > 0);
@@ -312,6 +312,7 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
                       .wall_us = arrival->wall_us};
     memcpy(paced.msg_id, arrival->msg_id, sizeof paced.msg_id);
     int r = w4_agent_pace(agent, &paced);
+    *ret_waits = r == 0;
     *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
     return r < 0 ? r : 0;
 }
@@ -370,10 +371,12 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
         bool gone;
         r = meet_again(p, paced, agent, now_us, &gone, &code);
         r = r == 0 && !gone ? deliver_now(p, agent, &arrival, &code) : r;
+        const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
+                                  &paced->from_node};
         if (r == 0 && code != W4_REFUSAL_NONE) {
-            const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
-                                      &paced->from_node};
             r = w4_router_tell_ended(p, &waited, code);
+        } else if (r == 0 && !gone) {
+            r = w4_receipts_end(p, &waited, W4_REFUSAL_NONE);
         }
         w4_paced_free(paced);
     }

@@ -127,13 +127,13 @@ int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_b
                   uint64_t life_us, uint64_t now_us);
 
 /* One that waited here for a local agent. */
-typedef struct w4_waited {
+struct w4_waited {
     const char *msg_id;
     const w4_fingerprint *sender, *receiver;
     const w4_fingerprint *from_node; /* zero: an agent here sent it */
-} w4_waited;
-/* It does not reach it: its sender is told, where it is an agent here, else whoever watches this
- * node. 0 or -ENOMEM. */
+};
+/* It does not reach it: its sender is told, where it is an agent here, else its node, and whoever
+ * watches this one. 0 or -ENOMEM. */
 int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal code);
 
 /* Where an agent is: this node for local ones, else where the directory says. from: the node whose
@@ -164,8 +164,8 @@ bool w4_router_is_blocked(const w4_protocol *p, const w4_fingerprint *node);
 bool w4_router_is_behind(const w4_protocol *p, const w4_fingerprint *agent,
                          w4_fingerprint *ret_node);
 
-/* Hands an envelope to a local agent: at once, or when it has room (knowledge only). *ret_code:
- * NONE when it was taken. 0 or -ENOMEM. */
+/* Hands an envelope to a local agent: at once, or when it has room (knowledge only; *ret_waits).
+ * *ret_code: NONE when it was taken. 0 or -ENOMEM. */
 typedef struct w4_arrival {
     w4_blob *envelope;
     const char *msg_id;
@@ -176,7 +176,7 @@ typedef struct w4_arrival {
     bool paced; /* the human behind the agent is under pressure */
     uint64_t wall_us;
 } w4_arrival;
-int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
+int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival, bool *ret_waits,
                      w4_refusal *ret_code);
 /* Delivers what waited, as far as the agent has room. 0 or -ENOMEM. */
 int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us);

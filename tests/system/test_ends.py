@@ -1,5 +1,5 @@
-"""What the sender of a durable message is told, two daemons apart: that it is held, and then its end,
-one and the true one, also when both nodes were killed in between."""
+"""What the sender of a message is told, two daemons apart: that it is held, and then its end, one and
+the true one; of a durable message also when both nodes were killed in between."""
 from test_durable import Pair
 from web4test import *
 
@@ -20,9 +20,9 @@ def greet(client, **how):
                                    "consent_scope": ["topic:work"], "safety_flags": []}, **how)
 
 
-def write(client, to):
+def write(client, to, durable=True):
     return hcp(client, "HCP_CONTEXT", to, {"context": "so it is", "constraints": [],
-                                           "shared_history": []}, durable=True)
+                                           "shared_history": []}, durable=durable)
 
 
 def knows(node, name):
@@ -126,5 +126,31 @@ def test_blocked_there():
         assert told(ada, msg_id) == ("refused", "blacklisted")
 
 
+def test_held_in_memory():
+    """What is not durable waits there too, while he is under pressure; each end is told."""
+    with Pair() as pair:
+        ada, ben = acquainted(pair, 90)
+        given, dropped, lost = ([], [], [])
+        for kind in (given, dropped, lost):
+            for _ in range(3):
+                kind.append(write(ada, "ben", durable=False))
+                assert told(ada, kind[-1]) == ("held", None)
+            if kind is given:
+                ben.call("agent.human_state", human("granted", 10))
+                for msg_id in given:
+                    assert told(ada, msg_id) == ("delivered", None)
+                    ben.wait_note("agent.message", lambda m: m["envelope"]["msg_id"] == msg_id)
+                ben.call("agent.human_state", human("granted", 90))
+            elif kind is dropped:
+                ben.call("agent.human_state", human("revoked", 90))
+                for msg_id in dropped:
+                    assert told(ada, msg_id) == ("refused", "consent_revoked")
+                greet(ben, pressure=90)
+                consents(pair.a, ben, "granted")
+        ben.close()
+        for msg_id in lost:
+            assert told(ada, msg_id) == ("disconnected", "disconnected")
+
+
 if __name__ == "__main__":
-    main([test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there])
+    main([test_held_in_memory, test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there])

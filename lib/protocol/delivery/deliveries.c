@@ -382,6 +382,15 @@ static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
     return r;
 }
 
+/* Acknowledged, and not yet given to whom it is for. */
+static int stay(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
+    int r = mark_letter(p, parcel->letter, &parcel->neighbour->node, W4_LETTER_DONE);
+    w4_parcel_stay(&p->parcels, parcel);
+    parcel->deadline_us = w4_earlier(parcel->deadline_us, w4_later(now_us, W4_PARCEL_THERE_US));
+    w4_router_wake(p, parcel->deadline_us);
+    return r == 0 ? w4_router_tell_held(p, &parcel->sender, parcel->msg_id, &parcel->receiver) : r;
+}
+
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
                               uint64_t now_us) {
     w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
@@ -399,8 +408,37 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
         }
         return 0;
     }
+    if (parcel->stays && outcome == W4_REFUSAL_NONE) {
+        return stay(p, parcel, now_us);
+    }
     int r = end_parcel(p, parcel, outcome, now_us);
     return r == 0 && again && outcome == W4_REFUSAL_NONE ? pump(p, neighbour, now_us) : r;
+}
+
+static w4_parcel *find_answered(const w4_protocol *p, const w4_answer *answer) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, answer->node);
+    return neighbour ? w4_parcel_find_sent(&p->parcels, neighbour, answer->sender, answer->receiver,
+                                           answer->msg_id)
+                     : NULL;
+}
+
+int w4_deliveries_wait(w4_protocol *p, const w4_answer *answer) {
+    w4_parcel *parcel = find_answered(p, answer);
+    if (parcel && parcel->state == W4_PARCEL_FLYING && !parcel->again) {
+        parcel->stays = true;
+    }
+    return 0;
+}
+
+int w4_deliveries_ended(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
+    w4_parcel *parcel = find_answered(p, answer);
+    if (parcel && parcel->state == W4_PARCEL_THERE) {
+        return end_parcel(p, parcel, answer->code, now_us);
+    }
+    if (parcel) {
+        parcel->stays = false; /* its acknowledgement is to come */
+    }
+    return answer->code != W4_REFUSAL_NONE ? w4_deliveries_refused(p, answer, now_us) : 0;
 }
 
 int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us) {
@@ -412,10 +450,7 @@ int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, u
 }
 
 int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
-    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, answer->node);
-    w4_parcel *parcel = neighbour ? w4_parcel_find_sent(&p->parcels, neighbour, answer->sender,
-                                                        answer->receiver, answer->msg_id)
-                                  : NULL;
+    w4_parcel *parcel = find_answered(p, answer);
     if (parcel && parcel->state == W4_PARCEL_FLYING) {
         parcel->refused = true;
         return end_parcel(p, parcel, answer->code, now_us);
@@ -520,6 +555,9 @@ static bool concerns(const w4_fingerprint *sender, const w4_fingerprint *receive
 
 /* What flies is asked back: the session says whether it came in time. */
 static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (parcel->state == W4_PARCEL_THERE) {
+        return 0; /* that node hears of it too, and says how it ends */
+    }
     if (parcel->state != W4_PARCEL_FLYING) {
         return end_parcel(p, parcel, code, now_us);
     }

@@ -8,7 +8,9 @@
 #include "protocol/pipeline/pipeline.h"
 #include "protocol/protocol.h"
 
-#define W4_RESEND_WINDOW 128u                /* from the outbox to one neighbour at once */
+#define W4_RESEND_WINDOW 128u /* from the outbox to one neighbour at once */
+/* What waits elsewhere for its receiver, without that its end is told from there. */
+#define W4_PARCEL_THERE_US (UINT64_C(21600) * W4_US_PER_S)
 #define W4_RESEND_PAUSE_US (1 * W4_US_PER_S) /* after the session took no more */
 
 typedef struct w4_dispatch {
@@ -40,6 +42,11 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 /* The node at the other end has refused what it acknowledged: known in time, that is its end; else
  * it corrects what the sender is being told. 0 or -ENOMEM. */
 int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_us);
+/* It waits at the node at the other end: its sender is told that, and no end, when it has been
+ * acknowledged. 0 or -ENOMEM. */
+int w4_deliveries_wait(w4_protocol *p, const w4_answer *answer);
+/* What waited there has been given to its receiver (NONE), or dropped. 0 or -ENOMEM. */
+int w4_deliveries_ended(w4_protocol *p, const w4_answer *answer, uint64_t now_us);
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us);
 int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us);
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);

@@ -191,6 +191,9 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
         neighbour->parked--;
         TAILQ_REMOVE(&neighbour->sent, parcel, link);
         break;
+    case W4_PARCEL_THERE:
+        TAILQ_REMOVE(&neighbour->sent, parcel, link);
+        break;
     case W4_PARCEL_STATE_COUNT: /* in no list */
         break;
     }
@@ -271,6 +274,14 @@ void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel) {
     parcel->state = W4_PARCEL_PARKED;
     parcel->neighbour->parked++;
     insert(&parcel->neighbour->sent, parcel);
+}
+
+void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel) {
+    take_out(parcels, parcel);
+    parcel->neighbour->letters[parcel->channel] -= parcel->letter != 0;
+    parcel->letter = 0;
+    parcel->state = W4_PARCEL_THERE;
+    TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
 }
 
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket) {

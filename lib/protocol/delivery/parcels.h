@@ -19,6 +19,7 @@ typedef enum w4_parcel_state {
     W4_PARCEL_HELD,   /* until a handshake is done */
     W4_PARCEL_FLYING, /* given to the session; its ticket comes back */
     W4_PARCEL_PARKED, /* until the node is connected again; its envelope is in the outbox */
+    W4_PARCEL_THERE,  /* it has arrived, and waits there for its receiver */
     W4_PARCEL_STATE_COUNT
 } w4_parcel_state;
 
@@ -44,6 +45,7 @@ typedef struct w4_parcel {
     bool waits;           /* FLYING: the session has no room and lets it wait */
     w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
     bool refused;         /* by the node that it came to */
+    bool stays;           /* FLYING: that node has said that it is THERE */
     bool bare;            /* sent without a handshake, since nobody was there to greet */
     void *by_ticket;      /* of the table */
     void *of_sender;      /* of the table */
@@ -63,7 +65,7 @@ struct w4_neighbour {
     bool agrees;       /* its clock with the one here, when its session began: clocks.h */
     uint64_t clock_us; /* that was then; 0: it told none */
     uint64_t wall_us;  /* by the clock here */
-    struct w4_parcel_list held, sent; /* HELD; FLYING and PARKED */
+    struct w4_parcel_list held, sent; /* HELD; all others */
     uint32_t again_flying;            /* FLYING and from the outbox */
     uint32_t parked;
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
@@ -107,13 +109,15 @@ void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope);
 int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);
+/* A letter is none any more then. */
+void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel);
 
 /* Of one that flies. What is sent again has no producer who could wait. */
 void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits);
 bool w4_parcels_wait(const w4_parcels *parcels, const w4_fingerprint *sender);
 
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket);
-/* FLYING or PARKED at that neighbour; NULL: none. Costs the same however many there are. */
+/* Any but HELD at that neighbour; NULL: none. Costs the same however many there are. */
 w4_parcel *w4_parcel_find_sent(const w4_parcels *parcels, const w4_neighbour *neighbour,
                                const w4_fingerprint *sender, const w4_fingerprint *receiver,
                                const char *msg_id);

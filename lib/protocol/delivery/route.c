@@ -246,12 +246,13 @@ int w4_route_hand(w4_protocol *p, w4_inbound *in, w4_agent *agent, w4_refusal *r
     } else if (r == W4_MEETS_LATER && !in->durable && in->family->keep) {
         r = in->family->keep(p, in, agent);
         code = r == 1 ? in->fault.code : W4_REFUSAL_NONE;
+        in->waits = r == 0;
         r = r == 1 ? 0 : r;
     } else if (r == W4_MEETS_LATER || r == W4_MEETS_NOT) {
         r = 0;
     } else if (r == 0) {
         w4_arrival arrival = arrival_of(in);
-        r = w4_router_arrive(p, agent, &arrival, &code);
+        r = w4_router_arrive(p, agent, &arrival, &in->waits, &code);
         if (r == 0 && code != W4_REFUSAL_NONE) {
             w4_inbound_refuse(in, code, "", "an agent with room for more");
         } else if (r == 0) { /* from now on the agent may answer it */

@@ -114,11 +114,27 @@ int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
                     .receiver = in->envelope.receiver.fingerprint,
                     .code = code};
     memcpy(item.msg_id, in->envelope.msg_id, sizeof item.msg_id);
+    if (!in->durable && !refused && in->waits && !in->envelope.broadcast) {
+        item.stage = W4_RECEIPT_HELD;
+        wanted = true;
+    }
     wanted = wanted && neighbour && neighbour->receipts;
     if (wanted && in->durable && code == W4_REFUSAL_NONE) {
         wanted = w4_durable_stage(p, in, &item.stage);
     }
     return wanted ? push(&p->receipts, &in->from_node, &item) : 0;
+}
+
+int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, waited->from_node);
+    receipt item = {.sender = *waited->sender,
+                    .receiver = *waited->receiver,
+                    .code = code,
+                    .stage = W4_RECEIPT_ENDED};
+    memcpy(item.msg_id, waited->msg_id, sizeof item.msg_id);
+    return neighbour && neighbour->up && neighbour->receipts
+               ? push(&p->receipts, waited->from_node, &item)
+               : 0;
 }
 
 /* ---- what is owed */
@@ -347,9 +363,20 @@ uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
 static int take_answer(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
     bool known;
     int r = w4_durable_answered(p, answer, now_us, &known);
-    return r == 0 && !known && answer->code != W4_REFUSAL_NONE && answer->stage == W4_RECEIPT_PLAIN
-               ? w4_deliveries_refused(p, answer, now_us)
-               : r;
+    if (r != 0 || known) {
+        return r;
+    }
+    switch (answer->stage) {
+    case W4_RECEIPT_PLAIN:
+        return answer->code != W4_REFUSAL_NONE ? w4_deliveries_refused(p, answer, now_us) : 0;
+    case W4_RECEIPT_HELD:
+        return answer->code == W4_REFUSAL_NONE ? w4_deliveries_wait(p, answer) : 0;
+    case W4_RECEIPT_ENDED:
+        return w4_deliveries_ended(p, answer, now_us);
+    case W4_RECEIPT_STAGE_COUNT:
+        break;
+    }
+    return 0;
 }
 
 int w4_receipts_take(w4_protocol *p, w4_inbound *in) {

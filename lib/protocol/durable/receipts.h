@@ -1,11 +1,13 @@
 /* MESH_RECEIPT: which durable envelopes that a neighbour brought are kept here, and which envelopes
- * of agents, durable or not, were refused. Collected in the turn in which they came, said when the
- * turn is on disk. What gets lost on the way is asked for again where it is durable: the neighbour
- * brings the envelope once more. Ends of what was held (p->owed) are said until the neighbour has
- * acknowledged them, in this session or a later one. */
+ * of agents, durable or not, wait here, or were refused. Collected in the turn in which they came,
+ * said when the turn is on disk. What gets lost on the way is asked for again where it is durable:
+ * the neighbour brings the envelope once more. Ends of what was held (p->owed) are said until the
+ * neighbour has acknowledged them, in this session or a later one. */
 #pragma once
 
 #include "protocol/pipeline/pipeline.h"
+
+typedef struct w4_waited w4_waited; /* router.h */
 
 #define W4_RECEIPTS_MAX 4096u            /* for one neighbour; the first go first */
 #define W4_RECEIPTS_PER_WORD 128u        /* in one envelope, as its schema allows */
@@ -30,6 +32,9 @@ void w4_receipts_deinit(w4_receipts *receipts);
 /* What became of an envelope that a neighbour brought; refused: in->fault says why. Says so to that
  * neighbour where it wants to know. 0 or -ENOMEM. */
 int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused);
+/* What waited here, and was not durable, has been given to its agent, or is dropped: says so to the
+ * node that brought it, if that is here. 0 or -ENOMEM. */
+int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code);
 /* The neighbour is gone, or here anew: what is owed to it is said in its next session. */
 void w4_receipts_owe_again(w4_protocol *p, const w4_fingerprint *node);
 /* The turn is on disk: says what there is. 0 or -ENOMEM. */

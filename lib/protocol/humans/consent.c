@@ -237,15 +237,15 @@ w4_humans *w4_humans_free(w4_humans *humans) {
 
 /* ---- what they say */
 
+static bool gives_less(const w4_human *known, const w4_human *said) {
+    return said->consent > known->consent;
+}
+
 static bool is_later(const w4_human *known, const w4_human *said) {
     if (said->said_us != known->latest_us) {
         return said->said_us > known->latest_us;
     }
-    return said->consent == W4_CONSENT_REVOKED && known->consent != W4_CONSENT_REVOKED;
-}
-
-static bool gives_less(const w4_human *known, const w4_human *said) {
-    return said->consent > known->consent;
+    return gives_less(known, said);
 }
 
 /* To the one who spoke at this node nobody brings a word by which they would give more than they

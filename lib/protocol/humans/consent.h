@@ -38,7 +38,7 @@ typedef enum w4_human_told {
 } w4_human_told;
 w4_human_told w4_humans_may_be_told(const w4_humans *humans, const w4_human_word *word);
 /* Takes what it says of its sender, unless something later is known; of two with one time stamp the
- * one that revokes is the later. Of a human of this node a later one that was passed on counts only
+ * one that gives less is the later. Of a human of this node a later one that was passed on counts only
  * where it gives no more than what was said here; else that is overtaken. Of an older greeting only
  * the scope, when it is of the last one. The last word to all of what holds, and the last greeting,
  * are kept as evidence. 0, -ENOMEM, or a store condition (nothing has changed then). *ret_before:

@@ -645,9 +645,13 @@ static int release(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred, bo
         code = in.fault.code;
         r = r == 0 ? w4_route_hand(p, &in, agent, &code) : r;
     }
+    const w4_waited waited = {deferred->msg_id, &deferred->sender, &human, &deferred->from_node};
     if (r >= 0 && code != W4_REFUSAL_NONE) {
         r = local ? w4_router_tell_delivery(p, &deferred->sender, deferred->msg_id, &human, code)
                   : w4_router_tell_rejected(p, &in);
+    }
+    if (r >= 0 && !in.waits) {
+        r = w4_receipts_end(p, &waited, code);
     }
     w4_deferred_free(deferred);
     return r < 0 ? r : 0;

@@ -54,6 +54,7 @@ typedef struct w4_inbound {
     const char *held_why;
     bool paced;   /* the human it is for is under pressure */
     bool met;     /* its family let it through to the agent that it is handed to */
+    bool waits;   /* here, for the agent that it is for, which has not been given it yet */
     bool not_for; /* for all, but its family says: not for the agent that it was handed to */
     uint32_t recipients;
     w4_envelope_fault fault;

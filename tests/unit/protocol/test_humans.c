@@ -143,6 +143,31 @@ START_TEST(a_kept_word_is_not_written_over) {
 }
 END_TEST
 
+/* Of two words with one time stamp all nodes hold the same one to be the last, in whatever order
+ * they come. */
+START_TEST(of_one_moment_the_one_that_gives_less) {
+    static const char *const said[] = {"granted", "limited", "revoked"};
+    static const w4_consent meant[] = {W4_CONSENT_GRANTED, W4_CONSENT_LIMITED, W4_CONSENT_REVOKED};
+    w4_store *store;
+    w4_humans *humans;
+    w4_json_document doc = {0};
+    const w4_fingerprint node = {{1}};
+    ck_assert_int_eq(w4_store_memory_new(&store), 0);
+    ck_assert_int_eq(w4_humans_new(store, &humans), 0);
+    for (unsigned i = 0; i < 9; i++) {
+        unsigned who = 10 + i, first = i / 3, second = i % 3;
+        w4_fingerprint agent = {{(uint8_t)who}};
+        ck_assert_int_eq(take(humans, &doc, who, said[first], 5000, &node, false), 0);
+        ck_assert_int_eq(take(humans, &doc, who, said[second], 5000, &node, false), 0);
+        ck_assert_int_eq(w4_humans_find(humans, &agent)->consent,
+                         meant[first > second ? first : second]);
+    }
+    w4_json_document_deinit(&doc);
+    w4_humans_free(humans);
+    w4_store_free(store);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("humans");
     TCase *tcase = tcase_create("humans");
@@ -150,6 +175,7 @@ int main(void) {
     tcase_add_test(tcase, strangers_have_bounds);
     tcase_add_test(tcase, what_was_forgotten_does_not_come_back);
     tcase_add_test(tcase, a_kept_word_is_not_written_over);
+    tcase_add_test(tcase, of_one_moment_the_one_that_gives_less);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

@@ -1,0 +1,242 @@
+/* What is not durable and waits at another node for its receiver, since that one has no room or its
+ * human is to be spared: its sender is told that, and then how it ended. */
+#include "durable_steps.h"
+
+#include "protocol/delivery/deliveries.h"
+#include "protocol/humans/hcp.h"
+
+#define HUMAN_OF(PRESSURE, CONSENT)                                                                \
+    "{\"human\":{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,"                     \
+    "\"pressure\":" PRESSURE ",\"consent\":\"" CONSENT "\"}}"
+#define WELL HUMAN_OF("10", "granted")
+#define PRESSED HUMAN_OF("90", "granted")
+#define REVOKED HUMAN_OF("10", "revoked")
+#define HELLO "{\"identity\":{\"name\":\"Ada\"},\"consent_scope\":[\"topic:work\"]}"
+#define INTENT "{\"goal\":\"align\",\"topic\":\"work\",\"priority\":\"normal\"}"
+#define UPDATE(PRESSURE, CONSENT)                                                                  \
+    "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":" PRESSURE          \
+    ",\"consent\":\"" CONSENT "\"}"
+#define SHARE                                                                                      \
+    "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":{\"decision_id\":\"d\","     \
+    "\"steps\":[\"s\"]}}"
+
+static void say(world *w, const char *from, const char *type, const char *payload,
+                const char *state) {
+    ck_assert_int_eq(world_send_as(w, from, "*", W4_FAMILY_HCP, type, payload, state), 0);
+    world_settle(w);
+}
+
+/* Ben, at the other node, is under pressure, or his agent is. */
+static world *busy(bool pressed) {
+    world *w = two();
+    w->words_first = true;
+    w->durable = false;
+    world_trust_all(w);
+    if (pressed) {
+        say(w, "ada", "HCP_HELLO", HELLO, WELL);
+        say(w, "ben", "HCP_HELLO", HELLO, PRESSED);
+    } else {
+        ask_plainly(w, "ada", "ben"); /* they have met */
+        world_settle(w);
+        ck_assert_int_eq(
+            world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"overloaded\",\"lri\":5}"),
+            0);
+        world_settle(w);
+    }
+    world_clear_logs(w);
+    return w;
+}
+
+static void write_to_ben(world *w, bool pressed, char ret_id[static 37]) {
+    int r = pressed ? world_send_as(w, "ada", "ben", W4_FAMILY_HCP, "HCP_INTENT", INTENT, WELL)
+                    : world_send(w, "ada", "ben", "DECISION_SHARE", SHARE);
+    ck_assert_msg(r == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+    world_settle(w);
+}
+
+static unsigned held(const world *w, const char *msg_id) {
+    return world_count(w, 0, W4_PROTOCOL_EVENT_HELD, msg_id, "ada");
+}
+
+static unsigned ends(const world *w, const char *msg_id) {
+    return world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, msg_id, NULL);
+}
+
+static void expect_end(world *w, const char *msg_id, w4_refusal code) {
+    world_settle(w);
+    ck_assert_uint_eq(held(w, msg_id), 1);
+    ck_assert_msg(outcomes(w, 0, msg_id, code) == 1 && ends(w, msg_id) == 1, "not %s",
+                  w4_refusal_name(code));
+}
+
+/* How it ends, by what happens. */
+static void ben_has_room(world *w) {
+    ck_assert_int_eq(
+        world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"focused\",\"lri\":5}"), 0);
+}
+
+static void ben_is_well(world *w) {
+    say(w, "ben", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
+    world_pass(w, SECOND);
+}
+
+static void ben_is_spared_one_by_one(world *w) {
+    world_pass(w, 31 * SECOND);
+}
+
+static void ben_takes_consent_back(world *w) {
+    say(w, "ben", "HCP_STATE_UPDATE", UPDATE("90", "revoked"), REVOKED);
+}
+
+static void ada_takes_consent_back(world *w) {
+    say(w, "ada", "HCP_STATE_UPDATE", UPDATE("10", "revoked"), REVOKED);
+}
+
+static void ben_goes(world *w) {
+    detach(w, "ben");
+}
+
+static void the_session_ends(world *w) {
+    world_link(w, 0, 1, false);
+}
+
+static void the_node_dies(world *w) {
+    world_kill(w, 1);
+}
+
+static void nobody_says_more(world *w) {
+    world_pass(w, W4_PARCEL_THERE_US + SECOND);
+}
+
+typedef struct ending {
+    bool pressed; /* else overloaded */
+    void (*happens)(world *w);
+    w4_refusal code;
+} ending;
+
+/* clang-format off */
+static const ending endings[] = {
+    {true,  ben_is_well,              W4_REFUSAL_NONE},
+    {true,  ben_is_spared_one_by_one, W4_REFUSAL_NONE},
+    {true,  ben_takes_consent_back,   W4_REFUSAL_CONSENT_REVOKED},
+    {true,  ada_takes_consent_back,   W4_REFUSAL_CONSENT_REVOKED},
+    {true,  ben_goes,                 W4_REFUSAL_DISCONNECTED},
+    {true,  the_session_ends,         W4_REFUSAL_DISCONNECTED},
+    {true,  the_node_dies,            W4_REFUSAL_DISCONNECTED},
+    {false, ben_has_room,             W4_REFUSAL_NONE},
+    {false, ben_goes,                 W4_REFUSAL_DISCONNECTED},
+    {false, the_session_ends,         W4_REFUSAL_DISCONNECTED},
+    {false, nobody_says_more,         W4_REFUSAL_TIMEOUT},
+};
+/* clang-format on */
+
+START_TEST(held_and_one_end) {
+    const ending *row = &endings[_i];
+    char id[37];
+    world *w = busy(row->pressed);
+    write_to_ben(w, row->pressed, id);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben"), 0);
+    ck_assert_uint_eq(held(w, id), 1);
+    ck_assert_uint_eq(ends(w, id), 0);
+    row->happens(w);
+    expect_end(w, id, row->code);
+    unsigned given = world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben");
+    ck_assert_uint_eq(given, row->code == W4_REFUSAL_NONE);
+    world_pass(w, 60 * SECOND);
+    expect_end(w, id, row->code);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(not_by_its_deadline) {
+    char id[37];
+    world *w = busy(_i == 0);
+    w->deadline_us = w->now + 5 * SECOND;
+    write_to_ben(w, _i == 0, id);
+    ck_assert_uint_eq(ends(w, id), 0);
+    world_pass(w, 6 * SECOND);
+    expect_end(w, id, W4_REFUSAL_TIMEOUT);
+    w->deadline_us = 0;
+    endings[_i == 0 ? 0 : 7].happens(w); /* it may be given all the same */
+    expect_end(w, id, W4_REFUSAL_TIMEOUT);
+    world_free(w);
+}
+END_TEST
+
+/* Given before its sender could be told that it waits; and told that it had arrived before. */
+START_TEST(what_overtakes_what) {
+    char id[37];
+    world *w = busy(true);
+    w->words_first = false; /* the acknowledgement comes first */
+    write_to_ben(w, true, id);
+    ck_assert_uint_eq(held(w, id), 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), 1);
+    ben_takes_consent_back(w);
+    world_settle(w);
+    ck_assert_uint_eq(held(w, id), 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), 1);
+    world_free(w);
+    w = busy(false);
+    ben_has_room(w);
+    world_settle(w);
+    write_to_ben(w, false, id);
+    ck_assert_uint_eq(held(w, id), 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), 1);
+    world_free(w);
+}
+END_TEST
+
+static void give_receipt(world *w, unsigned from, unsigned to, const char *payload) {
+    w4_buffer text = W4_BUFFER_INIT(1 << 20);
+    char msg_id[37];
+    w4_uuid_v4(&w->nodes[from].env, msg_id);
+    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
+    w4_envelope_draft draft = {.type = W4_TYPE_MESH_RECEIPT,
+                               .msg_id = msg_id,
+                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
+                               .sender_id = "node",
+                               .receiver = &receiver,
+                               .with_pubkey = true,
+                               .payload = w4_bytes_from_text(payload)};
+    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
+    ck_assert_int_eq(w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
+                                         w4_buffer_bytes(&text), w->now),
+                     0);
+    w4_buffer_deinit(&text);
+    world_settle(w);
+}
+
+/* Nobody says that of what he has not got, and it does not matter who says what of others. */
+START_TEST(words_of_others_end_nothing) {
+    char id[37], receipt[512], who[2][W4_FINGERPRINT_TEXT_LEN + 1];
+    static const char *const stages[] = {"held", "ended"};
+    world *w = busy(true);
+    world_agent *cho = world_add_agent(w, "cho", 0, true);
+    write_to_ben(w, true, id);
+    w4_fingerprint_format(&world_agent_of(w, "ada")->fingerprint, who[0]);
+    w4_fingerprint_format(&cho->fingerprint, who[1]);
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(receipt, sizeof receipt,
+                 "{\"receipts\":[{\"msg_id\":\"%s\",\"receiver\":\"%s\",\"sender\":\"%s\","
+                 "\"stage\":\"%s\"}]}",
+                 id, who[i / 2], who[1 - i / 2], stages[i % 2]);
+        give_receipt(w, 1, 0, receipt);
+    }
+    ck_assert_uint_eq(held(w, id), 1);
+    ck_assert_uint_eq(ends(w, id), 0);
+    world_free(w);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("waiting");
+    TCase *tcase = tcase_create("waiting");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, held_and_one_end, 0, sizeof endings / sizeof endings[0]);
+    tcase_add_loop_test(tcase, not_by_its_deadline, 0, 2);
+    tcase_add_test(tcase, what_overtakes_what);
+    tcase_add_test(tcase, words_of_others_end_nothing);
+    suite_add_tcase(suite, tcase);
+    return w4_test_run(suite);
+}
