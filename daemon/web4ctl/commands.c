@@ -169,7 +169,7 @@ static const ctl_argument_row fact_argument[] = {
 static const char *const verdicts[] = {"accepted", "rejected", "none", NULL};
 static const ctl_argument_row settle_arguments[] = {
     ONE("FACT", "fact", "its id, or a unique prefix of it"),
-    {"VERDICT", TEXT, false, false, "verdict", verdicts, false, "accepted: what was said against it does not count; rejected: it is over; none: takes the order back"},
+    {"VERDICT", TEXT, false, false, "verdict", verdicts, false, "accepted: what was said against it does not count, and it is what its confirmations make of it; rejected: it is over; none: takes the order back"},
     END_ARGUMENTS};
 static const ctl_argument_row send_arguments[] = {
     {"TYPE", TEXT, false, false, "type", types, false, "type of the message; send TYPE --help tells of its payload"},

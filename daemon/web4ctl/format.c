@@ -217,7 +217,8 @@ int ctl_format_value(w4_buffer *out, ctl_format format, w4_json value) {
     case CTL_TEXT:
     case CTL_STATE:
     case CTL_CUT:
-        return append_text(out, value);
+        return w4_json_kind_of(value) == W4_JSON_ARRAY ? append_list(out, value, false)
+                                                       : append_text(out, value);
     case CTL_SHORT:
         return append_short(out, value);
     case CTL_TIME:

@@ -160,14 +160,16 @@ static origin origin_of(const ctl_context *ctl, const char *pointer) {
     return at;
 }
 
-/* The option that gave it, if one did. */
-static bool name_option(const ctl_context *ctl, char *pointer, size_t size) {
+/* The argument or option that gave it, if one did; ret_lacking: the option that would have. */
+static bool name_origin(const ctl_context *ctl, char *pointer, size_t size,
+                        const char **ret_lacking) {
     bool inside = pointer[0] != 0 && strchr(pointer + 1, '/') != NULL;
     origin at = origin_of(ctl, pointer);
-    if (inside || !at.is_option || !at.is_given) {
+    *ret_lacking = !inside && at.is_option && !at.is_given ? at.name : NULL;
+    if (inside || at.name == NULL || !at.is_given) {
         return false;
     }
-    (void)snprintf(pointer, size, "--%s", at.name);
+    (void)snprintf(pointer, size, "%s%s", at.is_option ? "--" : "", at.name);
     return true;
 }
 
@@ -185,13 +187,15 @@ static ctl_status tell_error(const ctl_context *ctl, w4_json error) {
     const char *at = pointer[0] == 0 ? NULL : strstr(message, pointer);
     const char *behind = at == NULL ? NULL : at + strlen(pointer);
     bool named = pointer[0] == 0 || at != NULL;
-    if (name_option(ctl, pointer, sizeof pointer) && behind != NULL &&
+    const char *lacking = NULL;
+    if (name_origin(ctl, pointer, sizeof pointer, &lacking) && behind != NULL &&
         strncmp(behind, ": ", 2) == 0) {
         named = false;
         text = behind + 2;
     }
-    fprintf(ctl->err, "web4ctl: %s%s%s%s%s\n", code, code[0] != 0 ? ": " : "", named ? "" : pointer,
-            named ? "" : ": ", text);
+    fprintf(ctl->err, "web4ctl: %s%s%s%s%s%s%s%s\n", code, code[0] != 0 ? ": " : "",
+            named ? "" : pointer, named ? "" : ": ", text, lacking != NULL ? " (--" : "",
+            lacking != NULL ? lacking : "", lacking != NULL ? ")" : "");
     return number == W4_RPC_INVALID_PARAMS ? CTL_USAGE : CTL_REFUSED;
 }
 

@@ -258,13 +258,20 @@ static ctl_status read_payload(ctl_context *ctl, w4_buffer *payload) {
     return CTL_DONE;
 }
 
-/* A type says itself of which family it is. */
-static void fill_family(ctl_context *ctl) {
+/* A type says itself of which family it is. One that is not known here is the node's to judge, when
+ * its family is named. */
+static ctl_status fill_family(ctl_context *ctl) {
     const w4_type_row *type = ctl_type_find(ctl->line.arguments[0]);
-    if (type != NULL && !ctl_has(&ctl->line, CTL_OPTION_FAMILY)) {
-        ctl->line.values[CTL_OPTION_FAMILY][0] = w4_family_name(type->family);
-        ctl->line.values_count[CTL_OPTION_FAMILY] = 1;
+    if (ctl_has(&ctl->line, CTL_OPTION_FAMILY)) {
+        return CTL_DONE;
     }
+    if (type == NULL) {
+        ctl_no_type(ctl, ctl->line.arguments[0]);
+        return CTL_USAGE;
+    }
+    ctl->line.values[CTL_OPTION_FAMILY][0] = w4_family_name(type->family);
+    ctl->line.values_count[CTL_OPTION_FAMILY] = 1;
+    return CTL_DONE;
 }
 
 ctl_status ctl_run_send(ctl_context *ctl) {
@@ -272,7 +279,7 @@ ctl_status ctl_run_send(ctl_context *ctl) {
     w4_buffer params = W4_BUFFER_INIT(PARAMS_MAX);
     w4_json attached;
     ctl_status status = read_payload(ctl, &payload);
-    fill_family(ctl);
+    status = status == CTL_DONE ? fill_family(ctl) : status;
     if (status == CTL_DONE) {
         status = ctl_params(ctl, W4_METHOD_AGENT_SEND, &params);
     }

@@ -97,7 +97,7 @@ ctl_status ctl_run_schema(ctl_context *ctl) {
     w4_buffer_deinit(&text);
     if (!known) {
         ctl_no_type(ctl, ctl->line.arguments[0]);
-        return CTL_REFUSED;
+        return CTL_USAGE;
     }
     return r != 0 ? ctl_fatal(ctl, r) : CTL_DONE;
 }

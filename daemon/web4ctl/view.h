@@ -7,7 +7,7 @@
 #include "json/document.h"
 
 typedef enum ctl_format {
-    CTL_TEXT,    /* strings as they are, all else as JSON has it */
+    CTL_TEXT,    /* strings as they are, arrays with commas, all else as JSON has it */
     CTL_SHORT,   /* the first digits of a fingerprint or an id */
     CTL_CUT,     /* a text, cut where a table on a terminal would grow too wide */
     CTL_STATE,   /* a word with a colour */

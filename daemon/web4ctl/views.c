@@ -19,7 +19,9 @@ static const ctl_column status_columns[] = {
     {"Agents",      "/agents",        CTL_TEXT, 0},
     {"Clients",     "/clients",       CTL_PAIRS, 0},
     {"Facts",       "/facts",         CTL_PAIRS, 0},
-    {"Durable",     "/durable",       CTL_PAIRS, 0},
+    {"Wait for agents here", "/durable/for_agents",  CTL_TEXT, 0},
+    {"Wait for other nodes", "/durable/to_be_taken", CTL_TEXT, 0},
+    {"Wait to be told of",   "/durable/ends",        CTL_TEXT, 0},
     {"Store",       "/store/state",   CTL_STATE, 0},
     {"Store file",  "/store/path",    CTL_TEXT, 0},
     {"Store size",  "/store/bytes",   CTL_BYTES, 0},
@@ -439,7 +441,7 @@ static const ctl_column source_moves[] = {
     {"ACTOR",  "/actor",    CTL_CUT, 3},
     {"CLAIM",  "/evidence", CTL_SHORT, 2},
     END};
-static const ctl_view source_history = {TABLE, "History", "/history", source_moves, "no moves", NULL};
+static const ctl_view source_history = {TABLE, "History", "/history", source_moves, "nothing has moved it, nor what it begins with", NULL};
 static const ctl_view source_prefix = {RECORD, NULL, "/source", source_record, NULL, &source_history};
 static const ctl_column source_why[] = {
     {"Compared as", "/key",  CTL_TEXT, 0},
@@ -666,7 +668,7 @@ static const ctl_column entries_record[] = {
     {"There is more: cut by", "/cut", CTL_TEXT, 0},
     END};
 static const ctl_view entries_next = {RECORD, NULL, "", entries_record, NULL, NULL};
-const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "nothing that still stands fits (--retracted asks for the rest too)", &entries_next};
+const ctl_view ctl_view_memory = {TABLE, NULL, "/entries", entry_columns, "nothing fits; what no longer stands is shown with --retracted only", &entries_next};
 static const ctl_column import_record[] = {
     {"Taken",   "/taken",   CTL_TEXT, 0},
     {"Known",   "/known",   CTL_TEXT, 0},

@@ -82,7 +82,11 @@ static void write_copy(w4d_call *call, const char *path) {
 static int write_result(w4d_call *call, const w4d_store_job *job) {
     if (job->result == W4_STORE_E_FILE && !job->check) { /* something has that name, or the system
                                                             said no to it */
-        return w4d_refuse(call, W4_REFUSAL_POLICY_DENIED, "/path", "%s", job->text);
+        const char *store = call->app->config->paths.store;
+        size_t len = strlen(store);
+        bool named = strncmp(job->text, store, len) == 0 && strncmp(job->text + len, ": ", 2) == 0;
+        return w4d_refuse(call, W4_REFUSAL_POLICY_DENIED, "/path", "%s",
+                          named ? job->text + len + 2 : job->text);
     }
     if (job->result > 0) {
         return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", job->text);

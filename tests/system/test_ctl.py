@@ -426,6 +426,7 @@ def test_wrong_usage():
                       ["send", "--as", "ada", "--to", "ben", "INTENT", "{"],
                       ["send", "--as", "ada", "--to", "ben", "INTENT", "[]"],
                       ["send", "--as", "ada", "--to", "ben", "--family", "dip", "INTENT", "{}"],
+                      ["send", "--as", "ada", "--to", "ben", "intent", "{}"], ["schema", "intent"],
                       ["listen"], ["completion"], ["completion", "csh"], ["peers", "add", "a b"],
                       ["peers", "add", "tcp:a:1", "--pin", "00"], ["stop", "--watch", "1"],
                       ["watch", "--number", "-1"], ["x" * 100_000]):

@@ -148,6 +148,11 @@ def test_whatever_comes():
         code, out, err = ctl(a, "envelope", "explain", "--by", "agent", stdin=canonical(
             envelope(Key(b"absent" * 6), "mal", "INTENT", ASK)))
         assert code == 1 and "not_found: --by" in err, err
+        code, out, err = ctl(a, "sources", "why", "example")
+        assert code == 2 and "web4ctl: URI: expected a URI with its scheme" in err, err
+        code, out, err = ctl(a, "send", "--as", "ada", "--to", "*", "HCP_INTENT",
+                             '{"goal":"align","topic":"work","priority":"low"}')
+        assert code == 1 and "/state" in err and "(--with-state)" in err, err
         code, out, err = ctl(a, "envelope", "explain", "/no/such/file")
         assert code == 1 and "/no/such/file" in err, err
 

@@ -141,6 +141,10 @@ void w4_fact_reason(const w4_fact *fact, const w4_acceptance *rule, w4_words *wo
         w4_words_say(words, "it waits for ");
         w4_fact_missing(fact, rule, words);
         say_void(fact, rule, words);
+        if (fact->settlement && fact->settlement->accepted) {
+            w4_words_say(words, "; the order of %s only takes away what had been said against it",
+                         fact->settlement->by);
+        }
         return;
     case W4_FACT_STATE_COUNT:
         return;

@@ -12,7 +12,8 @@
 static const char *const missing_texts[W4_CLAIM_MISSING_COUNT] = {
     [W4_CLAIM_MISSING_NOTHING] = "",
     [W4_CLAIM_MISSING_KEY] = "another message with it: the key that signed this one was revoked",
-    [W4_CLAIM_MISSING_SENDER] = "trust: whoever brought it is not trusted here",
+    [W4_CLAIM_MISSING_SENDER] =
+        "trust in who brought it, who is not trusted here: until then it is handed to nobody",
     [W4_CLAIM_MISSING_SOURCE] = "a source that is not blocked here",
     [W4_CLAIM_MISSING_CORROBORATION] = "", /* told with its number */
     [W4_CLAIM_MISSING_EASE] = "ease: an agent of this node is overloaded",
