@@ -149,6 +149,12 @@ w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *a
     return w4_keyring_current(p->keyring, agent);
 }
 
+bool w4_router_is_key_of(const w4_protocol *p, const w4_fingerprint *key,
+                         const w4_fingerprint *who) {
+    const w4_fingerprint current = w4_router_addressee(p, key);
+    return w4_fingerprint_equal(key, who) || w4_fingerprint_equal(&current, who);
+}
+
 w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent) {
     w4_agent *local = w4_agents_find(&p->agents, agent);
     if (!local || !local->attached) {
@@ -166,8 +172,10 @@ bool w4_router_is_ours(const w4_protocol *p, const w4_fingerprint *agent) {
 
 bool w4_router_has(const w4_protocol *p, const w4_fingerprint *node, const w4_fingerprint *agent) {
     const w4_record *record = w4_graph_find(p->graph, node);
+    const w4_fingerprint addressee = w4_router_addressee(p, agent);
     for (uint32_t i = 0; record && i < record->agent_count; i++) {
-        if (w4_fingerprint_equal(&record->agents[i].fingerprint, agent)) {
+        const w4_fingerprint *named = &record->agents[i].fingerprint;
+        if (w4_fingerprint_equal(named, agent) || w4_fingerprint_equal(named, &addressee)) {
             return true;
         }
     }

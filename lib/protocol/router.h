@@ -144,6 +144,10 @@ bool w4_router_home(const w4_protocol *p, const w4_fingerprint *agent, const w4_
 
 /* Who gets what is for that key: whoever has the last key of its identity. */
 w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *agent);
+/* It is that key, or an earlier one of whose last that is: of an earlier one it is nobody else's.
+ */
+bool w4_router_is_key_of(const w4_protocol *p, const w4_fingerprint *key,
+                         const w4_fingerprint *who);
 /* The agent of this node that is attached with that key, else with the last one of its identity;
  * or NULL. */
 w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent);

@@ -580,7 +580,44 @@ def test_mail_follows():
         assert ada.wait_note("agent.message")["envelope"]["msg_id"] == last
 
 
+def test_letters_follow():
+    """What was on its way to an agent when the power of its node failed, and is kept for a while
+    only, comes to the agent under its new key, at the node under its new one."""
+    with Mesh("a", "b") as mesh:
+        a, b = mesh
+        ada, ben = a.agent("ada"), b.agent("ben")
+        mesh.trust_all([ada, ben])
+        b.wait_until("b knows ada", lambda: any(
+            agent["agent_id"] == "ada" for agent in b.control.call("agents.list")["agents"]))
+
+        def send(statement):
+            return ben.call("agent.send", {"type": "FACT_PROPOSE", "to": "ada",
+                                           "payload": fact_payload(statement)})["msg_id"]
+
+        def arrives(msg_id):
+            came = ada.wait_note("agent.message", lambda m: m["envelope"]["msg_id"] == msg_id)
+            note = ben.wait_note("agent.delivery", lambda d: d["msg_id"] == msg_id)
+            assert note["outcome"] == "delivered", note
+            return came
+
+        arrives(send("the tide is out"))
+        path = a.control.call("keys.show")["path"]
+        a.process.send_signal(signal.SIGSTOP)
+        sent = [send("it rains"), send("it still rains")]
+        a.kill()
+        ada.close()
+        made = rotate("--kind", "agent", os.path.join(os.path.dirname(path), "agents/ada.pem"))
+        node = rotate("--kind", "node", path)["fingerprint"]
+        a.start()
+        ada = a.agent("ada")
+        assert ada.attached["fingerprint"] == made["fingerprint"], ada.attached
+        for msg_id in sent:
+            assert arrives(msg_id)["envelope"]["receiver"]["fingerprint"] == made["predecessor"]
+        assert is_connected(b, node)
+
+
 if __name__ == "__main__":
     main([test_revoked_node, test_agent_follows, test_who_was_away, test_mesh_keys,
           test_without_the_feature, test_rotated_node, test_pinned_node, test_rotation_cut_short,
-          test_rotated_agent, test_take, test_mail_follows])
+          test_rotated_agent, test_take, test_mail_follows,
+          test_letters_follow])

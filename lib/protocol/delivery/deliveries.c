@@ -172,13 +172,13 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     }
     w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
+    const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
     w4_party receiver;
     parcel->bare = greets && all && count_agents(p, &neighbour->node) == 0;
-    bool ready =
-        !greets || !local || !local->identity || parcel->bare ||
-        (all ? w4_cip_handshake_ready_node(p, &parcel->sender, &neighbour->node)
-             : w4_cip_handshake_ready(p, &parcel->sender, &parcel->receiver, &neighbour->node) ||
-                   !find_party(p, &parcel->receiver, &receiver));
+    bool ready = !greets || !local || !local->identity || parcel->bare ||
+                 (all ? w4_cip_handshake_ready_node(p, &parcel->sender, &neighbour->node)
+                      : w4_cip_handshake_ready(p, &parcel->sender, &to, &neighbour->node) ||
+                            !find_party(p, &to, &receiver));
     return ready ? fly(p, parcel, envelope, now_us)
                  : hold(p, parcel, envelope, local, all ? NULL : &receiver, now_us);
 }
@@ -283,7 +283,7 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         if (w4_fingerprint_equal(&parcel->sender, local) &&
             (w4_fingerprint_is_zero(&parcel->receiver) ||
-             w4_fingerprint_equal(&parcel->receiver, remote))) {
+             w4_trust_book_same(p->trust, &parcel->receiver, remote))) {
             r = fly(p, parcel, parcel->envelope, now_us);
         }
         parcel = next;
@@ -321,7 +321,7 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
                    uint64_t now_us) {
     if (!w4_fingerprint_is_zero(&letter->node) &&
-        !w4_fingerprint_equal(&letter->node, &neighbour->node)) {
+        !w4_trust_book_same(p->trust, &letter->node, &neighbour->node)) {
         return false;
     }
     if (is_stale(p, letter, now_us)) {
@@ -472,6 +472,7 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
         bool all = w4_fingerprint_is_zero(&parcel->receiver);
         bool same = before && w4_fingerprint_equal(&before->sender, &parcel->sender) &&
                     w4_fingerprint_equal(&before->receiver, &parcel->receiver);
+        const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
         w4_party receiver;
         before = parcel;
         if (r != 0 || same || !local) {
@@ -479,7 +480,7 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
         }
         if (all) {
             r = greet_one(p, local, neighbour, now_us);
-        } else if (find_party(p, &parcel->receiver, &receiver)) {
+        } else if (find_party(p, &to, &receiver)) {
             r = w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us);
         }
     }
@@ -513,6 +514,40 @@ int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint6
     return r == 0 ? pump(p, neighbour, now_us) : r;
 }
 
+/* What is parked at a node that has another key by now. Its letters are on their way there, so they
+ * do not set out a second time. */
+static int follow_node(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
+    const w4_fingerprint current = w4_router_addressee(p, key);
+    w4_neighbour *from = w4_neighbour_find(&p->parcels, key);
+    if (!from || from->parked == 0 || w4_fingerprint_equal(&current, key)) {
+        return 0;
+    }
+    w4_neighbour *to = w4_neighbour_get(&p->parcels, &current);
+    w4_parcel *parcel = to ? TAILQ_FIRST(&from->sent) : NULL, *next;
+    int r = to ? 0 : -ENOMEM;
+    for (; r == 0 && parcel; parcel = next) {
+        next = TAILQ_NEXT(parcel, link);
+        if (parcel->state == W4_PARCEL_PARKED) {
+            w4_parcel_move(&p->parcels, parcel, to);
+            r = mark_letter(p, parcel->letter, &current, W4_LETTER_SENT);
+        }
+    }
+    if (r == 0 && to->up) {
+        to->resend_us = w4_earlier(to->resend_us, now_us);
+        w4_router_wake(p, now_us);
+    }
+    return r;
+}
+
+int w4_deliveries_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
+    int r = follow_node(p, key, now_us);
+    w4_neighbour *from = w4_neighbour_find(&p->parcels, key);
+    if (from) {
+        w4_neighbour_tidy(&p->parcels, from);
+    }
+    return r;
+}
+
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
     if (!neighbour) {
@@ -542,15 +577,16 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
         }
     }
     w4_cip_handshakes_forget_node(p, node);
+    r = r == 0 ? follow_node(p, node, now_us) : r;
     w4_neighbour_tidy(&p->parcels, neighbour);
     return r;
 }
 
 /* ---- taking back */
 
-static bool concerns(const w4_fingerprint *sender, const w4_fingerprint *receiver,
-                     const w4_fingerprint *who) {
-    return w4_fingerprint_equal(sender, who) || w4_fingerprint_equal(receiver, who);
+static bool concerns(const w4_protocol *p, const w4_fingerprint *sender,
+                     const w4_fingerprint *receiver, const w4_fingerprint *who) {
+    return w4_router_is_key_of(p, sender, who) || w4_router_is_key_of(p, receiver, who);
 }
 
 /* What flies is asked back: the session says whether it came in time. */
@@ -578,7 +614,7 @@ static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_
         w4_paced *paced, *next;
         for (paced = TAILQ_FIRST(&agent->paced); r == 0 && paced; paced = next) {
             next = TAILQ_NEXT(paced, link);
-            if (!match(paced->type) || !concerns(&paced->sender, &agent->fingerprint, who)) {
+            if (!match(paced->type) || !concerns(p, &paced->sender, &agent->fingerprint, who)) {
                 continue;
             }
             const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
@@ -597,7 +633,7 @@ static int withdraw_letters(w4_protocol *p, bool (*match)(w4_type type),
     int r = 0;
     for (; r == 0 && letter; letter = next) {
         next = TAILQ_NEXT(letter, link);
-        if (match(letter->type) && concerns(&letter->sender, &letter->receiver, who)) {
+        if (match(letter->type) && concerns(p, &letter->sender, &letter->receiver, who)) {
             r = only_fatal(w4_mail_remove(&p->mail, letter));
         }
     }
@@ -616,7 +652,7 @@ int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4
             w4_parcel *parcel = TAILQ_FIRST(lists[i]), *next;
             for (; r == 0 && parcel; parcel = next) {
                 next = TAILQ_NEXT(parcel, link);
-                if (match(parcel->type) && concerns(&parcel->sender, &parcel->receiver, who)) {
+                if (match(parcel->type) && concerns(p, &parcel->sender, &parcel->receiver, who)) {
                     r = withdraw_parcel(p, parcel, code, now_us);
                 }
             }

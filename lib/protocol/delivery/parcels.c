@@ -284,6 +284,16 @@ void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel) {
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
 }
 
+void w4_parcel_move(w4_parcels *parcels, w4_parcel *parcel, w4_neighbour *neighbour) {
+    take_out(parcels, parcel);
+    LIST_REMOVE(parcel, row);
+    parcel->neighbour->letters[parcel->channel] -= parcel->letter != 0;
+    parcel->neighbour = neighbour;
+    neighbour->letters[parcel->channel] += parcel->letter != 0;
+    LIST_INSERT_HEAD(&parcels->rows[row_of(neighbour, parcel->msg_id)], parcel, row);
+    w4_parcel_park(parcels, parcel);
+}
+
 w4_parcel *w4_parcel_find(const w4_parcels *parcels, uint64_t ticket) {
     parcel_tickets *found = NULL;
     HASH_FIND(hh, parcels->tickets, &ticket, sizeof ticket, found);

@@ -111,6 +111,8 @@ int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);
 /* A letter is none any more then. */
 void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel);
+/* Parked at that neighbour from now on. */
+void w4_parcel_move(w4_parcels *parcels, w4_parcel *parcel, w4_neighbour *neighbour);
 
 /* Of one that flies. What is sent again has no producer who could wait. */
 void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits);

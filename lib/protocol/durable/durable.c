@@ -444,8 +444,8 @@ uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent) {
 static bool is_meant(const w4_protocol *p, const w4_kept *kept, bool (*match)(w4_type type),
                      const w4_fingerprint *who, uint64_t now_us, int *ret_error) {
     reading kept_now;
-    if (!w4_fingerprint_equal(&kept->sender, who) &&
-        !w4_fingerprint_equal(&kept->shelf->agent, who)) {
+    if (!w4_router_is_key_of(p, &kept->sender, who) &&
+        !w4_router_is_key_of(p, &kept->shelf->agent, who)) {
         return false;
     }
     int r = read_kept(p, kept, now_us, &kept_now);

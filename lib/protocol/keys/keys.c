@@ -1,6 +1,7 @@
 #include "protocol/keys/keys.h"
 
 #include "base/text.h"
+#include "protocol/delivery/deliveries.h"
 #include "protocol/durable/durable.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/facts/knowledge.h"
@@ -191,6 +192,7 @@ static int follow(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
         r = tell(p, &info, false);
     }
     r = r >= 0 ? w4_durable_key_replaced(p, key, now_us) : r;
+    r = r >= 0 ? w4_deliveries_key_replaced(p, key, now_us) : r;
     return r < 0 ? r : 0;
 }
 

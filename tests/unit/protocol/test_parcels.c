@@ -62,6 +62,45 @@ static w4_parcel *find(unsigned number, uint8_t receiver) {
     return w4_parcel_find_sent(&parcels, neighbour, &from, &to, msg_id);
 }
 
+/* From whichever state, to where it is found from then on, in the order of letters. */
+START_TEST(parcels_move_to_another_node) {
+    begin();
+    w4_fingerprint other_node = name(201);
+    w4_neighbour *other = w4_neighbour_get(&parcels, &other_node), *first = neighbour;
+    w4_parcel *moved[3];
+    uint64_t ticket;
+    for (unsigned i = 0; i < 3; i++) {
+        w4_parcel draft = {.neighbour = first,
+                           .sender = name(1),
+                           .receiver = name(10),
+                           .channel = W4_CHANNEL_KNOWLEDGE,
+                           .letter = 3 - i,
+                           .again = i == 1};
+        snprintf(draft.msg_id, sizeof draft.msg_id, "%08x-0000-4000-8000-000000000000", i);
+        ck_assert_int_eq(w4_parcel_new(&parcels, &draft, &moved[i]), 0);
+    }
+    ck_assert_int_eq(w4_parcel_fly(&parcels, moved[1], &ticket), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        w4_parcel_move(&parcels, moved[i], other);
+        neighbour = other;
+        ck_assert_ptr_eq(find(i, 10), moved[i]);
+        neighbour = first;
+        ck_assert_ptr_null(find(i, 10));
+    }
+    ck_assert_ptr_null(w4_parcel_find(&parcels, ticket));
+    ck_assert_ptr_eq(TAILQ_FIRST(&other->sent), moved[2]);
+    ck_assert_uint_eq(other->parked, 3);
+    ck_assert_uint_eq(other->letters[W4_CHANNEL_KNOWLEDGE], 3);
+    ck_assert_uint_eq(first->parked + first->again_flying, 0);
+    ck_assert_uint_eq(first->letters[W4_CHANNEL_KNOWLEDGE], 0);
+    ck_assert_uint_eq(parcels.count, 3);
+    w4_neighbour_tidy(&parcels, first); /* nothing holds it any more */
+    neighbour = NULL;
+    ck_assert_ptr_null(w4_neighbour_find(&parcels, &(w4_fingerprint){{200}}));
+    w4_parcels_deinit(&parcels);
+}
+END_TEST
+
 /* Whoever asks for a message by its id walks past few others, however many there are. */
 START_TEST(one_is_found_among_many) {
     begin();
@@ -164,6 +203,7 @@ int main(void) {
     tcase_add_test(tc, one_sender_leaves_room_for_others);
     tcase_add_test(tc, one_is_found_among_many);
     tcase_add_test(tc, bytes_are_shared_too);
+    tcase_add_test(tc, parcels_move_to_another_node);
     tcase_add_test(tc, knows_who_waits);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
