@@ -754,7 +754,7 @@ static const w4_type_rule rules[] = {
 /*   type                         sender at least      flags                 may it  takes effect by  blame admits  what it does */
     {W4_TYPE_HCP_HELLO,           W4_TRUST_UNTRUSTED,  W4_RULE_SHARED | W4_RULE_TO_ONE, NULL, NULL,          NULL, NULL, "the human is known here from then on, with what they consent to"},
     {W4_TYPE_HCP_INTENT,          W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "its topic is what both talk about from then on"},
-    {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "the constraint check_in asks the other one how they are"},
+    {W4_TYPE_HCP_CONTEXT,         W4_TRUST_UNTRUSTED,  0,                    NULL, take_talk,     NULL, NULL, "if check_in is among its constraints, it asks the other one how they are"},
     {W4_TYPE_HCP_DECISION,        W4_TRUST_UNTRUSTED,  0,                    NULL, NULL,          NULL, NULL, "nothing here; it is for the other human"},
     {W4_TYPE_HCP_FEEDBACK,        W4_TRUST_UNTRUSTED,  0,                    NULL, take_feedback, NULL, NULL, "it answers a check-in, and counts for or against the relation"},
     {W4_TYPE_HCP_STATE_UPDATE,    W4_TRUST_UNTRUSTED,  W4_RULE_SHARED | W4_RULE_TO_ONE, look_update, take_update,   NULL, NULL, "what the human says of themselves holds from then on"},

@@ -31,7 +31,9 @@ static int foresee_hand(const w4_protocol *p, w4_inbound *in, const w4_agent *ag
     }
     name_agent(o, agent);
     if (r == 1) {
-        w4_words_say(o->words, " would not get it (%s)", w4_refusal_name(in->fault.code));
+        const char *wanted = in->fault.detail.expected;
+        w4_words_say(o->words, " would not get it (%s)%s%s", w4_refusal_name(in->fault.code),
+                     wanted[0] == '\0' ? "" : ", as it takes ", wanted);
         return 1;
     }
     if (r == W4_MEETS_NOT) {
