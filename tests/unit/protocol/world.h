@@ -58,6 +58,7 @@ typedef struct world_agent {
     w4_fingerprint fingerprint;
     uint64_t owner;
     bool hosted, attached, deaf;
+    const char *capabilities; /* JSON, or NULL */
 } world_agent;
 
 typedef struct world_node {
@@ -493,6 +494,7 @@ static inline bool world_try_attach(world *w, world_agent *agent) {
     w4_agent_attach attach = {.agent_id = agent->name, .owner = agent->owner, .deaf = agent->deaf};
     unsigned number = (unsigned)(agent - w->agents) + 1;
     w4_identity *key = agent->hosted ? world_key(number) : NULL;
+    attach.capabilities = w4_bytes_from_text(agent->capabilities ? agent->capabilities : "");
     attach.identity = key;
     attach.pubkey = agent->hosted ? NULL : w4_identity_pubkey(agent->key);
     int r = w4_protocol_agent_attach(w->nodes[agent->node].protocol, &attach, w->now, &w->refused);
