@@ -38,12 +38,12 @@ typedef enum w4_human_told {
 } w4_human_told;
 w4_human_told w4_humans_may_be_told(const w4_humans *humans, const w4_human_word *word);
 /* Takes what it says of its sender, unless something later is known; of two with one time stamp the
- * one that gives less is the later. Of a human of this node a later one that was passed on counts only
- * where it gives no more than what was said here; else that is overtaken. Of an older greeting only
- * the scope, when it is of the last one. The last word to all of what holds, and the last greeting,
- * are kept as evidence. 0, -ENOMEM, or a store condition (nothing has changed then). *ret_before:
- * the consent before, and *ret_human whose it is. -EINVAL: the envelope does not fit the schema of
- * HCP. */
+ * one that gives less is the later. Of a human of this node a later one that was passed on counts
+ * only where it gives no more than what was said here; else that is overtaken. Of an older greeting
+ * only the scope, when it is of the last one. The last word to all of what holds, and the last
+ * greeting, are kept as evidence. 0, -ENOMEM, or a store condition (nothing has changed then).
+ * *ret_before: the consent before, and *ret_human whose it is. -EINVAL: the envelope does not fit
+ * the schema of HCP. */
 int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_human,
                    w4_consent *ret_before);
 /* What would be known of its sender then, changing nothing; its scope is borrowed, also from the

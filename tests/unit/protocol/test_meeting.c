@@ -1,7 +1,8 @@
 /* Between people, what is not seen by two of them in one go: whom a validation counts for, when who
  * was asked has been asked, what a first word gives, and what says nothing. */
 #include "protocol/humans/hcp.h"
-#include "world.h"
+
+#include "human_steps.h"
 
 #define SECOND W4_US_PER_S
 #define HUMAN_OF(AFFECT, PRESSURE, CONSENT)                                                        \
@@ -165,6 +166,147 @@ START_TEST(a_check_in_counts_when_it_is_seen) {
 }
 END_TEST
 
+#define TENSE STATE_OF("tense", "10", "granted")
+#define DECISION "{\"decision\":\"go\",\"rationale\":\"because\",\"alternatives\":[\"stay\"]}"
+
+/* It is asked of whoever is tense, also of the one who presses; at the node of each. */
+START_TEST(who_presses_may_be_tense_too) {
+    world *w = acquainted(WELL);
+    must_not(w, "ada", "ben", "HCP_DECISION", DECISION, TENSE, W4_REFUSAL_CHECK_IN_REQUIRED);
+    ck_assert_str_eq(w->refused.pointer, "/sender");
+    bring(w, W4_TYPE_HCP_DECISION, DECISION, TENSE);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_CHECK_IN_REQUIRED), 1);
+    must(w, "ada", "ben", "HCP_CONTEXT", CHECK_IN, TENSE); /* it is she who has to be asked */
+    must(w, "ben", "ada", "HCP_FEEDBACK", FEEDBACK, WELL);
+    must_not(w, "ada", "ben", "HCP_DECISION", DECISION, TENSE, W4_REFUSAL_CHECK_IN_REQUIRED);
+    must(w, "ben", "ada", "HCP_CONTEXT", CHECK_IN, WELL);
+    must(w, "ada", "ben", "HCP_FEEDBACK", FEEDBACK, TENSE);
+    must(w, "ada", "ben", "HCP_DECISION", DECISION, TENSE);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, w->receipt.msg_id, NULL), 1);
+    /* And of cho nobody has asked. */
+    must_not(w, "ada", "cho", "HCP_DECISION", DECISION, TENSE, W4_REFUSAL_CHECK_IN_REQUIRED);
+    world_free(w);
+}
+END_TEST
+
+/* An answer is good for ten minutes, and so is what was said of being tense. */
+START_TEST(ten_minutes) {
+    static const struct {
+        bool answers, says_again;
+        uint64_t later_s;
+        bool passes;
+    } rows[] = {
+        {true, true, 598, true},    {true, true, 602, false},  {true, false, 602, true},
+        {false, false, 598, false}, {false, false, 602, true}, {false, true, 602, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        world *w = acquainted(TENSE);
+        if (rows[i].answers) {
+            must(w, "ada", "ben", "HCP_CONTEXT", CHECK_IN, WELL);
+            must(w, "ben", "ada", "HCP_FEEDBACK", FEEDBACK, TENSE);
+        }
+        w->now += rows[i].later_s * SECOND;
+        if (rows[i].says_again) {
+            must(w, "ben", "*", "HCP_STATE_UPDATE", HUMAN_OF("tense", "10", "granted"), TENSE);
+        }
+        ck_assert_msg((say(w, "ada", "ben", "HCP_INTENT", DECIDE, WELL) == 0) == rows[i].passes,
+                      "row %zu: %s", i, w4_refusal_name(w->refused.code));
+        if (!rows[i].passes) { /* nor where her node does not mind */
+            bring(w, W4_TYPE_HCP_INTENT, DECIDE, WELL);
+            ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_CHECK_IN_REQUIRED), 1);
+        }
+        world_free(w);
+    }
+}
+END_TEST
+
+/* ---- who is pressed */
+
+/* She is spared as he would be, and what says how somebody is waits for nobody. */
+START_TEST(who_writes_may_be_pressed_too) {
+    static const struct {
+        const char *type, *payload;
+        bool waits;
+    } rows[] = {
+        {"HCP_INTENT", INTENT, true},
+        {"HCP_INTENT", "{\"goal\":\"align\",\"topic\":\"work\",\"priority\":\"high\"}", false},
+        {"HCP_CONTEXT", "{\"context\":\"so it is\"}", true},
+        {"HCP_FEEDBACK", FEEDBACK, true},
+        {"HCP_HELLO", HELLO, false},
+        {"HCP_STATE_UPDATE", HUMAN_OF("calm", "90", "granted"), false},
+    };
+    static const char *const calm_pressed = STATE_OF("calm", "90", "granted");
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+        bool hers = i % 2 == 0;
+        world *w = acquainted(hers ? WELL : calm_pressed);
+        must(w, "ada", "ben", rows[i / 2].type, rows[i / 2].payload, hers ? calm_pressed : WELL);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, w->receipt.msg_id, NULL),
+                          !rows[i / 2].waits);
+        ck_assert_int_eq(w->receipt.notice,
+                         rows[i / 2].waits ? W4_REFUSAL_DEFERRED_PRESSURE : W4_REFUSAL_NONE);
+        char id[37];
+        memcpy(id, w->receipt.msg_id, sizeof id);
+        const char *who = hers ? "ada" : "ben";
+        must(w, who, "*", "HCP_STATE_UPDATE", HUMAN_OF("calm", "10", "granted"), WELL);
+        world_pass(w, SECOND);
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, NULL), 1);
+        world_free(w);
+    }
+}
+END_TEST
+
+/* ---- what it is about */
+
+/* Each of the two may limit it, and the node of who listens asks for itself. */
+START_TEST(the_scope_of_both) {
+    static const char *const limited = STATE_OF("calm", "10", "limited");
+    static const char *const about[] = {
+        "{\"goal\":\"align\",\"topic\":\"work\",\"priority\":\"high\"}",
+        "{\"goal\":\"align\",\"topic\":\"home\",\"priority\":\"high\"}"};
+    for (unsigned who = 0; who < 3; who++) {
+        const char *hers = who == 1 ? WELL : limited;
+        world *w = acquainted(who == 0 ? WELL : limited);
+        bring(w, W4_TYPE_HCP_INTENT, about[1], hers);
+        ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_OUT_OF_SCOPE), 1);
+        bring(w, W4_TYPE_HCP_CONTEXT, "{\"context\":\"so it is\"}", hers);
+        ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_OUT_OF_SCOPE), 2);
+        must_not(w, "ada", "ben", "HCP_INTENT", about[1], hers, W4_REFUSAL_OUT_OF_SCOPE);
+        must(w, "ada", "ben", "HCP_INTENT", about[0], hers);
+        must(w, "ada", "ben", "HCP_CONTEXT", "{\"context\":\"so it is\"}", hers);
+        must_not(w, "ada", "cho", "HCP_CONTEXT", "{\"context\":\"so it is\"}", limited,
+                 W4_REFUSAL_OUT_OF_SCOPE); /* of that the two have not spoken */
+        world_free(w);
+    }
+}
+END_TEST
+
+/* ---- the relation */
+
+/* What was refused is no word of theirs: it neither mends nor restricts anything. */
+START_TEST(restricted_until_they_say_so) {
+    world *w = acquainted(WELL);
+    const char *const revoked = STATE_OF("calm", "10", "revoked");
+    must(w, "ada", "ben", "HCP_FEEDBACK", FEEDBACK, WELL);
+    must(w, "ben", "ada", "HCP_FEEDBACK", FEEDBACK, WELL);
+    expect_relations(w, 1, TRUSTED, TRUSTED, PROBING);
+    must(w, "ada", "*", "HCP_STATE_UPDATE", HUMAN_OF("calm", "10", "revoked"), revoked);
+    for (unsigned n = 0; n < 3; n++) {
+        expect_relations(w, n, W4_TRUST_BLOCKED, n < 2 ? TRUSTED : PROBING, PROBING);
+    }
+    must_not(w, "ben", "ada", "HCP_FEEDBACK", FEEDBACK, WELL, W4_REFUSAL_CONSENT_REVOKED);
+    must_not(w, "ada", "ben", "HCP_FEEDBACK", FEEDBACK, WELL, W4_REFUSAL_CONSENT_REVOKED);
+    bring(w, W4_TYPE_HCP_FEEDBACK, FEEDBACK, revoked);
+    w->now += SECOND;
+    expect_relations(w, 1, W4_TRUST_BLOCKED, TRUSTED, PROBING);
+    must(w, "ada", "*", "HCP_STATE_UPDATE", HUMAN_OF("calm", "10", "limited"),
+         STATE_OF("calm", "10", "limited"));
+    for (unsigned n = 0; n < 3; n++) {
+        expect_relations(w, n, PROBING, n < 2 ? TRUSTED : PROBING, PROBING);
+    }
+    world_free(w);
+}
+END_TEST
+
 /* ---- the first word */
 
 START_TEST(consent_begins_with_a_greeting) {
@@ -255,6 +397,11 @@ int main(void) {
     tcase_add_loop_test(tcase, validation_is_of_two, 0, 2);
     tcase_add_test(tcase, validations_are_bounded);
     tcase_add_loop_test(tcase, a_check_in_counts_when_it_is_seen, 0, 2);
+    tcase_add_test(tcase, who_presses_may_be_tense_too);
+    tcase_add_test(tcase, ten_minutes);
+    tcase_add_test(tcase, who_writes_may_be_pressed_too);
+    tcase_add_test(tcase, the_scope_of_both);
+    tcase_add_test(tcase, restricted_until_they_say_so);
     tcase_add_test(tcase, consent_begins_with_a_greeting);
     tcase_add_test(tcase, a_first_word_from_elsewhere);
     tcase_add_test(tcase, blanks_are_no_reason);
