@@ -223,7 +223,7 @@ static ctl_status show(const ctl_context *ctl, const rotation *r) {
     w4_json_raw(&w, w4_buffer_bytes(&r->document));
     w4_json_member_string(&w, "fingerprint", fresh);
     w4_json_member_string(&w, "in_use",
-                          r->of == W4_KEY_OF_NODE ? "when the node starts next"
+                          r->of == W4_KEY_OF_NODE ? "when web4d is restarted"
                                                   : "when the agent attaches next");
     w4_json_member_string(&w, "kind", w4_key_kind_name(r->of));
     w4_json_member_string(&w, "path", r->path);

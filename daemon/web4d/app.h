@@ -113,6 +113,10 @@ int w4d_own_history(w4d_app *app);
 int w4d_take_history(w4d_app *app, const char *path, const w4_fingerprint *key, char *ret_text,
                      size_t size);
 
+/* Another key is in that file by now, which nobody uses yet: 1 with it in *ret_identity; 0: none is
+ * (also where the file is not there, or no good); -ENOMEM. */
+int w4d_key_waits(const char *path, const w4_fingerprint *in_use, w4_identity **ret_identity);
+
 /* rest.c: memory that was needed for a while and is not any more goes back to the system: within
  * two seconds after a burst, whatever goes on beside it. */
 int w4d_rest_start(w4d_app *app);  /* also gives back what only the start needed. 0 or -ENOMEM */

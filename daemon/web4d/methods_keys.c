@@ -119,12 +119,10 @@ static void write_known(w4d_call *call) {
     w4_json_member_unsigned(call->result, "total", total);
 }
 
-/* Another key lies in the file than the one that is in use: somebody has rotated it. */
 static int write_waiting(w4_json_writer *w, const char *path, const w4_fingerprint *in_use) {
     w4_identity *identity = NULL;
-    int error = 0;
-    int r = w4_identity_load(path, &identity, &error);
-    if (r == 0 && !w4_fingerprint_equal(w4_identity_fingerprint(identity), in_use)) {
+    int r = w4d_key_waits(path, in_use, &identity);
+    if (r > 0) {
         w4_json_name(w, "waiting");
         w4_json_begin_object(w);
         w4_member_fingerprint(w, "fingerprint", w4_identity_fingerprint(identity));

@@ -63,6 +63,18 @@ int w4d_own_identity(w4d_app *app) {
     return r;
 }
 
+int w4d_key_waits(const char *path, const w4_fingerprint *in_use, w4_identity **ret_identity) {
+    w4_identity *identity = NULL;
+    int error = 0;
+    int r = w4_identity_load(path, &identity, &error);
+    if (r == 0 && !w4_fingerprint_equal(w4_identity_fingerprint(identity), in_use)) {
+        *ret_identity = identity;
+        return 1;
+    }
+    w4_identity_free(identity);
+    return r < 0 ? r : 0;
+}
+
 /* Nobody would take anything that is signed with it. */
 static int check_own(w4d_app *app) {
     const w4_fingerprint *own = w4_identity_fingerprint(app->identity);

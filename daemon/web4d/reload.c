@@ -102,6 +102,36 @@ static int load_next(w4d_app *app, w4_config **ret_next, w4d_reload *reload) {
     return r;
 }
 
+static void needs_restart(w4_config_changes *changes, const char *pointer) {
+    for (uint32_t i = 0; i < changes->count && i < W4_CONFIG_CHANGES_MAX; i++) {
+        if (strcmp(changes->items[i].pointer, pointer) == 0) {
+            return;
+        }
+    }
+    if (changes->count < W4_CONFIG_CHANGES_MAX) {
+        w4_config_change *change = &changes->items[changes->count++];
+        change->restart = true;
+        (void)snprintf(change->pointer, sizeof change->pointer, "%s", pointer);
+        changes->restart_count++;
+    }
+}
+
+/* The key of this node is in all that it has said and agreed upon: it changes with a start. */
+static int look_at_key(w4d_app *app, w4d_reload *reload) {
+    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_identity *identity = NULL;
+    int r = w4d_key_waits(app->identity_path, w4_identity_fingerprint(app->identity), &identity);
+    if (r > 0) {
+        w4_fingerprint_format(w4_identity_fingerprint(identity), text);
+        w4_log(&app->env, W4_LOG_INFO,
+               "the key in %s is another one by now, %s: restart to have it", app->identity_path,
+               text);
+        needs_restart(&reload->changes, "/node/identity");
+    }
+    w4_identity_free(identity);
+    return r < 0 ? r : 0;
+}
+
 int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload) {
     memset(ret_reload, 0, sizeof *ret_reload);
     (void)snprintf(ret_reload->previous, sizeof ret_reload->previous, "%s",
@@ -110,6 +140,7 @@ int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload) {
     w4_config *next = NULL;
     int r = load_next(app, &next, ret_reload);
     r = r != 0 ? r : swap(app, next);
+    r = r != 0 ? r : look_at_key(app, ret_reload);
     event_reloaded(app, r == 0, ret_reload);
     (void)w4_service_ready(app->service); /* it was found before */
     return r;

@@ -339,6 +339,9 @@ def test_rotated_node():
         second = rotate(path)["fingerprint"]  # its first rotation has said whose it is
         shown = a.control.call("keys.show")  # it is the node's when it starts
         assert (shown["node"], shown["waiting"]["fingerprint"]) == (first, second), shown
+        assert made["in_use"] == "when web4d is restarted", made
+        assert a.control.call("config.reload")["needs_restart"] == ["/node/identity"]
+        assert second in a.log(), a.log()
         told = ctl("-s", a.control_socket, "keys", "show").stdout
         assert re.search(f"After a restart: +{second}\n", told), told
         assert sorted(name[len(os.path.basename(path)):] for name in os.listdir(
@@ -350,6 +353,7 @@ def test_rotated_node():
         a.write_config()
         a.start()
         assert own_key(a) == second and "waiting" not in a.control.call("keys.show")
+        assert a.control.call("config.reload")["needs_restart"] == []
         assert [standing(a, key) for key in (first, made["fingerprint"], second)] == \
             ["replaced", "replaced", "current"], known(a)
         wait_standing(b, first, "replaced")
