@@ -152,5 +152,30 @@ def test_held_in_memory():
             assert told(ada, msg_id) == ("disconnected", "disconnected")
 
 
+def test_no_room_there():
+    """A fact takes effect there, and is not given to the agent that it was for, who has 256 waiting."""
+    with Pair() as pair:
+        ada, ben = acquainted(pair, 10)
+        ben.call("agent.state", {"presence": "overloaded", "lri": 50})
+
+        def propose_to_ben(n):
+            return ada.call("agent.send", {"type": "FACT_PROPOSE", "to": "ben",
+                                           "payload": fact_payload(f"fact {n}")})["msg_id"]
+        waiting = [propose_to_ben(n) for n in range(256)]
+        for msg_id in waiting:
+            assert told(ada, msg_id) == ("held", None)
+        refused = [propose_to_ben(n) for n in range(256, 259)]
+        for msg_id in refused:
+            assert told(ada, msg_id) == ("refused", "backpressure")
+            assert pair.b.control.call("facts.show", {"fact": msg_id})["fact"]["state"] == "pending"
+        ben.call("agent.state", {"presence": "focused", "lri": 50})
+        for msg_id in waiting:  # in their order, and nothing between them
+            note = ben.wait_note("agent.message",
+                                 lambda m: m["envelope"]["type"] == "FACT_PROPOSE")
+            assert note["envelope"]["msg_id"] == msg_id
+            assert told(ada, msg_id) == ("delivered", None)
+
+
 if __name__ == "__main__":
-    main([test_held_in_memory, test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there])
+    main([test_held_in_memory, test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there,
+          test_no_room_there])

@@ -227,6 +227,7 @@ static bool is_for(const w4_inbound *in, const w4_agent *agent) {
 static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
     int r;
     if (in->origin == W4_ORIGIN_NODE) {
+        in->untaken = in->envelope.broadcast ? W4_REFUSAL_NONE : code;
         r = w4_router_tell_rejected(p, in);
     } else {
         r = w4_router_tell_delivery(p, &in->envelope.sender.fingerprint, in->envelope.msg_id,

@@ -107,7 +107,7 @@ static int push(w4_receipts *receipts, const w4_fingerprint *node, const receipt
  * it is durable: that would be brought again and again. */
 int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
-    w4_refusal code = refused && !in->repeat ? in->fault.code : W4_REFUSAL_NONE;
+    w4_refusal code = refused && !in->repeat ? in->fault.code : in->untaken;
     bool wanted = in->durable || (in->proven && in->family->local && code != W4_REFUSAL_NONE &&
                                   code != W4_REFUSAL_REPLAY);
     receipt item = {.sender = in->envelope.sender.fingerprint,

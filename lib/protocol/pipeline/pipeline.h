@@ -52,10 +52,11 @@ typedef struct w4_inbound {
     bool stored;
     bool held; /* kept for later: not delivered now */
     const char *held_why;
-    bool paced;   /* the human it is for is under pressure */
-    bool met;     /* its family let it through to the agent that it is handed to */
-    bool waits;   /* here, for the agent that it is for, which has not been given it yet */
-    bool not_for; /* for all, but its family says: not for the agent that it was handed to */
+    bool paced;         /* the human it is for is under pressure */
+    bool met;           /* its family let it through to the agent that it is handed to */
+    bool waits;         /* here, for the agent that it is for, which has not been given it yet */
+    bool not_for;       /* for all, but its family says: not for the agent that it was handed to */
+    w4_refusal untaken; /* it took effect, but the one agent that it is for does not get it */
     uint32_t recipients;
     w4_envelope_fault fault;
 } w4_inbound;
