@@ -391,6 +391,19 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
     return r;
 }
 
+/* ---- what went wrong */
+
+void w4_router_keep_error(w4_protocol *p, int r) {
+    p->failed = r < 0 && p->failed == 0 ? r : p->failed;
+    p->wake_us = p->failed != 0 ? 0 : p->wake_us;
+}
+
+void w4_router_refuse(w4_refused *refused, w4_refusal code, const char *pointer, const char *text) {
+    *refused = (w4_refused){.code = code};
+    snprintf(refused->pointer, sizeof refused->pointer, "%s", pointer);
+    snprintf(refused->text, sizeof refused->text, "%s", text);
+}
+
 /* ---- of its own */
 
 int w4_router_word(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,

@@ -118,6 +118,10 @@ int w4_router_correct_delivery(w4_protocol *p, const w4_fingerprint *sender, con
 /* Tells of what a neighbour brought and what in->fault says of it. 0 or -ENOMEM. */
 int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in);
 
+/* Fatal errors of calls that cannot return them come back from the next that can. */
+void w4_router_keep_error(w4_protocol *p, int r);
+void w4_router_refuse(w4_refused *refused, w4_refusal code, const char *pointer, const char *text);
+
 /* An envelope of this node itself for a neighbour; the caller's. 0, -ENOMEM, or -EMSGSIZE. */
 int w4_router_word(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_bytes payload,
                    uint64_t now_us, w4_blob **ret_word);

@@ -1,6 +1,6 @@
 #include "protocol/facts/acceptance.h"
 
-#include "protocol/facts/facts.h"
+#include "protocol/facts/causes.h"
 
 #include <string.h>
 

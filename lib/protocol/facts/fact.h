@@ -112,6 +112,10 @@ bool w4_fact_any_aside(const w4_fact *fact);
  * that got them in another order agree. */
 bool w4_utterance_is_later(const w4_utterance *said, const w4_utterance *before);
 
+static inline bool w4_fact_has_fallen(const w4_fact *fact) {
+    return fact->state == W4_FACT_REJECTED || fact->state == W4_FACT_REFUTED;
+}
+
 /* What is known of it: its proposal, and what was said to all about it; the same on nodes that know
  * the same. */
 void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]);

@@ -2,8 +2,8 @@
 
 #include "envelope/members.h"
 #include "protocol/evidence/evidence.h"
+#include "protocol/facts/causes.h"
 #include "protocol/facts/fact_reason.h"
-#include "protocol/facts/facts.h"
 
 #include <stdio.h>
 #include <string.h>

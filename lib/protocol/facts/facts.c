@@ -41,16 +41,14 @@ typedef struct participant {
 } participant;
 
 struct w4_facts {
-    w4_decisions *decisions;
     by_id *ids;
     cause *causes;
     decision_name *names;
     participant *participants;
     fact_set order;
     uint32_t states[W4_FACT_STATE_COUNT];
-    uint32_t mark;
-    w4_sums sums;   /* of what can be passed on */
-    uint32_t steps; /* of walks, since they were asked for */
+    w4_walks walks;
+    w4_sums sums; /* of what can be passed on */
     struct w4_fact_list queue, changed;
 };
 
@@ -59,7 +57,7 @@ int w4_facts_new(w4_decisions *decisions, w4_facts **ret_facts) {
     if (!facts) {
         return -ENOMEM;
     }
-    facts->decisions = decisions;
+    facts->walks = (w4_walks){.facts = facts, .decisions = decisions};
     TAILQ_INIT(&facts->queue);
     TAILQ_INIT(&facts->changed);
     *ret_facts = facts;
@@ -428,8 +426,8 @@ void w4_facts_queue_effects(w4_facts *facts, const char *id) {
     for (uint32_t i = 0; c && i < c->effects.count; i++) {
         w4_facts_queue(facts, c->effects.items[i]);
     }
-    if (facts->decisions) {
-        w4_decisions_queue_effects(facts->decisions, id);
+    if (facts->walks.decisions) {
+        w4_decisions_queue_effects(facts->walks.decisions, id);
     }
 }
 
@@ -443,7 +441,7 @@ void w4_facts_queue_agent(w4_facts *facts, const w4_fingerprint *agent) {
             w4_facts_queue(facts, fact);
         }
         /* Who is trusted decides who holds a decision_id. Claims of one page are not held by it. */
-        if (facts->decisions && w4_fingerprint_equal(&fact->proposer, agent)) {
+        if (facts->walks.decisions && w4_fingerprint_equal(&fact->proposer, agent)) {
             w4_facts_queue_decision(facts, fact->decision_id);
         }
     }
@@ -499,195 +497,11 @@ w4_fact *w4_facts_next_changed(w4_facts *facts) {
     return fact;
 }
 
-/* ---- for the rule of acceptance: along causes, which are facts and decisions */
-
-typedef struct link_list { /* what one of them follows from */
-    const char (*links)[37];
-    const w4_fingerprint *by; /* who said so */
-    uint32_t count;
-    uint16_t steps; /* from where the walk began */
-} link_list;
-
-static link_list links_of(const w4_fact *fact) {
-    return (link_list){
-        .links = (const char(*)[37])fact->links, .by = &fact->proposer, .count = fact->link_count};
+w4_walks *w4_facts_walks(w4_facts *facts) {
+    return &facts->walks;
 }
 
-static link_list links_of_decision(const w4_decision_node *node) {
-    return (link_list){.links = node->links, .by = node->agent, .count = node->link_count};
-}
-
-/* What a link names: a fact, or else a decision. */
-typedef struct link_target {
-    w4_fact *fact;
-    w4_decision_node *decision;
-} link_target;
-
-static link_target find_target(const w4_facts *facts, const link_list *list, uint32_t index) {
-    const char *id = list->links[index];
-    link_target target = {.fact = w4_facts_find(facts, id)};
-    if (!target.fact && facts->decisions) {
-        target.decision = w4_decisions_node(facts->decisions, id, list->by);
-    }
-    return target;
-}
-
-/* Met for the first time in this walk? */
-static bool mark_target(const w4_facts *facts, const link_target *target) {
-    uint32_t *mark = target->fact ? &target->fact->mark : &target->decision->mark;
-    bool first = *mark != facts->mark;
-    *mark = facts->mark;
-    return first;
-}
-
-static link_list links_of_target(const link_target *target) {
-    return target->fact ? links_of(target->fact) : links_of_decision(target->decision);
-}
-
-/* Is there a way from fact along its causes to target? The walk keeps its own stack of bounded
- * depth; what it cannot finish counts as a circle, since nothing shows that there is none. */
-static bool leads_to(w4_facts *facts, const w4_fact *fact, const w4_fact *target) {
-    link_list stack[W4_FACT_CAUSES_WALK_MAX];
-    uint32_t depth = 0, seen = 0;
-    facts->mark++;
-    stack[depth++] = links_of(fact);
-    while (depth > 0) {
-        link_list at = stack[--depth];
-        facts->steps += at.count;
-        for (uint32_t i = 0; i < at.count; i++) {
-            link_target next = find_target(facts, &at, i);
-            if (next.fact == target) {
-                return true;
-            }
-            if ((!next.fact && !next.decision) || !mark_target(facts, &next)) {
-                continue;
-            }
-            if (++seen >= W4_FACT_CAUSES_WALK_MAX) {
-                return true;
-            }
-            stack[depth++] = links_of_target(&next);
-        }
-    }
-    return false;
-}
-
-static bool has_fallen(const w4_fact *fact) {
-    return fact->state == W4_FACT_REJECTED || fact->state == W4_FACT_REFUTED;
-}
-
-w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact) {
-    link_list list = links_of(fact);
-    for (uint32_t i = 0; i < list.count; i++) {
-        link_target target = find_target(facts, &list, i);
-        if (target.fact && has_fallen(target.fact)) {
-            return W4_MISSING_CAUSE_REJECTED;
-        }
-        if (!target.fact && !target.decision) {
-            return W4_MISSING_CAUSE_UNKNOWN;
-        }
-    }
-    return leads_to(facts, fact, fact) ? W4_MISSING_CAUSE_CIRCLE : W4_MISSING_NOTHING;
-}
-
-/* ---- support */
-
-typedef struct support_walk { /* along causes, the nearest first, each once */
-    link_list queue[W4_FACT_CAUSES_WALK_MAX];
-    uint32_t head, tail;
-    bool gone; /* it met a cause that is not known here, or could not finish */
-} support_walk;
-
-static bool is_marked(const link_target *target) {
-    return target->fact ? target->fact->unsupported : target->decision->unsupported;
-}
-
-/* Looks at the causes of one: the first that has fallen, else those that are marked (or all) are to
- * be looked at next. */
-static const w4_fact *look_at_causes(w4_facts *facts, support_walk *walk, const link_list *of,
-                                     uint16_t steps, bool marked_only) {
-    facts->steps += of->count;
-    for (uint32_t i = 0; i < of->count; i++) {
-        link_target target = find_target(facts, of, i);
-        if (!target.fact && !target.decision) {
-            walk->gone = true;
-        } else if (target.fact && has_fallen(target.fact)) {
-            return target.fact;
-        } else if ((is_marked(&target) || !marked_only) && mark_target(facts, &target)) {
-            if (walk->tail == W4_FACT_CAUSES_WALK_MAX) {
-                walk->gone = true;
-                continue;
-            }
-            walk->queue[walk->tail] = links_of_target(&target);
-            walk->queue[walk->tail++].steps = steps;
-        }
-    }
-    return NULL;
-}
-
-/* The nearest cause that has fallen, or NULL. */
-static const w4_fact *find_fallen(w4_facts *facts, const link_list *of, bool marked_only,
-                                  uint32_t *ret_steps, bool *ret_gone) {
-    support_walk walk;
-    walk.head = walk.tail = 0;
-    walk.gone = false;
-    facts->mark++;
-    uint16_t steps = 1;
-    const w4_fact *fallen = look_at_causes(facts, &walk, of, steps, marked_only);
-    while (!fallen && walk.head < walk.tail) {
-        const link_list *next = &walk.queue[walk.head++];
-        steps = (uint16_t)(next->steps + 1);
-        fallen = look_at_causes(facts, &walk, next, steps, marked_only);
-    }
-    *ret_steps = steps;
-    *ret_gone = walk.gone;
-    return fallen;
-}
-
-/* A mark comes from a cause that is marked or has fallen. It goes only when no way along marks
- * leads to one that has fallen: two that follow from each other must not hold each other's up. */
-static bool lacks_support(w4_facts *facts, const link_list *list, bool unsupported) {
-    uint32_t steps;
-    bool gone;
-    if (unsupported) {
-        return find_fallen(facts, list, true, &steps, &gone) != NULL || gone;
-    }
-    facts->steps += list->count;
-    for (uint32_t i = 0; i < list->count; i++) {
-        link_target target = find_target(facts, list, i);
-        if ((target.fact || target.decision) &&
-            (is_marked(&target) || (target.fact && has_fallen(target.fact)))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact) {
-    link_list list = links_of(fact);
-    return lacks_support(facts, &list, fact->unsupported);
-}
-
-bool w4_facts_decision_lacks_support(w4_facts *facts, const w4_decision_node *node) {
-    link_list list = links_of_decision(node);
-    return lacks_support(facts, &list, node->unsupported);
-}
-
-const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps) {
-    bool gone;
-    uint32_t steps;
-    link_list list = links_of(fact);
-    const w4_fact *fallen = find_fallen(facts, &list, false, &steps, &gone);
-    if (fallen) {
-        *ret_steps = steps;
-    }
-    return fallen;
-}
-
-uint32_t w4_facts_take_steps(w4_facts *facts) {
-    uint32_t steps = facts->steps;
-    facts->steps = 0;
-    return steps;
-}
+/* ---- whose a decision_id is */
 
 bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_acceptance *rule) {
     const decision_name *name = find_name(facts, fact->decision_id);
@@ -698,7 +512,7 @@ bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4
             first = false;
             continue;
         }
-        if (has_fallen(other) ||
+        if (w4_fact_has_fallen(other) ||
             memcmp(other->statement, fact->statement, sizeof fact->statement) == 0) {
             continue;
         }

@@ -10,8 +10,7 @@
 /* Proposed by one key and not settled: by one that is trusted or attached here, by any other. */
 #define W4_FACT_PENDING_PER_AGENT 16384u
 #define W4_FACT_PENDING_PER_STRANGER 1024u
-#define W4_FACT_PER_DECISION_MAX 16u  /* under one decision_id, of who is not trusted */
-#define W4_FACT_CAUSES_WALK_MAX 4096u /* causes looked at in search of a circle */
+#define W4_FACT_PER_DECISION_MAX 16u /* under one decision_id, of who is not trusted */
 
 TAILQ_HEAD(w4_fact_list, w4_fact);
 
@@ -67,21 +66,19 @@ w4_fact *w4_facts_next_changed(w4_facts *facts);       /* takes it off; NULL: no
 const w4_sums *w4_facts_sums(const w4_facts *facts);
 
 /* ---- for the rule of acceptance */
-/* W4_MISSING_NOTHING, _CAUSE_UNKNOWN, _CAUSE_REJECTED or _CAUSE_CIRCLE. */
-w4_missing w4_facts_causes_missing(w4_facts *facts, const w4_fact *fact);
 /* No other fact holds its decision_id with another statement. One that was accepted holds it; else
  * the one that came first, but nobody who is not trusted holds it against one who is, and a key
  * that was revoked holds nothing. */
 bool w4_facts_decision_free(const w4_facts *facts, const w4_fact *fact, const w4_acceptance *rule);
-/* Does it follow, over however many causes, from something that was rejected or refuted? A cause
- * that is not known here (any more) takes no mark away. Sound as long as the marks of its causes
- * are, or all that are not will be asked about again. */
-bool w4_facts_lacks_support(w4_facts *facts, const w4_fact *fact);
-bool w4_facts_decision_lacks_support(w4_facts *facts, const w4_decision_node *node);
-/* The nearest such cause, and how many steps away it is. NULL: none is known here. */
-const w4_fact *w4_facts_unsupported_by(w4_facts *facts, const w4_fact *fact, uint32_t *ret_steps);
-/* Causes looked at since this was asked last: what judging has cost. */
-uint32_t w4_facts_take_steps(w4_facts *facts);
 /* A fact of that very key that binds decision_id to another statement: equivocation. */
 const w4_fact *w4_facts_equivocation(const w4_facts *facts, const w4_fingerprint *proposer,
                                      const char *decision_id, const uint8_t statement[static 32]);
+
+/* For who goes along causes (causes.h). */
+typedef struct w4_walks {
+    const w4_facts *facts;
+    w4_decisions *decisions;
+    uint32_t mark;  /* of what the walk that is under way has met */
+    uint32_t steps; /* of all walks, since they were asked for */
+} w4_walks;
+w4_walks *w4_facts_walks(w4_facts *facts);

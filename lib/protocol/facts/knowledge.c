@@ -5,6 +5,7 @@
 #include "protocol/evidence/evidence.h"
 #include "protocol/evidence/misconduct.h"
 #include "protocol/facts/acceptance.h"
+#include "protocol/facts/causes.h"
 #include "protocol/facts/early_votes.h"
 #include "protocol/facts/fact_store.h"
 #include "protocol/memory/memory.h"

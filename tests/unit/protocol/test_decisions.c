@@ -2,8 +2,8 @@
  * follow from. */
 #include "protocol/evidence/evidence.h"
 #include "protocol/evidence/misconduct.h"
+#include "protocol/facts/causes.h"
 #include "protocol/facts/decisions.h"
-#include "protocol/facts/facts.h"
 #include "protocol/memory/memory.h"
 #include "protocol/router.h"
 #include "world.h"

@@ -1,7 +1,7 @@
 /* What follows from something that was rejected or refuted is marked, however many steps away it
  * is, and is no longer when that is accepted again. */
+#include "protocol/facts/causes.h"
 #include "protocol/facts/fact.h"
-#include "protocol/facts/facts.h"
 #include "world.h"
 
 static world *four(void) {

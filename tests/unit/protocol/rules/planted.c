@@ -2,9 +2,9 @@
 
 #include "protocol/delivery/agents.h"
 #include "protocol/evidence/clocks.h"
+#include "protocol/facts/causes.h"
 #include "protocol/facts/early_votes.h"
 #include "protocol/facts/fact_store.h"
-#include "protocol/facts/facts.h"
 #include "protocol/humans/consent.h"
 #include "protocol/humans/rapport.h"
 #include "protocol/internet/claims.h"
