@@ -19,6 +19,7 @@
  * ones there is w4_store_check. */
 #define CHECK_AT_OPEN_BYTES_MAX (16LL * 1024 * 1024)
 #define PATH_SHOWN_MAX 200u
+#define PAGES_KIB 512              /* of the cache, that lie together */
 #define WAL_FRAMES_CHECKPOINT 1000 /* carried over into the file from there on */
 
 /* clang-format off */
@@ -666,7 +667,15 @@ void w4_sqlite_file_rest(w4_sqlite_file *f) {
     f->asked = 0;
 }
 
+/* Its pages lie in one large block, which comes from the system and goes back there when the cache
+ * is given up. One by one they would leave holes all over the heap, each too small for a page of
+ * the system's. Once something else has made SQLite start this is refused, and all is as it was. */
+static void gather_pages(void) {
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, -PAGES_KIB);
+}
+
 int w4_sqlite_file_open(w4_sqlite_file *f, const char *path) {
+    gather_pages();
     int r = set_paths(f, path);
     if (r == 0) {
         r = find_file(f);

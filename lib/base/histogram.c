@@ -88,33 +88,61 @@ static unsigned place_of(const w4_histogram_sparse *h, unsigned power) {
     return rows_of(h->powers & ((UINT32_C(1) << power) - 1));
 }
 
-static uint32_t *row_made(w4_histogram_sparse *h, unsigned power) {
-    unsigned count = rows_of(h->powers);
-    unsigned place = place_of(h, power);
-    size_t row_bytes = SUB_COUNT * sizeof *h->rows;
-    uint32_t *rows = realloc(h->rows, (count + 1) * row_bytes);
+static size_t row_bytes(const w4_histogram_sparse *h) {
+    return SUB_COUNT * (h->wide ? sizeof(uint32_t) : sizeof(uint8_t));
+}
+
+static bool make_row(w4_histogram_sparse *h, unsigned power) {
+    size_t before = place_of(h, power) * row_bytes(h);
+    size_t after = rows_of(h->powers) * row_bytes(h) - before;
+    uint8_t *rows = realloc(h->rows, before + row_bytes(h) + after);
     if (!rows) {
-        return NULL;
+        return false;
     }
-    uint32_t *row = rows + (size_t)place * SUB_COUNT;
-    memmove(row + SUB_COUNT, row, (count - place) * row_bytes);
-    memset(row, 0, row_bytes);
+    memmove(rows + before + row_bytes(h), rows + before, after);
+    memset(rows + before, 0, row_bytes(h));
     h->rows = rows;
     h->powers |= UINT32_C(1) << power;
-    return row;
+    return true;
+}
+
+static bool widen(w4_histogram_sparse *h) {
+    size_t count = (size_t)rows_of(h->powers) * SUB_COUNT;
+    const uint8_t *narrow = h->rows;
+    uint32_t *wide = malloc(count * sizeof *wide);
+    for (size_t i = 0; wide && i < count; i++) {
+        wide[i] = narrow[i];
+    }
+    if (wide) {
+        free(h->rows);
+        h->rows = wide;
+        h->wide = true;
+    }
+    return wide;
+}
+
+static bool count_one(w4_histogram_sparse *h, size_t at) {
+    uint8_t *narrow = h->rows;
+    if (!h->wide && narrow[at] < UINT8_MAX) {
+        narrow[at]++;
+        return true;
+    }
+    if (!h->wide && !widen(h)) {
+        return false;
+    }
+    uint32_t *wide = h->rows;
+    if (wide[at] < UINT32_MAX) {
+        wide[at]++;
+    }
+    return true;
 }
 
 void w4_histogram_sparse_add(w4_histogram_sparse *h, uint64_t value) {
-    unsigned at = bucket_of(value);
-    unsigned power = at / SUB_COUNT;
-    bool there = (h->powers >> power & 1) != 0;
-    uint32_t *row = there ? h->rows + (size_t)place_of(h, power) * SUB_COUNT : row_made(h, power);
-    if (!row) {
+    unsigned bucket = bucket_of(value);
+    unsigned power = bucket / SUB_COUNT;
+    bool there = (h->powers >> power & 1) != 0 || make_row(h, power);
+    if (!there || !count_one(h, (size_t)place_of(h, power) * SUB_COUNT + bucket % SUB_COUNT)) {
         return;
-    }
-    uint32_t *bucket = &row[at % SUB_COUNT];
-    if (*bucket < UINT32_MAX) {
-        (*bucket)++;
     }
     h->count++;
     h->sum = value > UINT64_MAX - h->sum ? UINT64_MAX : h->sum + value;
@@ -125,11 +153,13 @@ void w4_histogram_sparse_add(w4_histogram_sparse *h, uint64_t value) {
 
 void w4_histogram_sparse_expand(const w4_histogram_sparse *h, w4_histogram *ret_whole) {
     w4_histogram_clear(ret_whole);
-    const uint32_t *row = h->rows;
-    for (unsigned power = 0; power < ROWS; power++) {
-        if ((h->powers >> power & 1) != 0) {
-            memcpy(ret_whole->buckets + (size_t)power * SUB_COUNT, row, SUB_COUNT * sizeof *row);
-            row += SUB_COUNT;
+    const uint8_t *narrow = h->rows;
+    const uint32_t *wide = h->rows;
+    size_t at = 0;
+    for (unsigned i = 0; i < W4_HISTOGRAM_BUCKETS; i++) {
+        if ((h->powers >> (i / SUB_COUNT) & 1) != 0) {
+            ret_whole->buckets[i] = h->wide ? wide[at] : narrow[at];
+            at++;
         }
     }
     ret_whole->count = h->count;
@@ -138,7 +168,7 @@ void w4_histogram_sparse_expand(const w4_histogram_sparse *h, w4_histogram *ret_
 }
 
 size_t w4_histogram_sparse_memory(const w4_histogram_sparse *h) {
-    return rows_of(h->powers) * SUB_COUNT * sizeof *h->rows;
+    return rows_of(h->powers) * row_bytes(h);
 }
 
 void w4_histogram_sparse_deinit(w4_histogram_sparse *h) {

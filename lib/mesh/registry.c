@@ -34,6 +34,7 @@ void w4_mesh_registry_remove(w4_mesh_registry *registry, w4_mesh_peer *peer) {
     if (!w4_fingerprint_is_zero(&peer->node)) {
         HASH_DEL(registry->by_node, peer);
     }
+    free((void *)peer->addresses);
     registry->count--;
     for (size_t i = peer->position; i < registry->count; i++) {
         registry->peers[i] = registry->peers[i + 1];
@@ -219,10 +220,14 @@ uint32_t w4_mesh_registry_age(w4_mesh_registry *registry, w4_mesh_peer *peer,
     return gone;
 }
 
-/* Makes room for one more; false when all that are there are worth more. */
-static bool make_room(w4_mesh_registry *registry, w4_mesh_peer *peer) {
+/* Makes room for one more: 0, -ENOMEM, or -ENOSPC when all that are there are worth more. */
+static int make_room(w4_mesh_registry *registry, w4_mesh_peer *peer) {
+    if (peer->addresses == NULL) {
+        peer->addresses =
+            (w4_peer_address **)calloc(W4_MESH_PEER_ADDRESSES_MAX, sizeof *peer->addresses);
+    }
     if (peer->address_count < W4_MESH_PEER_ADDRESSES_MAX) {
-        return true;
+        return peer->addresses == NULL ? -ENOMEM : 0;
     }
     w4_peer_address *worst = NULL;
     for (uint32_t i = 0; i < peer->address_count; i++) {
@@ -235,7 +240,7 @@ static bool make_room(w4_mesh_registry *registry, w4_mesh_peer *peer) {
     if (worst != NULL) {
         w4_mesh_registry_remove_address(registry, worst);
     }
-    return worst != NULL;
+    return worst == NULL ? -ENOSPC : 0;
 }
 
 static void strengthen(w4_peer_address *known, w4_address_source source) {
@@ -250,8 +255,9 @@ int w4_mesh_registry_add(w4_mesh_registry *registry, w4_mesh_peer *peer, const c
         known->pinned = known->pinned || pinned;
         return 0;
     }
-    if (!make_room(registry, peer)) {
-        return -ENOSPC;
+    int r = make_room(registry, peer);
+    if (r < 0) {
+        return r;
     }
     w4_peer_address *address = (w4_peer_address *)calloc(1, sizeof *address);
     if (address == NULL) {
@@ -299,7 +305,7 @@ w4_peer_address *w4_mesh_registry_claim(w4_mesh_registry *registry, w4_mesh_peer
         w4_mesh_registry_remove_address(registry, address);
         return known;
     }
-    if (!make_room(registry, peer)) {
+    if (make_room(registry, peer) < 0) {
         w4_mesh_registry_remove_address(registry, address);
         return NULL;
     }

@@ -41,9 +41,9 @@ typedef struct w4_mesh_peer {
     bool had_session; /* since start */
     bool to_tell;     /* has not been told of the newest own record */
     uint64_t seen_wall_us;
-    uint64_t up_us;      /* since when it is connected */
-    uint64_t dialled_us; /* when the last dial to it began */
-    w4_peer_address *addresses[W4_MESH_PEER_ADDRESSES_MAX];
+    uint64_t up_us;              /* since when it is connected */
+    uint64_t dialled_us;         /* when the last dial to it began */
+    w4_peer_address **addresses; /* W4_MESH_PEER_ADDRESSES_MAX; NULL: it never had any */
     uint32_t address_count;
     w4_mesh_budget told;       /* records of its own */
     w4_mesh_budget introduced; /* of nodes that were not known here */

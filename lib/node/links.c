@@ -185,7 +185,6 @@ static int handshake_advance(w4_node *node, w4_node_link *link, uint64_t now_us)
     TAILQ_REMOVE(&node->half_open, link, next);
     link->half_open = false;
     node->half_open_count--;
-    memcpy(link->peer_static, result.peer_static, sizeof link->peer_static);
     int r = w4_node_peer_attach(node, link, &result, now_us);
     w4_wipe(&result, sizeof result);
     return r;

@@ -133,16 +133,18 @@ static int refuse(w4_node *node, w4_node_link *link, w4_handshake_result *result
 }
 
 /* Two links with one process of a peer, each dialled by another end at about the same time. */
-static bool is_tie(const w4_node_peer *peer, const w4_node_link *link, uint64_t now_us) {
+static bool is_tie(const w4_node_peer *peer, const w4_node_link *link,
+                   const w4_handshake_result *result, uint64_t now_us) {
     const w4_node_link *old = peer->link;
-    return old != NULL && memcmp(old->peer_static, link->peer_static, W4_DH_LEN) == 0 &&
+    return old != NULL &&
+           memcmp(w4_session_peer_static(peer->session), result->peer_static, W4_DH_LEN) == 0 &&
            old->dialled != link->dialled && now_us - old->since_us <= W4_NODE_DUPLICATE_AGE_US;
 }
 
 /* Of such two the session stays whose initiator has the lower fingerprint. */
 static bool new_link_wins(const w4_node *node, const w4_node_peer *peer, const w4_node_link *link,
-                          uint64_t now_us) {
-    if (!is_tie(peer, link, now_us)) {
+                          const w4_handshake_result *result, uint64_t now_us) {
+    if (!is_tie(peer, link, result, now_us)) {
         return true;
     }
     bool we_are_lower =
@@ -227,7 +229,7 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     }
     w4_node_peer *peer = w4_node_peer_find(node, &fingerprint);
     r = peer == NULL ? peer_new(node, &fingerprint, now_us, &peer) : 0;
-    if (r < 0 || !new_link_wins(node, peer, link, now_us)) {
+    if (r < 0 || !new_link_wins(node, peer, link, result, now_us)) {
         if (r == 0 && link->dial != 0) { /* the address is good, and whose it is known now */
             r = w4_mesh_dial_worked(node->mesh, link->dial, &fingerprint, now_us);
             link->dial = 0;
@@ -236,7 +238,8 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
         return r;
     }
     if (peer->link != NULL) {
-        if (!is_tie(peer, link, now_us)) { /* of a tie nobody needs to hear: it goes on at once */
+        if (!is_tie(peer, link, result,
+                    now_us)) { /* of a tie nobody needs to hear: it goes on at once */
             r = w4_node_lifecycle_close(node, peer, "replaced", "the peer came with a new link",
                                         now_us);
         }

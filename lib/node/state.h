@@ -49,7 +49,6 @@ typedef struct w4_node_link {
     bool up;
     w4_buffer pending;
     uint64_t since_us;
-    uint8_t peer_static[W4_DH_LEN];
 } w4_node_link;
 
 TAILQ_HEAD(w4_node_links, w4_node_link);

@@ -472,6 +472,10 @@ const w4_hello *w4_session_peer(const w4_session *session) {
     return session->has_peer ? &session->peer : NULL;
 }
 
+const uint8_t *w4_session_peer_static(const w4_session *session) {
+    return session->peer_static;
+}
+
 const uint8_t *w4_session_id(const w4_session *session) {
     return session->id;
 }

@@ -229,7 +229,9 @@ void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t 
 void w4_session_close(w4_session *session, w4_refusal code, const char *text, uint64_t now_us);
 
 const w4_hello *w4_session_peer(const w4_session *session); /* of the last attach; NULL before */
-const uint8_t *w4_session_id(const w4_session *session);    /* W4_SESSION_ID_LEN bytes */
+/* W4_DH_LEN bytes: of the peer's process, as of the last attach; zeroes before. */
+const uint8_t *w4_session_peer_static(const w4_session *session);
+const uint8_t *w4_session_id(const w4_session *session); /* W4_SESSION_ID_LEN bytes */
 void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats);
 const w4_channel_stats *w4_session_channel_stats(const w4_session *session,
                                                  w4_channel_kind channel);

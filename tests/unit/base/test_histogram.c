@@ -135,15 +135,34 @@ START_TEST(sparse_is_the_same) {
 }
 END_TEST
 
+/* Small counters become large ones while others stay as they are. */
+START_TEST(sparse_counts_beyond_a_byte) {
+    w4_histogram_sparse sparse = {0};
+    w4_histogram expanded;
+    w4_histogram_clear(&h);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t values[] = {5, 5000, i % 100 == 0 ? 5000000 : 5, i};
+        for (unsigned k = 0; k < 4; k++) {
+            w4_histogram_add(&h, values[k]);
+            w4_histogram_sparse_add(&sparse, values[k]);
+        }
+        w4_histogram_sparse_expand(&sparse, &expanded);
+        ck_assert_int_eq(memcmp(&expanded, &h, sizeof h), 0);
+    }
+    w4_histogram_sparse_deinit(&sparse);
+    ck_assert(!sparse.wide);
+}
+END_TEST
+
 START_TEST(sparse_is_small) {
     w4_histogram_sparse sparse = {0};
     ck_assert_uint_eq(w4_histogram_sparse_memory(&sparse), 0);
     for (uint64_t us = 100; us < 3000; us += 7) {
         w4_histogram_sparse_add(&sparse, us);
     }
-    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 6 * 64);
+    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 6 * 16);
     w4_histogram_sparse_add(&sparse, UINT64_C(60) * 1000000);
-    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 7 * 64);
+    ck_assert_uint_le(w4_histogram_sparse_memory(&sparse), 7 * 16);
     w4_histogram_sparse_deinit(&sparse);
     w4_histogram_sparse_deinit(&sparse);
 }
@@ -160,6 +179,7 @@ int main(void) {
     tcase_add_test(tc, huge_values_share_the_last_bucket);
     tcase_add_test(tc, full_buckets_do_not_wrap);
     tcase_add_test(tc, sparse_is_the_same);
+    tcase_add_test(tc, sparse_counts_beyond_a_byte);
     tcase_add_test(tc, sparse_is_small);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

@@ -475,12 +475,12 @@ START_TEST(latency_takes_memory_for_what_was_seen_only) {
         w4_outbox_latency(&o, &h);
         ck_assert_uint_eq(h.count, i);
         ck_assert_uint_eq(h.max, i * 100);
-        /* One row of 64 bytes for each power of two from 100 us on. */
+        /* One row of 16 bytes for each power of two from 100 us on. */
         size_t rows = 1;
         while (i * 100 >= UINT64_C(128) << (rows - 1)) {
             rows++;
         }
-        ck_assert_uint_eq(w4_outbox_latency_memory(&o), rows * 64);
+        ck_assert_uint_eq(w4_outbox_latency_memory(&o), rows * 16);
     }
     finish();
 }
