@@ -62,13 +62,8 @@ static const char *nearest_option(const char *name, size_t len) {
 
 static bool is_clean(const char *text, ctl_form form) {
     w4_bytes bytes = w4_bytes_from_text(text);
-    bool clean = bytes.len <= CTL_ARGUMENT_BYTES_MAX && w4_utf8_valid(bytes);
-    for (size_t i = 0; clean && form != CTL_FORM_JSON && i < bytes.len; i++) {
-        uint8_t c = bytes.data[i];
-        bool is_c1 = c == 0xC2 && bytes.data[i + 1] < 0xA0;
-        clean = c >= 0x20 && c != 0x7F && !is_c1;
-    }
-    return clean;
+    return bytes.len <= CTL_ARGUMENT_BYTES_MAX && w4_utf8_valid(bytes) &&
+           (form == CTL_FORM_JSON || !w4_text_has_control(bytes));
 }
 
 static bool parse_integer(const char *text, int64_t min, int64_t max, int64_t *ret_value) {

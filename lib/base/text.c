@@ -66,6 +66,20 @@ bool w4_utf8_valid(w4_bytes text) {
     return true;
 }
 
+bool w4_text_has_control(w4_bytes text) {
+    bool has = false;
+    for (size_t i = 0; !has && i < text.len; i++) {
+        uint8_t c = text.data[i];
+        bool c1 = c == 0xC2 && i + 1 < text.len && text.data[i + 1] < 0xA0;
+        has = c < 0x20 || c == 0x7F || c1;
+    }
+    return has;
+}
+
+bool w4_text_is_label(w4_bytes text, size_t max) {
+    return text.len > 0 && text.len <= max && w4_utf8_valid(text) && !w4_text_has_control(text);
+}
+
 /* What a terminal or a reader of logs would act on rather than show. */
 static bool is_acted_on(uint32_t code) {
     static const struct {

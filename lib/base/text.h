@@ -17,6 +17,11 @@ void w4_text_escape_cut(char *ret_text, size_t size, w4_bytes text);
 /* Bounded copy for fixed arrays: cuts at a UTF-8 boundary, always terminates. */
 void w4_text_copy(char *ret_text, size_t size, w4_bytes text);
 
+/* 1 to max bytes of UTF-8 without control characters. */
+bool w4_text_is_label(w4_bytes text, size_t max);
+/* Of C0 or C1, or DEL, in text that is UTF-8. */
+bool w4_text_has_control(w4_bytes text);
+
 /* The known name nearest to text, NULL when none is near (edit distance over a third). */
 const char *w4_text_nearest(w4_bytes text, const char *const *names, size_t count);
 

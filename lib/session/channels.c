@@ -12,9 +12,7 @@
 
 /* Opening channels, and what else comes of what the peer says about them, in a burst and a second.
  * We keep well within what we bear of others. */
-static const struct patience_limits {
-    uint32_t burst, a_second;
-} of_ours = {128, 32}, of_peer = {512, 128};
+static const w4_token_rate of_ours = {128, 32}, of_peer = {512, 128};
 
 /* ---- the channels that are there */
 
@@ -117,8 +115,8 @@ static int make_table(w4_session *s, uint64_t now_us) {
         if (!s->table) {
             return -ENOMEM;
         }
-        s->table->ours = (w4_patience){of_ours.burst, now_us};
-        s->table->peer = (w4_patience){of_peer.burst, now_us};
+        s->table->ours = w4_tokens_full(&of_ours, now_us);
+        s->table->peer = w4_tokens_full(&of_peer, now_us);
     }
     return 0;
 }
@@ -135,22 +133,6 @@ static int make_talk(w4_channel *c) {
                                      .peer_contract = W4_SLA_NO_CONTRACT};
     }
     return 0;
-}
-
-static bool bear(w4_patience *p, const struct patience_limits *limits, uint64_t now_us) {
-    uint64_t more = (now_us - p->since_us) * limits->a_second / W4_US_PER_S;
-    if (more >= limits->burst - p->left) {
-        p->left = limits->burst;
-        p->since_us = now_us;
-    } else {
-        p->left += (uint32_t)more;
-        p->since_us += more * W4_US_PER_S / limits->a_second;
-    }
-    if (p->left == 0) {
-        return false;
-    }
-    p->left--;
-    return true;
 }
 
 static bool has_room(const w4_session *s) {
@@ -345,7 +327,7 @@ static int add_stray(w4_session *s, uint16_t id, uint32_t ordinal, w4_refusal co
             return 0; /* one answer for all that came together */
         }
     }
-    if (!bear(&s->table->peer, &of_peer, now_us)) {
+    if (!w4_tokens_take(&s->table->peer, &of_peer, 1, now_us)) {
         w4_session_close_with(s, W4_REFUSAL_RATE_LIMITED, "too much ado about channels", now_us);
     } else if (s->table->stray_count < W4_STRAYS_MAX) { /* else they ask again */
         s->table->strays[s->table->stray_count++] = (w4_stray){id, ordinal, code};
@@ -422,7 +404,7 @@ static int open_for_peer(w4_session *s, const w4_frame *frame, w4_channel_kind k
     if (!has_room(s) || w4_session_channel_by_id(s, frame->channel)) {
         return add_stray(s, frame->channel, ordinal, W4_REFUSAL_OVERLOADED, now_us);
     }
-    if (!bear(&t->peer, &of_peer, now_us)) {
+    if (!w4_tokens_take(&t->peer, &of_peer, 1, now_us)) {
         w4_session_close_with(s, W4_REFUSAL_RATE_LIMITED, "channels opened too fast", now_us);
         return 0;
     }
@@ -692,7 +674,7 @@ int w4_session_channel_open(w4_session *session, w4_channel_kind kind,
     uint32_t ordinal = s->table->opened + 1;
     uint16_t id = number_of(s, ordinal);
     if (!has_room(s) || ordinal > ORDINAL_MAX || w4_session_channel_by_id(s, id) ||
-        !bear(&s->table->ours, &of_ours, now_us)) {
+        !w4_tokens_take(&s->table->ours, &of_ours, 1, now_us)) {
         return W4_SESSION_E_CHANNELS;
     }
     w4_channel *c;

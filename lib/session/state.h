@@ -3,6 +3,7 @@
  * out), events.c (what the owner is told). */
 #pragma once
 
+#include "base/tokens.h"
 #include "session/heartbeat.h"
 #include "session/inbox.h"
 #include "session/outbox.h"
@@ -84,20 +85,14 @@ typedef struct w4_stray {
     w4_refusal code; /* NONE: it is closed, as they say */
 } w4_stray;
 
-/* How many more of a thing are borne: some at once, then so many a second. */
-typedef struct w4_patience {
-    uint32_t left;
-    uint64_t since_us;
-} w4_patience;
-
 /* Made when either end opens a channel, for the rest of the session. */
 typedef struct w4_channel_table {
     unsigned count, stray_count;
     w4_channel *at[W4_CHANNELS_MORE];
-    uint32_t opened;        /* by us so far */
-    uint32_t seen_top;      /* the highest ordinal of the peer's */
-    uint64_t seen;          /* which of the 64 below have been */
-    w4_patience ours, peer; /* of opening, and of what costs us as much */
+    uint32_t opened;      /* by us so far */
+    uint32_t seen_top;    /* the highest ordinal of the peer's */
+    uint64_t seen;        /* which of the 64 below have been */
+    w4_tokens ours, peer; /* of opening, and of what costs us as much */
     w4_stray strays[W4_STRAYS_MAX];
 } w4_channel_table;
 

@@ -76,9 +76,6 @@ struct w4_trust_book {
     w4_fingerprint bearer;
 };
 
-/* Under which it is found: that of the first key of its identity. */
-w4_subject_key w4_subject_key_of(const w4_trust_book *book, w4_trust_kind kind,
-                                 const w4_fingerprint *fingerprint);
 /* The move takes effect. */
 void w4_subject_put(w4_trust_book *book, w4_subject *subject, const w4_trust_move *move);
 void w4_aliases_free(w4_trust_book *book); /* succession.c */

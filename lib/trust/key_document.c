@@ -180,19 +180,9 @@ static int write_revocation(const w4_identity *signer, const w4_fingerprint *rev
     return w->error;
 }
 
-static bool is_reason(const char *reason) {
-    w4_bytes text = w4_bytes_from_text(reason);
-    bool good = text.len > 0 && text.len <= W4_KEY_REASON_MAX && w4_utf8_valid(text);
-    for (size_t i = 0; good && i < text.len; i++) {
-        bool c1 = text.data[i] == 0xC2 && i + 1 < text.len && text.data[i + 1] < 0xA0;
-        good = text.data[i] >= 0x20 && text.data[i] != 0x7F && !c1;
-    }
-    return good;
-}
-
 int w4_key_revocation_write(const w4_identity *signer, const w4_fingerprint *revoked,
                             w4_key_kind of, const char *reason, uint64_t made_us, w4_buffer *out) {
-    if (!is_reason(reason)) {
+    if (!w4_text_is_label(w4_bytes_from_text(reason), W4_KEY_REASON_MAX)) {
         return -EINVAL;
     }
     signature signed_by;

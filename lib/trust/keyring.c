@@ -21,6 +21,9 @@ static const char *const authority_names[W4_KEY_AUTHORITY_COUNT] = {
     [W4_KEY_BY_ANCHOR] = "anchor", [W4_KEY_BY_OPERATOR] = "operator",
 };
 
+const w4_key_place w4_key_places[W4_KEY_PLACES] = {W4_KEY_PLACE_SUCCESSION, W4_KEY_PLACE_RIVAL,
+                                                   W4_KEY_PLACE_REVOCATION, W4_KEY_PLACE_HEARSAY};
+
 const char *w4_key_authority_name(w4_key_authority authority) {
     assert(authority < W4_KEY_AUTHORITY_COUNT);
     return authority_names[authority];

@@ -55,6 +55,9 @@ typedef enum w4_key_place {
     W4_KEY_PLACE_RIVAL = 3,   /* a second succession of one key */
     W4_KEY_PLACE_HEARSAY = 4, /* a revocation that does not count here */
 } w4_key_place;
+#define W4_KEY_PLACES 4u
+/* In the order in which they are to be taken: what is said last counts by what was said first. */
+extern const w4_key_place w4_key_places[W4_KEY_PLACES];
 
 typedef enum w4_keyring_verdict {
     W4_KEYRING_TAKEN, /* in force from now on */
@@ -76,7 +79,7 @@ typedef struct w4_keyring_result {
 /* 0 or -ENOMEM. Documents that gave way are to be popped afterwards. */
 int w4_keyring_take(w4_keyring *ring, const w4_key_document *document,
                     w4_keyring_result *ret_result);
-/* At the start, from the store, in this order of places: successions, rivals, revocations, hearsay.
+/* At the start, from the store, in the order of w4_key_places.
  * What was in force stays so. 0, -ENOMEM, or 1: it cannot stand there. */
 int w4_keyring_load(w4_keyring *ring, const w4_key_document *document, w4_key_place place);
 

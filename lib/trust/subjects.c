@@ -30,8 +30,9 @@ size_t w4_trust_rank_places(w4_trust_rank rank) {
     return places[rank];
 }
 
-w4_subject_key w4_subject_key_of(const w4_trust_book *book, w4_trust_kind kind,
-                                 const w4_fingerprint *fingerprint) {
+/* Under which it is found: that of the first key of its identity. */
+static w4_subject_key key_of(const w4_trust_book *book, w4_trust_kind kind,
+                             const w4_fingerprint *fingerprint) {
     w4_subject_key key = {.kind = (uint8_t)kind};
     w4_fingerprint root = w4_trust_book_root(book, fingerprint);
     memcpy(key.fingerprint, root.bytes, W4_FINGERPRINT_LEN);
@@ -41,7 +42,7 @@ w4_subject_key w4_subject_key_of(const w4_trust_book *book, w4_trust_kind kind,
 w4_subject *w4_subject_find(const w4_trust_book *book, w4_trust_kind kind,
                             const w4_fingerprint *fingerprint) {
     assert(kind < W4_TRUST_KIND_COUNT);
-    w4_subject_key key = w4_subject_key_of(book, kind, fingerprint);
+    w4_subject_key key = key_of(book, kind, fingerprint);
     w4_subject *found = NULL;
     HASH_FIND(hh, book->by_key, &key, sizeof(key), found);
     return found;
@@ -69,7 +70,7 @@ static int bearer_take(w4_trust_book *book, const w4_subject_key *key, w4_bearer
     if (!borne) {
         return 0;
     }
-    w4_subject_key of = w4_subject_key_of(book, (w4_trust_kind)key->kind, &book->bearer);
+    w4_subject_key of = key_of(book, (w4_trust_kind)key->kind, &book->bearer);
     w4_bearer *bearer = bearer_find(book, &of);
     if (!bearer) {
         bearer = calloc(1, sizeof(*bearer));
@@ -194,7 +195,7 @@ void w4_trust_book_use(w4_trust_book *book, w4_trust_kind kind, const w4_fingerp
 void w4_trust_book_bear(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint *subject,
                         const w4_fingerprint *node) {
     book->bearing = true;
-    book->borne = w4_subject_key_of(book, kind, subject);
+    book->borne = key_of(book, kind, subject);
     book->bearer = *node;
 }
 
@@ -239,7 +240,7 @@ int w4_subject_add(w4_trust_book *book, w4_trust_kind kind, const w4_fingerprint
     if (!s) {
         return -ENOMEM;
     }
-    s->key = w4_subject_key_of(book, kind, fingerprint);
+    s->key = key_of(book, kind, fingerprint);
     s->rank = W4_TRUST_RANK_COUNT;
     s->since_wall_us = wall_us;
     r = bearer_take(book, &s->key, &s->bearer);

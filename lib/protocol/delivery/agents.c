@@ -104,17 +104,9 @@ static int refuse(w4_refused *refused, w4_refusal code, const char *pointer, con
     return 1;
 }
 
-/* 1 to 255 bytes of UTF-8 without control characters, and not the name of everybody. */
+/* Not the name of everybody. */
 static bool is_name(const char *text) {
-    w4_bytes name = w4_bytes_from_text(text);
-    bool good = name.len > 0 && name.len <= W4_AGENT_ID_MAX && w4_utf8_valid(name) &&
-                strcmp(text, "*") != 0;
-    for (size_t i = 0; good && i < name.len; i++) {
-        uint8_t c = name.data[i];
-        bool c1 = c == 0xC2 && i + 1 < name.len && name.data[i + 1] < 0xA0;
-        good = c >= 0x20 && c != 0x7F && !c1;
-    }
-    return good;
+    return w4_text_is_label(w4_bytes_from_text(text), W4_AGENT_ID_MAX) && strcmp(text, "*") != 0;
 }
 
 /* The one that went longest ago makes room: as many may be remembered as may be attached. */

@@ -19,15 +19,6 @@
 #define W4_DURABLE_PAUSE_US W4_US_PER_S          /* after a code that may pass; doubled each time */
 #define W4_DURABLE_PAUSES_MAX 6u                 /* doublings */
 
-/* What a code of the receiver's node, or of the session, means for a message. */
-typedef enum w4_durable_verdict {
-    W4_DURABLE_DONE,
-    W4_DURABLE_LATER, /* it may be another time */
-    W4_DURABLE_NEVER, /* it ends with that code */
-    W4_DURABLE_VERDICT_COUNT
-} w4_durable_verdict;
-w4_durable_verdict w4_durable_verdict_of(w4_refusal code);
-
 /* ---- in the pipeline. Of in->durable envelopes only. */
 
 /* In the place of the other checks: what is not too old for it; new (in->repeat when it was taken

@@ -20,16 +20,14 @@ static const w4_refusal passing_codes[] = {
 };
 /* clang-format on */
 
-w4_durable_verdict w4_durable_verdict_of(w4_refusal code) {
-    if (code == W4_REFUSAL_NONE) {
-        return W4_DURABLE_DONE;
-    }
+/* What could not be done may be another time. */
+static bool is_passing(w4_refusal code) {
     for (size_t i = 0; i < sizeof passing_codes / sizeof passing_codes[0]; i++) {
         if (passing_codes[i] == code) {
-            return W4_DURABLE_LATER;
+            return true;
         }
     }
-    return W4_DURABLE_NEVER;
+    return false;
 }
 
 static int pump(w4_protocol *p, w4_stream *stream, uint64_t now_us);
@@ -285,7 +283,7 @@ static int settle(w4_protocol *p, w4_stream *stream, w4_refusal code, bool unsur
                   uint64_t now_us) {
     w4_posts_fly(&p->posts, stream, 0);
     stream->unsure = unsure;
-    if (w4_durable_verdict_of(code) == W4_DURABLE_LATER) {
+    if (is_passing(code)) {
         pause_stream(p, stream, now_us);
         return 0;
     }

@@ -134,7 +134,8 @@ static bool parse_rest(w4_json value, w4_trust_move *move) {
            parse_number(w4_json_get(value, "summed"), UINT32_MAX, &move->summed);
 }
 
-bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move) {
+/* The stored form. False when a member is missing or is not what it should be. */
+static bool parse_move(w4_json value, w4_trust_move *ret_move) {
     w4_trust_move move = {0};
     if (!parse_states(value, &move) || !parse_cause(value, &move) || !parse_words(value, &move) ||
         !parse_rest(value, &move)) {
@@ -176,7 +177,7 @@ static int read_move(w4_json_document *doc, w4_bytes text, w4_trust_move *ret_mo
     if (r < 0) {
         return r;
     }
-    bool good = r == 0 && w4_trust_move_parse(w4_json_root(doc), ret_move);
+    bool good = r == 0 && parse_move(w4_json_root(doc), ret_move);
     return good ? 0 : W4_STORE_E_CORRUPT;
 }
 

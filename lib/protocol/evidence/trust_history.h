@@ -12,8 +12,6 @@
  * to the writer. */
 void w4_trust_move_write(const w4_trust_move *move, bool full, const char *actor_name,
                          w4_json_writer *w);
-/* Reads the stored form. False when a member is missing or is not what it should be. */
-bool w4_trust_move_parse(w4_json value, w4_trust_move *ret_move);
 
 /* Stores a move that the book has just made. Where the store takes nothing now, an order is refused
  * with its condition, and has to be undone; what happened has happened, is owed (W4_TRUST_OWED_MAX

@@ -1,6 +1,7 @@
 #include "protocol/exchange/exchange.h"
 
 #include "base/text.h"
+#include "base/tokens.h"
 #include "crypto/primitives.h"
 #include "protocol/exchange/payloads.h"
 #include "protocol/map.h"
@@ -11,6 +12,8 @@
 #include <string.h>
 
 #define DIGEST_LEN W4_EXCHANGE_DIGEST_LEN
+
+static const w4_token_rate rate = {W4_EXCHANGE_BURST, W4_EXCHANGE_PER_S};
 
 typedef enum exchange_step {
     STEP_IDLE,
@@ -23,8 +26,7 @@ typedef struct w4_exchange_peer {
     w4_fingerprint node;
     uint64_t announce_us; /* when to say the sum here; W4_NEVER */
     /* giving */
-    uint32_t tokens;
-    uint64_t tokens_us;
+    w4_tokens tokens;
     /* taking */
     exchange_step step;
     bool waiting; /* for an answer, until due_us */
@@ -127,8 +129,7 @@ static exchange_peer *add_peer(w4_exchange *x, const w4_fingerprint *node, uint6
         free(peer);
         return NULL;
     }
-    peer->tokens = W4_EXCHANGE_BURST;
-    peer->tokens_us = now_us;
+    peer->tokens = w4_tokens_full(&rate, now_us);
     peer->announce_us = W4_NEVER;
     return peer;
 }
@@ -169,17 +170,7 @@ void w4_exchange_moved(w4_protocol *p, w4_exchange *x, const w4_fingerprint *exc
 /* ---- giving */
 
 static bool take_token(exchange_peer *peer, uint64_t now_us) {
-    uint64_t more = (now_us - peer->tokens_us) * W4_EXCHANGE_PER_S / W4_US_PER_S;
-    if (more > 0) {
-        peer->tokens_us = now_us;
-        peer->tokens = more < W4_EXCHANGE_BURST - peer->tokens ? peer->tokens + (uint32_t)more
-                                                               : W4_EXCHANGE_BURST;
-    }
-    if (peer->tokens == 0) {
-        return false;
-    }
-    peer->tokens--;
-    return true;
+    return w4_tokens_take(&peer->tokens, &rate, 1, now_us);
 }
 
 typedef int (*writer)(const w4_protocol *p, const w4_exchange_set *set, w4_json request,

@@ -1,6 +1,7 @@
 #include "protocol/keys/key_sync.h"
 
 #include "base/text.h"
+#include "base/tokens.h"
 #include "crypto/primitives.h"
 #include "envelope/schema.h"
 #include "protocol/keys/keys.h"
@@ -15,10 +16,11 @@
 #define SUM_LEN W4_KEYRING_SUM_LEN
 #define PATIENCE_US (10 * W4_US_PER_S) /* for what is said to a session */
 
+static const w4_token_rate rate = {W4_KEY_SYNC_BURST, W4_KEY_SYNC_PER_S};
+
 typedef struct key_peer {
     w4_fingerprint node;
-    uint32_t tokens;
-    uint64_t tokens_us;
+    w4_tokens tokens;
     bool known; /* its sums are, as it said them last */
     uint8_t sums[W4_KEYRING_PARTS][SUM_LEN];
     UT_hash_handle hh;
@@ -233,8 +235,7 @@ int w4_key_sync_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now
             free(peer);
             return -ENOMEM;
         }
-        peer->tokens = W4_KEY_SYNC_BURST;
-        peer->tokens_us = now_us;
+        peer->tokens = w4_tokens_full(&rate, now_us);
     }
     peer->known = false;
     return say_sum(p, node, now_us);
@@ -276,20 +277,6 @@ uint64_t w4_key_sync_deadline(const w4_protocol *p) {
 }
 
 /* ---- taking */
-
-static bool take_tokens(key_peer *peer, uint32_t wanted, uint64_t now_us) {
-    uint64_t more = (now_us - peer->tokens_us) * W4_KEY_SYNC_PER_S / W4_US_PER_S;
-    if (more > 0) {
-        peer->tokens_us = now_us;
-        peer->tokens = more < W4_KEY_SYNC_BURST - peer->tokens ? peer->tokens + (uint32_t)more
-                                                               : W4_KEY_SYNC_BURST;
-    }
-    if (peer->tokens < wanted) {
-        return false;
-    }
-    peer->tokens -= wanted;
-    return true;
-}
 
 static void read_digest(w4_json value, uint8_t ret_digest[static SUM_LEN]) {
     (void)w4_hex_parse(w4_json_string_raw(value), ret_digest, SUM_LEN);
@@ -363,15 +350,13 @@ static int give_list(const w4_protocol *p, w4_json list, w4_key_place place, gif
 
 /* Successions first: what comes behind them may hang on them. */
 static int take_lists(w4_protocol *p, w4_inbound *in, w4_json lists) {
-    static const w4_key_place order[] = {W4_KEY_PLACE_SUCCESSION, W4_KEY_PLACE_RIVAL,
-                                         W4_KEY_PLACE_REVOCATION, W4_KEY_PLACE_HEARSAY};
     gift g = {.documents = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX)};
     g.ids = (uint8_t(*)[SUM_LEN])malloc(W4_LIST_ITEMS_MAX * sizeof *g.ids);
     int r = g.ids ? 0 : -ENOMEM;
-    for (size_t n = 0; r == 0 && n < sizeof order / sizeof order[0]; n++) {
+    for (size_t n = 0; r == 0 && n < W4_KEY_PLACES; n++) {
         for (w4_json_iterator i = w4_json_first(lists); r == 0 && w4_json_exists(i.value);
              i = w4_json_next(i)) {
-            r = give_list(p, i.value, order[n], &g);
+            r = give_list(p, i.value, w4_key_places[n], &g);
         }
     }
     if (r == 0 && g.given > 0) {
@@ -406,7 +391,8 @@ int w4_key_sync_take(w4_protocol *p, w4_inbound *in) {
     if (!peer) {
         return w4_inbound_refuse(in, W4_REFUSAL_UNAUTHORIZED, "", "a node that said it can do so");
     }
-    if (!take_tokens(peer, 1 + w4_json_count(documents) + w4_json_count(lists), in->now_us)) {
+    if (!w4_tokens_take(&peer->tokens, &rate, 1 + w4_json_count(documents) + w4_json_count(lists),
+                        in->now_us)) {
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "", "fewer documents");
     }
     int r = w4_json_exists(sum) ? take_sum(p, in, sum) : 0;

@@ -139,12 +139,10 @@ static int drop_rows(w4_protocol *p) {
 }
 
 int w4_keys_open(w4_protocol *p) {
-    static const w4_key_place order[] = {W4_KEY_PLACE_SUCCESSION, W4_KEY_PLACE_RIVAL,
-                                         W4_KEY_PLACE_REVOCATION, W4_KEY_PLACE_HEARSAY};
     w4_keyring_rules rules = {.context = p, .matters = matters, .authority = authority};
     int r = w4_keyring_new(&rules, &p->keyring);
-    for (size_t i = 0; r == 0 && i < sizeof order / sizeof order[0]; i++) {
-        r = load_place(p, order[i]);
+    for (size_t i = 0; r == 0 && i < W4_KEY_PLACES; i++) {
+        r = load_place(p, w4_key_places[i]);
     }
     return r == 0 ? drop_rows(p) : r;
 }

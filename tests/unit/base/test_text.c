@@ -24,6 +24,27 @@ static size_t shortest(uint32_t code) {
     return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 }
 
+START_TEST(labels) {
+    static const struct {
+        const char *text;
+        bool label;
+    } cases[] = {
+        {"", false},         {"a", true},          {"ada of n", true},
+        {"12345678", true},  {"123456789", false}, {"a\tb", false},
+        {"a\x7F", false},    {"\x1F", false},      {"\xC2\x80", false},
+        {"\xC2\x9F", false}, {"\xC2\xA0", true},   {"\xC3\x9F", true},
+        {"\xC2", false},     {"\xFF", false},      {"\xE2\x82\xAC\xE2\x82\xAC", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(w4_text_is_label(w4_bytes_from_text(cases[i].text), 8) == cases[i].label,
+                      "case %zu", i);
+    }
+    ck_assert(!w4_text_is_label(w4_bytes_of("a\0b", 3), 8));
+    ck_assert(w4_text_has_control(w4_bytes_of("a\0b", 3)));
+    ck_assert(!w4_text_has_control(w4_bytes_of(NULL, 0)));
+}
+END_TEST
+
 START_TEST(utf8_takes_each_character_in_one_form) {
     /* Each passing assertion costs a lock in Check: here only the wrong ones are made. */
     for (uint32_t code = 0; code < 0x1FFFFF; code++) {
@@ -303,6 +324,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("base-text");
     TCase *tc = tcase_create("all");
+    tcase_add_test(tc, labels);
     tcase_add_test(tc, utf8_takes_each_character_in_one_form);
     tcase_add_test(tc, utf8_takes_nothing_else);
     tcase_add_test(tc, escape_shows_what_a_terminal_would_act_on);
