@@ -199,6 +199,47 @@ START_TEST(dispute_is_overruled) {
 }
 END_TEST
 
+/* By the order of an operator, at his node: what had been said against it is passed over, what is
+ * said later is not. */
+START_TEST(dispute_ends_by_order) {
+    world *w = five(true);
+    char fact[37];
+    propose(w, "ada", "a", "d-1", fact);
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    vote(w, "dan", "FACT_CHALLENGE", fact);
+    world_expect_fact(w, fact, W4_FACT_DISPUTED);
+    w->now += W4_US_PER_S;
+    ck_assert_int_eq(w4_protocol_fact_settle(w->nodes[1].protocol, fact, W4_FACT_VERDICT_ACCEPTED,
+                                             "uid 0", "seen", w->now),
+                     0);
+    world_settle(w);
+    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_ACCEPTED);
+    ck_assert_int_eq(world_fact(w, 2, fact), W4_FACT_DISPUTED);
+    w->now += W4_US_PER_S;
+    vote(w, "cho", "FACT_CHALLENGE", fact);
+    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_DISPUTED);
+    world_free(w);
+}
+END_TEST
+
+/* A configuration may ask for more than two. */
+START_TEST(more_may_be_asked_for) {
+    world *w = five(true);
+    char fact[37];
+    w->nodes[2].config.quorum = 3;
+    w4_protocol_configure(w->nodes[2].protocol, &w->nodes[2].config);
+    propose(w, "ada", "a", "d-1", fact);
+    vote(w, "ben", "FACT_CONFIRM", fact);
+    vote(w, "cho", "FACT_CONFIRM", fact);
+    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_ACCEPTED);
+    ck_assert_int_eq(world_fact(w, 2, fact), W4_FACT_PENDING);
+    vote(w, "dan", "FACT_CONFIRM", fact);
+    world_expect_fact(w, fact, W4_FACT_ACCEPTED);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(two_rejections) {
     world *w = five(true);
     char fact[37];
@@ -706,6 +747,8 @@ int main(void) {
     tcase_add_test(tcase, dispute_after_acceptance);
     tcase_add_test(tcase, doubter_is_no_confirmer);
     tcase_add_test(tcase, dispute_is_overruled);
+    tcase_add_test(tcase, dispute_ends_by_order);
+    tcase_add_test(tcase, more_may_be_asked_for);
     tcase_add_test(tcase, two_rejections);
     tcase_add_test(tcase, refutation_reaches_all);
     tcase_add_test(tcase, unknown_reference);
