@@ -35,6 +35,10 @@ static const char *const names[KINDS] = {
     [SETTLE] = "settle",
     [AIM] = "aim",
     [CATCH_UP] = "catch up",
+    [KEEP] = "keep",
+    [LEAVE] = "leave",
+    [COME] = "come",
+    [DEAL] = "deal",
     [SUCCEED] = "succeed",
     [REVOKE] = "revoke",
 };
@@ -46,13 +50,14 @@ const char *kind_name(step_kind kind) {
 /* How often each kind comes, of 1000. */
 static const unsigned weights[PROFILES][KINDS] = {
     /* propose vote share claim vote human load greet again forge twist order node source settle aim
-       catch succeed revoke pass restart */
-    {90, 300, 20, 40, 110, 200, 30, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 0, 0, 50, 6},
-    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 0, 0, 70, 6},
-    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 0, 0, 84, 10},
-    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 0, 0, 66, 6},
-    {150, 560, 10, 0, 0, 0, 0, 80, 10, 0, 0, 120, 4, 0, 20, 0, 30, 0, 0, 20, 4},
-    {80, 420, 10, 10, 30, 0, 10, 120, 60, 4, 4, 60, 6, 0, 10, 0, 40, 60, 30, 40, 6},
+       catch keep leave come deal succeed revoke pass restart */
+    {90, 300, 20, 40, 110, 200, 30, 60, 50, 6, 4, 30, 8, 6, 10, 40, 20, 0, 0, 0, 0, 0, 0, 50, 6},
+    {90, 530, 30, 0, 0, 0, 30, 110, 60, 8, 6, 50, 10, 0, 25, 0, 50, 0, 0, 0, 0, 0, 0, 70, 6},
+    {0, 0, 0, 0, 0, 770, 20, 0, 70, 6, 0, 0, 10, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 84, 10},
+    {0, 0, 0, 160, 520, 0, 30, 70, 60, 8, 0, 50, 10, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 66, 6},
+    {150, 560, 10, 0, 0, 0, 0, 80, 10, 0, 0, 120, 4, 0, 20, 0, 30, 0, 0, 0, 0, 0, 0, 20, 4},
+    {80, 420, 10, 10, 30, 0, 10, 120, 60, 4, 4, 60, 6, 0, 10, 0, 40, 0, 0, 0, 0, 60, 30, 40, 6},
+    {0, 0, 0, 0, 0, 0, 0, 80, 80, 4, 0, 40, 0, 0, 0, 0, 0, 400, 50, 70, 220, 20, 12, 40, 10},
 };
 
 static step_kind draw_kind(uint64_t *random, unsigned profile) {
@@ -109,17 +114,18 @@ static void draw_human(uint64_t *random, step *s) {
     s->satisfaction = satisfied[below(random, 4)];
 }
 
-static void draw_time(uint64_t *random, step *s) {
+static void draw_time(uint64_t *random, unsigned profile, step *s) {
     static const int64_t skews[] = {1000,    -1000,  299000,  -299000, 299999,  -299999, 300000,
                                     -300000, 300001, -300001, 301000,  -301000, -5000,   -60000};
     static const uint64_t passes[] = {1,      1000,   10000,  31000,  100000,
                                       299000, 300000, 301000, 599000, 601000};
+    static const uint64_t hours[] = {1000, 900000, 1799000, 3601000};
     s->pass_ms = STEP_MS;
     if (below(random, 6) == 0) {
         s->skew_ms = skews[below(random, 14)];
     }
     if (s->kind == PASS) {
-        s->pass_ms += passes[below(random, 10)];
+        s->pass_ms += profile == OF_DURABLE ? hours[below(random, 4)] : passes[below(random, 10)];
     }
 }
 
@@ -205,7 +211,7 @@ static void draw_speaker(uint64_t *random, const history *h, unsigned profile, s
     } else if (s->kind == TWIST) {
         const step *other = history_step(h, s->about);
         s->key = other ? other->key : 0;
-    } else if (profile == 5 && s->via != 0) {
+    } else if (profile >= OF_KEYS && s->via != 0) {
         s->key = draw_key(random, h, s->who);
     }
 }
@@ -214,6 +220,22 @@ static void draw_twist(uint64_t *random, const history *h, step *s) {
     s->about = draw_about(random, h, PROPOSE, 5);
     s->who = s->about <= h->count ? h->steps[s->about - 1].who : s->who;
     s->says = 4 + below(random, 2);
+}
+
+static void draw_kept(uint64_t *random, const history *h, step *s) {
+    static const int64_t old_ms[] = {-300001, -1800000, -3599000, -3601000};
+    if (s->kind != KEEP) {
+        s->who = below(random, LOCALS);
+        s->about = draw_about(random, h, KEEP, 12);
+        const step *other =
+            s->kind == DEAL && below(random, 4) != 0 ? history_step(h, s->about) : NULL;
+        s->who = other ? other->to : s->who;
+        return;
+    }
+    s->who =
+        below(random, 3) == 0 ? LOCALS + below(random, AGENTS - LOCALS) : LOCALS + below(random, 2);
+    s->to = below(random, 3) == 0;
+    s->skew_ms = below(random, 8) == 0 ? old_ms[below(random, 4)] : 0;
 }
 
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
@@ -269,6 +291,12 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         s->who = LOCALS + below(random, NODES - 1); /* of the node that passes it on */
         s->word = below(random, 4) == 0;
         break;
+    case KEEP:
+    case LEAVE:
+    case COME:
+    case DEAL:
+        draw_kept(random, h, s);
+        break;
     case SUCCEED:
     case REVOKE:
         draw_of_keys(random, h, s);
@@ -282,7 +310,7 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
     draw_speaker(random, h, profile, s);
     bool said = s->kind == PROPOSE || s->kind == VOTE || s->kind == SHARE;
     s->missed = said && s->via != 0 && below(random, 6) == 0;
-    draw_time(random, s);
+    draw_time(random, profile, s);
     h->count++;
 }
 
@@ -290,7 +318,7 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
     uint64_t random = seed * 4 + profile;
     h->seed = seed;
     h->profile = profile;
-    h->deaf = profile != 0 && profile != 2;
+    h->deaf = profile != 0 && profile != 2 && profile != OF_DURABLE;
     h->count = 0;
     h->quorum = 2 + below(&random, 2) / (1 + below(&random, 2));
     h->distinct_nodes = below(&random, 3) != 0;
@@ -300,7 +328,7 @@ void history_draw(history *h, uint64_t seed, unsigned profile, size_t count) {
         h->introducer[n] = n > 0 && by != n && below(&random, 4) != 0 ? by : 0;
         by = below(&random, 6) == 0 ? 1 + below(&random, NODES - 1) : by;
     }
-    h->anchor = profile == 5 ? below(&random, NODES) : 0;
+    h->anchor = profile == OF_KEYS ? below(&random, NODES) : 0;
     while (h->count < count && h->count < STEPS_MAX) {
         draw_step(&random, h, profile);
     }

@@ -24,6 +24,12 @@ static inline unsigned home_of(unsigned key) {
     return agent < LOCALS ? 0 : 1 + (agent - LOCALS) % (NODES - 1);
 }
 
+#define DURABLE_AGE_MS INT64_C(3600000)
+#define DURABLE_OF_RECEIVER 8u  /* messages that wait, */
+#define DURABLE_OF_SENDER 3u    /* of one sender, */
+#define DURABLE_OF_STRANGERS 2u /* and of all who are not trusted: a quarter */
+#define DURABLE_NAMES 64u       /* of a pair that are remembered */
+
 typedef enum step_kind {
     PROPOSE,    /* a fact: decision, statement, causes */
     VOTE,       /* on a fact: word is its stance */
@@ -42,6 +48,10 @@ typedef enum step_kind {
     SETTLE,     /* of the operator, about a fact: word is his verdict */
     AIM,        /* an intent of one agent, for one of this node */
     CATCH_UP,   /* a node passes on what was said of a fact */
+    KEEP,       /* a durable message to an agent of this node, which may be away */
+    LEAVE,      /* that agent is gone, */
+    COME,       /* is here again, */
+    DEAL,       /* and has dealt with a message */
     SUCCEED,    /* a key of an agent is followed by another: that of `to`, number `word` */
     REVOKE,     /* a key of an agent is revoked: word says by whom */
     PASS,       /* time */
@@ -71,13 +81,14 @@ typedef struct step {
     step_kind kind;
     unsigned who; /* speaks; LOAD, ORDER: whom it is about; NODE_ORDER: the node */
     unsigned key; /* which of its keys, that speaks, or is succeeded or revoked */
-    unsigned to;  /* HUMAN, AIM: the listener; SUCCEED: whose new key; REVOKE: of whom, the node */
+    unsigned
+        to; /* HUMAN, AIM, KEEP: the listener; SUCCEED: whose new key; REVOKE: of whom, the node */
     unsigned via; /* node that brings it; 0: the agent is here */
     unsigned word;
-    uint32_t about;          /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST, CATCH_UP: another */
-    unsigned digest;         /* VOTE: of which proposal */
-    bool missed;             /* PROPOSE, VOTE, SHARE: the node under test does not hear it */
-    uint32_t causes[2];      /* PROPOSE */
+    uint32_t about;     /* VOTE, CLAIM_VOTE, SETTLE, AGAIN, FORGE, TWIST, CATCH_UP, DEAL: another */
+    unsigned digest;    /* VOTE: of which proposal */
+    bool missed;        /* PROPOSE, VOTE, SHARE: the node under test does not hear it */
+    uint32_t causes[2]; /* PROPOSE */
     unsigned decision, says; /* PROPOSE: ids; CLAIM: source, kind of evidence */
     unsigned by;             /* REVOKE: the number of the other key */
     int64_t skew_ms;         /* of the time stamp */
@@ -110,9 +121,11 @@ static inline unsigned key_of_step(const step *s) {
     return s->who + AGENTS * s->key;
 }
 
-#define PROFILES 6u
+#define PROFILES 7u
+#define OF_KEYS 5u /* profiles */
+#define OF_DURABLE 6u
 /* profile: what it is mostly about: 0 everything, 1 facts, 2 humans, 3 claims, 4 who is independent
- * of whom, 5 keys. */
+ * of whom, 5 keys, 6 durable messages. */
 void history_draw(history *h, uint64_t seed, unsigned profile, size_t count);
 void history_print(const history *h); /* to standard error, a line for each step */
 const char *kind_name(step_kind kind);

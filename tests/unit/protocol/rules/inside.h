@@ -40,6 +40,10 @@ struct subject {
     uint32_t words;                /* that nodes have said */
     uint32_t given[LOCALS][GIVEN_MAX];
     size_t given_count[LOCALS];
+    ending ends[STEPS_MAX];
+    size_t ended_count;
+    bool holds;
+    bool here[LOCALS];
 };
 
 uint64_t subject_wall(const subject *s);
@@ -53,6 +57,13 @@ w4_refusal subject_bring(subject *s, unsigned via, unsigned who, w4_bytes letter
 
 /* away.c: a neighbour passes on what it knows of a fact. */
 w4_refusal subject_catch_up(subject *s, const step *st);
+
+void subject_attach(subject *s, unsigned local);
+void subject_drain(subject *s);
+
+/* subject_kept.c: receipts for durable messages, and what their receivers do. */
+void subject_note_receipts(subject *s, w4_json payload);
+w4_refusal subject_kept(subject *s, const step *st);
 
 /* subject_keys.c: what becomes of keys is handed in here, or a neighbour says so. */
 w4_refusal subject_keys(subject *s, const step *st);

@@ -195,6 +195,7 @@ void letter_text(const subject *s, const step *st, text *t) {
             NONCE, CHALLENGE);
         break;
     case AIM:
+    case KEEP:
         t->type = W4_TYPE_CIP_INTENT;
         letter_put(t->payload, "{\"goal\":\"ask\",\"topic\":\"t\",\"priority\":\"high\"}");
         break;
@@ -205,6 +206,9 @@ void letter_text(const subject *s, const step *st, text *t) {
     case SOURCE:
     case SETTLE:
     case CATCH_UP:
+    case LEAVE:
+    case COME:
+    case DEAL:
     case SUCCEED:
     case REVOKE:
     case PASS:
@@ -232,7 +236,7 @@ void letter_write(subject *s, const step *st, const text *t, uint32_t id, w4_buf
     canonical(t->payload, &parts[0]);
     canonical(t->state, &parts[1]);
     canonical(t->source, &parts[2]);
-    if (st->kind == HUMAN || st->kind == AIM) {
+    if (st->kind == HUMAN || st->kind == AIM || st->kind == KEEP) {
         receiver.fingerprint = *w4_identity_fingerprint(s->agents[st->to]);
         snprintf(receiver.agent_id, sizeof receiver.agent_id, "a%u", st->to);
     } else if (st->kind == GREET) {
@@ -246,6 +250,7 @@ void letter_write(subject *s, const step *st, const text *t, uint32_t id, w4_buf
         .sender_id = name,
         .receiver = receiver.agent_id[0] != '\0' ? &receiver : NULL,
         .with_pubkey = true,
+        .durable = st->kind == KEEP,
         .payload = w4_buffer_bytes(&parts[0]),
         .state = w4_buffer_bytes(&parts[1]),
         .source = w4_buffer_bytes(&parts[2]),

@@ -15,7 +15,7 @@ void model_init(model *m, const history *h) {
     m->now_ms = BEGIN_MS;
     m->quorum = h->quorum;
     m->distinct_nodes = h->distinct_nodes;
-    m->voices = h->profile == 5 ? KEYS : AGENTS;
+    m->voices = h->profile >= OF_KEYS ? KEYS : AGENTS;
     for (unsigned n = 0; n < NODES; n++) {
         m->nodes[n] = W4_TRUST_PROBING;
         m->introducer[n] = h->introducer[n];
@@ -23,6 +23,7 @@ void model_init(model *m, const history *h) {
     for (unsigned i = 0; i < LOCALS; i++) {
         m->agents[i] = W4_TRUST_PROBING; /* they attached */
         m->met[i] = true;
+        m->here[i] = true;
     }
 }
 
@@ -526,6 +527,8 @@ static w4_refusal handle(model *m, const letter *l) {
     case AIM:
         m->at_once[s->to] = m->busy[s->to] ? 0 : l->id;
         return m->busy[s->to] ? W4_REFUSAL_DEFERRED_OVERLOAD : W4_REFUSAL_NONE;
+    case KEEP:
+        return model_keep(m, l);
     case AGAIN:
     case FORGE:
     case ORDER:
@@ -533,6 +536,9 @@ static w4_refusal handle(model *m, const letter *l) {
     case SOURCE:
     case SETTLE:
     case CATCH_UP:
+    case LEAVE:
+    case COME:
+    case DEAL:
     case SUCCEED:
     case REVOKE:
     case PASS:
@@ -559,11 +565,16 @@ static w4_refusal receive(model *m, const letter *l, unsigned via, uint32_t numb
         return W4_REFUSAL_PEER_BLOCKED;
     }
     w4_refusal code = model_key_gate(m, key_of_step(s), l->at_ms);
-    code = code == W4_REFUSAL_NONE ? model_freshness(m, l, via, false) : code;
-    if (code != W4_REFUSAL_NONE) {
+    bool durable = s->kind == KEEP, known = false;
+    code = code == W4_REFUSAL_NONE ? model_freshness(m, l, via, durable) : code;
+    if (code == W4_REFUSAL_NONE && durable) {
+        code = l->at_ms < m->now_ms - DURABLE_AGE_MS ? W4_REFUSAL_STALE
+                                                     : model_kept_gate(m, l, &known);
+    }
+    if (code != W4_REFUSAL_NONE || known) {
         return code;
     }
-    if (m->taken[l->id] != 0) {
+    if (m->taken[l->id] != 0 && !durable) {
         if (m->taken[l->id] != number) {
             move(m, key_of_step(s), W4_TRUST_BLOCKED); /* two words under one msg_id */
         }
@@ -604,7 +615,7 @@ static bool may_twist(const model *m, const letter *l) {
 static bool makes_letter(const step *s) {
     return s->kind != PASS && s->kind != RESTART && s->kind != ORDER && s->kind != NODE_ORDER &&
            s->kind != SOURCE && s->kind != SETTLE && s->kind != CATCH_UP && s->kind != SUCCEED &&
-           s->kind != REVOKE;
+           s->kind != REVOKE && s->kind != LEAVE && s->kind != COME && s->kind != DEAL;
 }
 
 static bool has_letter(const model *m, const step *s) {
@@ -651,8 +662,10 @@ static void restart(model *m) {
     memset(m->waiting_count, 0, sizeof m->waiting_count);
     model_settle(m); /* before the agents are back */
     for (unsigned i = 0; i < LOCALS; i++) {
+        model_leave(m, i);
         greet(m, i);
         model_settle(m);
+        model_come(m, i);
     }
 }
 
@@ -690,6 +703,9 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
     m->eased = false;
     memset(m->at_once, 0, sizeof m->at_once);
     memset(m->gets, 0, sizeof m->gets);
+    m->ended_count = 0;
+    m->holds = false;
+    model_kept_pass(m);
     bool posts = has_letter(m, s);
     *ret_happens = posts || !makes_letter(s);
     if (!*ret_happens) {
@@ -713,6 +729,13 @@ w4_refusal model_step(model *m, const step *s, bool *ret_happens) {
         restart(m);
     } else if (s->kind == CATCH_UP) {
         code = model_catch_up(m, s);
+    } else if (s->kind == LEAVE) {
+        model_leave(m, s->who);
+    } else if (s->kind == COME && !m->here[s->who]) {
+        greet(m, s->who);
+        model_come(m, s->who);
+    } else if (s->kind == DEAL) {
+        code = model_deal(m, s);
     } else if (s->kind == SUCCEED || s->kind == REVOKE) {
         code = model_keys(m, s);
     }

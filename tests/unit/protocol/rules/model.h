@@ -88,6 +88,25 @@ typedef struct key_state {
     bool revoked;
 } key_state;
 
+/* A durable message that an agent here has not dealt with. */
+typedef struct kept_one {
+    uint32_t id;
+    unsigned given;
+    bool out; /* it has it */
+    bool trusted;
+} kept_one;
+
+typedef struct ended { /* what the node of its sender is told */
+    uint32_t id;
+    w4_refusal code;
+} ended;
+
+/* Durable messages of one sender to one agent here that were taken. */
+typedef struct taken_names {
+    uint32_t ids[STEPS_MAX];
+    size_t count;
+} taken_names;
+
 typedef struct model {
     const history *h;
     unsigned voices; /* keys that may speak */
@@ -125,6 +144,13 @@ typedef struct model {
     /* What was said to all: what waits for each agent of this node, and what it gets in this step.
      */
     sequence paced[LOCALS], gets[LOCALS];
+    bool here[LOCALS]; /* attached */
+    kept_one shelves[LOCALS][STEPS_MAX];
+    size_t shelf_count[LOCALS];
+    taken_names pairs_taken[KEYS][LOCALS];
+    ended ends[STEPS_MAX]; /* in this step */
+    size_t ended_count;
+    bool holds; /* what came in this step waits */
     bool eased; /* somebody has said in this step how he is */
 } model;
 
@@ -174,6 +200,15 @@ void model_deliver(model *m, const letter *l);
 void model_ease(model *m, unsigned local);
 bool model_is_paced(const model *m, uint32_t id); /* of a letter that this is about */
 void model_withdraw(model *m, unsigned key);      /* what waits and that key has signed */
+
+/* model_kept.c: durable messages. NONE and *ret_known: it was taken before, and nothing happens. */
+w4_refusal model_kept_gate(const model *m, const letter *l, bool *ret_known);
+w4_refusal model_keep(model *m, const letter *l);
+void model_come(model *m, unsigned local);
+void model_leave(model *m, unsigned local);
+w4_refusal model_deal(model *m, const step *s);
+void model_kept_pass(model *m);                   /* time: what is too old is given up */
+void model_kept_withdraw(model *m, unsigned key); /* it was revoked */
 
 /* model_away.c: a node passes on what was said of a fact. */
 w4_refusal model_catch_up(model *m, const step *s);

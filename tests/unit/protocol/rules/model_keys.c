@@ -99,6 +99,7 @@ static w4_refusal revoke(model *m, const step *s) {
     if (code == W4_REFUSAL_NONE && counts && !m->keys[key].revoked) {
         m->keys[key].revoked = true;
         model_withdraw(m, key);
+        model_kept_withdraw(m, key);
         model_touch_agent(m, key);
     }
     return code;

@@ -122,6 +122,39 @@ static bool differ_in_order(const subject *s, const model *m, char *what) {
     return false;
 }
 
+/* Durable messages: each that is given, in order, and each end that the node of its sender is told.
+ */
+static bool differ_in_kept(const subject *s, const model *m, char *what) {
+    for (unsigned local = 0; local < LOCALS; local++) {
+        const sequence *to = &m->gets[local];
+        const uint32_t *numbers;
+        size_t count = subject_given(s, local, &numbers);
+        for (size_t i = 0; i < count || i < to->count; i++) {
+            if (i == count || i == to->count || numbers[i] != to->ids[i]) {
+                return differs(what, "%" PRIu32 " came to a%u, where %" PRIu32 " should",
+                               i < count ? numbers[i] : 0, local, i < to->count ? to->ids[i] : 0);
+            }
+        }
+    }
+    const ending *ends;
+    size_t count = subject_ended(s, &ends);
+    for (size_t i = 0; i < m->ended_count; i++) {
+        size_t times = 0;
+        for (size_t k = 0; k < count; k++) {
+            times += ends[k].number == m->ends[i].id && ends[k].code == m->ends[i].code ? 1 : 0;
+        }
+        if (times != 1) {
+            return differs(what, "that %" PRIu32 " ended (%s) was told %zu times", m->ends[i].id,
+                           w4_refusal_name(m->ends[i].code), times);
+        }
+    }
+    if (count != m->ended_count) {
+        return differs(what, "%zu ends were told, should be %zu", count, m->ended_count);
+    }
+    return m->holds != subject_holds(s) &&
+           differs(what, "it %s", m->holds ? "is held, and nobody says so" : "is not held");
+}
+
 static bool step_both(subject *s, model *m, const step *st, char *what) {
     bool happens;
     w4_refusal should = model_step(m, st, &happens);
@@ -131,7 +164,9 @@ static bool step_both(subject *s, model *m, const step *st, char *what) {
                        w4_refusal_name(is), w4_refusal_name(should));
     }
     return differ_in_trust(s, m, what) || differ_in_matters(s, m, what) ||
-           differ_in_humans(s, m, what) || differ_in_order(s, m, what);
+           (m->h->profile == OF_DURABLE
+                ? differ_in_kept(s, m, what)
+                : differ_in_humans(s, m, what) || differ_in_order(s, m, what));
 }
 
 size_t play(const history *h, char ret_what[static DISAGREEMENT_MAX]) {

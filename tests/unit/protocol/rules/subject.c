@@ -58,6 +58,9 @@ static void note_transmit(subject *s, const w4_protocol_event *event) {
         w4_json_string_copy(w4_json_get(root, "msg_id"), s->reply, sizeof s->reply);
     }
     w4_json payload = w4_json_get(root, "payload");
+    if (w4_json_string_equal(w4_json_get(root, "type"), "MESH_RECEIPT")) {
+        subject_note_receipts(s, payload);
+    }
     if (w4_fingerprint_equal(&event->node, &s->asks) &&
         w4_json_string_equal(w4_json_get(root, "type"), "MESH_FACTS")) {
         s->asked = w4_json_exists(w4_json_get(payload, "parts"))    ? ASKED_LIST
@@ -87,7 +90,7 @@ static void note(subject *s, const w4_protocol_event *event) {
     }
 }
 
-static void drain(subject *s) {
+void subject_drain(subject *s) {
     uint64_t tickets[TICKETS_MAX];
     bool any = true;
     while (any) {
@@ -119,19 +122,19 @@ void subject_go_on(subject *s, uint64_t until_us) {
         uint64_t next = w4_earlier(until_us, w4_protocol_deadline(s->protocol));
         s->now_us = next > s->now_us ? next : s->now_us + 1;
         ck_assert_int_eq(w4_protocol_expire(s->protocol, s->now_us), 0);
-        drain(s);
+        subject_drain(s);
     }
     /* What is due at this very moment is done before anything else happens. */
     while (w4_protocol_deadline(s->protocol) <= s->now_us) {
         ck_assert_uint_lt(turns++, 100000);
         ck_assert_int_eq(w4_protocol_expire(s->protocol, s->now_us), 0);
-        drain(s);
+        subject_drain(s);
     }
 }
 
 /* ---- the node */
 
-static void attach(subject *s, unsigned local) {
+void subject_attach(subject *s, unsigned local) {
     char name[16];
     w4_refused refused;
     name_of(local, name);
@@ -140,6 +143,7 @@ static void attach(subject *s, unsigned local) {
                               .pubkey = w4_identity_pubkey(s->agents[local]),
                               .deaf = s->h->deaf};
     ck_assert_int_eq(w4_protocol_agent_attach(s->protocol, &attach, s->now_us, &refused), 0);
+    s->here[local] = true;
 }
 
 static void start(subject *s) {
@@ -154,17 +158,17 @@ static void start(subject *s) {
         const w4_fingerprint *node = w4_identity_fingerprint(s->nodes[n]);
         uint64_t theirs = subject_wall(s) + (n == 2 && !s->h->agreed ? CLOCK_OFF_US : 0);
         w4_protocol_peer_speaks(s->protocol, node, true);
-        w4_protocol_peer_keys(s->protocol, node, s->h->profile == 5);
+        w4_protocol_peer_keys(s->protocol, node, s->h->profile >= OF_KEYS);
         w4_protocol_peer_clock(s->protocol, node, theirs, s->now_us);
         w4_protocol_peer_up(s->protocol, node, s->now_us);
     }
     for (unsigned i = 0; i < LOCALS; i++) {
-        attach(s, i);
+        subject_attach(s, i);
     }
     w4_agent_attach door = {
         .agent_id = "door", .owner = DOOR_OWNER, .identity = key_of(900), .deaf = true};
     ck_assert_int_eq(w4_protocol_agent_attach(s->protocol, &door, s->now_us, &refused), 0);
-    drain(s);
+    subject_drain(s);
 }
 
 /* The record of a node, with the agents that live there. */
@@ -173,7 +177,7 @@ static void publish(subject *s, unsigned n) {
     w4_record record = {
         .seq = 1, .issued_wall_us = subject_wall(s), .ttl_s = W4_RECORD_TTL_S, .agents = agents};
     snprintf(record.name, sizeof record.name, "n%u", n);
-    for (unsigned i = 0; i < (s->h->profile == 5 ? KEYS : AGENTS); i++) {
+    for (unsigned i = 0; i < (s->h->profile >= OF_KEYS ? KEYS : AGENTS); i++) {
         if (home_of(i) == n) {
             w4_record_agent *at = &agents[record.agent_count++];
             *at = (w4_record_agent){.fingerprint = *w4_identity_fingerprint(s->agents[i]),
@@ -207,7 +211,7 @@ static void set_trust(subject *s, w4_trust_kind kind, const w4_fingerprint *who,
                              ? w4_protocol_node_ordered(s->protocol, s->now_us)
                              : w4_protocol_trust_changed(s->protocol, who, s->now_us),
                          0);
-        drain(s);
+        subject_drain(s);
     }
 }
 
@@ -233,6 +237,11 @@ subject *subject_new(const history *h) {
     s->config = W4_PROTOCOL_CONFIG_DEFAULT;
     s->config.quorum = h->quorum;
     s->config.distinct_nodes = h->distinct_nodes;
+    if (h->profile == OF_DURABLE) {
+        s->config.durable.age_us = (uint64_t)DURABLE_AGE_MS * W4_US_PER_MS;
+        s->config.durable.receiver_messages = DURABLE_OF_RECEIVER;
+        s->config.durable.sender_messages = DURABLE_OF_SENDER;
+    }
     ck_assert_int_eq(w4_store_memory_new(&s->store), 0);
     ck_assert_int_eq(w4_trust_book_new(&s->trust), 0);
     ck_assert_int_eq(w4_graph_new(&s->graph), 0);
@@ -297,12 +306,12 @@ w4_refusal subject_bring(subject *s, unsigned via, unsigned who, w4_bytes letter
         w4_refused refused = {0};
         int r = w4_protocol_submit(s->protocol, who + 1, letter, s->now_us, &receipt, &refused);
         ck_assert_int_ge(r, 0);
-        drain(s);
+        subject_drain(s);
         return r == 1 ? refused.code : s->answer;
     }
     const w4_fingerprint *node = w4_identity_fingerprint(s->nodes[via]);
     ck_assert_int_eq(w4_protocol_receive(s->protocol, node, letter, s->now_us), 0);
-    drain(s);
+    subject_drain(s);
     return s->answer;
 }
 
@@ -385,7 +394,7 @@ static void settle(subject *s, const step *st) {
     ck_assert_int_ge(
         w4_protocol_fact_settle(s->protocol, id, verdicts[st->word], "uid 0", "test", s->now_us),
         0);
-    drain(s);
+    subject_drain(s);
 }
 
 static w4_refusal act(subject *s, const step *st) {
@@ -404,7 +413,7 @@ static w4_refusal act(subject *s, const step *st) {
         ck_assert_int_eq(w4_lip_source_set(s->protocol, w4_bytes_from_text(uri), (w4_tier)st->word,
                                            st->says != 0, "operator:uid 0", "test", s->now_us),
                          0);
-        drain(s);
+        subject_drain(s);
         return W4_REFUSAL_NONE;
     case SETTLE:
         settle(s, st);
@@ -414,6 +423,10 @@ static w4_refusal act(subject *s, const step *st) {
         return W4_REFUSAL_NONE;
     case CATCH_UP:
         return subject_catch_up(s, st);
+    case LEAVE:
+    case COME:
+    case DEAL:
+        return subject_kept(s, st);
     case SUCCEED:
     case REVOKE:
         return subject_keys(s, st);
@@ -429,6 +442,7 @@ static w4_refusal act(subject *s, const step *st) {
     case LOAD:
     case GREET:
     case AIM:
+    case KEEP:
     case AGAIN:
     case FORGE:
     case TWIST:
@@ -439,6 +453,8 @@ static w4_refusal act(subject *s, const step *st) {
 
 w4_refusal subject_step(subject *s, const step *st, bool happens) {
     memset(s->given_count, 0, sizeof s->given_count);
+    s->ended_count = 0;
+    s->holds = false;
     s->awaited[0] = '\0';
     subject_go_on(s, s->now_us + st->pass_ms * 1000);
     w4_refusal code = happens ? act(s, st) : W4_REFUSAL_NONE;

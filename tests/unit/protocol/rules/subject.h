@@ -23,5 +23,12 @@ w4_fact_state subject_fact(const subject *s, uint32_t number);
 bool subject_unsupported(const subject *s, uint32_t number);
 w4_fact_state subject_claim(const subject *s, uint32_t number);
 unsigned subject_tier(const subject *s, unsigned source);
+/* Ends of durable messages that nodes were told in this step; and was one that came held? */
+typedef struct ending {
+    uint32_t number;
+    w4_refusal code;
+} ending;
+size_t subject_ended(const subject *s, const ending **ret_ends);
+bool subject_holds(const subject *s);
 /* What that agent of the node was given in this step, in order: numbers of letters. */
 size_t subject_given(const subject *s, unsigned local, const uint32_t **ret_numbers);
