@@ -238,6 +238,17 @@ static void draw_kept(uint64_t *random, const history *h, step *s) {
     s->skew_ms = below(random, 8) == 0 ? old_ms[below(random, 4)] : 0;
 }
 
+static void draw_claim(uint64_t *random, const history *h, step *s) {
+    if (s->kind == CLAIM) {
+        s->decision = below(random, SOURCES);
+        s->says = below(random, 8);
+        return;
+    }
+    s->about = draw_about(random, h, CLAIM, 4);
+    s->word = below(random, CLAIM_WORDS + 3);
+    s->word = s->word >= CLAIM_WORDS ? LIP_YES : s->word;
+}
+
 static void draw_step(uint64_t *random, history *h, unsigned profile) {
     step *s = &h->steps[h->count];
     *s = (step){.number = (uint32_t)h->count + 1, .kind = draw_kind(random, profile)};
@@ -251,13 +262,8 @@ static void draw_step(uint64_t *random, history *h, unsigned profile) {
         draw_vote(random, h, s);
         break;
     case CLAIM:
-        s->decision = below(random, SOURCES);
-        s->says = below(random, 8);
-        break;
     case CLAIM_VOTE:
-        s->about = draw_about(random, h, CLAIM, 4);
-        s->word = below(random, CLAIM_WORDS + 3);
-        s->word = s->word >= CLAIM_WORDS ? LIP_YES : s->word;
+        draw_claim(random, h, s);
         break;
     case HUMAN:
         draw_human(random, s);

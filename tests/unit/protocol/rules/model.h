@@ -202,7 +202,7 @@ bool model_is_paced(const model *m, uint32_t id); /* of a letter that this is ab
 void model_withdraw(model *m, unsigned key);      /* what waits and that key has signed */
 
 /* model_kept.c: durable messages. NONE and *ret_known: it was taken before, and nothing happens. */
-w4_refusal model_kept_gate(const model *m, const letter *l, bool *ret_known);
+w4_refusal model_kept_gate(model *m, const letter *l, bool *ret_known);
 w4_refusal model_keep(model *m, const letter *l);
 void model_come(model *m, unsigned local);
 void model_leave(model *m, unsigned local);

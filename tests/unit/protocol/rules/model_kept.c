@@ -55,14 +55,21 @@ static const kept_one *find(const model *m, unsigned local, uint32_t id) {
     return NULL;
 }
 
-w4_refusal model_kept_gate(const model *m, const letter *l, bool *ret_known) {
+/* Has its agent not been given it yet? */
+static bool waits(const model *m, const letter *l) {
+    const kept_one *k = find(m, l->says->to, l->id);
+    return k != NULL && k->given == 0;
+}
+
+w4_refusal model_kept_gate(model *m, const letter *l, bool *ret_known) {
     const taken_names *t = &m->pairs_taken[key_of_step(l->says)][l->says->to];
     size_t first = t->count > DURABLE_NAMES ? t->count - DURABLE_NAMES : 0;
     *ret_known = false;
     for (size_t i = first; i < t->count; i++) {
         *ret_known = *ret_known || t->ids[i] == l->id;
     }
-    bool late = false; /* nothing tells it from one that is forgotten */
+    m->holds = *ret_known && waits(m, l); /* which is said again */
+    bool late = false;                    /* nothing tells it from one that is forgotten */
     for (size_t i = 0; i < first; i++) {
         late = late || l->at_ms <= m->letters[t->ids[i]].at_ms;
     }
@@ -90,8 +97,7 @@ w4_refusal model_keep(model *m, const letter *l) {
     t->ids[t->count++] = l->id;
     m->shelves[local][m->shelf_count[local]++] = (kept_one){.id = l->id, .trusted = trusted};
     offer(m, local, l->id);
-    const kept_one *now = find(m, local, l->id);
-    m->holds = now != NULL && now->given == 0;
+    m->holds = waits(m, l);
     return W4_REFUSAL_NONE;
 }
 

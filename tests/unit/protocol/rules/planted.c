@@ -1,6 +1,8 @@
 #include "planted.h"
 
 #include "protocol/delivery/agents.h"
+#include "protocol/durable/durable.h"
+#include "protocol/durable/taken.h"
 #include "protocol/evidence/clocks.h"
 #include "protocol/facts/causes.h"
 #include "protocol/facts/early_votes.h"
@@ -19,7 +21,8 @@
 static plant planted;
 static const w4_fact *judged; /* now */
 static unsigned came;
-static bool shared; /* what others pass on is looked at now */
+static bool offered; /* what is kept is looked at, to be given to its agent */
+static bool shared;  /* what others pass on is looked at now */
 
 /* Of each: what the histories are mostly about that find it, and the seed of one that does so soon.
  */
@@ -82,6 +85,17 @@ static const struct {
     [PLANT_KEY_ANYBODY] = {"key: anybody", 5, 17},
     [PLANT_KEY_PARDON] = {"key: pardon", 5, 7},
     [PLANT_KEY_FORGOTTEN] = {"key: forgotten", 5, 3},
+    [PLANT_KEPT_TWICE] = {"kept: twice", 6, 11},
+    [PLANT_KEPT_LOST] = {"kept: lost", 6, 37},
+    [PLANT_KEPT_ORDER] = {"kept: order", 6, 6},
+    [PLANT_KEPT_AGE] = {"kept: age", 6, 4},
+    [PLANT_KEPT_FRESH] = {"kept: fresh", 6, 2},
+    [PLANT_KEPT_ROOM] = {"kept: room", 6, 5},
+    [PLANT_KEPT_STRANGERS] = {"kept: strangers", 6, 5},
+    [PLANT_KEPT_WITHDRAWN] = {"kept: withdrawn", 6, 58},
+    [PLANT_KEPT_BLOCKED] = {"kept: blocked", 6, 19},
+    [PLANT_KEPT_ENDS] = {"kept: ends", 6, 3},
+    [PLANT_KEPT_DEALT] = {"kept: dealt", 6, 12},
 };
 
 void plant_set(plant p) {
@@ -193,6 +207,11 @@ WRAP(w4_trust_state, w4_trust_book_state, const w4_trust_book *book, w4_trust_ki
     if (shared && planted == PLANT_AWAY_TRUST && kind == W4_TRUST_AGENT) {
         return W4_TRUST_TRUSTED;
     }
+    bool of_kept = offered && kind == W4_TRUST_AGENT; /* who said it is asked for once */
+    offered = offered && !of_kept;
+    if (of_kept && planted == PLANT_KEPT_BLOCKED && state == W4_TRUST_BLOCKED) {
+        return W4_TRUST_PROBING;
+    }
     return judged && planted == PLANT_PROBATION && state == W4_TRUST_PROBING ? W4_TRUST_TRUSTED
                                                                              : state;
 }
@@ -208,6 +227,7 @@ WRAP(int, w4_clocks_blame, w4_protocol *p, w4_inbound *in) {
 
 WRAP(int, w4_pipeline_run, w4_protocol *p, w4_inbound *in) {
     shared = in->origin == W4_ORIGIN_SHARED;
+    offered = false;
     if (shared && planted == PLANT_AWAY_LOST && came++ % 2 == 0) {
         return 0;
     }
@@ -372,4 +392,63 @@ WRAP(int, w4_keyring_load, w4_keyring *ring, const w4_key_document *document, w4
     return planted == PLANT_KEY_FORGOTTEN && place == W4_KEY_PLACE_REVOCATION
                ? 0
                : __real_w4_keyring_load(ring, document, place);
+}
+
+WRAP(w4_novelty, w4_taken_look, const w4_taken *taken, const w4_fingerprint *receiver,
+     const w4_fingerprint *sender, const char *msg_id, uint64_t timestamp_us) {
+    w4_novelty is = __real_w4_taken_look(taken, receiver, sender, msg_id, timestamp_us);
+    return planted == PLANT_KEPT_TWICE && is == W4_NOVELTY_REPEAT ? W4_NOVELTY_NEW : is;
+}
+
+WRAP(void, w4_durable_unheard, w4_protocol *p, const w4_agent *agent) {
+    if (planted != PLANT_KEPT_LOST) {
+        __real_w4_durable_unheard(p, agent);
+    }
+}
+
+WRAP(w4_kept *, w4_shelf_next, const w4_shelf *shelf) {
+    w4_kept *next = __real_w4_shelf_next(shelf), *last = TAILQ_LAST(&shelf->list, w4_kept_list);
+    offered = next != NULL;
+    return planted == PLANT_KEPT_ORDER && next && !last->out ? last : next;
+}
+
+WRAP(w4_kept *, w4_shelves_stale, w4_shelves *shelves, uint64_t before_us) {
+    if (planted == PLANT_KEPT_AGE) {
+        shelves->oldest_us = W4_NEVER;
+    }
+    return __real_w4_shelves_stale(shelves, before_us);
+}
+
+WRAP(w4_refusal, w4_durable_check_fresh, const w4_protocol *p, const w4_inbound *in) {
+    return planted == PLANT_KEPT_FRESH ? w4_envelope_check_fresh(&in->envelope, in->wall_us)
+                                       : __real_w4_durable_check_fresh(p, in);
+}
+
+WRAP(const char *, w4_shelves_full, const w4_shelves *shelves, const w4_durable_limits *limits,
+     const w4_fingerprint *agent, const w4_fingerprint *sender, bool trusted, size_t size) {
+    return planted == PLANT_KEPT_ROOM
+               ? NULL
+               : __real_w4_shelves_full(shelves, limits, agent, sender,
+                                        trusted || planted == PLANT_KEPT_STRANGERS, size);
+}
+
+WRAP(int, w4_durable_withdraw, w4_protocol *p, bool (*match)(w4_type type),
+     const w4_fingerprint *who, w4_refusal code, uint64_t now_us) {
+    return planted == PLANT_KEPT_WITHDRAWN
+               ? 0
+               : __real_w4_durable_withdraw(p, match, who, code, now_us);
+}
+
+WRAP(int, w4_ends_add, w4_ends *ends, const w4_end *draft) {
+    return planted == PLANT_KEPT_ENDS ? 0 : __real_w4_ends_add(ends, draft);
+}
+
+WRAP(int, w4_durable_acknowledge, w4_protocol *p, w4_agent *agent, const char *msg_id,
+     uint64_t now_us, bool *ret_known) {
+    if (planted == PLANT_KEPT_DEALT) {
+        const w4_shelf *shelf = w4_shelves_find(&p->shelves, &agent->fingerprint);
+        *ret_known = shelf && w4_shelf_find_out(shelf, msg_id);
+        return 0;
+    }
+    return __real_w4_durable_acknowledge(p, agent, msg_id, now_us, ret_known);
 }

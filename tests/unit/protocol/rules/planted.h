@@ -59,6 +59,17 @@ typedef enum plant {
     PLANT_KEY_ANYBODY,    /* anybody can revoke any key */
     PLANT_KEY_PARDON,     /* who is blocked becomes the successor of who is not */
     PLANT_KEY_FORGOTTEN,  /* after a restart no key is revoked */
+    PLANT_KEPT_TWICE,     /* a durable message that comes again is another one */
+    PLANT_KEPT_LOST,      /* what an agent had when it left it is not given again */
+    PLANT_KEPT_ORDER,     /* what came last is given first */
+    PLANT_KEPT_AGE,       /* it waits for ever */
+    PLANT_KEPT_FRESH,     /* it has to be as fresh as any other */
+    PLANT_KEPT_ROOM,      /* there is always room */
+    PLANT_KEPT_STRANGERS, /* those who are not trusted have all the room */
+    PLANT_KEPT_WITHDRAWN, /* what a revoked key has said waits on */
+    PLANT_KEPT_BLOCKED,   /* nobody asks who said it once it is here */
+    PLANT_KEPT_ENDS,      /* nobody is told how it ended */
+    PLANT_KEPT_DEALT,     /* what was dealt with comes again */
     PLANTS
 } plant;
 
