@@ -143,7 +143,8 @@ static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
 }
 
 /* A human has taken consent back, or a key was revoked: what no agent has been given yet is not
- * given to it any more. Who sent it from here is told, else whoever watches this node. */
+ * given to it any more. Who sent it from here is told, else its node, and whoever watches this one.
+ */
 static void recall(w4_node *node, const w4_fingerprint *who,
                    bool (*is_of)(const w4_node_out *out, const w4_fingerprint *who),
                    w4_refusal code, uint64_t now_us) {
@@ -170,6 +171,8 @@ static void recall(w4_node *node, const w4_fingerprint *who,
         } else {
             w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender,
                              now_us);
+            w4_protocol_recalled(node->protocol, &out->event.node, out->event.msg_id, &out->sender,
+                                 &out->receiver, code);
         }
         free(out);
     }

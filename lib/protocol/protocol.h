@@ -211,6 +211,11 @@ void w4_protocol_set_waits(w4_protocol *protocol, uint64_t ticket, bool waits);
 bool w4_protocol_waits(const w4_protocol *protocol, uint64_t owner);
 uint64_t w4_protocol_waits_turn(const w4_protocol *protocol);
 
+/* A message that was given to an agent did not reach it, and will not: the node that brought it is
+ * told, if it can be yet. */
+void w4_protocol_recalled(w4_protocol *protocol, const w4_fingerprint *node, const char *msg_id,
+                          const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                          w4_refusal code);
 /* What the calls up to now have changed is on disk: says to neighbours what that makes true. 0 or
  * -ENOMEM. */
 int w4_protocol_committed(w4_protocol *protocol, uint64_t now_us);

@@ -108,6 +108,14 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     return r == 0 && !known ? w4_deliveries_transmitted(p, ticket, outcome, now_us) : r;
 }
 
+void w4_protocol_recalled(w4_protocol *p, const w4_fingerprint *node, const char *msg_id,
+                          const w4_fingerprint *sender, const w4_fingerprint *receiver,
+                          w4_refusal code) {
+    const w4_waited waited = {msg_id, sender, receiver, node};
+    int r = w4_receipts_recall(p, &waited, code);
+    w4_router_keep_error(p, r > 0 ? 0 : r);
+}
+
 int w4_protocol_committed(w4_protocol *p, uint64_t now_us) {
     int r = p->failed != 0 ? p->failed : w4_receipts_say(p, now_us);
     return r == 0 ? w4_key_sync_committed(p, now_us) : r;

@@ -137,6 +137,41 @@ int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
                : 0;
 }
 
+/* What is to be said to that node of that message, and would say that it was given. */
+static receipt *find_given(const w4_receipts *receipts, const w4_waited *waited) {
+    receipt_box *box = NULL;
+    HASH_FIND(hh, receipts->boxes, waited->from_node, sizeof *waited->from_node, box);
+    for (uint32_t i = 0; box && i < box->count; i++) {
+        receipt *item = &box->items[i];
+        if (item->code == W4_REFUSAL_NONE && item->stage != W4_RECEIPT_HELD &&
+            strcmp(item->msg_id, waited->msg_id) == 0 &&
+            w4_fingerprint_equal(&item->sender, waited->sender)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+int w4_receipts_recall(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, waited->from_node);
+    const w4_end *end = w4_ends_find(&p->owed, waited->sender, waited->msg_id);
+    receipt *said = find_given(&p->receipts, waited);
+    receipt item = {.sender = *waited->sender, .receiver = *waited->receiver, .code = code};
+    memcpy(item.msg_id, waited->msg_id, sizeof item.msg_id);
+    if (said) {
+        said->code = code;
+        return 0;
+    }
+    if (end) {
+        w4_end draft = *end;
+        draft.code = code;
+        return end->queued ? 0 : w4_ends_add(&p->owed, &draft);
+    }
+    return neighbour && neighbour->up && neighbour->receipts
+               ? push(&p->receipts, waited->from_node, &item)
+               : 0;
+}
+
 /* ---- what is owed */
 
 /* The end of that, if it is still owed to that node. */

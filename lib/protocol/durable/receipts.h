@@ -35,6 +35,9 @@ int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused);
 /* What waited here, and was not durable, has been given to its agent, or is dropped: says so to the
  * node that brought it, if that is here. 0 or -ENOMEM. */
 int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code);
+/* What was given to an agent here has not reached it, and will not: whatever has not been said of
+ * it yet says that. 0, -ENOMEM, or a store condition. */
+int w4_receipts_recall(w4_protocol *p, const w4_waited *waited, w4_refusal code);
 /* The neighbour is gone, or here anew: what is owed to it is said in its next session. */
 void w4_receipts_owe_again(w4_protocol *p, const w4_fingerprint *node);
 /* The turn is on disk: says what there is. 0 or -ENOMEM. */

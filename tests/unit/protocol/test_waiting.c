@@ -164,6 +164,36 @@ START_TEST(not_by_its_deadline) {
 }
 END_TEST
 
+/* Given, and called back in the same turn, before it is with his agent: his human has taken consent
+ * back. What is said of it is not that he got it, durable or not. */
+START_TEST(called_back) {
+    char id[37];
+    world *w = busy(true);
+    ben_is_well(w);
+    w->durable = _i == 1;
+    ck_assert_int_eq(world_send_as(w, "ada", "ben", W4_FAMILY_HCP, "HCP_INTENT", INTENT, WELL), 0);
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    wire_item *item = TAILQ_FIRST(&w->wire);
+    ck_assert_ptr_nonnull(item);
+    TAILQ_REMOVE(&w->wire, item, link);
+    const world_node *his = &w->nodes[1], *hers = &w->nodes[0];
+    ck_assert_int_eq(w4_protocol_receive(his->protocol, &hers->fingerprint,
+                                         w4_bytes_of(item->bytes, item->len), w->now),
+                     0);
+    w4_protocol_recalled(his->protocol, &hers->fingerprint, id,
+                         &world_agent_of(w, "ada")->fingerprint,
+                         &world_agent_of(w, "ben")->fingerprint, W4_REFUSAL_CONSENT_REVOKED);
+    world_drain(w, 1);
+    world_settle(w);
+    world_acknowledge(w, item, W4_REFUSAL_NONE);
+    free(item);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_CONSENT_REVOKED), 1);
+    ck_assert_uint_eq(ends(w, id), 1);
+    world_free(w);
+}
+END_TEST
+
 /* Given before its sender could be told that it waits; and told that it had arrived before. */
 START_TEST(what_overtakes_what) {
     char id[37];
@@ -235,6 +265,7 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, held_and_one_end, 0, sizeof endings / sizeof endings[0]);
     tcase_add_loop_test(tcase, not_by_its_deadline, 0, 2);
+    tcase_add_loop_test(tcase, called_back, 0, 2);
     tcase_add_test(tcase, what_overtakes_what);
     tcase_add_test(tcase, words_of_others_end_nothing);
     suite_add_tcase(suite, tcase);
