@@ -243,7 +243,7 @@ static const w4_schema_row session_rows[] = {
     RPC_TIME("opened_at", R_, "when the session began"),
     RPC_TIME("last_heard", O_, "when the last good record came"),
     RPC_COUNT("reconnects", R_, "how often it was open again"),
-    RPC_COUNT("rtt_us", O_, "smoothed round-trip time"),
+    RPC_COUNT("rtt_us", O_, "smoothed round-trip time of heartbeats"),
     RPC_COUNT("records_out", R_, "sent"),
     RPC_COUNT("records_in", R_, "received"),
     RPC_COUNT("bytes_out", R_, "of records sent"),

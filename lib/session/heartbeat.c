@@ -45,6 +45,9 @@ bool w4_heartbeat_recv_pong(w4_heartbeat *h, uint64_t token, w4_rtt *rtt, uint64
         if (ping->token == token) {
             h->rtt_us = now_us > ping->sent_us ? now_us - ping->sent_us : 1;
             w4_rtt_add(rtt, h->rtt_us);
+            h->smoothed_us = h->smoothed_us == 0
+                                 ? h->rtt_us
+                                 : h->smoothed_us - h->smoothed_us / 8 + h->rtt_us / 8;
             h->ping_count = i; /* those before it are of no interest any more */
             return true;
         }

@@ -24,6 +24,7 @@ typedef struct w4_heartbeat {
     uint64_t ping_at_us;
     uint64_t pong_token;
     uint64_t rtt_us; /* of the last PING that was answered; 0: none yet */
+    uint64_t smoothed_us;
     uint64_t pongs_since_us;
     uint8_t pongs_left;
     uint8_t ping_count;

@@ -196,8 +196,9 @@ class HostileNode:
             self.send((ACK, 0, channel, self.expected[channel], self.credit))
 
     def answered(self):
-        """Until the node has worked off all that was sent so far: it answers in order, though not
-        each of many pings."""
+        """Until the node has taken in all that was sent so far: it answers in order, though not each
+        of many pings. Whoever asks it then, on another way, is told of the world after that; what it
+        has to say to this peer about it may still be on its way."""
         token = random.randrange(1, 1 << 60)
         self.send((PING, 0, 0, token, b""))
         while True:
@@ -208,6 +209,14 @@ class HostileNode:
             self.handle(frames)
             if any(frame[0] == PONG and frame[3] == token for frame in frames):
                 return
+
+    def ask_on(self):
+        """Until nobody answers, who ought not to: a node says that it lives also before it looks at
+        what came."""
+        until = time.monotonic() + DEADLINE
+        while time.monotonic() < until:
+            self.answered()
+            select.select([], [], [], 0.01)
 
     def wait_message(self, wanted, deadline=DEADLINE):
         until = time.monotonic() + deadline

@@ -21,7 +21,7 @@ def test_frames_that_end_the_session():
             peer = HostileNode(mesh.nodes[0]).open()
             try:
                 peer.send(frame)
-                peer.answered()
+                peer.ask_on()
                 raise AssertionError(f"{what} was taken")
             except ConnectionError as error:
                 assert str(error) == code, (what, error)
@@ -30,7 +30,7 @@ def test_frames_that_end_the_session():
         peer = HostileNode(mesh.nodes[0]).open()
         peer.send((DATA, FIN, 4, 0, b"x"))
         try:
-            peer.answered()
+            peer.ask_on()
             raise AssertionError("a channel was taken that was not agreed on")
         except ConnectionError as error:
             assert str(error) == "not_found", error
@@ -57,7 +57,7 @@ def test_frames_that_end_the_session():
         for _ in range(3):
             peer.send_frame(bytes(1) + os.urandom(60))
         try:
-            peer.answered()
+            peer.ask_on()
             raise AssertionError("records that do not authenticate were let pass")
         except OSError:
             pass

@@ -86,7 +86,7 @@ class Fort:
 def ends_with(peer, code):
     """The node ends the session with that code."""
     try:
-        peer.answered()
+        peer.ask_on()
     except ConnectionError as error:
         assert str(error) == code, (code, error)
     else:
@@ -97,7 +97,7 @@ def ends_with(peer, code):
 def link_ends(peer):
     """The node ends the link; a CLOSE may have been said."""
     try:
-        peer.answered()
+        peer.ask_on()
     except OSError:
         peer.close()
         return
@@ -241,7 +241,7 @@ def test_parts_that_never_end():
             except OSError:
                 pass  # the node has closed while we went on
             try:
-                peer.answered()
+                peer.ask_on()
                 raise AssertionError("a message without end was taken")
             except OSError as error:
                 assert str(error) == "too_large" or not str(error).isidentifier(), error
