@@ -320,6 +320,46 @@ START_TEST(nobody_is_accused_without_proof) {
 }
 END_TEST
 
+/* What somebody says of itself and of others is read, given to whom it is for, and moves nobody. */
+START_TEST(claims_move_nothing) {
+    static const char *const words[] = {"unknown", "untrusted", "probing", "trusted",
+                                        "blacklisted"};
+    world *w = three();
+    const world_agent *mal = world_agent_of(w, "mal");
+    world_trust(w, 1, "mal", W4_TRUST_PROBING);
+    world_settle(w);
+    world_clear_logs(w);
+    w4_buffer text = W4_BUFFER_INIT(65536);
+    for (unsigned i = 0; i < 5; i++) {
+        char id[37], views[128], payload[128];
+        w4_party ben = {.fingerprint = world_agent_of(w, "ben")->fingerprint, .agent_id = "ben"};
+        w4_uuid_v4(&w->nodes[1].env, id);
+        snprintf(views, sizeof views, "{\"receiver_view\":\"%s\",\"sender_view\":\"%s\"}", words[i],
+                 words[i]);
+        snprintf(payload, sizeof payload,
+                 "{\"lri\":1,\"ltppeerstate\":\"%s\",\"presence\":\"focused\"}", words[i]);
+        w4_envelope_draft draft = {.type = W4_TYPE_CIP_STATE_UPDATE,
+                                   .msg_id = id,
+                                   .timestamp_us = w4_env_wall_us(&w->nodes[1].env, w->now),
+                                   .sender_id = "mal",
+                                   .receiver = &ben,
+                                   .with_pubkey = true,
+                                   .payload = w4_bytes_from_text(payload),
+                                   .trust = w4_bytes_from_text(views)};
+        w4_buffer_clear(&text);
+        ck_assert_int_eq(w4_envelope_write(&draft, mal->key, &text), 0);
+        world_bring(w, 1, &w->nodes[0].fingerprint, w4_buffer_bytes(&text));
+        w->now += W4_US_PER_MS;
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, NULL), 1);
+        ck_assert_int_eq(world_state_of(w, 1, "mal"), W4_TRUST_PROBING);
+        ck_assert_int_eq(world_state_of(w, 1, "ben"), W4_TRUST_TRUSTED);
+    }
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_TRUST, NULL, NULL), 0);
+    w4_buffer_deinit(&text);
+    world_free(w);
+}
+END_TEST
+
 /* ---- what a vote is about */
 
 static const w4_vote *vote_of(world *w, unsigned n, const char *fact, const char *name) {
@@ -382,6 +422,7 @@ int main(void) {
     tcase_add_test(tcase, one_proof_is_enough);
     tcase_add_test(tcase, others_cannot_forge_a_proof);
     tcase_add_test(tcase, nobody_is_accused_without_proof);
+    tcase_add_test(tcase, claims_move_nothing);
     tcase_add_test(tcase, what_is_kept_stays);
     tcase_add_test(tcase, what_cannot_be_read_lets_nothing_through);
     tcase_add_test(tcase, votes_for_another_proposal_do_not_count);
