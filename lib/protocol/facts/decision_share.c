@@ -26,13 +26,13 @@ static const char *find_other(const w4_protocol *p, const w4_inbound *in, const 
                                      words.choice);
 }
 
-/* What is passed on makes nothing forgotten that was said later, which would be passed on in turn.
- */
+/* What is passed on, or comes out of an archive, makes nothing forgotten that was said later, which
+ * would be passed on in turn. */
 static int look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
     w4_decision decision = {.agent = e->sender.fingerprint, .shared_us = e->timestamp_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
-    return in->origin != W4_ORIGIN_SHARED || w4_decisions_has_room(p->decisions, &decision)
+    return !w4_inbound_is_old(in) || w4_decisions_has_room(p->decisions, &decision)
                ? 0
                : w4_inbound_refuse(in, W4_REFUSAL_BACKPRESSURE, "",
                                    "room for a decision that is older than all that are kept");

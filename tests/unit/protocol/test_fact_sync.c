@@ -1,7 +1,9 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
 #include "crypto/primitives.h"
+#include "protocol/evidence/evidence.h"
 #include "protocol/facts/fact_sync.h"
+#include "protocol/memory/archive.h"
 #include "protocol/router.h"
 #include "world.h"
 
@@ -299,6 +301,18 @@ START_TEST(old_decisions_have_no_room) {
     ck_assert_uint_le(refused, 9); /* three, of each of three neighbours */
     world_pass(w, 600 * W4_US_PER_S);
     ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), refused);
+    /* Nor do they out of an archive. */
+    w4_archive_result result;
+    w4_buffer text = W4_BUFFER_INIT(65536);
+    ck_assert_int_eq(
+        w4_evidence_get(w->nodes[1].store, first, &world_agent_of(w, "ada")->fingerprint, &text),
+        0);
+    ck_assert_int_eq(w4_archive_take(w->nodes[3].protocol, w4_buffer_bytes(&text), w->now, &result),
+                     0);
+    ck_assert_int_eq(result.outcome, W4_ARCHIVE_REFUSED);
+    ck_assert_int_eq(result.code, W4_REFUSAL_BACKPRESSURE);
+    ck_assert_uint_eq(w4_decisions_count(book), W4_DECISIONS_PER_AGENT);
+    w4_buffer_deinit(&text);
     world_free(w);
 }
 END_TEST
