@@ -155,6 +155,12 @@ bool w4_router_is_key_of(const w4_protocol *p, const w4_fingerprint *key,
     return w4_fingerprint_equal(key, who) || w4_fingerprint_equal(&current, who);
 }
 
+bool w4_router_is_word_of(const w4_protocol *p, const w4_fingerprint *key,
+                          const w4_fingerprint *who) {
+    return w4_fingerprint_equal(key, who) ||
+           (!w4_keyring_revoked(p->keyring, who) && w4_router_is_key_of(p, key, who));
+}
+
 w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent) {
     w4_agent *local = w4_agents_find(&p->agents, agent);
     if (!local || !local->attached) {

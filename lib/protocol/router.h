@@ -152,6 +152,10 @@ w4_fingerprint w4_router_addressee(const w4_protocol *p, const w4_fingerprint *a
  */
 bool w4_router_is_key_of(const w4_protocol *p, const w4_fingerprint *key,
                          const w4_fingerprint *who);
+/* Is what `key` has said a word of who, in that way? Where who was revoked, what earlier keys have
+ * said stays theirs. */
+bool w4_router_is_word_of(const w4_protocol *p, const w4_fingerprint *key,
+                          const w4_fingerprint *who);
 /* The agent of this node that is attached with that key, else with the last one of its identity;
  * or NULL. */
 w4_agent *w4_router_attached(const w4_protocol *p, const w4_fingerprint *agent);

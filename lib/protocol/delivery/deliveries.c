@@ -586,7 +586,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
 
 static bool concerns(const w4_protocol *p, const w4_fingerprint *sender,
                      const w4_fingerprint *receiver, const w4_fingerprint *who) {
-    return w4_router_is_key_of(p, sender, who) || w4_router_is_key_of(p, receiver, who);
+    return w4_router_is_word_of(p, sender, who) || w4_router_is_key_of(p, receiver, who);
 }
 
 /* What flies is asked back: the session says whether it came in time. */

@@ -444,7 +444,7 @@ uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent) {
 static bool is_meant(const w4_protocol *p, const w4_kept *kept, bool (*match)(w4_type type),
                      const w4_fingerprint *who, uint64_t now_us, int *ret_error) {
     reading kept_now;
-    if (!w4_router_is_key_of(p, &kept->sender, who) &&
+    if (!w4_router_is_word_of(p, &kept->sender, who) &&
         !w4_router_is_key_of(p, &kept->shelf->agent, who)) {
         return false;
     }

@@ -444,7 +444,7 @@ int w4_durable_attached(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
 
 static bool is_meant(const w4_protocol *p, const w4_post *post, bool (*match)(w4_type type),
                      const w4_fingerprint *who, int *ret_error) {
-    if (!w4_router_is_key_of(p, &post->sender, who) &&
+    if (!w4_router_is_word_of(p, &post->sender, who) &&
         !w4_router_is_key_of(p, &post->receiver, who)) {
         return false;
     }
