@@ -487,6 +487,20 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
     return r;
 }
 
+/* What waited for its receivers in the memory of another process there. */
+static int end_there(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent), *next;
+    int r = 0;
+    for (; r == 0 && parcel; parcel = next) {
+        next = TAILQ_NEXT(parcel, link);
+        parcel->stays = false; /* said in the session before */
+        if (parcel->state == W4_PARCEL_THERE) {
+            r = end_parcel(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
+        }
+    }
+    return r;
+}
+
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_get(&p->parcels, node);
     if (!neighbour) {
@@ -499,7 +513,8 @@ int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t n
     int r = 0;
     if (anew) {
         w4_cip_handshakes_forget_node(p, &neighbour->node);
-        r = greet_for_held(p, neighbour, now_us);
+        r = end_there(p, neighbour, now_us);
+        r = r == 0 ? greet_for_held(p, neighbour, now_us) : r;
     }
     return r == 0 ? pump(p, neighbour, now_us) : r;
 }
