@@ -119,8 +119,9 @@ bool sim_draw_voices(const play *p, const sim_node *node, unsigned ret_voices[st
     for (unsigned tries = 0; tries < 8 && ret_voices[1] == ret_voices[0]; tries++) {
         ret_voices[1] = sim_draw_other(p, node)->index;
     }
-    return ret_voices[0] != ret_voices[1] && ret_voices[0] != node->index &&
-           ret_voices[1] != node->index;
+    /* Of two nodes one has no more than its own voice, however often it says it. */
+    bool apart = ret_voices[0] != ret_voices[1] || sim_honest_count(p) == 2;
+    return apart && ret_voices[0] != node->index && ret_voices[1] != node->index;
 }
 
 /* ---- words */

@@ -197,8 +197,9 @@ void sim_durables_check(sim_durables *d, const sim_node *node) {
 void sim_durables_died(sim_durables *d, const sim_node *node) {
     for (durable *m = d->first; m != NULL; m = m->next) {
         if ((unsigned)m->sent->to == node->index && m->dealt == DEALT_SAID) {
-            /* Its node may have written that down in the turn in which it died. */
-            m->dealt = is_kept(d->world, m, node->index) ? DEALT_NO : DEALT_KEPT;
+            /* Its node may have written that down in the turn in which it died: then the envelope
+             * is gone, though a row may say that its sender is to be told. */
+            m->dealt = is_in(node->store, W4_STORE_MAIL, m->sent->msg_id) ? DEALT_NO : DEALT_KEPT;
         }
     }
     sim_durables_check(d, node);

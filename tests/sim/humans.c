@@ -226,7 +226,7 @@ bool sim_humans_missing(play *p, unsigned *ret_node, unsigned *ret_person) {
         for (unsigned k = 0; k < sim_honest_count(p); k++) {
             const sim_node *nodes = p->world->nodes;
             if (part_of[i] == part_of[k] && nodes[i].node != NULL && nodes[k].node != NULL &&
-                sim_people_lacks(people, &nodes[i], &nodes[k], p->scenario->neighbours == 0)) {
+                sim_people_lacks(people, &nodes[i], &nodes[k])) {
                 *ret_node = i;
                 *ret_person = k;
                 return true;

@@ -19,6 +19,10 @@ int sim_keys_new(play *p) {
     uint64_t trouble_us = p->trouble_ends_us - SIM_START_US;
     p->revoke_us = SIM_START_US + trouble_us / 3 + sim_below(p->world, trouble_us / 3);
     p->next_word_us = SIM_START_US + WORD_EVERY_US;
+    if (!sim_has_hostile(p)) {
+        p->revoke_us = p->next_word_us = W4_NEVER;
+        return 0;
+    }
     return sim_agent_identity(p, sim_hostile(p), &p->stolen);
 }
 

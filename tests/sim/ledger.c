@@ -67,6 +67,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_SWAP] = "swap",       [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
     [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",       [SIM_PLANT_KEY] = "key",
+    [SIM_PLANT_FORGED] = "forged",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -640,10 +641,15 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
     const w4_trust_book *book = w4_node_trust(node->node);
     w4_trust_entry entry;
     for (size_t cursor = 0; w4_trust_book_next(book, &cursor, &entry);) {
+        const sim_node *other = sim_node_of_agent(ledger->world, &entry.subject);
+        if (entry.kind == W4_TRUST_AGENT && other != NULL && entry.state == W4_TRUST_BLOCKED &&
+            is_anchor(ledger, node, other->index)) {
+            sim_fail(ledger->world, "3: %s has blocked the agent of %s, which does nothing wrong",
+                     node->name, other->name);
+        }
         if (entry.state != W4_TRUST_TRUSTED) {
             continue;
         }
-        const sim_node *other = sim_node_of_agent(ledger->world, &entry.subject);
         if (entry.kind == W4_TRUST_HUMAN && other != NULL) {
             sim_people_check_trusted(ledger->people, node, other);
             continue;

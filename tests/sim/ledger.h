@@ -21,6 +21,7 @@ typedef enum sim_plant {
     SIM_PLANT_CONSENT, /* consent that was taken back counts as given */
     SIM_PLANT_TOLD,    /* what neighbours pass on of humans is not listened to */
     SIM_PLANT_KEY,     /* what a revoked key signs counts as before */
+    SIM_PLANT_FORGED,  /* nobody looks at signatures */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);

@@ -207,8 +207,7 @@ unsigned sim_people_heard(const sim_people *people, unsigned who, unsigned liste
     return people->heard[who * people->world->config.nodes + listener];
 }
 
-bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other,
-                      bool exactly) {
+bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other) {
     static const w4_consent meant[] = {[SIM_CONSENT_NONE] = W4_CONSENT_UNKNOWN,
                                        [SIM_CONSENT_GRANTED] = W4_CONSENT_GRANTED,
                                        [SIM_CONSENT_LIMITED] = W4_CONSENT_LIMITED,
@@ -222,9 +221,7 @@ bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *
         return false; /* their own node may not know better */
     }
     if (human == NULL || human->consent != meant[person->consent]) {
-        /* Where it has to come a long way, that it believes in no more consent than there is. */
-        return exactly || (human != NULL && human->consent != W4_CONSENT_UNKNOWN &&
-                           human->consent < meant[person->consent]);
+        return true;
     }
     if (node != other && people->told[pair] == 0 && people->heard[pair] != person->revision &&
         has_word(people, other->index, node->index)) {

@@ -59,10 +59,8 @@ void sim_people_died(sim_people *people, const sim_node *node);
 bool sim_people_revoked_since(const sim_people *people, unsigned a, unsigned b, uint64_t at_us);
 /* The revision of the words of `who` that has come to the node `listener`, or an earlier one. */
 unsigned sim_people_heard(const sim_people *people, unsigned who, unsigned listener);
-/* Does that node not know yet what the person of the other one consents to? Not exactly: does it
- * believe in more than that? */
-bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other,
-                      bool exactly);
+/* Does that node not know yet what the person of the other one consents to? */
+bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *other);
 uint64_t sim_people_checks(const sim_people *people); /* of words that came to agents */
 /* Words that moved consent and that nodes knew in the end by being told of them by neighbours. */
 uint64_t sim_people_told(const sim_people *people);

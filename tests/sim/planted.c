@@ -71,6 +71,14 @@ int __wrap_w4_human_sync_take(w4_protocol *p, w4_inbound *in) {
     return 0;
 }
 
+/* Whatever is written beside it counts as the signature of who is named as the sender. */
+w4_refusal __real_w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known);
+w4_refusal __wrap_w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known);
+w4_refusal __wrap_w4_envelope_verify(const w4_envelope *envelope, const w4_pubkey *known) {
+    return planted == SIM_PLANT_FORGED ? W4_REFUSAL_NONE
+                                       : __real_w4_envelope_verify(envelope, known);
+}
+
 /* What a revoked key signs counts as before. */
 int __real_w4_keys_look(const w4_protocol *p, w4_inbound *in);
 int __wrap_w4_keys_look(const w4_protocol *p, w4_inbound *in);

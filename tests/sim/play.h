@@ -8,6 +8,8 @@
 #define SIM_FACTS_MAX 1024u
 #define SIM_CLAIMS_MAX 512u
 #define SIM_PAYLOAD_MAX 80000u
+#define SIM_HOSTILE_FROM 4u /* nodes */
+#define SIM_FORGED_MAX 3u
 
 typedef struct sim_intruder sim_intruder;
 
@@ -28,6 +30,13 @@ typedef struct sim_claim {
     bool against; /* the second one is against it */
 } sim_claim;
 
+/* What the hostile node forged, and said again, and who is to refuse it. */
+typedef struct sim_attack {
+    char msg_id[37];
+    unsigned victim, witness;
+    bool forgery_refused, replay_refused;
+} sim_attack;
+
 typedef struct sim_run_state {
     const sim_scenario *scenario;
     sim_world *world;
@@ -47,7 +56,8 @@ typedef struct sim_run_state {
     w4_buffer heard; /* a genuine envelope */
     char heard_id[37];
     unsigned heard_from;
-    unsigned forged, replayed;
+    sim_attack attacks[SIM_FORGED_MAX];
+    unsigned attack_count;
     /* The key of its agent, until it is revoked; and who knows that, since when, and on disk. */
     w4_identity *stolen;
     uint64_t revoke_us, next_word_us;
@@ -55,13 +65,17 @@ typedef struct sim_run_state {
     bool key_kept[SIM_NODES_MAX];
 } play;
 
-/* The last node of the world is the hostile one. */
+/* The last node of the world is the hostile one; among very few nodes there is none. */
+static inline bool sim_has_hostile(const play *p) {
+    return p->world->config.nodes >= SIM_HOSTILE_FROM;
+}
+
 static inline sim_node *sim_hostile(const play *p) {
     return &p->world->nodes[p->world->config.nodes - 1];
 }
 
 static inline unsigned sim_honest_count(const play *p) {
-    return p->world->config.nodes - 1;
+    return p->world->config.nodes - (sim_has_hostile(p) ? 1 : 0);
 }
 
 static inline bool sim_is_ready(const sim_node *node) {
@@ -87,7 +101,8 @@ int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent
 
 /* Another honest node, a neighbour where neighbours are few. */
 sim_node *sim_draw_other(const play *p, const sim_node *node);
-/* Two others, who are to vote. False: none could be found. */
+/* Two others, who are to vote; the same one twice where there is but one. False: none could be
+ * found. */
 bool sim_draw_voices(const play *p, const sim_node *node, unsigned ret_voices[static 2]);
 /* Does what was said stand: is it on disk, or does its node live on? */
 bool sim_stands(const sim_world *world, const sim_sent *sent);
@@ -107,6 +122,8 @@ const sim_claim *sim_web_missing(const play *p, const sim_node *node);
 /* hostile.c */
 void sim_hostile_hears(play *p, const w4_node_event *event);
 void sim_hostile_acts(play *p);
+void sim_hostile_told(play *p, const sim_node *node, const w4_event_view *view);
+unsigned sim_hostile_refused(const play *p, bool replays); /* or forgeries */
 void sim_hostile_check(play *p); /* what it did was refused, and with the right code */
 
 void sim_hostile_sends(play *p, unsigned to, w4_channel_kind channel, w4_bytes envelope);

@@ -134,6 +134,7 @@ static void on_told(void *context, sim_node *node, const w4_event_view *view) {
     play *p = (play *)context;
     sim_ledger_told(p->ledger, node, view);
     sim_keys_told(p, node, view);
+    sim_hostile_told(p, node, view);
 }
 
 static void on_turned(void *context, sim_node *node) {
@@ -208,7 +209,8 @@ static bool missing_fact(play *p, const sim_node *node, char ret_text[static SIM
     }
     for (unsigned k = 0; p->scenario->neighbours == 0 && k < p->fact_count; k++) {
         const sim_fact *f = &p->facts[k];
-        if (f->proposal->kept && !sim_ledger_accepted(p->ledger, node, f->id)) {
+        if (f->proposal->kept && f->confirmers[0] != f->confirmers[1] &&
+            !sim_ledger_accepted(p->ledger, node, f->id)) {
             (void)snprintf(ret_text, SIM_TEXT_MAX,
                            "%s has not accepted fact %u (%s of n%u, confirmed by n%u%s and n%u%s)",
                            node->name, k, f->id, f->proposer, f->confirmers[0],
@@ -368,13 +370,14 @@ void sim_print_totals(const sim_result *result, FILE *out) {
                     sim_fault_name((sim_fault_kind)kind));
         }
     }
-    fprintf(
-        out,
-        "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
-        " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
-        " of consent only passed on, %" PRIu64 " of a revoked key refused, %" PRIu64 " checks\n",
-        result->simulated_s, result->crashes, result->durables, result->redelivered, result->claims,
-        result->people, result->told_people, result->of_revoked, result->checks);
+    fprintf(out,
+            "\n%.1f s simulated, %u crashes, %" PRIu64 " durable messages dealt with, %" PRIu64
+            " of them redelivered, %u claims, %" PRIu64 " words between people, %" PRIu64
+            " of consent only passed on, %u forged, %u said again and %" PRIu64
+            " of a revoked key refused, %" PRIu64 " checks\n",
+            result->simulated_s, result->crashes, result->durables, result->redelivered,
+            result->claims, result->people, result->told_people, result->forgeries, result->replays,
+            result->of_revoked, result->checks);
 }
 
 static void print_table(const play *p, const sim_result *result, FILE *out) {
@@ -406,7 +409,7 @@ static void print_table(const play *p, const sim_result *result, FILE *out) {
 
 static void run(play *p) {
     sim_world *world = p->world;
-    sim_hostile(p)->hostile = true;
+    sim_hostile(p)->hostile = sim_has_hostile(p);
     /* One after the other, in the first seconds; the seed of all at once. */
     for (unsigned i = 0; i < world->config.nodes; i++) {
         p->faults.until_us[SIM_FAULT_KILL][i] =
@@ -435,6 +438,8 @@ static void collect(const play *p, sim_result *ret_result) {
                                .nodes = world->config.nodes,
                                .simulated_s = (double)(world->now_us - SIM_START_US) / 1e6};
     ret_result->claims = p->claim_count;
+    ret_result->forgeries = sim_hostile_refused(p, false);
+    ret_result->replays = sim_hostile_refused(p, true);
     ret_result->people = sim_people_checks(sim_ledger_people(p->ledger));
     ret_result->told_people = sim_people_told(sim_ledger_people(p->ledger));
     ret_result->of_revoked = sim_ledger_refusals(p->ledger, W4_REFUSAL_KEY_REVOKED);
@@ -475,7 +480,7 @@ static int prepare(play *p, const sim_options *options) {
     p->trouble_ends_us =
         SIM_START_US + (options->minutes == 0 ? scenario->seconds : options->minutes * 60) * S;
     p->heard = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
-    int r = config.nodes < 4 || config.nodes > SIM_NODES_MAX ? -1 : 0;
+    int r = config.nodes < 2 || config.nodes > SIM_NODES_MAX ? -1 : 0;
     r = r != 0 ? r : sim_ledger_new(options->plant, &p->ledger);
     r = r != 0 ? r : sim_world_new(&config, &hooks, &p->world);
     for (unsigned i = 0; r == 0 && i < scenario->intruders; i++) {

@@ -32,9 +32,10 @@ typedef struct sim_result {
     uint64_t told[W4_REFUSAL_COUNT];      /* to senders; NONE: delivered */
     uint64_t answered[W4_REFUSAL_COUNT];  /* by nodes to agents about what they were to send */
     uint64_t people;                      /* words between people that were looked at */
-    uint64_t told_people; /* words of consent that got to nodes by their neighbours only */
-    uint64_t of_revoked;  /* envelopes that nodes refused since their key is revoked */
-    unsigned claims;      /* that were brought */
+    uint64_t told_people;        /* words of consent that got to nodes by their neighbours only */
+    unsigned forgeries, replays; /* of the hostile node, refused as such */
+    uint64_t of_revoked;         /* envelopes that nodes refused since their key is revoked */
+    unsigned claims;             /* that were brought */
 } sim_result;
 
 typedef struct sim_scenario {

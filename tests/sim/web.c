@@ -100,9 +100,9 @@ static bool has_reached(const sim_sent *sent, const sim_node *node) {
 const sim_claim *sim_web_missing(const play *p, const sim_node *node) {
     for (unsigned i = 0; i < p->claim_count; i++) {
         const sim_claim *c = &p->claims[i];
-        if (c->evidence->kept && !c->against && has_reached(c->evidence, node) &&
-            has_reached(c->votes[0], node) && has_reached(c->votes[1], node) &&
-            !sim_ledger_accepted(p->ledger, node, c->id)) {
+        if (c->evidence->kept && !c->against && c->voices[0] != c->voices[1] &&
+            has_reached(c->evidence, node) && has_reached(c->votes[0], node) &&
+            has_reached(c->votes[1], node) && !sim_ledger_accepted(p->ledger, node, c->id)) {
             return c;
         }
     }
