@@ -79,6 +79,12 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
     return r > 0 ? end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us) : r;
 }
 
+/* Who greets for what that one has said: the key it has now. Greetings under a key that was
+ * replaced are refused everywhere, and trust that a greeting brings is that of all its keys. */
+static w4_fingerprint greeter_of(const w4_protocol *p, const w4_parcel *parcel) {
+    return w4_router_addressee(p, &parcel->sender);
+}
+
 /* Would its answer pass the gate of trust here? */
 static bool may_answer(const w4_protocol *p, const w4_fingerprint *agent, uint64_t now_us) {
     return w4_router_trust_of(p, agent) != W4_TRUST_BLOCKED &&
@@ -170,14 +176,15 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
         w4_parcel_park(&p->parcels, parcel);
         return 0;
     }
-    w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+    w4_fingerprint greeter = greeter_of(p, parcel);
+    w4_agent *local = w4_agents_find(&p->agents, &greeter);
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
     w4_party receiver;
     parcel->bare = greets && all && count_agents(p, &neighbour->node) == 0;
     bool ready = !greets || !local || !local->identity || parcel->bare ||
-                 (all ? w4_cip_handshake_ready_node(p, &parcel->sender, &neighbour->node)
-                      : w4_cip_handshake_ready(p, &parcel->sender, &to, &neighbour->node) ||
+                 (all ? w4_cip_handshake_ready_node(p, &greeter, &neighbour->node)
+                      : w4_cip_handshake_ready(p, &greeter, &to, &neighbour->node) ||
                             !find_party(p, &to, &receiver));
     return ready ? fly(p, parcel, envelope, now_us)
                  : hold(p, parcel, envelope, local, all ? NULL : &receiver, now_us);
@@ -281,7 +288,8 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
     w4_parcel *parcel = neighbour ? TAILQ_FIRST(&neighbour->held) : NULL;
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
-        if (w4_fingerprint_equal(&parcel->sender, local) &&
+        w4_fingerprint greeter = greeter_of(p, parcel);
+        if (w4_fingerprint_equal(&greeter, local) &&
             (w4_fingerprint_is_zero(&parcel->receiver) ||
              w4_trust_book_same(p->trust, &parcel->receiver, remote))) {
             r = fly(p, parcel, parcel->envelope, now_us);
@@ -308,8 +316,9 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
         return 0;
     }
     TAILQ_FOREACH (parcel, &neighbour->held, link) {
+        w4_fingerprint greeter = greeter_of(p, parcel);
         waits = waits || (w4_fingerprint_is_zero(&parcel->receiver) &&
-                          w4_fingerprint_equal(&parcel->sender, &local->fingerprint));
+                          w4_fingerprint_equal(&greeter, &local->fingerprint));
     }
     w4_agent *agent = w4_agents_find(&p->agents, &local->fingerprint);
     return waits && agent ? greet_one(p, agent, neighbour, now_us) : 0;
@@ -468,7 +477,8 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
     const w4_parcel *parcel, *before = NULL;
     int r = 0;
     TAILQ_FOREACH (parcel, &neighbour->held, link) {
-        w4_agent *local = w4_agents_find(&p->agents, &parcel->sender);
+        w4_fingerprint greeter = greeter_of(p, parcel);
+        w4_agent *local = w4_agents_find(&p->agents, &greeter);
         bool all = w4_fingerprint_is_zero(&parcel->receiver);
         bool same = before && w4_fingerprint_equal(&before->sender, &parcel->sender) &&
                     w4_fingerprint_equal(&before->receiver, &parcel->receiver);

@@ -212,10 +212,11 @@ static bool find_greeted(const w4_protocol *p, const w4_stream *stream, w4_party
 
 /* Begins a handshake where one is due. 1: it is under way, 0: not needed, or fatal. */
 static int greet_first(w4_protocol *p, w4_stream *stream, const w4_post *post, uint64_t now_us) {
-    w4_agent *local = w4_agents_find(&p->agents, &stream->sender);
+    w4_fingerprint greeter = w4_router_addressee(p, &stream->sender); /* with the key it has now */
+    w4_agent *local = w4_agents_find(&p->agents, &greeter);
     w4_party receiver;
     if (!post->greets || !local || !local->identity || !find_greeted(p, stream, &receiver) ||
-        w4_cip_handshake_ready(p, &stream->sender, &stream->receiver, &stream->node)) {
+        w4_cip_handshake_ready(p, &greeter, &stream->receiver, &stream->node)) {
         return 0;
     }
     wait_until(p, stream, W4_STREAM_GREETING, w4_later(now_us, p->config.handshake_timeout_us));
@@ -342,10 +343,19 @@ int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us
 
 int w4_durable_released(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
                         uint64_t now_us) {
-    w4_stream *stream = w4_posts_find(&p->posts, local, remote);
-    bool waits =
-        stream && (stream->state == W4_STREAM_GREETING || stream->state == W4_STREAM_WAITING);
-    return waits ? go_on(p, stream, now_us) : 0;
+    const void *cursor = NULL;
+    w4_stream *stream = w4_posts_next(&p->posts, &cursor), *next;
+    int r = 0;
+    for (; r == 0 && stream; stream = next) { /* its own, and those of keys it had before */
+        next = w4_posts_next(&p->posts, &cursor);
+        w4_fingerprint greeter = w4_router_addressee(p, &stream->sender);
+        if (w4_fingerprint_equal(&greeter, local) &&
+            w4_fingerprint_equal(&stream->receiver, remote) &&
+            (stream->state == W4_STREAM_GREETING || stream->state == W4_STREAM_WAITING)) {
+            r = go_on(p, stream, now_us);
+        }
+    }
+    return r;
 }
 
 typedef int (*stream_action)(w4_protocol *p, w4_stream *stream, uint64_t now_us);

@@ -40,12 +40,27 @@ typedef struct preview {
     w4_human human;
 } preview;
 
+/* The human behind that key. What they said under a key that took its place counts for what they
+ * said or were sent under this one, too: whoever takes consent back does so under all of them. What
+ * they said under an earlier one gives nothing to a later one. */
+static const w4_human *human_of(const w4_protocol *p, const w4_fingerprint *key) {
+    const w4_human *human = w4_humans_find(hcp_of(p)->humans, key);
+    w4_fingerprint at = *key;
+    w4_key_info info;
+    while (w4_keyring_find(p->keyring, &at, &info) && info.replaced) {
+        at = info.successor;
+        const w4_human *later = w4_humans_find(hcp_of(p)->humans, &at);
+        human = later ? later : human;
+    }
+    return human;
+}
+
 static const w4_human *sender_of(const w4_protocol *p, const w4_inbound *in) {
     const preview *seen = in->preview;
     if (seen) {
         return seen->known ? &seen->human : NULL;
     }
-    return w4_humans_find(hcp_of(p)->humans, &in->envelope.sender.fingerprint);
+    return human_of(p, &in->envelope.sender.fingerprint);
 }
 
 static w4_meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
@@ -54,7 +69,7 @@ static w4_meeting meeting_of(const w4_protocol *p, const w4_inbound *in,
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
     return (w4_meeting){
         .sender = sender_of(p, in),
-        .receiver = receiver ? w4_humans_find(h->humans, receiver) : NULL,
+        .receiver = receiver ? human_of(p, receiver) : NULL,
         .sender_key = sender,
         .receiver_key = receiver,
         .rapport = receiver ? w4_rapports_find(h->rapports, sender, receiver) : NULL,
