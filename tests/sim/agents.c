@@ -11,7 +11,9 @@
 #define BREAK_WITHIN_US (400 * W4_US_PER_MS)
 #define DURABLE_ONE_IN 4u
 #define STRAY_ONE_IN 8u /* words go to anybody, not to a neighbour */
-#define TEXTS 4u        /* of JSON, of a word */
+#define SLOW_ONE_IN 3u  /* facts */
+#define SLOW_US (30 * W4_US_PER_S)
+#define TEXTS 4u /* of JSON, of a word */
 
 /* The texts of a word, as JSON. A text that is NULL is no value. */
 static bool read_texts(const sim_word *word, const char *channel, w4_json_document docs[TEXTS],
@@ -76,6 +78,7 @@ int sim_agent_send(play *p, sim_node *node, const sim_word *word, const sim_sent
     if (r >= 0) {
         sim_poke(node);
         p->said[word->kind][r == 0 ? W4_REFUSAL_NONE : refused.code]++;
+        sim_rotation_said(p, node);
     }
     if (r == 0) {
         note_sent(p, node, word, &receipt, ret_sent);
@@ -280,10 +283,17 @@ static void vote(play *p, sim_node *node, sim_fact *f, const sim_sent **vote) {
     (void)sim_agent_send(p, node, &word, vote);
 }
 
+/* Where keys change, some take their time: so the first one may have two keys before the second
+ * one has said anything. */
+static bool waits(const play *p, unsigned number) {
+    return p->scenario->rotations > 0 && number % SLOW_ONE_IN == 0 &&
+           p->world->now_us < w4_later(p->facts[number].proposal->at_us, SLOW_US);
+}
+
 void sim_agents_confirm(play *p) {
     for (unsigned i = 0; i < p->fact_count; i++) {
         sim_fact *f = &p->facts[i];
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < (waits(p, i) ? 1 : 2); k++) {
             vote(p, &p->world->nodes[f->confirmers[k]], f, &f->votes[k]);
         }
     }
@@ -292,22 +302,16 @@ void sim_agents_confirm(play *p) {
 /* ---- coming and going */
 
 int sim_agent_identity(const play *p, const sim_node *node, w4_identity **ret_identity) {
-    uint8_t seed[W4_SEED_LEN] = {2, (uint8_t)node->index, (uint8_t)(node->index >> 8)};
+    uint8_t seed[W4_SEED_LEN] = {2, (uint8_t)node->index, (uint8_t)(node->index >> 8),
+                                 (uint8_t)node->generation};
     for (unsigned i = 0; i < 8; i++) {
         seed[8 + i] = (uint8_t)(p->world->config.seed >> (8 * i));
     }
     return w4_identity_from_seed(seed, ret_identity);
 }
 
-void sim_agents_start(play *p, sim_node *node) {
+void sim_agents_attach(play *p, sim_node *node) {
     sim_world *world = p->world;
-    for (unsigned i = 0; i < sim_honest_count(p); i++) {
-        if (w4_node_trust_set(node->node, W4_TRUST_AGENT, &world->nodes[i].agent, W4_TRUST_TRUSTED,
-                              "anchor", "named by the operator", world->now_us) < 0) {
-            sim_fail(world, "alive: %s cannot set trust", node->name);
-        }
-        sim_ledger_anchor(p->ledger, node, &world->nodes[i]);
-    }
     w4_agent_attach attach = {.agent_id = node->agent_id,
                               .capabilities = w4_bytes_from_text("[]"),
                               .owner = ++world->next_owner};
@@ -321,4 +325,17 @@ void sim_agents_start(play *p, sim_node *node) {
     }
     node->owner = attach.owner;
     w4_mesh_agents_changed(w4_node_mesh(node->node), world->now_us);
+}
+
+void sim_agents_start(play *p, sim_node *node) {
+    sim_world *world = p->world;
+    sim_rotation_hand_in(p, node);
+    for (unsigned i = 0; i < sim_honest_count(p); i++) {
+        if (w4_node_trust_set(node->node, W4_TRUST_AGENT, &world->nodes[i].root, W4_TRUST_TRUSTED,
+                              "anchor", "named by the operator", world->now_us) < 0) {
+            sim_fail(world, "alive: %s cannot set trust", node->name);
+        }
+        sim_ledger_anchor(p->ledger, node, &world->nodes[i]);
+    }
+    sim_agents_attach(p, node);
 }

@@ -20,6 +20,7 @@ typedef struct durable {
     bool human;        /* a word between people: it may wait for them, and they may forbid it */
     unsigned heard[2]; /* human: what the node of its sender, of its receiver, knew of the other */
     unsigned given_life; /* of the receiver's node, when its agent was given it last; 0: never */
+    unsigned given_generation; /* of its key */
     dealt dealt;
 } durable;
 
@@ -94,7 +95,7 @@ void sim_durables_arrived(sim_durables *d, sim_node *node, const sim_sent *sent,
     if (m->dealt == DEALT_KEPT) {
         sim_fail(d->world, "5: %s came again to the agent of %s, which had dealt with it",
                  sent->msg_id, node->name);
-    } else if (m->given_life == node->life) {
+    } else if (m->given_life == node->life && m->given_generation == node->generation) {
         sim_fail(d->world, "5: %s came twice to the agent of %s, and nobody had died", sent->msg_id,
                  node->name);
     } else if (m->given_life != 0 && !redelivered) {
@@ -102,7 +103,9 @@ void sim_durables_arrived(sim_durables *d, sim_node *node, const sim_sent *sent,
                  node->name);
     }
     uint64_t *order = &d->order[sent->from * d->world->config.nodes + node->index];
-    if (m->given_life == 0 && !m->human) {
+    bool same_keys =
+        sent->at_us > node->rekeyed_us && sent->at_us > d->world->nodes[sent->from].rekeyed_us;
+    if (m->given_life == 0 && !m->human && same_keys) {
         if (sent->number < *order) {
             sim_fail(d->world, "5: %s of n%u came to %s behind a later one", sent->msg_id,
                      sent->from, node->name);
@@ -111,6 +114,7 @@ void sim_durables_arrived(sim_durables *d, sim_node *node, const sim_sent *sent,
     }
     d->redelivered += m->given_life != 0;
     m->given_life = node->life;
+    m->given_generation = node->generation;
 }
 
 void sim_durables_acknowledge(sim_durables *d) {
@@ -118,8 +122,9 @@ void sim_durables_acknowledge(sim_durables *d) {
         sim_node *node = &d->world->nodes[m->sent->to];
         bool known = false;
         w4_refused refused;
-        if (m->dealt != DEALT_NO || m->given_life != node->life || node->node == NULL ||
-            node->owner == 0 || sim_below(d->world, ACK_ONE_IN) != 0) {
+        if (m->dealt != DEALT_NO || m->given_life != node->life ||
+            m->given_generation != node->generation || node->node == NULL || node->owner == 0 ||
+            sim_below(d->world, ACK_ONE_IN) != 0) {
             continue;
         }
         int r = w4_protocol_agent_ack(w4_node_protocol(node->node), node->owner, NULL,

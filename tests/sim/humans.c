@@ -211,7 +211,8 @@ void sim_humans_ease(play *p) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
         sim_node *node = &p->world->nodes[i];
         sim_person *person = sim_person_of(sim_ledger_people(p->ledger), i);
-        if ((person->strained || person->unsure || person->doubtful) && sim_is_ready(node)) {
+        if (sim_is_ready(node) && (person->strained || person->unsure ||
+                                   sim_people_lacks(sim_ledger_people(p->ledger), node, node))) {
             person->strained = person->tense = false;
             update(p, node, consent_now(person));
         }

@@ -101,11 +101,15 @@ void sim_keys_told(play *p, const sim_node *node, const w4_event_view *view) {
 
 /* A store that takes nothing now gets it later: until then nothing is promised. */
 static bool has_row(w4_store *store) {
+    static const char word[] = "\"revocation\"";
     w4_store_cursor cursor;
+    bool found = false;
     int r = w4_store_cursor_init(&cursor, W4_STORE_KEY, w4_bytes_of(NULL, 0));
-    r = r == 0 ? w4_store_next(store, &cursor) : r;
+    while (r == 0 && !found && (r = w4_store_next(store, &cursor)) == 0) {
+        found = memmem(cursor.value.data, cursor.value.len, word, sizeof word - 1) != NULL;
+    }
     w4_store_cursor_deinit(&cursor);
-    return r == 0;
+    return found;
 }
 
 void sim_keys_turned(play *p, const sim_node *node) {

@@ -67,7 +67,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_SWAP] = "swap",       [SIM_PLANT_COUNTER] = "counter", [SIM_PLANT_VOTE] = "vote",
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
     [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",       [SIM_PLANT_KEY] = "key",
-    [SIM_PLANT_FORGED] = "forged",
+    [SIM_PLANT_FORGED] = "forged",   [SIM_PLANT_VOICES] = "voices",   [SIM_PLANT_FORMER] = "former",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -188,6 +188,7 @@ sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, w4_
     sent->kind = kind;
     sent->from = node->index;
     sent->life = node->life;
+    sent->author = node->agent;
     sent->to = to;
     sent->channel = channel;
     sent->number = ++ledger->numbers[node->index];
@@ -254,7 +255,13 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
         return; /* one of them has died since: it was sent again, or came late; or it may wait for
                    a person to be at ease */
     }
-    if (f->from_life != sent->life || f->to_life != node->life) {
+    uint64_t since_us = ledger->world->nodes[sent->from].rekeyed_us;
+    since_us = since_us > node->rekeyed_us ? since_us : node->rekeyed_us;
+    if (since_us != 0 && sent->at_us <= since_us) {
+        return; /* of another key: what agents say has an order each */
+    }
+    if (f->from_life != sent->life || f->to_life != node->life ||
+        (f->sent != NULL && since_us != 0 && f->sent->at_us <= since_us)) {
         *f = (flow){.from_life = sent->life, .to_life = node->life};
     }
     uint64_t when = sent->when[node->index];
@@ -454,7 +461,8 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
     for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
         if (sent->outcome[i] != 1 || there->node == NULL || there->life != sent->lives[i] ||
-            is_revoked(there) || has_come(ledger, sent, there)) {
+            sent->at_us <= there->rekeyed_us || is_revoked(there) ||
+            has_come(ledger, sent, there)) {
             continue;
         }
         if (sent->kind == SIM_KIND_HUMAN && waiting[i] > 0) {
@@ -559,7 +567,7 @@ static bool is_stored(sim_ledger *ledger, const sim_node *node, const sim_sent *
     uint8_t key[36 + W4_FINGERPRINT_LEN];
     w4_envelope envelope;
     w4_envelope_fault fault;
-    const w4_fingerprint *author = &ledger->world->nodes[sent->from].agent;
+    const w4_fingerprint *author = &sent->author;
     memcpy(key, sent->msg_id, 36);
     memcpy(key + 36, author->bytes, sizeof author->bytes);
     return w4_store_get(node->store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key),

@@ -22,6 +22,8 @@ typedef enum sim_plant {
     SIM_PLANT_TOLD,    /* what neighbours pass on of humans is not listened to */
     SIM_PLANT_KEY,     /* what a revoked key signs counts as before */
     SIM_PLANT_FORGED,  /* nobody looks at signatures */
+    SIM_PLANT_VOICES,  /* an agent with two keys has two voices */
+    SIM_PLANT_FORMER,  /* what a key signs that was replaced counts as before */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);
@@ -43,10 +45,11 @@ typedef struct sim_sent {
     struct sim_sent *next_unkept;
     char msg_id[37];
     sim_kind kind;
-    char fact[37]; /* CONFIRM: which; WEB: the claim it is about, "": it brings one */
-    unsigned from; /* node */
-    unsigned life; /* of that node */
-    int to;        /* node; -1: all */
+    char fact[37];         /* CONFIRM: which; WEB: the claim it is about, "": it brings one */
+    unsigned from;         /* node */
+    unsigned life;         /* of that node */
+    w4_fingerprint author; /* the key it is signed with */
+    int to;                /* node; -1: all */
     w4_channel_kind channel;
     uint64_t number; /* of all that this node's agent sent */
     uint64_t at_us;

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAMP_AFTER_US                                                                             \
-    (5 * (int64_t)W4_US_PER_S) /* words are stamped later than the clock by less */
-
 struct sim_people {
     sim_world *world;
     sim_person *persons;
@@ -64,7 +61,6 @@ void sim_people_said(sim_people *people, const sim_node *node, sim_consent conse
                      const char *msg_id) {
     sim_person *person = &people->persons[node->index];
     bool moves = consent != person->consent || person->unsure;
-    int64_t clock_us = (int64_t)people->world->now_us + node->env.wall_offset_us;
     if (msg_id == NULL) {
         person->unsure = person->unsure || consent != person->consent;
         return;
@@ -75,7 +71,7 @@ void sim_people_said(sim_people *people, const sim_node *node, sim_consent conse
         person->revoked_us =
             consent == SIM_CONSENT_REVOKED ? people->world->now_us : person->revoked_us;
     }
-    if (moves || greets || person->doubtful) {
+    if (moves || greets) {
         person->revision++;
         memcpy(person->msg_id, msg_id, sizeof person->msg_id);
         person->narrowed = consent == SIM_CONSENT_REVOKED || consent == SIM_CONSENT_LIMITED
@@ -84,8 +80,6 @@ void sim_people_said(sim_people *people, const sim_node *node, sim_consent conse
     }
     person->consent = consent;
     person->unsure = false;
-    person->unkept_us = clock_us > person->unkept_us ? clock_us : person->unkept_us;
-    person->doubtful = person->lost_us != 0 && clock_us <= person->lost_us + STAMP_AFTER_US;
 }
 
 /* Is the last word of that person, as they signed it, in the store of that node? */
@@ -105,7 +99,7 @@ static bool has_word(const sim_people *people, unsigned who, unsigned listener) 
 static bool knows_revoked(const sim_people *people, unsigned who, unsigned listener) {
     const sim_person *person = &people->persons[who];
     unsigned heard = people->heard[who * people->world->config.nodes + listener];
-    return person->consent == SIM_CONSENT_REVOKED && !person->unsure && !person->doubtful &&
+    return person->consent == SIM_CONSENT_REVOKED && !person->unsure &&
            (heard == person->revision || has_word(people, who, listener));
 }
 
@@ -216,8 +210,7 @@ bool sim_people_lacks(sim_people *people, const sim_node *node, const sim_node *
     size_t pair = other->index * people->world->config.nodes + node->index;
     const w4_human *human =
         w4_humans_find(w4_hcp_humans(w4_node_protocol(node->node)), &other->agent);
-    if (person->consent == SIM_CONSENT_NONE || person->unsure || person->doubtful ||
-        !person->kept) {
+    if (person->consent == SIM_CONSENT_NONE || person->unsure || !person->kept) {
         return false; /* their own node may not know better */
     }
     if (human == NULL || human->consent != meant[person->consent]) {
@@ -241,17 +234,22 @@ uint64_t sim_people_told(const sim_people *people) {
 
 /* ---- what is kept */
 
+void sim_people_rekeyed(sim_people *people, const sim_node *node) {
+    sim_person *person = &people->persons[node->index];
+    person->consent = SIM_CONSENT_NONE;
+    person->narrowed = ++person->revision;
+    person->since_us = person->revoked_us = people->world->now_us;
+    person->msg_id[0] = '\0';
+    person->unsure = person->greeted = person->strained = person->tense = false;
+}
+
 void sim_people_turned(sim_people *people, const sim_node *node) {
     people->persons[node->index].kept = true;
-    people->persons[node->index].unkept_us = 0;
 }
 
 void sim_people_died(sim_people *people, const sim_node *node) {
     sim_person *person = &people->persons[node->index];
     person->unsure = person->unsure || !person->kept;
-    person->doubtful = person->doubtful || person->unkept_us != 0;
-    person->lost_us = person->unkept_us > person->lost_us ? person->unkept_us : person->lost_us;
-    person->unkept_us = 0;
     person->greeted = false;
     person->strained = person->tense = false;
 }

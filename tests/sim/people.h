@@ -27,11 +27,7 @@ typedef struct sim_person {
     /* Their node may know another word than that one: it died before it kept it, or refused one
      * when it had taken it already. Until the next word that is accepted. */
     bool unsure;
-    /* Words went out that their node forgot when it died, its store having failed: others may have
-     * heard later time stamps than it has, which count there, until its clock is beyond them. */
-    bool doubtful;
-    int64_t unkept_us, lost_us; /* its clock at the latest such word, and those lost; 0: none */
-    bool strained;              /* said to be under pressure */
+    bool strained; /* said to be under pressure */
     bool tense;
     bool greeted;              /* in this life of their node */
     bool satisfied, satisfies; /* said of others, and others of them, in words that were taken */
@@ -53,6 +49,8 @@ void sim_people_check_trusted(sim_people *people, const sim_node *node, const si
 /* An agent is given an envelope of HCP, which was sent at that time. */
 void sim_people_arrived(sim_people *people, const sim_node *node, const w4_envelope *envelope,
                         uint64_t at_us);
+/* The agent of that person has another key: nobody knows yet what they consent to under that. */
+void sim_people_rekeyed(sim_people *people, const sim_node *node);
 void sim_people_turned(sim_people *people, const sim_node *node); /* and it is on disk */
 void sim_people_died(sim_people *people, const sim_node *node);
 /* Was consent of one of the two taken back at that time, or later? */

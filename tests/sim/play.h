@@ -10,6 +10,8 @@
 #define SIM_PAYLOAD_MAX 80000u
 #define SIM_HOSTILE_FROM 4u /* nodes */
 #define SIM_FORGED_MAX 3u
+#define SIM_KEYS_MAX 3u /* that an agent gets one after the other */
+#define SIM_OLD_WORDS 64u
 
 typedef struct sim_intruder sim_intruder;
 
@@ -37,6 +39,21 @@ typedef struct sim_attack {
     bool forgery_refused, replay_refused;
 } sim_attack;
 
+/* The keys that an agent had. */
+typedef struct sim_keychain {
+    w4_buffer documents[SIM_KEYS_MAX]; /* that say so, the first one first */
+    w4_identity *old;                  /* the last but one */
+    uint64_t made_us;                  /* wall: from then on it counts no more */
+    uint64_t said_us;                  /* wall: the latest time stamp of the agent */
+    uint64_t known_us[SIM_NODES_MAX];  /* since when nodes know of the last; 0: not yet */
+} sim_keychain;
+
+typedef struct sim_old_word { /* what the hostile node signed with such a key */
+    char msg_id[37];
+    unsigned whose;
+    uint64_t at_us;
+} sim_old_word;
+
 typedef struct sim_run_state {
     const sim_scenario *scenario;
     sim_world *world;
@@ -63,6 +80,11 @@ typedef struct sim_run_state {
     uint64_t revoke_us, next_word_us;
     uint64_t key_known_us[SIM_NODES_MAX];
     bool key_kept[SIM_NODES_MAX];
+    sim_keychain chains[SIM_NODES_MAX];
+    sim_old_word old_words[SIM_OLD_WORDS];
+    unsigned old_word_count;
+    uint64_t rotate_every_us, next_rotation_us, next_old_word_us;
+    unsigned rotations;
 } play;
 
 /* The last node of the world is the hostile one; among very few nodes there is none. */
@@ -85,7 +107,8 @@ static inline bool sim_is_ready(const sim_node *node) {
 /* agents.c */
 int sim_agent_identity(const play *p, const sim_node *node, w4_identity **ret_identity);
 void sim_agents_start(play *p, sim_node *node); /* attaches its agent, with its anchors */
-void sim_agents_talk(play *p);                  /* as much as is due */
+void sim_agents_attach(play *p, sim_node *node);
+void sim_agents_talk(play *p); /* as much as is due */
 void sim_agents_confirm(play *p);
 /* One word; 0 with *ret_sent, or what w4_protocol_send says. payload: JSON; channel: its own, or
  * W4_CHANNEL_KIND_COUNT for that of the type. */
@@ -138,6 +161,19 @@ void sim_keys_started(play *p, const sim_node *node);
 void sim_keys_arrived(play *p, const sim_node *node, const w4_node_event *event);
 /* A node that does not know of the revoked key, though it could have heard; or NULL. */
 const sim_node *sim_keys_missing(const play *p);
+
+/* rotation.c */
+void sim_rotation_new(play *p);
+void sim_rotation_free(play *p);
+void sim_rotation_act(play *p, bool trouble);
+void sim_rotation_said(play *p, const sim_node *node); /* something, with its key */
+void sim_rotation_hand_in(play *p, sim_node *node);    /* what the keys of its agent have signed */
+void sim_rotation_look(play *p, const sim_node *node); /* what it knows of the keys of others */
+void sim_rotation_told(play *p, const sim_node *node, const w4_event_view *view);
+/* Is it a word that an earlier key has signed since? Then it did not come to one who knows. */
+bool sim_rotation_is_late(const play *p, const sim_node *node, const char *msg_id);
+/* A node that does not know the key of an agent, though it could have heard; or NULL. */
+const sim_node *sim_rotation_missing(const play *p, unsigned *ret_whose);
 
 /* intruder.c */
 int sim_intruder_new(sim_world *world, unsigned number, sim_intruder **ret_intruder);

@@ -50,6 +50,9 @@ static const sim_scenario scenarios[] = {
      .nodes = 6, .seconds = 240, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S, .bulk_bytes = 60000,
      .faults = {[SIM_FAULT_SLOW_NODE] = {20 * S, 20 * S}, [SIM_FAULT_SLOW_AGENT] = {20 * S, 20 * S}},
      .weather = {.latency_us = 100 * MS, .jitter_us = 20 * MS, .bytes_per_s = 40000, .loss_ppm = 5000}},
+    {.name = "keys", .help = "agents get other keys again and again, and somebody goes on with the earlier ones",
+     .nodes = 8, .seconds = 120, .tick_us = 500 * MS, .fact_every_us = 2 * S, .talk_every_us = 300 * MS, .human_every_us = 300 * MS, .claim_every_us = 5 * S, .rotations = 12,
+     .weather = {.latency_us = 20 * MS, .jitter_us = 10 * MS, .loss_ppm = 10000, .duplicate_ppm = 5000, .reorder_ppm = 5000}},
     {.name = "all-faults", .help = "every fault there is, among many nodes with small queues and peers that keep to no rule",
      .nodes = 50, .seconds = 16, .tick_us = 200 * MS, .fact_every_us = S, .talk_every_us = 50 * MS, .human_every_us = 50 * MS, .claim_every_us = S, .bulk_bytes = 4000,
      .burst = 40, .neighbours = 3, .intruders = 3, .small_queues = true, .commit_us = 50 * MS,
@@ -104,6 +107,9 @@ static void on_configure(void *context, sim_node *node, w4_node_config *config) 
         config->mesh.record_interval_us = 5 * S; /* many nodes: else they tell of little else */
     }
     node->commit_us = node->index % 2 == 0 ? p->scenario->commit_us : 0;
+    if (p->scenario->rotations > 0) { /* so that nothing but their keys tells agents apart */
+        config->protocol.distinct_nodes = false;
+    }
     if (p->scenario->small_queues) {
         configure_small(node->world, &config->session);
     }
@@ -114,6 +120,7 @@ static void on_started(void *context, sim_node *node) {
     sim_agents_start(p, node);
     sim_ledger_started(p->ledger, node);
     sim_keys_started(p, node);
+    sim_rotation_look(p, node);
     if (node->life % HISTORIES_ONE_IN == 0) {
         sim_histories_check(node);
     }
@@ -121,6 +128,10 @@ static void on_started(void *context, sim_node *node) {
 
 static void on_event(void *context, sim_node *node, const w4_node_event *event) {
     play *p = (play *)context;
+    if (event->kind == W4_NODE_EVENT_MESSAGE &&
+        (event->owner != node->owner || sim_rotation_is_late(p, node, event->msg_id))) {
+        return; /* it is not connected any more with its former key */
+    }
     sim_ledger_event(p->ledger, node, event);
     if (!node->hostile && event->kind == W4_NODE_EVENT_MESSAGE) {
         sim_keys_arrived(p, node, event);
@@ -134,6 +145,7 @@ static void on_told(void *context, sim_node *node, const w4_event_view *view) {
     play *p = (play *)context;
     sim_ledger_told(p->ledger, node, view);
     sim_keys_told(p, node, view);
+    sim_rotation_told(p, node, view);
     sim_hostile_told(p, node, view);
 }
 
@@ -188,6 +200,7 @@ static void tick(play *p, bool trouble) {
     sim_durables_acknowledge(sim_ledger_durables(p->ledger));
     sim_hostile_acts(p);
     sim_keys_act(p);
+    sim_rotation_act(p, trouble);
     for (unsigned i = 0; trouble && i < p->scenario->intruders; i++) {
         sim_intruder_acts(p->intruders[i]);
     }
@@ -268,10 +281,17 @@ static bool missing_consent(play *p, char ret_text[static SIM_TEXT_MAX]) {
 }
 
 static bool missing_key(const play *p, char ret_text[static SIM_TEXT_MAX]) {
+    unsigned whose = 0;
     const sim_node *node = sim_keys_missing(p);
     if (node != NULL) {
         (void)snprintf(ret_text, SIM_TEXT_MAX, "%s does not know of the key that is revoked",
                        node->name);
+        return true;
+    }
+    node = sim_rotation_missing(p, &whose);
+    if (node != NULL) {
+        (void)snprintf(ret_text, SIM_TEXT_MAX, "%s does not know the key that agent%u has now",
+                       node->name, whose);
     }
     return node != NULL;
 }
@@ -489,6 +509,7 @@ static int prepare(play *p, const sim_options *options) {
     if (r == 0) {
         sim_ledger_attach(p->ledger, p->world);
         r = sim_keys_new(p);
+        sim_rotation_new(p);
         p->faults.world = p->world;
         p->faults.victims = sim_honest_count(p);
     }
@@ -515,6 +536,7 @@ int sim_play(const sim_options *options, FILE *table, sim_result *ret_result) {
         sim_intruder_free(p->intruders[i]);
     }
     sim_world_free(p->world);
+    sim_rotation_free(p);
     w4_identity_free(p->stolen);
     sim_ledger_free(p->ledger);
     w4_buffer_deinit(&p->heard);

@@ -48,6 +48,7 @@ typedef struct sim_scenario {
     unsigned burst;      /* now and then so many words at once; 0: never */
     unsigned neighbours; /* each node seeks so many; 0: all */
     unsigned intruders;  /* peers that keep to no rule */
+    unsigned rotations;  /* agents get other keys so often, about */
     bool small_queues;   /* and every policy of overflow, credit and rekeying among the nodes */
     uint64_t commit_us;  /* what one takes the disk of every second node, at most */
     sim_weather weather;

@@ -32,16 +32,20 @@ END_TEST
 
 /* By which invariant each is noticed: that of which the message speaks. */
 static const char invariants[SIM_PLANT_COUNT] = {
-    [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1', [SIM_PLANT_SWAP] = '1',
-    [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',  [SIM_PLANT_TRUST] = '3',
-    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',   [SIM_PLANT_CONSENT] = '4',
-    [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',   [SIM_PLANT_FORGED] = '3',
+    [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1',  [SIM_PLANT_SWAP] = '1',
+    [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',   [SIM_PLANT_TRUST] = '3',
+    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',    [SIM_PLANT_CONSENT] = '4',
+    [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',    [SIM_PLANT_FORGED] = '3',
+    [SIM_PLANT_VOICES] = '3',  [SIM_PLANT_FORMER] = '3',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
     bool of_runtime = _i == SIM_PLANT_RESUME || _i == SIM_PLANT_ACK || _i == SIM_PLANT_TOLD;
     const char *name = sim_plant_name((sim_plant)_i);
-    sim_options options = {.scenario = of_runtime ? "all-faults" : "story",
+    bool of_keys = _i == SIM_PLANT_VOICES || _i == SIM_PLANT_FORMER;
+    sim_options options = {.scenario = of_runtime ? "all-faults"
+                                       : of_keys  ? "keys"
+                                                  : "story",
                            .plant = (sim_plant)_i,
                            .minutes = of_runtime ? 0 : 1,
                            .quick = true};

@@ -3,6 +3,7 @@
 #include "crypto/primitives.h"
 #include "node/state.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,12 @@
 #include <string.h>
 
 #include "store/memory.h"
+
+typedef struct sim_former_key {
+    w4_fingerprint key;
+    sim_node *node;
+    UT_hash_handle hh;
+} sim_former_key;
 
 uint64_t sim_random(uint64_t *state) {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -100,7 +107,7 @@ static int node_init(sim_world *world, unsigned index) {
         return -1;
     }
     node->id = *w4_identity_fingerprint(node->identity);
-    node->agent = *w4_identity_fingerprint(agent);
+    node->agent = node->root = *w4_identity_fingerprint(agent);
     w4_identity_free(agent);
     HASH_ADD(hh_id, world->by_id, id, sizeof node->id, node);
     HASH_ADD(hh_agent, world->by_agent, agent, sizeof node->agent, node);
@@ -148,6 +155,12 @@ sim_world *sim_world_free(sim_world *world) {
     }
     HASH_CLEAR(hh_id, world->by_id);
     HASH_CLEAR(hh_agent, world->by_agent);
+    sim_former_key *former = NULL;
+    sim_former_key *next = NULL;
+    HASH_ITER (hh, world->former, former, next) {
+        HASH_DEL(world->former, former);
+        free(former);
+    }
     w4_memory_network_free(world->network);
     w4_timers_deinit(&world->timers);
     free((void *)world->stirred);
@@ -380,6 +393,25 @@ sim_node *sim_node_of(sim_world *world, const w4_fingerprint *id) {
 
 sim_node *sim_node_of_agent(sim_world *world, const w4_fingerprint *agent) {
     sim_node *node = NULL;
+    sim_former_key *former = NULL;
     HASH_FIND(hh_agent, world->by_agent, agent, sizeof *agent, node);
-    return node;
+    if (node == NULL && world->former != NULL) {
+        HASH_FIND(hh, world->former, agent, sizeof *agent, former);
+    }
+    return former != NULL ? former->node : node;
+}
+
+int sim_world_agent_moves(sim_world *world, sim_node *node, const w4_fingerprint *key) {
+    sim_former_key *former = (sim_former_key *)calloc(1, sizeof *former);
+    if (former == NULL) {
+        return -ENOMEM;
+    }
+    former->key = node->agent;
+    former->node = node;
+    HASH_ADD(hh, world->former, key, sizeof former->key, former);
+    HASH_DELETE(hh_agent, world->by_agent, node);
+    node->agent = *key;
+    node->rekeyed_us = world->now_us;
+    HASH_ADD(hh_agent, world->by_agent, agent, sizeof node->agent, node);
+    return 0;
 }

@@ -55,8 +55,10 @@ typedef struct sim_node {
 
     /* Its one agent, whose key the node holds. */
     char agent_id[16];
-    w4_fingerprint agent;
-    uint64_t owner; /* in this life; 0: not attached */
+    w4_fingerprint agent, root; /* its key, and the first it had */
+    unsigned generation;        /* how many it had before */
+    uint64_t rekeyed_us;        /* when it got this one */
+    uint64_t owner;             /* in this life; 0: not attached */
 } sim_node;
 
 typedef struct sim_config {
@@ -94,6 +96,7 @@ struct sim_world {
     w4_transport_registry registry;
     sim_node *nodes;
     sim_node *by_id, *by_agent;
+    struct sim_former_key *former;               /* of agents */
     w4_fingerprint strangers[SIM_STRANGERS_MAX]; /* peers that are no nodes */
     unsigned stranger_count;
     w4_timers timers;
@@ -120,7 +123,9 @@ void sim_run(sim_world *world, uint64_t until_us);
 /* Something was asked of the node from outside: it has its turn before time moves on. */
 void sim_poke(sim_node *node);
 sim_node *sim_node_of(sim_world *world, const w4_fingerprint *id);
-sim_node *sim_node_of_agent(sim_world *world, const w4_fingerprint *agent);
+sim_node *sim_node_of_agent(sim_world *world, const w4_fingerprint *agent); /* now or before */
+/* Its agent has another key from now on. 0 or -ENOMEM. */
+int sim_world_agent_moves(sim_world *world, sim_node *node, const w4_fingerprint *key);
 
 uint64_t sim_random(uint64_t *state);
 uint64_t sim_below(sim_world *world, uint64_t bound);
