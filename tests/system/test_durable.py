@@ -133,6 +133,11 @@ def check_account(accepted, receiver):
     return len(receiver.came) - len(first)
 
 
+def waiting_for_ben(pair):
+    ben, = pair.b.control.call("agents.list", {"local": True})["agents"]
+    return ben["waiting"]
+
+
 def test_death_of_everybody():
     chance = random.Random(SEED)
     with Pair() as pair:
@@ -167,6 +172,8 @@ def test_death_of_everybody():
             while not set(sender.accepted) <= receiver.asked and time.monotonic() < until:
                 assert receiver.error is None, receiver.error
                 select.select([], [], [], 0.01)
+            # One whose acknowledgement was lost with its node comes again, and is asked for again.
+            pair.b.wait_until("nothing waits for ben", lambda: waiting_for_ben(pair) == 0)
         finally:
             sender.stopping.set()
             receiver.stopping.set()
