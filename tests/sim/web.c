@@ -91,8 +91,13 @@ void sim_web_vote(play *p) {
     }
 }
 
-/* Nobody passes on what is said of claims: who was away when it was said, for longer than sessions
- * are kept, never hears it. */
+/* More than this cannot be asked. What is said of facts, decisions, keys and people is passed on by
+ * neighbours (the features of MESH), so in the end all of one part have it; what is said of claims
+ * is not: it goes from the node of its author to the neighbours that this one has, and is kept for
+ * them for as long as a letter is. Whoever was no neighbour then, or was away for longer, never
+ * hears of it, and has to leave the claim pending. So it is asked of exactly those whose node took
+ * each word, by the account of its author: for each other one the author has a code, or was never
+ * promised anything. */
 static bool has_reached(const sim_sent *sent, const sim_node *node) {
     return sent == NULL || sent->from == node->index || sent->outcome[node->index] == 1;
 }
