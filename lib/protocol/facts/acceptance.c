@@ -18,12 +18,6 @@ bool w4_acceptance_trusts(const w4_acceptance *rule, const w4_fingerprint *agent
     return is_trusted(rule, agent) && !w4_acceptance_revoked(rule, agent);
 }
 
-/* A challenge that its own author has not taken back by a later confirmation. */
-static bool challenge_stands(const w4_vote *vote) {
-    return vote->challenged.at_us != 0 &&
-           !(vote->decision == W4_STANCE_CONFIRM && vote->decided.at_us > vote->challenged.at_us);
-}
-
 /* Keys of one identity have one voice: what it decided last, under whatever key. */
 static bool is_spoken_over(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     if (!w4_trust_book_has_others(rule->trust, &vote->agent)) {
@@ -41,6 +35,14 @@ static bool is_spoken_over(const w4_fact *fact, const w4_vote *vote, const w4_ac
     return false;
 }
 
+/* A challenge that its own author has not taken back by a later confirmation, which is still what
+ * it decided last. */
+static bool challenge_stands(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
+    return vote->challenged.at_us != 0 &&
+           !(vote->decision == W4_STANCE_CONFIRM && vote->decided.at_us > vote->challenged.at_us &&
+             !is_spoken_over(fact, vote, rule));
+}
+
 /* Its author has taken the challenge back under another key. */
 static bool is_taken_back(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
     if (!w4_trust_book_has_others(rule->trust, &vote->agent)) {
@@ -51,7 +53,7 @@ static bool is_taken_back(const w4_fact *fact, const w4_vote *vote, const w4_acc
         if (other != vote && other->decision == W4_STANCE_CONFIRM &&
             other->decided.at_us > vote->challenged.at_us &&
             w4_trust_book_same(rule->trust, &other->agent, &vote->agent) &&
-            !w4_acceptance_revoked(rule, &other->agent)) {
+            !w4_acceptance_revoked(rule, &other->agent) && !is_spoken_over(fact, other, rule)) {
             return true;
         }
     }
@@ -85,7 +87,7 @@ static const char *voter_void(const w4_fact *fact, const w4_vote *vote, const w4
 static const char *confirmation_void(const w4_fact *fact, const w4_vote *vote,
                                      const w4_acceptance *rule) {
     const char *why = voter_void(fact, vote, rule);
-    return why ? why : challenge_stands(vote) ? "doubts it since" : NULL;
+    return why ? why : challenge_stands(fact, vote, rule) ? "doubts it since" : NULL;
 }
 
 /* A confirmation later than after_us that counts and is not except's. */
@@ -170,7 +172,7 @@ static const char *is_echo(const w4_fact *fact, const w4_vote *vote, const w4_ac
 }
 
 bool w4_fact_challenge_open(const w4_fact *fact, const w4_vote *vote, const w4_acceptance *rule) {
-    return challenge_stands(vote) && w4_acceptance_trusts(rule, &vote->agent) &&
+    return challenge_stands(fact, vote, rule) && w4_acceptance_trusts(rule, &vote->agent) &&
            !is_settled(fact, &vote->challenged) && !is_taken_back(fact, vote, rule) &&
            count_confirmations(fact, vote->challenged.at_us, vote, rule) < rule->quorum + 1;
 }
