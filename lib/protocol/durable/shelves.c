@@ -377,7 +377,7 @@ static int load_given(const w4_shelves *shelves, w4_kept *kept, w4_buffer *value
 }
 
 static int load_all_given(const w4_shelves *shelves) {
-    w4_buffer value = W4_BUFFER_INIT(16);
+    w4_buffer value = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     const void *cursor = NULL;
     const w4_shelf *shelf;
     int r = 0;

@@ -86,7 +86,7 @@ static int note_forgotten(w4_humans *humans, const w4_human *human) {
 }
 
 static int load_forgotten(w4_humans *humans) {
-    w4_buffer text = W4_BUFFER_INIT(64);
+    w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_store_get(humans->store, W4_STORE_META, w4_bytes_from_text(FORGOTTEN_KEY), &text);
     for (size_t i = 0; r == 0 && i < text.len; i++) {
         bool digit = text.data[i] >= '0' && text.data[i] <= '9' && i < 18;

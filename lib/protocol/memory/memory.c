@@ -41,7 +41,7 @@ w4_bytes w4_memory_link_key(const char *cause, uint64_t number,
 }
 
 static int get_number(w4_store *store, w4_bytes key, uint64_t *ret_number) {
-    w4_buffer value = W4_BUFFER_INIT(64);
+    w4_buffer value = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_store_get(store, W4_STORE_MEMORY_ID, key, &value);
     if (r == 0) {
         w4_reader reader;
@@ -554,7 +554,7 @@ int w4_memory_catch_up(w4_store *store, w4_memory_kind kind, const w4_facts *boo
     char name[32];
     int len = snprintf(name, sizeof name, "memory/caught-up/%s", w4_memory_kinds[kind]);
     w4_bytes mark = w4_bytes_of(name, (size_t)len);
-    w4_buffer value = W4_BUFFER_INIT(64);
+    w4_buffer value = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_store_get(store, W4_STORE_META, mark, &value);
     w4_buffer_deinit(&value);
     if (r != W4_STORE_E_NOT_FOUND) {
