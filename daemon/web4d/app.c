@@ -31,23 +31,8 @@ void w4d_app_wake(void *context) {
     w4_loop_defer(app->loop, &app->flush);
 }
 
-/* Nothing but the node may be called while it commits. */
-static bool has_to_wait(const w4d_app *app, bool *waits) {
-    *waits = w4_node_committing(app->node);
-    return *waits;
-}
-
 static void run_work(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    if (has_to_wait(app, &app->work_waits)) {
-        return;
-    }
-    int r = w4_node_catch_up(app->node, w4_loop_now_us(app->loop));
-    if (r < 0) {
-        fatal(app, r, "the node cannot go on");
-        return;
-    }
-    w4d_clients_work(app);
+    w4d_clients_work((w4d_app *)context);
 }
 
 /* Once a second at most: it walks all sessions. */
@@ -87,6 +72,34 @@ static void flush_in_order(w4d_app *app) {
     }
 }
 
+static void run_turn(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
+    if (r < 0) {
+        fatal(app, r, "the node cannot go on");
+        return;
+    }
+    w4d_clients_notify(app);
+    w4d_log_events(app);
+    w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
+    update_status(app);
+    flush_in_order(app);
+    w4d_rest_later(app);
+    if (app->stopping && w4_node_drained(app->node)) {
+        w4_loop_stop(app->loop);
+    }
+}
+
+static void run_flush(void *context) {
+    w4d_clients_flush((w4d_app *)context);
+}
+
+static void on_drain_over(void *context) {
+    w4d_app *app = (w4d_app *)context;
+    w4_log(&app->env, W4_LOG_WARNING, "sessions did not end in time");
+    w4_loop_stop(app->loop);
+}
+
 void w4d_app_stop(w4d_app *app, const char *reason) {
     if (app->stopping) {
         return;
@@ -101,7 +114,12 @@ void w4d_app_stop(w4d_app *app, const char *reason) {
     w4d_app_wake(app);
 }
 
-static void reload_now(w4d_app *app) {
+static void on_term(void *context) {
+    w4d_app_stop((w4d_app *)context, "signal");
+}
+
+static void on_hup(void *context) {
+    w4d_app *app = (w4d_app *)context;
     w4d_reload reload;
     int r = w4d_reload_config(app, &reload);
     if (r < 0) {
@@ -114,73 +132,6 @@ static void reload_now(w4d_app *app) {
                reload.changes.count, reload.changes.restart_count);
     }
     w4d_app_wake(app);
-}
-
-static void do_what_waited(w4d_app *app) {
-    if (app->reload_waits) {
-        app->reload_waits = false;
-        reload_now(app);
-    }
-    if (app->stop_waits) {
-        app->stop_waits = false;
-        w4d_app_stop(app, "signal");
-    }
-    if (app->work_waits) {
-        app->work_waits = false;
-        w4d_store_jobs_go_on(app);
-        w4d_app_wake(app);
-    }
-}
-
-static void run_turn(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
-    if (r < 0) {
-        fatal(app, r, "the node cannot go on");
-        return;
-    }
-    w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
-    if (w4_node_committing(app->node)) {
-        return;
-    }
-    w4d_clients_notify(app);
-    w4d_log_events(app);
-    w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
-    update_status(app);
-    flush_in_order(app);
-    w4d_rest_later(app);
-    if (app->stopping && w4_node_drained(app->node)) {
-        w4_loop_stop(app->loop);
-    }
-    do_what_waited(app);
-}
-
-/* What is said to clients hangs on the commit. */
-static void run_flush(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    if (!w4_node_committing(app->node)) {
-        w4d_clients_flush(app);
-    }
-}
-
-static void on_drain_over(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    w4_log(&app->env, W4_LOG_WARNING, "sessions did not end in time");
-    w4_loop_stop(app->loop);
-}
-
-static void on_term(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    if (!has_to_wait(app, &app->stop_waits)) {
-        w4d_app_stop(app, "signal");
-    }
-}
-
-static void on_hup(void *context) {
-    w4d_app *app = (w4d_app *)context;
-    if (!has_to_wait(app, &app->reload_waits)) {
-        reload_now(app);
-    }
 }
 
 /* ---- start */
@@ -354,8 +305,7 @@ static int start_node(w4d_app *app) {
                                .store = app->store,
                                .identity = app->identity,
                                .registry = &app->registry,
-                               .clock_us = read_clock_us,
-                               .committer = w4d_committer(app)};
+                               .clock_us = read_clock_us};
     w4_node_config config;
     int r = w4d_node_config(app, app->config, &config);
     r = r != 0 ? r : w4_backends_register(&app->registry);
@@ -499,7 +449,6 @@ void w4d_app_deinit(w4d_app *app) {
     if (app->loop == NULL) {
         return;
     }
-    w4d_commit_stop(app);
     w4d_store_jobs_stop(app);
     if (app->node != NULL) {
         w4d_clients_close(app);

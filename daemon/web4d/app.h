@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/text.h"
-#include "io/job.h"
 #include "io/lineserver.h"
 #include "io/loop.h"
 #include "io/service.h"
@@ -77,13 +76,9 @@ struct w4d_app {
     w4_loop_task work, turn, flush;
     w4_loop_timer *node_timer, *drain_timer;
     w4_loop_timer *rest_timer;
-    bool rest_due;      /* rest_timer is set */
-    bool asked;         /* clients asked for something in this turn */
-    bool gave;          /* agents were given messages in this turn */
-    w4_job *commit_job; /* under way, or NULL */
-    int commit_result;
-    bool commit_over;
-    bool work_waits, stop_waits, reload_waits; /* until it is */
+    bool rest_due; /* rest_timer is set */
+    bool asked;    /* clients asked for something in this turn */
+    bool gave;     /* agents were given messages in this turn */
     w4_loop_signal *on_term, *on_int, *on_hup;
     uint64_t started_us;
     uint64_t status_due_us; /* of the service manager's status line */
@@ -122,10 +117,6 @@ int w4d_take_history(w4d_app *app, const char *path, const w4_fingerprint *key, 
  * (also where the file is not there, or no good); -ENOMEM. */
 int w4d_key_waits(const char *path, const w4_fingerprint *in_use, w4_identity **ret_identity);
 
-/* commit.c */
-w4_node_committer w4d_committer(w4d_app *app);
-void w4d_commit_stop(w4d_app *app); /* waits until nobody writes to the store */
-
 /* rest.c: memory that was needed for a while and is not any more goes back to the system: within
  * two seconds after a burst, whatever goes on beside it. */
 int w4d_rest_start(w4d_app *app);  /* also gives back what only the start needed. 0 or -ENOMEM */
@@ -146,7 +137,6 @@ int w4d_apply_anchors(w4d_app *app);
  * without an answer. */
 void w4d_store_jobs_clean(w4d_app *app);
 void w4d_store_jobs_stop(w4d_app *app);
-void w4d_store_jobs_go_on(w4d_app *app); /* after a commit */
 
 /* beacons.c: LAN beacons on the interfaces of the config; none by default. */
 int w4d_beacons_start(w4d_app *app);

@@ -32,9 +32,6 @@ static void drain(w4d_app *app, int fd) {
         if (got <= 0) {
             return;
         }
-        if (w4_node_committing(app->node)) {
-            continue; /* it comes again */
-        }
         int r = w4_mesh_beacon_recv(w4_node_mesh(app->node), w4_bytes_of(datagram, (size_t)got),
                                     w4_loop_now_us(app->loop));
         if (r < 0) {

@@ -67,10 +67,6 @@ static void forget_start(void) {
 static void on_rest(void *context) {
     w4d_app *app = (w4d_app *)context;
     app->rest_due = false;
-    if (w4_node_committing(app->node)) {
-        w4d_rest_later(app);
-        return;
-    }
     w4_node_rest(app->node);
     give_back_heap();
 }

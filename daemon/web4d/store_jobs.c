@@ -27,7 +27,6 @@ typedef struct w4d_store_job {
     const w4_method_row *row;
     bool check; /* else a backup */
     w4_loop_task turn;
-    bool waits; /* for a commit */
     w4_sqlite_copy *copy;
     w4_job *job;
     bool looked_at;
@@ -137,13 +136,6 @@ void w4d_store_jobs_stop(w4d_app *app) {
     app->store_job = job_free(app->store_job);
 }
 
-void w4d_store_jobs_go_on(w4d_app *app) {
-    if (app->store_job != NULL && app->store_job->waits) {
-        app->store_job->waits = false;
-        w4_loop_defer(app->loop, &app->store_job->turn);
-    }
-}
-
 static int answer(w4d_store_job *job) {
     w4d_app *app = job->app;
     w4d_client nobody = {.uid = job->uid, .held = W4_BUFFER_INIT(W4D_REPLIES_BYTES_MAX)};
@@ -235,10 +227,6 @@ static void done(void *context) {
 
 static void take_turn(void *context) {
     w4d_store_job *job = context;
-    if (w4_node_committing(job->app->node)) {
-        job->waits = job->app->work_waits = true;
-        return;
-    }
     bool whole = false;
     if (job->looked_at) {
         finish(job);

@@ -15,13 +15,6 @@ const char *w4_node_link_address(const w4_node_link *link) {
     return link == NULL || link->link == NULL ? "" : link->link->remote;
 }
 
-static void forget_put_by(w4_node *node, const w4_link *link) {
-    for (uint32_t i = 0; i < node->transport_count; i++) {
-        w4_node_put_by *put_by = &node->put_by[i];
-        put_by->there = put_by->there && put_by->event.link != link;
-    }
-}
-
 w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *why,
                                 uint64_t now_us) {
     if (link == NULL) {
@@ -38,7 +31,6 @@ w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *w
     w4_handshake_free(link->handshake);
     w4_buffer_deinit(&link->pending);
     if (link->link != NULL) {
-        forget_put_by(node, link->link);
         link->link->owner = NULL;
         w4_link_close(link->link);
     }
@@ -244,12 +236,14 @@ static bool is_full(const w4_node *node) {
     return node->out_count >= W4_NODE_EVENTS_FULL || node->out_bytes >= W4_NODE_EVENTS_BYTES_FULL;
 }
 
-/* One record: frame, or with none the next of those that were taken aside. */
-static int take_record(w4_node *node, w4_node_peer *peer, const w4_bytes *frame, uint64_t now_us) {
+static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
+    if (link->handshake != NULL) {
+        return on_handshake_frame(node, link, frame, now_us);
+    }
+    w4_node_peer *peer = link->peer;
     w4_session_hold_acks(peer->session, true); /* until the commit of this turn */
     w4_session_hold_data(peer->session, is_full(node));
-    int r = frame != NULL ? w4_session_recv(peer->session, *frame, now_us)
-                          : w4_session_recv_aside(peer->session, now_us);
+    int r = w4_session_recv(peer->session, frame, now_us);
     r = r < 0 ? r : w4_node_peer_answer(node, peer, now_us);
     if (r < 0) {
         return r;
@@ -257,11 +251,6 @@ static int take_record(w4_node *node, w4_node_peer *peer, const w4_bytes *frame,
     /* Events are worked off at once: they borrow what the next frame would overwrite. */
     w4_node_peer_activate(node, peer);
     return w4_node_peer_events(node, peer, now_us);
-}
-
-static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
-    return link->handshake != NULL ? on_handshake_frame(node, link, frame, now_us)
-                                   : take_record(node, link->peer, &frame, now_us);
 }
 
 static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
@@ -327,127 +316,22 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
     return 0;
 }
 
-static bool pop(w4_node *node, uint32_t transport, uint64_t now_us, w4_transport_event *ret_event) {
-    w4_node_put_by *put_by = &node->put_by[transport];
-    if (!put_by->there) {
-        return w4_transport_pop(node->transports[transport], now_us, ret_event);
-    }
-    put_by->there = false;
-    *ret_event = put_by->event;
-    return true;
-}
-
-/* While the store fails its owner cannot drain: then messages are left to be sent again, and all
- * else goes on, or a disk that is full for a while would cost every session. */
-static bool is_enough(const w4_node *node, uint64_t messages_max) {
-    return (node->durable && is_full(node)) || node->messages_taken >= messages_max;
-}
-
 /* What each frame leads to is passed on before the next is looked at, so nothing between the parts
- * grows with what one turn takes in; and nothing is taken in while the owner has not drained. */
-int w4_node_links_drain(w4_node *node, uint32_t transport, uint64_t now_us) {
+ * grows with what one turn takes in; and nothing is taken in while the owner has not drained. While
+ * the store fails it cannot: then messages are left to be sent again, and all else goes on, or a
+ * disk that is full for a while would cost every session. */
+int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
     w4_transport_event event;
     uint64_t messages_max = node->messages_taken + W4_NODE_MESSAGES_PER_TURN;
     for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
-        if (!TAILQ_EMPTY(&node->aside) || is_enough(node, messages_max)) {
+        if ((node->durable && is_full(node)) || node->messages_taken >= messages_max) {
             break;
         }
-        if (!pop(node, transport, now_us, &event)) {
+        if (!w4_transport_pop(transport, now_us, &event)) {
             return 0;
         }
         int r = on_event(node, &event, now_us);
         r = r < 0 ? r : w4_node_dispatch(node, now_us);
-        if (r < 0) {
-            return r;
-        }
-    }
-    node->again = true;
-    return 0;
-}
-
-int w4_node_links_catch_up(w4_node *node, uint64_t now_us) {
-    uint64_t messages_max = node->messages_taken + W4_NODE_MESSAGES_PER_TURN;
-    while (!TAILQ_EMPTY(&node->aside) && !is_enough(node, messages_max)) {
-        w4_node_peer *peer = TAILQ_FIRST(&node->aside);
-        TAILQ_REMOVE(&node->aside, peer, aside_next);
-        peer->aside = w4_session_aside(peer->session) > 0;
-        if (peer->aside) { /* one each in turn */
-            TAILQ_INSERT_TAIL(&node->aside, peer, aside_next);
-            int r = take_record(node, peer, NULL, now_us);
-            r = r < 0 ? r : w4_node_dispatch(node, now_us);
-            if (r < 0) {
-                return r;
-            }
-        }
-    }
-    return 0;
-}
-
-/* ---- during a commit */
-
-/* Nobody may hear more than that we live: neither what waits for the commit, nor of a link that
- * breaks now, which the transport tells of in its time. */
-static int answer(w4_node *node, w4_node_link *link, uint64_t now_us) {
-    if (!link->up || link->blocked || link->pending.len > 0) {
-        return 0;
-    }
-    w4_buffer_clear(&node->frame);
-    int r = w4_session_emit_answer(link->peer->session, &node->frame, now_us);
-    if (r <= 0) {
-        return r;
-    }
-    r = w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
-    if (r == W4_TRANSPORT_E_FULL) {
-        link->blocked = true;
-        r = w4_buffer_append(&link->pending, w4_buffer_bytes(&node->frame));
-    }
-    w4_transport_expire(link->link->transport, now_us); /* now */
-    return r < 0 ? r : 0;
-}
-
-static int set_aside(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
-    w4_node_peer *peer = link->peer;
-    w4_session_hold_acks(peer->session, true);
-    int r = w4_session_set_aside(peer->session, frame, now_us);
-    r = r < 0 ? r : answer(node, link, now_us);
-    node->aside_bytes += frame.len;
-    if (!peer->aside && w4_session_aside(peer->session) > 0) {
-        peer->aside = true;
-        TAILQ_INSERT_TAIL(&node->aside, peer, aside_next);
-    }
-    w4_node_peer_activate(node, peer);
-    return r;
-}
-
-static int put_by(w4_node_put_by *place, const w4_transport_event *event) {
-    place->event = *event;
-    w4_buffer_clear(&place->frame);
-    if (event->kind == W4_TRANSPORT_EVENT_FRAME) {
-        int r = w4_buffer_append(&place->frame, event->frame);
-        if (r < 0) {
-            return r;
-        }
-        place->event.frame = w4_buffer_bytes(&place->frame);
-    }
-    place->there = true;
-    return 0;
-}
-
-int w4_node_links_wait(w4_node *node, uint32_t transport, uint64_t now_us) {
-    w4_node_put_by *place = &node->put_by[transport];
-    w4_transport_event event;
-    for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
-        if (place->there || node->aside_bytes >= W4_NODE_ASIDE_BYTES_MAX ||
-            !w4_transport_pop(node->transports[transport], now_us, &event)) {
-            return 0;
-        }
-        w4_node_link *link = (w4_node_link *)event.link->owner;
-        bool of_session = link != NULL && link->peer != NULL;
-        int r = !of_session ? put_by(place, &event)
-                : event.kind == W4_TRANSPORT_EVENT_FRAME
-                    ? set_aside(node, link, event.frame, now_us)
-                : event.kind == W4_TRANSPORT_EVENT_WRITABLE ? on_event(node, &event, now_us)
-                                                            : put_by(place, &event);
         if (r < 0) {
             return r;
         }

@@ -82,11 +82,6 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&node->half_open);
     TAILQ_INIT(&node->active);
-    TAILQ_INIT(&node->aside);
-    for (size_t i = 0; i < W4_NODE_TRANSPORTS_MAX; i++) {
-        node->put_by[i].frame = W4_BUFFER_INIT(W4_FRAME_MAX);
-    }
-    node->committer = context->committer;
     STAILQ_INIT(&node->out);
     node->env->random(node->env->context, node->static_secret, sizeof node->static_secret);
     w4_dh_public(node->static_secret, node->static_public);
@@ -125,7 +120,6 @@ w4_node *w4_node_free(w4_node *node) {
     free((void *)node->sessions);
     for (uint32_t i = 0; i < node->transport_count; i++) {
         w4_transport_free(node->transports[i]);
-        w4_buffer_deinit(&node->put_by[i].frame);
     }
     w4_mesh_free(node->mesh);
     w4_protocol_free(node->protocol);
@@ -266,8 +260,13 @@ static int keep(w4_node *node, uint64_t now_us) {
     return 1;
 }
 
-/* r: what w4_store_commit returned. */
-static int committed(w4_node *node, int r, uint64_t now_us) {
+static int commit(w4_node *node, uint64_t now_us) {
+    int r = w4_trust_history_settle(node->store, node->trust);
+    r = r == 0 && w4_store_dirty(node->store) ? keep(node, now_us) : r;
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    r = w4_store_dirty(node->store) ? w4_store_commit(node->store) : 0;
     if (r < 0) {
         return r;
     }
@@ -282,26 +281,6 @@ static int committed(w4_node *node, int r, uint64_t now_us) {
     }
     node->commit_due_us = durable ? W4_NEVER : w4_later(now_us, W4_NODE_COMMIT_AGAIN_US);
     return 0;
-}
-
-/* Done with, or node->committing. */
-static int commit(w4_node *node, uint64_t now_us) {
-    int r = w4_trust_history_settle(node->store, node->trust);
-    r = r == 0 && w4_store_dirty(node->store) ? keep(node, now_us) : r;
-    if (r != 0) {
-        return r < 0 ? r : 0;
-    }
-    if (!w4_store_dirty(node->store)) {
-        return committed(node, 0, now_us);
-    }
-    node->committing = node->committer.begin != NULL &&
-                       node->committer.begin(node->committer.context, node->store);
-    node->aside_bytes = 0;
-    if (node->committing) {
-        node->again_after = node->again;
-        node->again = false;
-    }
-    return node->committing ? 0 : committed(node, w4_store_commit(node->store), now_us);
 }
 
 /* What neighbours may know now that the turn is on disk. */
@@ -330,15 +309,18 @@ static int emit_active(w4_node *node, uint64_t now_us) {
     return 0;
 }
 
-/* All of a turn that comes before its commit. */
-static int take_in(w4_node *node, uint64_t now_us) {
+int w4_node_process(w4_node *node, uint64_t now_us) {
+    if (w4_hooks_running(node->hooks)) {
+        node->again = true;
+        return 0;
+    }
+    node->again = false;
     /* What local agents want sent was judged by the sessions as they are now, not as what comes in
      * may leave them. */
     int r = w4_node_dispatch(node, now_us);
-    r = r < 0 ? r : w4_node_links_catch_up(node, now_us);
     for (uint32_t i = 0; r >= 0 && i < node->transport_count; i++) {
         w4_transport_expire(node->transports[i], now_us);
-        r = w4_node_links_drain(node, i, now_us);
+        r = w4_node_links_drain(node, node->transports[i], now_us);
     }
     if (r == 0) {
         r = expire_timers(node, now_us);
@@ -347,12 +329,12 @@ static int take_in(w4_node *node, uint64_t now_us) {
         r = w4_node_dispatch(node, now_us);
     }
     w4_node_overflow_expire(node, now_us);
-    return r;
-}
-
-/* And all that comes after it. */
-static int let_out(w4_node *node, uint64_t now_us) {
-    int r = node->durable ? say_committed(node, now_us) : 0;
+    if (r == 0) {
+        r = commit(node, now_us);
+    }
+    if (r == 0 && node->durable) {
+        r = say_committed(node, now_us);
+    }
     if (r == 0) {
         r = emit_active(node, now_us);
     }
@@ -360,63 +342,11 @@ static int let_out(w4_node *node, uint64_t now_us) {
         r = w4_node_lifecycle_run(node, now_us);
     }
     /* What became of messages while frames went out, and of a session that ended. */
-    node->again =
-        node->again || !TAILQ_EMPTY(&node->aside) || w4_protocol_has_event(node->protocol);
-    for (uint32_t i = 0; i < node->transport_count; i++) {
-        node->again = node->again || node->put_by[i].there;
-    }
+    node->again = node->again || w4_protocol_has_event(node->protocol);
     return r;
-}
-
-/* In the middle of a turn. */
-static int go_on(w4_node *node, uint64_t now_us) {
-    int result = 0;
-    int r = 0;
-    if (node->committer.done(node->committer.context, &result)) {
-        node->committing = false;
-        node->again = node->again_after || node->aside_bytes > 0;
-        r = committed(node, result, now_us);
-        return r < 0 ? r : let_out(node, now_us);
-    }
-    for (uint32_t i = 0; r == 0 && i < node->transport_count; i++) {
-        w4_transport_expire(node->transports[i], now_us);
-        r = w4_node_links_wait(node, i, now_us);
-    }
-    return r;
-}
-
-int w4_node_process(w4_node *node, uint64_t now_us) {
-    if (w4_hooks_running(node->hooks)) {
-        node->again = true;
-        return 0;
-    }
-    node->again = false;
-    if (node->committing) {
-        return go_on(node, now_us);
-    }
-    int r = take_in(node, now_us);
-    if (r == 0) {
-        r = commit(node, now_us);
-    }
-    return r < 0 || node->committing ? r : let_out(node, now_us);
-}
-
-int w4_node_catch_up(w4_node *node, uint64_t now_us) {
-    if (TAILQ_EMPTY(&node->aside) || node->committing || w4_hooks_running(node->hooks)) {
-        return 0;
-    }
-    int r = w4_node_dispatch(node, now_us);
-    return r < 0 ? r : w4_node_links_catch_up(node, now_us);
-}
-
-bool w4_node_committing(const w4_node *node) {
-    return node->committing;
 }
 
 uint64_t w4_node_deadline(const w4_node *node) {
-    if (node->committing) {
-        return node->again ? 0 : W4_NEVER;
-    }
     if (node->again || node->contracts_due || !TAILQ_EMPTY(&node->active)) {
         return 0;
     }
@@ -431,7 +361,7 @@ uint64_t w4_node_deadline(const w4_node *node) {
 }
 
 bool w4_node_durable(const w4_node *node) {
-    return node->durable && !node->committing;
+    return node->durable;
 }
 
 void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us) {
@@ -507,7 +437,7 @@ bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event) {
     node->popped = node->beacon;
     node->beacon = NULL;
     if (node->popped == NULL) {
-        node->popped = w4_node_durable(node) ? STAILQ_FIRST(&node->out) : NULL;
+        node->popped = node->durable ? STAILQ_FIRST(&node->out) : NULL;
         if (node->popped == NULL) {
             return false;
         }

@@ -21,8 +21,7 @@
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
-#define W4_NODE_ASIDE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* taken in during one commit */
-#define W4_NODE_FRAMES_PER_TURN 512u /* taken from one transport before others have a turn */
+#define W4_NODE_FRAMES_PER_TURN 512u        /* taken from one transport before others have a turn */
 /* The same for messages, each of which is some signature's time: who sends them hears of the first
  * while the last are still looked at, and has more ready when those are done. */
 #define W4_NODE_MESSAGES_PER_TURN 32u
@@ -97,14 +96,12 @@ typedef struct w4_node_overflow {
 struct w4_node_peer {
     UT_hash_handle hh;
     TAILQ_ENTRY(w4_node_peer) active_next;
-    TAILQ_ENTRY(w4_node_peer) aside_next;
     size_t position; /* among all */
     w4_timer timer;
     w4_fingerprint node;
     w4_session *session;
     w4_node_link *link; /* NULL: waiting for another */
     bool active;        /* is in the list: has something to pop or emit */
-    bool aside;         /* in the list of those whose session has records aside */
     bool announced;     /* mesh and protocol know it is up */
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
@@ -130,13 +127,6 @@ typedef struct w4_node_transport {
     w4_transport *transport;
 } w4_node_transport;
 
-/* What came from a transport during a commit and is for later; it gives no more until then. */
-typedef struct w4_node_put_by {
-    bool there;
-    w4_transport_event event;
-    w4_buffer frame; /* of the event */
-} w4_node_put_by;
-
 struct w4_node {
     w4_env *env;
     w4_store *store;
@@ -154,7 +144,6 @@ struct w4_node {
     w4_ledger *ledger;
 
     w4_transport *transports[W4_NODE_TRANSPORTS_MAX];
-    w4_node_put_by put_by[W4_NODE_TRANSPORTS_MAX];
     uint32_t transport_count;
     char addresses[W4_NODE_LISTEN_MAX][W4_ADDRESS_MAX + 1];
     uint32_t address_count;
@@ -169,8 +158,6 @@ struct w4_node {
     size_t session_count, session_cap;
     w4_byte_budget budget; /* of messages in all of them */
     struct w4_node_peers active;
-    struct w4_node_peers aside;  /* what came during the commit, in the order of the peers */
-    size_t aside_bytes;          /* taken aside in this commit */
     w4_node_contract *contracts; /* by peer */
     bool contracts_due;          /* the configuration has changed */
     w4_buffer frame;             /* the one being emitted */
@@ -185,9 +172,6 @@ struct w4_node {
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     uint64_t messages_taken; /* from sessions, ever */
-    w4_node_committer committer;
-    bool committing;
-    bool again_after; /* again, once it has committed */
     bool durable;
     uint64_t commit_due_us;   /* after one that failed, and of what was only kept */
     uint64_t overflow_due_us; /* there is more to tell of a queue that overflows */
@@ -198,11 +182,7 @@ struct w4_node {
 /* links.c */
 /* As it was dialled, or whom it came from; "" for none. */
 const char *w4_node_link_address(const w4_node_link *link);
-int w4_node_links_drain(w4_node *node, uint32_t transport, uint64_t now_us); /* a number */
-/* The same during a commit. */
-int w4_node_links_wait(w4_node *node, uint32_t transport, uint64_t now_us);
-/* What came during the commit, before all that came later. 0 or fatal. */
-int w4_node_links_catch_up(w4_node *node, uint64_t now_us);
+int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
 int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
                       const w4_fingerprint *pinned, uint64_t now_us);
 int w4_node_link_expire(w4_node *node, w4_node_link *link, uint64_t now_us);

@@ -45,8 +45,6 @@ typedef struct sim_node {
     unsigned seeds[SIM_SEEDS_MAX]; /* nodes whose addresses it is told */
     uint64_t turn_us;              /* how long a turn takes it: a slow machine */
     uint64_t busy_until_us;        /* by its last turn */
-    uint64_t commit_us;            /* how long one takes its disk, at most */
-    uint64_t committed_us;         /* when the one under way is over */
     unsigned sips;                 /* events its agent takes in one turn: a slow consumer; 0: all */
     bool hostile;
     bool stirred; /* is in the list of those */
