@@ -163,9 +163,9 @@ static bool fill(w4_envelope *envelope, const w4_type_row *row, const w4_json_do
 static int read_members(const w4_json_document *doc, bool sign_required, w4_envelope *ret_envelope,
                         w4_envelope_fault *ret_fault) {
     w4_json root = w4_json_root(doc);
-    const w4_type_row *row;
+    const w4_type_row *row = NULL;
     int r = find_type(root, &row, ret_fault);
-    if (r != 0) {
+    if (r != 0 || !row) {
         return r;
     }
     if (!check_schema(w4_envelope_schema(row->family), root, "", ret_fault) ||
