@@ -1,4 +1,4 @@
-"""The units: no complaint of systemd-analyze, an exposure of at most 1.5."""
+"""The units: no complaint of systemd-analyze, an exposure of at most 1.2."""
 import glob
 import re
 
@@ -46,7 +46,7 @@ def test_exposure():
             result = subprocess.run(["systemd-analyze", "security", "--offline=true", path],
                                     capture_output=True, text=True, timeout=60)
             level = re.search(r"Overall exposure level for .*: ([0-9.]+)", result.stdout)
-            assert level and float(level.group(1)) <= 1.5, result.stdout[-400:]
+            assert level and float(level.group(1)) <= 1.2, result.stdout[-400:]
             print(f"exposure {level.group(1)}")
     finally:
         shutil.rmtree(scratch)
