@@ -141,9 +141,28 @@ static bool is_tie(const w4_node_peer *peer, const w4_node_link *link,
            old->dialled != link->dialled && now_us - old->since_us <= W4_NODE_DUPLICATE_AGE_US;
 }
 
-/* Of such two the session stays whose initiator has the lower fingerprint. */
+/* A handshake of the same process that we accepted before the session with it came about: its
+ * hello, late on its way, knows nothing of the session, and would end it with all it carries. Who
+ * sent it dials again, and names it. */
+static bool is_outdated(const w4_node_peer *peer, const w4_node_link *link,
+                        const w4_handshake_result *result) {
+    w4_session_stats stats;
+    w4_resume_point point;
+    if (link->dialled || result->peer.resume.present ||
+        memcmp(w4_session_peer_static(peer->session), result->peer_static, W4_DH_LEN) != 0 ||
+        !w4_session_resume_point(peer->session, &point)) {
+        return false;
+    }
+    w4_session_stats_get(peer->session, &stats);
+    return stats.opened_us > link->since_us;
+}
+
+/* Of two that tie the session stays whose initiator has the lower fingerprint. */
 static bool new_link_wins(const w4_node *node, const w4_node_peer *peer, const w4_node_link *link,
                           const w4_handshake_result *result, uint64_t now_us) {
+    if (is_outdated(peer, link, result)) {
+        return false;
+    }
     if (!is_tie(peer, link, result, now_us)) {
         return true;
     }

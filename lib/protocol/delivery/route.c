@@ -386,7 +386,9 @@ int w4_route(w4_protocol *p, w4_inbound *in) {
             r = route_one_local(p, in, agent);
         } else if (from_here) {
             r = route_one_remote(p, in);
-        } else if (!in->took_effect) {
+        } else if (in->took_effect) {
+            in->untaken = W4_REFUSAL_NOT_FOUND;
+        } else {
             r = w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
                                   "an agent that is attached to this node");
         }

@@ -72,12 +72,50 @@ START_TEST(nothing_is_lost_or_repeated) {
 }
 END_TEST
 
+static void slow_from(unsigned node, uint64_t latency_us) {
+    const w4_memory_conditions way = {.latency_us = latency_us};
+    ck_assert_int_eq(
+        w4_memory_network_set(t.network, t.nodes[node].address + strlen("memory:"), NULL, &way), 0);
+}
+
+/* The last message of a handshake that was begun before the session comes when the link of the
+ * session has just broken. Who sent it did not know of the session yet: it goes on all the same. */
+START_TEST(late_handshakes_end_no_session) {
+    unsigned here = lower();
+    unsigned there = 1 - here;
+    uint8_t id[W4_SESSION_ID_LEN];
+    town_introduce(&t, there, here);
+    town_go_on(&t, TOWN_MS); /* message 1 is under way */
+    slow_from(there, 500 * TOWN_MS);
+    uint64_t late_us = 0;
+    while (w4_node_peer_find(t.nodes[there].node, &t.nodes[here].id) == NULL) {
+        ck_assert_uint_lt(t.now_us, TOWN_START_US + TOWN_S);
+        town_go_on(&t, TOWN_MS);
+        late_us = t.now_us + 500 * TOWN_MS;
+    }
+    slow_from(there, 10 * TOWN_MS);
+    town_introduce(&t, here, there);
+    town_run(&t, late_us - 20 * TOWN_MS);
+    w4_node_peer *peer = town_peer(&t, here, there);
+    ck_assert(peer->link->dialled && town_peer(&t, there, here)->link != NULL);
+    memcpy(id, w4_session_id(peer->session), sizeof id);
+    ck_assert_int_eq(
+        w4_node_peer_link_lost(t.nodes[here].node, peer, "test", "disconnected", t.now_us), 0);
+    town_go_on(&t, 20 * TOWN_S);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_ptr_nonnull(town_peer(&t, i, 1 - i)->link);
+        ck_assert_mem_eq(w4_session_id(town_peer(&t, i, 1 - i)->session), id, sizeof id);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("node tie");
     TCase *tc = tcase_create("tie");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, lower_initiator_stays, 0, 8);
     tcase_add_test(tc, nothing_is_lost_or_repeated);
+    tcase_add_test(tc, late_handshakes_end_no_session);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }

@@ -210,10 +210,12 @@ START_TEST(agent_that_reads_slowly) {
 }
 END_TEST
 
-/* A vote takes effect at the node it comes to, whoever it is for. */
+/* A vote takes effect at the node it comes to, whoever it is for; who sent it hears that they did
+ * not get it. */
 START_TEST(vote_for_one_who_is_gone_counts) {
     world *w = three();
     char fact[37], payload[160];
+    w->words_first = true;
     propose(w, "ada", "a", fact);
     world_settle(w);
     snprintf(payload, sizeof payload,
@@ -226,6 +228,8 @@ START_TEST(vote_for_one_who_is_gone_counts) {
     w4_protocol_agent_detach(w->nodes[0].protocol, world_agent_of(w, "ada")->owner, NULL, w->now);
     world_settle(w);
     ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
+    ck_assert_uint_eq(outcomes(w, 1, w->receipt.msg_id, W4_REFUSAL_NONE), 0);
+    ck_assert_uint_eq(outcomes(w, 1, w->receipt.msg_id, W4_REFUSAL_NOT_FOUND), 1);
     world_free(w);
 }
 END_TEST
