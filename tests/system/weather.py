@@ -148,13 +148,14 @@ class Voice:
     def attach(self):
         client = self.node.agent(self.name, subscribe=["agent.message", "agent.delivery"])
         self.fingerprint = client.attached["fingerprint"]
-        self.socket, self.buffer, self.out = client.socket, client.buffer, b""
+        self.socket, self.out = client.socket, b""
         self.socket.setblocking(False)
         self.asked, self.number = {}, client.number
         self.attached += 1
         self.waiting = client.attached["waiting"]
         for note in client.notes:
             self.take(note)
+        self.take_lines(client.buffer)  # that came in one piece with the answer
 
     def ask(self, parcel, method, params):
         self.number += 1
@@ -182,9 +183,12 @@ class Voice:
                 self.socket.close()
                 self.socket = None
                 return False
-            *lines, self.buffer = (self.buffer + chunk).split(b"\n")
-            for line in lines:
-                self.take(json.loads(line))
+            self.take_lines(self.buffer + chunk)
+
+    def take_lines(self, text):
+        *lines, self.buffer = text.split(b"\n")
+        for line in lines:
+            self.take(json.loads(line))
 
     def take(self, message):
         if "method" not in message:
@@ -227,6 +231,7 @@ class Talk:
         self.watchers[node.name] = watcher
         for note in watcher.notes:
             self.take_event(node.name, note["params"])
+        self.take_events(node.name, watcher, watcher.buffer)
 
     def is_linked(self, node, other):
         """node has an open session with the other one, for all it knows."""
@@ -312,7 +317,10 @@ class Talk:
         if not chunk:
             del self.watchers[name]
             return
-        *lines, watcher.buffer = (watcher.buffer + chunk).split(b"\n")
+        self.take_events(name, watcher, watcher.buffer + chunk)
+
+    def take_events(self, name, watcher, text):
+        *lines, watcher.buffer = text.split(b"\n")
         for line in lines:
             self.take_event(name, json.loads(line)["params"])
 
