@@ -6,7 +6,9 @@ from weather import *
 class KeptParcel(Parcel):
     def __init__(self, flow, number):
         super().__init__(flow, number)
-        self.ends = flow.receiver.ends  # so often had its receiver gone when it was sent
+        # So often had its receiver gone when it was sent; it may be given to one that is gone
+        # already, until its node sees that.
+        self.ends = flow.receiver.ends if flow.receiver.socket else -1
         self.acked = False  # and that was answered
         self.faults = []
 
