@@ -1,41 +1,10 @@
 /* What is said of claims and their sources, and what follows from it: each word of LIP with what it
  * may do and what it may not. */
-#include "protocol/facts/facts.h"
-#include "protocol/internet/lip.h"
+#include "claim_steps.h"
+
 #include "protocol/memory/memory.h"
-#include "world.h"
 
-#define SOURCE_OF(URI, TIER)                                                                       \
-    "{\"uri\":\"" URI "\",\"trust_tier\":\"" TIER                                                  \
-    "\",\"retrieved_at\":\"2026-01-01T00:00:00.000Z\"}"
-#define SOURCE SOURCE_OF("https://example.org/a", "high")
-#define EVIDENCE "{\"claims\":[\"it rains\"],\"evidence\":[\"wet\"],\"confidence\":0.9}"
 #define SECOND W4_US_PER_S
-
-static const char *const names[] = {"ada", "ben", "cho", "dan", "eve"};
-
-static world *make(unsigned count) {
-    world *w = world_new(count, 1);
-    world_link_all(w);
-    for (unsigned n = 0; n < count; n++) {
-        world_add_agent(w, names[n], n, true);
-    }
-    world_trust_all(w);
-    return w;
-}
-
-static int say_to(world *w, const char *from, const char *to, const char *type, const char *payload,
-                  const char *source) {
-    int r = world_send_as(w, from, to, W4_FAMILY_LIP, type, payload, source);
-    w->now += 2000;
-    world_settle(w);
-    return r;
-}
-
-static int say(world *w, const char *from, const char *type, const char *payload,
-               const char *source) {
-    return say_to(w, from, "*", type, payload, source);
-}
 
 static void bring(world *w, const char *from, unsigned number, const char *source,
                   char ret_id[static 37]) {
@@ -59,18 +28,6 @@ static int vote_about(world *w, const char *from, const char *type, const char *
 
 static void vote(world *w, const char *from, const char *type, const char *id) {
     ck_assert_msg(vote_about(w, from, type, id, SOURCE) == 0, "%s", w->refused.text);
-}
-
-static const w4_fact *claim(const world *w, unsigned n, const char *id) {
-    return w4_facts_find(w4_claims_book(w4_lip_claims(w->nodes[n].protocol)), id);
-}
-
-static void expect(const world *w, const char *id, w4_fact_state state) {
-    for (unsigned n = 0; n < w->count; n++) {
-        const w4_fact *c = claim(w, n, id);
-        ck_assert_msg(c && c->state == state, "node %u: %s, expected %s", n,
-                      c ? w4_fact_state_name(c->state) : "unknown", w4_fact_state_name(state));
-    }
 }
 
 static void set_tier(world *w, w4_tier tier) {
@@ -100,7 +57,7 @@ static bool remembers(world *w, unsigned n, const char *id) {
 
 /* Whatever a sender says of its source, it neither raises nor lowers. */
 START_TEST(an_opinion_does_nothing) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37];
     for (unsigned of = 0; of < W4_TIER_COUNT; of++) {
         char source[256];
@@ -124,7 +81,7 @@ END_TEST
 START_TEST(tiers_move_by_what_the_config_says) {
     static const w4_tier up[] = {W4_TIER_UNKNOWN, W4_TIER_LOW,  W4_TIER_LOW, W4_TIER_MEDIUM,
                                  W4_TIER_MEDIUM,  W4_TIER_HIGH, W4_TIER_HIGH};
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37];
     w->nodes[3].config.lip.sources = (w4_source_limits){.raise_after = 2, .lower_after = 1};
     w4_protocol_configure(w->nodes[3].protocol, &w->nodes[3].config);
@@ -145,7 +102,7 @@ START_TEST(tiers_move_by_what_the_config_says) {
 END_TEST
 
 START_TEST(what_was_accepted_stays) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37];
     set_tier(w, W4_TIER_MEDIUM);
     bring(w, "ada", 1, SOURCE, id);
@@ -160,7 +117,7 @@ END_TEST
 
 /* What is said for a claim with a blocked source is not heard, what is said against one is. */
 START_TEST(blocked_for_what_is_said_for_it) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char ids[2][37], payload[256];
     bring(w, "ada", 1, SOURCE_OF("https://good.org", "high"), ids[0]);
     bring(w, "ada", 2, SOURCE_OF("https://good.org", "high"), ids[1]);
@@ -191,7 +148,7 @@ START_TEST(each_part_of_it) {
          "/source/trust_tier"},
         {NULL, "/source"},
     };
-    world *w = make(2);
+    world *w = claim_world(2);
     set_tier(w, W4_TIER_HIGH);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", EVIDENCE, rows[i].source), 1);
@@ -206,7 +163,7 @@ END_TEST
 /* ---- who corroborates, and who is at odds */
 
 START_TEST(corroborators_by_hearsay_count_nothing) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", 1, SOURCE, id);
     vote(w, "ben", "LIP_ACCEPT", id);
@@ -221,7 +178,7 @@ END_TEST
 
 /* A conflict ends when one more than the quorum have corroborated the claim since. */
 START_TEST(a_conflict_is_outvoted) {
-    world *w = make(5);
+    world *w = claim_world(5);
     char id[37], payload[256];
     bring(w, "ada", 1, SOURCE, id);
     vote(w, "ben", "LIP_ACCEPT", id);
@@ -249,7 +206,7 @@ END_TEST
 /* ---- the causal memory */
 
 START_TEST(only_what_is_accepted_is_remembered) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37], other[37], payload[256];
     bring(w, "ada", 1, SOURCE, id);
     bring(w, "ada", 2, SOURCE, other);
@@ -274,7 +231,7 @@ END_TEST
 /* ---- fetching */
 
 START_TEST(fetching_is_for_those_who_can) {
-    world *w = make(2);
+    world *w = claim_world(2);
     world_agent *cho = world_add_agent(w, "cho", 1, true);
     w4_protocol_agent_detach(w->nodes[1].protocol, cho->owner, NULL, w->now);
     cho->capabilities = "[\"fetch\",\"x\"]";
@@ -301,7 +258,7 @@ END_TEST
 
 /* Each node tells its agents of each state once. */
 START_TEST(agents_hear_of_each_state) {
-    world *w = make(4);
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", 1, SOURCE, id);
     unsigned before = world_count(w, 3, W4_PROTOCOL_EVENT_CLAIM, id, NULL);

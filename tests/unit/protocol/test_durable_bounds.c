@@ -1,5 +1,6 @@
 /* Durable messages: how they end, what bounds them, and who else is concerned. */
 #include "durable_steps.h"
+#include "neighbour.h"
 
 /* ---- codes and bounds */
 
@@ -247,20 +248,7 @@ START_TEST(forged_receipts) {
     snprintf(payload, sizeof payload, "{\"receipts\":[{\"msg_id\":\"%s\",\"sender\":\"%s\"}]}", id,
              full);
     for (unsigned n = 1; n < 3; n++) {
-        char msg_id[37];
-        w4_uuid_v4(&w->nodes[n].env, msg_id);
-        w4_envelope_draft draft = {.type = W4_TYPE_MESH_RECEIPT,
-                                   .msg_id = msg_id,
-                                   .timestamp_us = w4_env_wall_us(&w->nodes[n].env, w->now),
-                                   .sender_id = "node",
-                                   .with_pubkey = true,
-                                   .payload = w4_bytes_from_text(payload)};
-        w4_buffer text = W4_BUFFER_INIT(1 << 16);
-        ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[n].identity, &text), 0);
-        ck_assert_int_eq(w4_protocol_receive(w->nodes[0].protocol, &w->nodes[n].fingerprint,
-                                             w4_buffer_bytes(&text), w->now),
-                         0);
-        w4_buffer_deinit(&text);
+        ck_assert_int_eq(neighbour_says(w, n, 0, W4_TYPE_MESH_RECEIPT, payload), 0);
     }
     world_settle(w);
     ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, id, NULL), 0);

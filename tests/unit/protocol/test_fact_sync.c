@@ -1,11 +1,11 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
 #include "crypto/primitives.h"
+#include "neighbour.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/fact_sync.h"
 #include "protocol/memory/archive.h"
 #include "protocol/router.h"
-#include "world.h"
 
 static const char *const names[] = {"ada", "ben", "cho", "dan"};
 
@@ -494,25 +494,6 @@ END_TEST
 
 /* ---- a neighbour that lies */
 
-static int receive_from(world *w, unsigned to, unsigned from, w4_type type, const char *payload) {
-    w4_buffer text = W4_BUFFER_INIT(1 << 20);
-    char msg_id[37];
-    w4_uuid_v4(&w->nodes[from].env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
-    w4_envelope_draft draft = {.type = type,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = w4_bytes_from_text(payload)};
-    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
-    int r = w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
-                                w4_buffer_bytes(&text), w->now);
-    w4_buffer_deinit(&text);
-    return r;
-}
-
 /* The confirmation of a fact by an agent, which says another fingerprint signed it; in a list. */
 static void write_forged(world *w, const char *name, const char *fact, bool good, w4_buffer *out) {
     char payload[256], id[37];
@@ -539,7 +520,7 @@ START_TEST(forgeries_count_nothing) {
     w4_buffer word = W4_BUFFER_INIT(1 << 20);
     write_forged(w, "cho", fact, true, &word);
     /* Not asked for: it is not looked at. */
-    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
     world_pass(w, W4_US_PER_S);
     ck_assert_uint_eq(w4_facts_find(w->nodes[0].protocol->facts, fact)->vote_count, 0);
     for (unsigned good = 0; good < 2; good++) {
@@ -548,15 +529,15 @@ START_TEST(forgeries_count_nothing) {
         write_forged(w, "cho", fact, good == 1, &word);
         /* Node 1 says that it knows more of that fact, and gives it when asked. */
         snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 100 + good);
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, list), 0);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
         snprintf(list, sizeof list,
                  "{\"facts\":[{\"digest\":\"%032x\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}",
                  7 + good, fact, w4_exchange_part(fact));
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, list), 0);
         w->now += W4_US_PER_S;
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_VOTES, (char *)word.data), 0);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         ck_assert_uint_eq(w4_facts_find(w->nodes[0].protocol->facts, fact)->vote_count, good);
         world_drain(w, 0);
@@ -583,16 +564,16 @@ START_TEST(silence_hides_nothing) {
     world_link(w, 0, 1, true);
     world_clear_wire(w);
     snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 900);
-    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, list), 0);
     ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0); /* asks */
     snprintf(list, sizeof list,
              "{\"facts\":[{\"digest\":\"%s\",\"id\":\"%s\"}],\"last\":true,\"part\":%u}", digest,
              fact, w4_exchange_part(fact));
-    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, list), 0);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, list), 0);
     w->now += W4_US_PER_S;
     ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
     ck_assert_int_eq(
-        receive_from(w, 0, 1, W4_TYPE_MESH_VOTES, "{\"done\":1,\"envelopes\":[],\"skip\":0}"), 0);
+        neighbour_says(w, 1, 0, W4_TYPE_MESH_VOTES, "{\"done\":1,\"envelopes\":[],\"skip\":0}"), 0);
     ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
     ck_assert_ptr_nonnull(w->nodes[0].protocol->fact_sync.tried);
     world_drain(w, 0);
@@ -615,7 +596,7 @@ START_TEST(requests_are_counted) {
     snprintf(ask, sizeof ask, "{\"bytes\":65536,\"skip\":0,\"wanted\":[\"%s\"]}", fact);
     world_clear_logs(w);
     for (unsigned i = 0; i < 400; i++) {
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, ask), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, ask), 0);
         world_drain(w, 0);
         world_clear_wire(w);
     }
@@ -623,7 +604,7 @@ START_TEST(requests_are_counted) {
     ck_assert_uint_ge(refused, 400 - W4_EXCHANGE_BURST);
     ck_assert_uint_lt(refused, 400);
     world_pass(w, 10 * W4_US_PER_S);
-    ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, ask), 0);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, ask), 0);
     world_drain(w, 0);
     ck_assert_uint_eq(world_rejected(w, 0, W4_REFUSAL_RATE_LIMITED), refused);
     world_free(w);
@@ -643,10 +624,10 @@ START_TEST(lists_must_lead_on) {
     for (unsigned i = 0; i < 3; i++) {
         char sum[64];
         snprintf(sum, sizeof sum, "{\"sum\":\"%032x\"}", 500 + i);
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, sum), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, sum), 0);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         for (unsigned k = 0; k < 100; k++) {
-            ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, lists[i]), 0);
+            ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, lists[i]), 0);
             w->now += W4_EXCHANGE_PAUSE_US;
             ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         }
@@ -665,12 +646,12 @@ START_TEST(rounds_are_paced) {
     char sum[64];
     for (unsigned i = 0; i < 2; i++) {
         snprintf(sum, sizeof sum, "{\"sum\":\"%032x\"}", 700 + i);
-        ck_assert_int_eq(receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, sum), 0);
+        ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, sum), 0);
         ck_assert_uint_eq(w4_exchange_deadline(&p->fact_sync.exchange),
                           i == 0 ? w->now : w->now + W4_EXCHANGE_PAUSE_US);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[0].protocol, w->now), 0);
         ck_assert_int_eq(
-            receive_from(w, 0, 1, W4_TYPE_MESH_FACTS, "{\"facts\":[],\"last\":true,\"part\":64}"),
+            neighbour_says(w, 1, 0, W4_TYPE_MESH_FACTS, "{\"facts\":[],\"last\":true,\"part\":64}"),
             0);
     }
     world_drain(w, 0);

@@ -1,10 +1,10 @@
 /* What humans consent to reaches nodes that were away, or that are no neighbours: by their own
  * words, whoever passes them on; and nobody undoes a later word with an older one. */
+#include "neighbour.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/humans/hcp.h"
 #include "protocol/humans/human_sync.h"
 #include "protocol/router.h"
-#include "world.h"
 
 #define SECOND W4_US_PER_S
 #define HUMAN_OF(PRESSURE, CONSENT)                                                                \
@@ -325,25 +325,6 @@ END_TEST
 
 /* ---- a neighbour that lies */
 
-static int receive_from(world *w, unsigned to, unsigned from, const char *payload) {
-    w4_buffer text = W4_BUFFER_INIT(1 << 20);
-    char msg_id[37];
-    w4_uuid_v4(&w->nodes[from].env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
-    w4_envelope_draft draft = {.type = W4_TYPE_MESH_HUMANS,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = w4_bytes_from_text(payload)};
-    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
-    int r = w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
-                                w4_buffer_bytes(&text), w->now);
-    w4_buffer_deinit(&text);
-    return r;
-}
-
 /* A word of that agent, signed at that time, in a payload with more in front of it. to NULL: all.
  */
 static void write_word(world *w, const char *name, const char *to, const char *consent,
@@ -393,7 +374,8 @@ START_TEST(at_home_nothing_told_gives_consent_again) {
     w4_buffer word = W4_BUFFER_INIT(1 << 20);
     write_word(w, "ada", NULL, "granted", wall_of(w) + 20 * SECOND, "{", &word);
     for (unsigned node = 0; node < 3; node++) {
-        ck_assert_int_eq(receive_from(w, node, (node + 1) % 3, (char *)word.data), 0);
+        ck_assert_int_eq(
+            neighbour_says(w, (node + 1) % 3, node, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     }
     world_settle(w);
     EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
@@ -408,7 +390,7 @@ START_TEST(at_home_nothing_told_gives_consent_again) {
     /* That she took it back somewhere is taken from anybody. */
     must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "granted"), WELL);
     write_word(w, "ada", NULL, "revoked", wall_of(w) + 30 * SECOND, "{", &word);
-    ck_assert_int_eq(receive_from(w, 0, 1, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 0, "ada", W4_CONSENT_REVOKED);
     w4_buffer_deinit(&word);
@@ -427,18 +409,18 @@ START_TEST(an_older_word_undoes_nothing) {
     for (unsigned i = 0; i < 3; i++) {
         world_reborn(w, 1); /* nor does it after a restart: here there is no other memory */
         write_word(w, "ada", NULL, "granted", times[i], "{", &word);
-        ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+        ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
         world_pass(w, SECOND);
         EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
     }
     /* Not of the future either; a later one that she did sign counts. */
     write_word(w, "ada", NULL, "granted", wall_of(w) + 400 * SECOND, "{", &word);
-    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
     ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_STALE), 1);
     write_word(w, "ada", NULL, "granted", wall_of(w), "{", &word);
-    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
     w4_buffer_deinit(&word);
@@ -452,12 +434,12 @@ START_TEST(only_words_of_humans_that_are_for_it) {
     w4_buffer word = W4_BUFFER_INIT(1 << 20);
     /* Said to cho, who lives at node 2: it is nobody's business at node 1. */
     write_word(w, "ada", "cho", "revoked", wall_of(w) + 1, "{", &word);
-    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
     ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_UNAUTHORIZED), 1);
     write_word(w, "ada", "ben", "revoked", wall_of(w) + 1, "{", &word);
-    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
     /* Forged: the one who brought it is to blame. */
@@ -470,7 +452,7 @@ START_TEST(only_words_of_humans_that_are_for_it) {
                       "operator", "test", wall_of(w), &move);
     w4_trust_state trust =
         w4_trust_book_state(w->nodes[1].trust, W4_TRUST_NODE, &w->nodes[2].fingerprint);
-    ck_assert_int_eq(receive_from(w, 1, 2, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 2, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_REVOKED);
     ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BAD_SIGNATURE), 1);
@@ -668,7 +650,7 @@ START_TEST(an_exchange_has_an_end) {
     world_pass(w, 10 * SECOND);
     w4_buffer word = W4_BUFFER_INIT(1 << 20);
     write_word(w, "ada", NULL, "revoked", wall_of(w), "{\"done\":1,", &word);
-    ck_assert_int_eq(receive_from(w, 1, 0, (char *)word.data), 0);
+    ck_assert_int_eq(neighbour_says(w, 0, 1, W4_TYPE_MESH_HUMANS, (char *)word.data), 0);
     world_pass(w, SECOND);
     EXPECT(w, 1, "ada", W4_CONSENT_GRANTED); /* not asked for */
     char agent[W4_FINGERPRINT_TEXT_LEN + 1];
@@ -676,13 +658,13 @@ START_TEST(an_exchange_has_an_end) {
     unsigned part = w4_human_part(&world_agent_of(w, "ada")->fingerprint);
     for (unsigned i = 0; i < 3; i++) {
         snprintf(list, sizeof list, "{\"sum\":\"%032x\"}", 100 + i);
-        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        ck_assert_int_eq(neighbour_says(w, 0, 1, W4_TYPE_MESH_HUMANS, list), 0);
         ck_assert_int_eq(w4_protocol_expire(w->nodes[1].protocol, w->now), 0); /* asks */
         snprintf(list, sizeof list,
                  "{\"humans\":[{\"agent\":\"%s\",\"at\":9000000000000000,\"digest\":\"%032x\"},"
                  "{\"agent\":\"%s\",\"at\":1,\"digest\":\"%032x\"}],\"last\":false,\"part\":%u}",
                  agent, 5, agent, 6, i < 2 ? part : 64);
-        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        ck_assert_int_eq(neighbour_says(w, 0, 1, W4_TYPE_MESH_HUMANS, list), 0);
         world_drain(w, 1);
         world_clear_wire(w);
         w->now += 60 * SECOND;
@@ -691,7 +673,7 @@ START_TEST(an_exchange_has_an_end) {
     unsigned refused = world_rejected(w, 1, W4_REFUSAL_RATE_LIMITED);
     for (unsigned i = 0; i < W4_EXCHANGE_BURST + 10; i++) {
         snprintf(list, sizeof list, "{\"bytes\":4096,\"wanted\":[\"%s\"]}", agent);
-        ck_assert_int_eq(receive_from(w, 1, 0, list), 0);
+        ck_assert_int_eq(neighbour_says(w, 0, 1, W4_TYPE_MESH_HUMANS, list), 0);
         world_clear_wire(w);
         w4_protocol_event event;
         while (w4_protocol_pop_event(w->nodes[1].protocol, &event)) {

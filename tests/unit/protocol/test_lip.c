@@ -1,33 +1,7 @@
 /* What comes from the internet: the liminal queue, and whom it waits for. */
-#include "protocol/facts/facts.h"
-#include "protocol/internet/lip.h"
-#include "world.h"
+#include "claim_steps.h"
 
 #define SECOND W4_US_PER_S
-#define SOURCE_OF(URI, TIER)                                                                       \
-    "{\"uri\":\"" URI "\",\"trust_tier\":\"" TIER                                                  \
-    "\",\"retrieved_at\":\"2026-01-01T00:00:00.000Z\"}"
-#define SOURCE SOURCE_OF("https://example.org/a", "high")
-#define EVIDENCE "{\"claims\":[\"it rains\"],\"evidence\":[\"wet\"],\"confidence\":0.9}"
-
-static world *four(void) {
-    world *w = world_new(4, 1);
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_add_agent(w, "cho", 2, true);
-    world_add_agent(w, "dan", 3, true);
-    world_trust_all(w);
-    return w;
-}
-
-static int say(world *w, const char *from, const char *type, const char *payload,
-               const char *source) {
-    int r = world_send_as(w, from, "*", W4_FAMILY_LIP, type, payload, source);
-    w->now += 2000;
-    world_settle(w);
-    return r;
-}
 
 static void bring(world *w, const char *from, char ret_id[static 37]) {
     ck_assert_msg(say(w, from, "LIP_EVIDENCE", EVIDENCE, SOURCE) == 0, "%s", w->refused.text);
@@ -50,18 +24,6 @@ static void conflict(world *w, const char *from, const char *id) {
     ck_assert_msg(say(w, from, "LIP_CONFLICT", payload, SOURCE) == 0, "%s", w->refused.text);
 }
 
-static const w4_fact *claim(const world *w, unsigned n, const char *id) {
-    return w4_facts_find(w4_claims_book(w4_lip_claims(w->nodes[n].protocol)), id);
-}
-
-static void expect(const world *w, const char *id, w4_fact_state state) {
-    for (unsigned n = 0; n < w->count; n++) {
-        const w4_fact *c = claim(w, n, id);
-        ck_assert_msg(c && c->state == state, "node %u: %s, expected %s", n,
-                      c ? w4_fact_state_name(c->state) : "unknown", w4_fact_state_name(state));
-    }
-}
-
 static void set_tier(world *w, unsigned n, const char *uri, w4_tier tier, bool pinned) {
     ck_assert_int_eq(w4_lip_source_set(w->nodes[n].protocol, w4_bytes_from_text(uri), tier, pinned,
                                        "operator:uid 0", "test", w->now),
@@ -72,7 +34,7 @@ static void set_tier(world *w, unsigned n, const char *uri, w4_tier tier, bool p
 /* ---- the queue */
 
 START_TEST(two_independent_corroborate) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", id);
     expect(w, id, W4_FACT_PENDING); /* whatever tier its sender claims */
@@ -91,7 +53,7 @@ START_TEST(two_independent_corroborate) {
 END_TEST
 
 START_TEST(only_trusted_ones_corroborate) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     for (unsigned n = 0; n < 4; n++) {
         world_trust(w, n, "cho", W4_TRUST_PROBING);
@@ -108,7 +70,7 @@ END_TEST
 
 /* Whoever had the key may have said it. */
 START_TEST(revoked_keys_neither_bring_nor_corroborate) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37], his[37];
     bring(w, "ada", id);
     vote(w, "ben", "LIP_ACCEPT", id);
@@ -137,7 +99,7 @@ END_TEST
 
 START_TEST(tiers_of_sources_decide) {
     for (unsigned tier = 0; tier < W4_TIER_COUNT; tier++) {
-        world *w = four();
+        world *w = claim_world(4);
         char id[37];
         for (unsigned n = 0; n < 4; n++) {
             set_tier(w, n, "https://EXAMPLE.org", (w4_tier)tier, true);
@@ -160,7 +122,7 @@ START_TEST(tiers_of_sources_decide) {
 END_TEST
 
 START_TEST(a_better_tier_lets_in_what_waits) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", id);
     for (unsigned n = 0; n < 4; n++) {
@@ -172,7 +134,7 @@ START_TEST(a_better_tier_lets_in_what_waits) {
 END_TEST
 
 START_TEST(the_receiver_blocks_too) {
-    world *w = four();
+    world *w = claim_world(4);
     set_tier(w, 1, "https://example.org", W4_TIER_BLOCKED, true);
     char id[37];
     bring(w, "ada", id);
@@ -200,7 +162,7 @@ START_TEST(no_spelling_gets_around_a_block) {
         SOURCE_OF("https://paper.org/a/../%6Eews//x", "high"),
         SOURCE_OF("https://paper.org/%2e/news?x", "high"),
     };
-    world *w = four();
+    world *w = claim_world(4);
     set_tier(w, 0, "https://example.org/", W4_TIER_BLOCKED, true);
     set_tier(w, 0, "http://192.0.2.7", W4_TIER_BLOCKED, true);
     set_tier(w, 0, "https://paper.org/news/", W4_TIER_BLOCKED, true);
@@ -219,7 +181,7 @@ END_TEST
 
 /* One of them is judged before the others: a word about it came in the same breath as the trust. */
 START_TEST(deferred_ones_keep_their_order) {
-    world *w = four();
+    world *w = claim_world(4);
     char ids[3][37];
     world_trust(w, 1, "ada", W4_TRUST_PROBING);
     for (unsigned i = 0; i < 3; i++) {
@@ -251,7 +213,7 @@ START_TEST(provenance_must_be_there) {
     static const char *const nowhere[] = {
         SOURCE_OF("nowhere", "high"), SOURCE_OF("https://", "high"),
         SOURCE_OF("https://a b.org/x", "high"), SOURCE_OF("//a.org/x", "high")};
-    world *w = four();
+    world *w = claim_world(4);
     for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
         ck_assert_int_eq(say(w, "ada", "LIP_EVIDENCE", payloads[i], SOURCE), 1);
         ck_assert_int_eq(w->refused.code, W4_REFUSAL_NO_PROVENANCE);
@@ -301,7 +263,7 @@ START_TEST(of_a_sender_in_order) {
 END_TEST
 
 START_TEST(conflicts_dispute_and_end) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", id);
     vote(w, "ben", "LIP_ACCEPT", id);
@@ -316,7 +278,7 @@ START_TEST(conflicts_dispute_and_end) {
 END_TEST
 
 START_TEST(conflicts_of_strangers_do_nothing) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     for (unsigned n = 0; n < 4; n++) {
         world_trust(w, n, "dan", W4_TRUST_PROBING);
@@ -331,7 +293,7 @@ START_TEST(conflicts_of_strangers_do_nothing) {
 END_TEST
 
 START_TEST(two_rejections_end_it) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", id);
     vote(w, "ben", "LIP_REJECT", id);
@@ -352,7 +314,7 @@ static void bring_other(world *w, const char *from, unsigned number, char ret_id
 
 /* Said again, and corroborated again, or denied again, it says no more of the source. */
 START_TEST(the_same_claim_counts_once) {
-    world *w = four();
+    world *w = claim_world(4);
     char first[37], again[37], other[37];
     const char *const bringers[] = {"ada", "ada", "dan"};
     for (unsigned i = 0; i < 3; i++) {
@@ -380,7 +342,7 @@ START_TEST(the_same_claim_counts_once) {
 END_TEST
 
 START_TEST(sources_learn_from_claims) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     for (unsigned i = 0; i < 3; i++) {
         bring_other(w, "ada", i, id);
@@ -405,7 +367,7 @@ START_TEST(sources_learn_from_claims) {
 END_TEST
 
 START_TEST(overloaded_agents_hold_it_up) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     ck_assert_int_eq(
         world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"overloaded\",\"lri\":95}"), 0);
@@ -426,7 +388,7 @@ END_TEST
 /* ---- who is not trusted yet */
 
 START_TEST(deferred_until_its_sender_is_trusted) {
-    world *w = four();
+    world *w = claim_world(4);
     char ids[3][37];
     world_trust(w, 1, "ada", W4_TRUST_PROBING);
     set_tier(w, 1, "https://example.org", W4_TIER_HIGH, true);
@@ -459,7 +421,7 @@ START_TEST(deferred_until_its_sender_is_trusted) {
 END_TEST
 
 START_TEST(what_is_deferred_is_bounded) {
-    world *w = four();
+    world *w = claim_world(4);
     world_trust(w, 1, "ada", W4_TRUST_PROBING);
     char id[37];
     for (unsigned i = 0; i < W4_CLAIMS_DEFERRED_MAX; i++) {
@@ -481,7 +443,7 @@ static wire_fate hold_evidence(world *w, const wire_item *item) {
 }
 
 START_TEST(votes_may_come_first) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     int on = 1;
     w->filter = hold_evidence;
@@ -505,7 +467,7 @@ static wire_fate lose_evidence(world *w, const wire_item *item) {
 
 /* What is said against a claim waits for it as what is said for it does, also over a restart. */
 START_TEST(a_conflict_may_come_first) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     w->filter = lose_evidence;
     bring(w, "ada", id);
@@ -524,7 +486,7 @@ START_TEST(a_conflict_may_come_first) {
 END_TEST
 
 START_TEST(claims_outlive_the_process) {
-    world *w = four();
+    world *w = claim_world(4);
     char ids[3][37];
     for (unsigned i = 0; i < 3; i++) {
         bring(w, "ada", ids[i]);
@@ -544,7 +506,7 @@ START_TEST(claims_outlive_the_process) {
 END_TEST
 
 START_TEST(it_is_shown_whole) {
-    world *w = four();
+    world *w = claim_world(4);
     char id[37];
     bring(w, "ada", id);
     vote(w, "ben", "LIP_ACCEPT", id);
@@ -574,7 +536,7 @@ END_TEST
 /* ---- fetching */
 
 START_TEST(fetch_reaches_who_can) {
-    world *w = four();
+    world *w = claim_world(4);
     ck_assert_int_eq(say(w, "ada", "LIP_FETCH", "{\"query\":\"rain\"}", SOURCE), 0);
     for (unsigned n = 1; n < 4; n++) {
         ck_assert_uint_eq(world_count(w, n, W4_PROTOCOL_EVENT_DELIVER, w->receipt.msg_id, NULL), 0);

@@ -1,6 +1,7 @@
 /* What is not durable and waits at another node for its receiver, since that one has no room or its
  * human is to be spared: its sender is told that, and then how it ended. */
 #include "durable_steps.h"
+#include "neighbour.h"
 
 #include "protocol/delivery/deliveries.h"
 #include "protocol/humans/hcp.h"
@@ -226,22 +227,7 @@ START_TEST(what_overtakes_what) {
 END_TEST
 
 static void give_receipt(world *w, unsigned from, unsigned to, const char *payload) {
-    w4_buffer text = W4_BUFFER_INIT(1 << 20);
-    char msg_id[37];
-    w4_uuid_v4(&w->nodes[from].env, msg_id);
-    w4_party receiver = {.agent_id = "node", .fingerprint = w->nodes[to].fingerprint};
-    w4_envelope_draft draft = {.type = W4_TYPE_MESH_RECEIPT,
-                               .msg_id = msg_id,
-                               .timestamp_us = w4_env_wall_us(&w->nodes[from].env, w->now),
-                               .sender_id = "node",
-                               .receiver = &receiver,
-                               .with_pubkey = true,
-                               .payload = w4_bytes_from_text(payload)};
-    ck_assert_int_eq(w4_envelope_write(&draft, w->nodes[from].identity, &text), 0);
-    ck_assert_int_eq(w4_protocol_receive(w->nodes[to].protocol, &w->nodes[from].fingerprint,
-                                         w4_buffer_bytes(&text), w->now),
-                     0);
-    w4_buffer_deinit(&text);
+    ck_assert_int_eq(neighbour_says(w, from, to, W4_TYPE_MESH_RECEIPT, payload), 0);
     world_settle(w);
 }
 
