@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define NUMBER 8u
+/* Of a msg_id: behind them it has a hyphen, and what stands in for it has none. */
+#define FIRST_DIGITS 8u
 #define ENTRY_ROOM 24u /* beside an entry in its array */
 
 typedef struct search {
@@ -311,7 +313,11 @@ static int look_at_named(prefix_search *s, uint64_t number, const char *cause) {
 
 static int look_at_table(prefix_search *s, w4_store_table table) {
     w4_store_cursor cursor;
-    int r = w4_store_cursor_init(&cursor, table, s->prefix);
+    w4_bytes start = s->prefix;
+    if (table == W4_STORE_MEMORY_ID && start.len > FIRST_DIGITS) {
+        start.len = FIRST_DIGITS;
+    }
+    int r = w4_store_cursor_init(&cursor, table, start);
     for (uint32_t seen = 0; r == 0 && s->count < 2; seen++) {
         r = w4_store_next(s->ask.store, &cursor);
         bool link = table == W4_STORE_MEMORY_LINK;

@@ -233,9 +233,15 @@ START_TEST(ids_by_their_beginning) {
     expect_prefix(20, 4, &cho, 2);
     expect_prefix(20, 3, NULL, 0); /* too short */
     expect_prefix(60, most, NULL, 0);
-    /* Two of one id are one. */
+    /* Two of one id are one; and one is found where the other is hidden. */
     remember(20, 'b', "physics", "of another one", NULL);
     expect_prefix(20, most, NULL, 1);
+    remember_for(70, 0, &ben.key);
+    expect_prefix(70, most, &cho, 0);
+    remember(70, 'd', "physics", "of another one", NULL);
+    put_envelope(70, 'd', "{\"receiver\":{\"fingerprint\":\"*\"}}");
+    expect_prefix(70, most, &cho, 1);
+    expect_prefix(70, all, &cho, 1);
 }
 END_TEST
 
