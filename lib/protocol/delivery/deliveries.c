@@ -417,7 +417,7 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
         }
         return 0;
     }
-    if (parcel->stays && outcome == W4_REFUSAL_NONE) {
+    if (parcel->stays && outcome == W4_REFUSAL_NONE && neighbour->there < W4_PARCELS_THERE_MAX) {
         return stay(p, parcel, now_us);
     }
     int r = end_parcel(p, parcel, outcome, now_us);
@@ -434,7 +434,7 @@ static w4_parcel *find_answered(const w4_protocol *p, const w4_answer *answer) {
 int w4_deliveries_wait(w4_protocol *p, const w4_answer *answer) {
     w4_parcel *parcel = find_answered(p, answer);
     if (parcel && parcel->state == W4_PARCEL_FLYING && !parcel->again) {
-        parcel->stays = true;
+        parcel->stays = !w4_fingerprint_is_zero(&parcel->receiver);
     }
     return 0;
 }

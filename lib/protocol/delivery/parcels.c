@@ -192,6 +192,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
         TAILQ_REMOVE(&neighbour->sent, parcel, link);
         break;
     case W4_PARCEL_THERE:
+        neighbour->there--;
         TAILQ_REMOVE(&neighbour->sent, parcel, link);
         break;
     case W4_PARCEL_STATE_COUNT: /* in no list */
@@ -272,6 +273,7 @@ int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket) 
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel) {
     take_out(parcels, parcel);
     parcel->state = W4_PARCEL_PARKED;
+    parcel->stays = false; /* said of a flight that came to nothing */
     parcel->neighbour->parked++;
     insert(&parcel->neighbour->sent, parcel);
 }
@@ -281,6 +283,7 @@ void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel) {
     parcel->neighbour->letters[parcel->channel] -= parcel->letter != 0;
     parcel->letter = 0;
     parcel->state = W4_PARCEL_THERE;
+    parcel->neighbour->there++;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
 }
 

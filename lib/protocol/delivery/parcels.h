@@ -12,6 +12,7 @@
  * room for those who come later, however many parcels somebody floods it with. */
 #define W4_PARCELS_MAX 32768u
 #define W4_PARCELS_BYTES_MAX ((size_t)64 * 1024 * 1024) /* held in memory */
+#define W4_PARCELS_THERE_MAX 2048u /* at one neighbour: what it says of more is not waited for */
 #define W4_NEIGHBOURS_MAX 16384u
 #define W4_PARCEL_ROWS 2048u /* that parcels are found in by msg_id and neighbour */
 
@@ -67,7 +68,7 @@ struct w4_neighbour {
     uint64_t wall_us;  /* by the clock here */
     struct w4_parcel_list held, sent; /* HELD; all others */
     uint32_t again_flying;            /* FLYING and from the outbox */
-    uint32_t parked;
+    uint32_t parked, there;
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
     uint64_t cursor;                         /* first letter that may still have to go there */
     uint64_t resend_us;                      /* when to go on after a refusal; W4_NEVER */

@@ -223,7 +223,8 @@ static bool is_for(const w4_inbound *in, const w4_agent *agent) {
            !(in->rule->flags & W4_RULE_NODE_ANSWERS && agent->identity);
 }
 
-/* An agent here does not get it: its sender is told, or whoever watches this node. */
+/* An agent here does not get it: its sender is told, or whoever watches this node. agent: NULL when
+ * it is not here, of what another node brought. */
 static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w4_refusal code) {
     int r;
     if (in->origin == W4_ORIGIN_NODE) {
@@ -386,11 +387,10 @@ int w4_route(w4_protocol *p, w4_inbound *in) {
             r = route_one_local(p, in, agent);
         } else if (from_here) {
             r = route_one_remote(p, in);
-        } else if (in->took_effect) {
-            in->untaken = W4_REFUSAL_NOT_FOUND;
         } else {
             r = w4_inbound_refuse(in, W4_REFUSAL_NOT_FOUND, "/receiver",
                                   "an agent that is attached to this node");
+            r = in->took_effect ? tell_untaken(p, in, NULL, W4_REFUSAL_NOT_FOUND) : r;
         }
     }
     return r != 0 ? r : tell_routed(p, in);

@@ -122,12 +122,12 @@ static int purge_deferred(w4_protocol *p, const w4_fingerprint *human, w4_refusa
     int r = 0;
     for (queue = TAILQ_FIRST(&hcp_of(p)->deferrals.list); r == 0 && queue; queue = next_queue) {
         next_queue = TAILQ_NEXT(queue, link);
-        bool theirs = w4_fingerprint_equal(&queue->human, human);
+        bool theirs = w4_router_is_key_of(p, &queue->human, human);
         uint32_t left = queue->count;
         w4_deferred *deferred, *next;
         for (deferred = TAILQ_FIRST(&queue->list); r == 0 && left > 0; deferred = next, left--) {
             next = TAILQ_NEXT(deferred, link);
-            if (theirs || w4_fingerprint_equal(&deferred->sender, human)) {
+            if (theirs || w4_router_is_word_of(p, &deferred->sender, human)) {
                 r = end_deferred(p, queue, deferred, code);
             }
         }

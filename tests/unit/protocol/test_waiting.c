@@ -253,6 +253,64 @@ START_TEST(words_of_others_end_nothing) {
 }
 END_TEST
 
+static void say_held(world *w, const char *id, const char *receiver) {
+    char receipt[512], ada[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&world_agent_of(w, "ada")->fingerprint, ada);
+    snprintf(receipt, sizeof receipt,
+             "{\"receipts\":[{\"msg_id\":\"%s\",%s%s%s\"sender\":\"%s\",\"stage\":\"held\"}]}", id,
+             receiver ? "\"receiver\":\"" : "", receiver ? receiver : "", receiver ? "\"," : "",
+             ada);
+    ck_assert_int_eq(neighbour_says(w, 1, 0, W4_TYPE_MESH_RECEIPT, receipt), 0);
+}
+
+/* What is for all waits for nobody, whatever is said of it; and what was said of a flight that came
+ * to nothing does not count for the next one. */
+START_TEST(held_is_of_one_flight_to_one) {
+    char id[37], ben[W4_FINGERPRINT_TEXT_LEN + 1];
+    world *w = busy(false);
+    ben_has_room(w);
+    world_settle(w);
+    ck_assert_int_eq(world_send(w, "ada", "*", "DECISION_SHARE", SHARE), 0);
+    memcpy(id, w->receipt.msg_id, 37);
+    say_held(w, id, NULL);
+    world_settle(w);
+    ck_assert_uint_eq(held(w, id), 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), 1);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "DECISION_SHARE", SHARE), 0);
+    memcpy(id, w->receipt.msg_id, 37);
+    w4_fingerprint_format(&world_agent_of(w, "ben")->fingerprint, ben);
+    say_held(w, id, ben);
+    world_link(w, 0, 1, false);
+    world_settle(w);
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    ck_assert_uint_eq(held(w, id), 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), 1);
+    world_free(w);
+}
+END_TEST
+
+/* More than a node can have waiting is not believed. */
+START_TEST(held_by_the_thousand) {
+    char id[37], ben[W4_FINGERPRINT_TEXT_LEN + 1];
+    world *w = busy(false);
+    unsigned stayed = 0;
+    ben_has_room(w);
+    world_settle(w);
+    w4_fingerprint_format(&world_agent_of(w, "ben")->fingerprint, ben);
+    for (unsigned i = 0; i < W4_PARCELS_THERE_MAX + 5; i++) {
+        ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 0);
+        memcpy(id, w->receipt.msg_id, 37);
+        say_held(w, id, ben);
+        world_settle(w);
+        stayed += held(w, id);
+        world_clear_logs(w);
+    }
+    ck_assert_uint_eq(stayed, W4_PARCELS_THERE_MAX);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("waiting");
     TCase *tcase = tcase_create("waiting");
@@ -262,6 +320,8 @@ int main(void) {
     tcase_add_loop_test(tcase, called_back, 0, 2);
     tcase_add_test(tcase, what_overtakes_what);
     tcase_add_test(tcase, words_of_others_end_nothing);
+    tcase_add_test(tcase, held_is_of_one_flight_to_one);
+    tcase_add_test(tcase, held_by_the_thousand);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
