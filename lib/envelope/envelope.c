@@ -165,7 +165,7 @@ static int read_members(const w4_json_document *doc, bool sign_required, w4_enve
     w4_json root = w4_json_root(doc);
     const w4_type_row *row = NULL;
     int r = find_type(root, &row, ret_fault);
-    if (r != 0 || !row) {
+    if (r != 0) {
         return r;
     }
     if (!check_schema(w4_envelope_schema(row->family), root, "", ret_fault) ||

@@ -141,7 +141,7 @@ static bool is_tie(const w4_node_peer *peer, const w4_node_link *link,
            old->dialled != link->dialled && now_us - old->since_us <= W4_NODE_DUPLICATE_AGE_US;
 }
 
-/* A handshake of the same process that we accepted before the session with it came about: its
+/* A handshake of the same process that we accepted before the session with it was last opened: its
  * hello, late on its way, knows nothing of the session, and would end it with all it carries. Who
  * sent it dials again, and names it. */
 static bool is_outdated(const w4_node_peer *peer, const w4_node_link *link,
