@@ -38,8 +38,9 @@ static w4_use of_facts(const w4_protocol *p) {
 
 static w4_use of_decisions(const w4_protocol *p) {
     size_t count = w4_decisions_count(p->decisions);
-    return (w4_use){
-        .count = count, .count_max = W4_DECISIONS_MAX, .bytes = w4_decisions_memory(p->decisions)};
+    return (w4_use){.count = count,
+                    .count_max = 2 * W4_DECISIONS_MAX,
+                    .bytes = w4_decisions_memory(p->decisions)};
 }
 
 static w4_use of_early_votes(const w4_protocol *p) {

@@ -30,7 +30,8 @@ static const char *find_other(const w4_protocol *p, const w4_inbound *in, const 
  * would be passed on in turn. */
 static int look_room(const w4_protocol *p, w4_inbound *in) {
     const w4_envelope *e = &in->envelope;
-    w4_decision decision = {.agent = e->sender.fingerprint, .shared_us = e->timestamp_us};
+    w4_decision decision = {
+        .agent = e->sender.fingerprint, .aside = !e->broadcast, .shared_us = e->timestamp_us};
     memcpy(decision.id, e->msg_id, sizeof decision.id);
     return !w4_inbound_is_old(in) || w4_decisions_has_room(p->decisions, &decision)
                ? 0

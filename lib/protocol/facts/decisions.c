@@ -61,10 +61,15 @@ typedef struct name_group { /* one decision: all of one key and decision_id */
     UT_hash_handle hh;
 } name_group;
 
+/* What was said to one is another thing on every node: it takes no room of what all know. */
+typedef enum audience { SAID_TO_ALL, SAID_TO_ONE, AUDIENCES } audience;
+
 typedef struct author {
     w4_fingerprint agent;
-    struct entry_list entries; /* as they were said */
-    uint32_t count;
+    struct {
+        struct entry_list entries; /* as they were said */
+        uint32_t count;
+    } said[AUDIENCES];
     UT_hash_handle hh;
 } author;
 
@@ -76,9 +81,14 @@ struct w4_decisions {
     author *authors;
     cause *causes;
     struct entry_list queue, changed;
+    uint32_t counts[AUDIENCES];
     size_t texts; /* bytes of copies */
     w4_sums sums; /* of what can be passed on */
 };
+
+static audience audience_of(const w4_decision *d) {
+    return d->aside ? SAID_TO_ONE : SAID_TO_ALL;
+}
 
 /* ---- taking out */
 
@@ -88,7 +98,7 @@ static size_t text_bytes(const w4_decision *d) {
 }
 
 static void drop_if_empty(w4_decisions *decisions, author *a, id_group *group, name_group *name) {
-    if (a && a->count == 0) {
+    if (a && a->said[SAID_TO_ALL].count + a->said[SAID_TO_ONE].count == 0) {
         HASH_DEL(decisions->authors, a);
         free(a);
     }
@@ -132,10 +142,17 @@ static void toggle_digest(w4_decisions *decisions, const entry *e) {
     }
 }
 
+static void count(w4_decisions *decisions, const entry *e, bool in) {
+    audience said = audience_of(&e->decision);
+    uint32_t *of_author = &e->author->said[said].count, *of_all = &decisions->counts[said];
+    *of_author = in ? *of_author + 1 : *of_author - 1;
+    *of_all = in ? *of_all + 1 : *of_all - 1;
+}
+
 static void drop_entry(w4_decisions *decisions, entry *e) {
     HASH_DEL(decisions->map, e);
     toggle_digest(decisions, e);
-    TAILQ_REMOVE(&e->author->entries, e, of_author);
+    TAILQ_REMOVE(&e->author->said[audience_of(&e->decision)].entries, e, of_author);
     TAILQ_REMOVE(&e->group->entries, e, of_id);
     TAILQ_REMOVE(&e->name->entries, e, of_name);
     if (e->queued) {
@@ -144,7 +161,7 @@ static void drop_entry(w4_decisions *decisions, entry *e) {
     if (e->changed) {
         TAILQ_REMOVE(&decisions->changed, e, in_changed);
     }
-    e->author->count--;
+    count(decisions, e, false);
     decisions->texts -= text_bytes(&e->decision);
     drop_if_empty(decisions, e->author, e->group, e->name);
     free_entry(decisions, e);
@@ -172,7 +189,8 @@ static author *get_author(w4_decisions *decisions, const w4_fingerprint *agent) 
     author *a = find_author(decisions, agent);
     if (!a && (a = calloc(1, sizeof *a)) != NULL) {
         a->agent = *agent;
-        TAILQ_INIT(&a->entries);
+        TAILQ_INIT(&a->said[SAID_TO_ALL].entries);
+        TAILQ_INIT(&a->said[SAID_TO_ONE].entries);
         HASH_ADD(hh, decisions->authors, agent, sizeof a->agent, a);
         if (!a->hh.tbl) {
             free(a);
@@ -304,14 +322,15 @@ static bool is_before(const entry *a, const entry *b) {
 }
 
 static void insert_of_author(author *of, entry *e) {
-    entry *at = TAILQ_LAST(&of->entries, entry_list);
+    struct entry_list *entries = &of->said[audience_of(&e->decision)].entries;
+    entry *at = TAILQ_LAST(entries, entry_list);
     while (at && is_before(e, at)) {
         at = TAILQ_PREV(at, entry_list, of_author);
     }
     if (at) {
-        TAILQ_INSERT_AFTER(&of->entries, at, e, of_author);
+        TAILQ_INSERT_AFTER(entries, at, e, of_author);
     } else {
-        TAILQ_INSERT_HEAD(&of->entries, e, of_author);
+        TAILQ_INSERT_HEAD(entries, e, of_author);
     }
 }
 
@@ -372,7 +391,7 @@ static int add_entry(w4_decisions *decisions, const w4_decision *d, bool stands_
     insert_of_author(a, e);
     TAILQ_INSERT_TAIL(&group->entries, e, of_id);
     insert_as_said(name, e);
-    a->count++;
+    count(decisions, e, true);
     toggle_digest(decisions, e);
     decisions->texts += text_bytes(&e->decision);
     if (e->decision.link_count > 0) {
@@ -486,24 +505,25 @@ bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_f
     return e != NULL;
 }
 
-/* Which one goes for another one of that key: its own oldest first; then the oldest of all. NULL:
- * there is room. */
-static entry *find_expendable(const w4_decisions *decisions, const w4_fingerprint *agent) {
-    const author *own = find_author(decisions, agent);
-    if (own && own->count >= W4_DECISIONS_PER_AGENT) {
-        return TAILQ_FIRST(&own->entries);
+/* Which one goes for another: of those said to as many its author's oldest first; then the oldest
+ * of all. NULL: there is room. */
+static entry *find_expendable(const w4_decisions *decisions, const w4_decision *decision) {
+    audience said = audience_of(decision);
+    const author *own = find_author(decisions, &decision->agent);
+    if (own && own->said[said].count >= W4_DECISIONS_PER_AGENT) {
+        return TAILQ_FIRST(&own->said[said].entries);
     }
     entry *oldest = NULL;
-    const author *a = HASH_COUNT(decisions->map) >= W4_DECISIONS_MAX ? decisions->authors : NULL;
+    const author *a = decisions->counts[said] >= W4_DECISIONS_MAX ? decisions->authors : NULL;
     for (; a; a = a->hh.next) {
-        entry *first = TAILQ_FIRST(&a->entries);
-        oldest = !oldest || is_before(first, oldest) ? first : oldest;
+        entry *first = TAILQ_FIRST(&a->said[said].entries);
+        oldest = first && (!oldest || is_before(first, oldest)) ? first : oldest;
     }
     return oldest;
 }
 
 bool w4_decisions_has_room(const w4_decisions *decisions, const w4_decision *decision) {
-    const entry *expendable = find_expendable(decisions, &decision->agent);
+    const entry *expendable = find_expendable(decisions, decision);
     return !expendable || is_said_before(&expendable->decision, decision);
 }
 
@@ -577,8 +597,8 @@ static int forget(w4_decisions *decisions, entry *e) {
     return r;
 }
 
-static int make_room(w4_decisions *decisions, const w4_fingerprint *agent) {
-    entry *expendable = find_expendable(decisions, agent);
+static int make_room(w4_decisions *decisions, const w4_decision *decision) {
+    entry *expendable = find_expendable(decisions, decision);
     return expendable ? forget(decisions, expendable) : 0;
 }
 
@@ -608,7 +628,7 @@ int w4_decisions_add(w4_decisions *decisions, const w4_decision *decision, w4_by
         return 0;
     }
     entry *e = NULL;
-    int r = make_room(decisions, &decision->agent);
+    int r = make_room(decisions, decision);
     bool stands_in = find_group(decisions, decision->id) != NULL;
     r = r == 0 ? w4_evidence_put(decisions->store, decision->id, &decision->agent, envelope) : r;
     r = r == 0 ? add_entry(decisions, decision, stands_in, &e) : r;

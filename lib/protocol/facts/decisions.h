@@ -7,7 +7,7 @@
 #include "protocol/exchange/sums.h"
 #include "store/store.h"
 
-#define W4_DECISIONS_MAX 8192u
+#define W4_DECISIONS_MAX 8192u             /* said to all, and as many said to one */
 #define W4_DECISIONS_PER_AGENT 1024u       /* of one key; its oldest goes for its newest */
 #define W4_DECISION_LINKS_MAX 16u          /* causes of one */
 #define W4_DECISION_RETROSPECTIVES_MAX 16u /* told with the decision: the newest of them */
@@ -70,8 +70,9 @@ const char *w4_decisions_other_choice(const w4_decisions *decisions, const w4_fi
 /* False: not known. */
 bool w4_decisions_look(const w4_decisions *decisions, const char *id, const w4_fingerprint *agent,
                        const w4_decision **ret_decision, w4_decision_standing *ret_standing);
-/* It would be kept: none that was said later would be forgotten for it. Nodes that learn the same
- * in whatever order keep the same. */
+/* It would be kept: none that was said later would be forgotten for it. What was said to one and
+ * what was said to all take no room from one another, so nodes that learn the same of the latter,
+ * in whatever order, keep the same of it. */
 bool w4_decisions_has_room(const w4_decisions *decisions, const w4_decision *decision);
 size_t w4_decisions_count(const w4_decisions *decisions);
 size_t w4_decisions_memory(const w4_decisions *decisions); /* bytes */

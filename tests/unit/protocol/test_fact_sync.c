@@ -249,21 +249,29 @@ START_TEST(one_id_for_several) {
 }
 END_TEST
 
-/* Fills ada's share of the book of node 3 with others, said at that time. */
-static w4_decisions *fill_book(world *w, uint64_t said_us) {
-    w4_decisions *book = w->nodes[3].protocol->decisions;
-    for (unsigned i = 1; w4_decisions_count(book) < W4_DECISIONS_PER_AGENT; i++) {
+/* So many of ada's that no envelope is kept of, said at that time. */
+static void add_others(world *w, unsigned n, unsigned first, unsigned count, bool aside,
+                       uint64_t said_us) {
+    for (unsigned i = first; i < first + count; i++) {
         w4_decision d = {.agent = world_agent_of(w, "ada")->fingerprint,
                          .agent_id = "ada",
                          .decision_id = "others",
                          .choice = {1},
-                         .aside = true,
+                         .aside = aside,
                          .shared_us = said_us,
                          .taken_us = said_us};
         snprintf(d.id, sizeof d.id, "%08x-0000-4000-8000-000000000000", i);
-        ck_assert_int_eq(w4_decisions_add(book, &d, w4_bytes_from_text("{}")), 0);
+        ck_assert_int_eq(
+            w4_decisions_add(w->nodes[n].protocol->decisions, &d, w4_bytes_from_text("{}")), 0);
     }
-    w->unsound = true; /* those decisions have no envelope that says so */
+    w->unsound = true;
+}
+
+/* Fills ada's share of the book of node 3. */
+static w4_decisions *fill_book(world *w, uint64_t said_us) {
+    w4_decisions *book = w->nodes[3].protocol->decisions;
+    add_others(w, 3, 1, W4_DECISIONS_PER_AGENT - (unsigned)w4_decisions_count(book), false,
+               said_us);
     return book;
 }
 
@@ -313,6 +321,56 @@ START_TEST(old_decisions_have_no_room) {
     ck_assert_int_eq(result.code, W4_REFUSAL_BACKPRESSURE);
     ck_assert_uint_eq(w4_decisions_count(book), W4_DECISIONS_PER_AGENT);
     w4_buffer_deinit(&text);
+    world_free(w);
+}
+END_TEST
+
+static unsigned counted_requests;
+static wire_fate count_requests(world *w, const wire_item *item) {
+    (void)w;
+    bool request = memmem(item->bytes, item->len, "\"MESH_FACTS\"", 12) &&
+                   !memmem(item->bytes, item->len, "\"sum\"", 5);
+    bool words = memmem(item->bytes, item->len, "\"MESH_VOTES\"", 12) != NULL;
+    counted_requests += request || words ? 1 : 0;
+    return WIRE_PASS;
+}
+
+/* Two nodes, full of what was said to all, and of what was said to one there each: they keep the
+ * same newest ones of the former, and ask for nothing any more. */
+START_TEST(asides_take_no_room_of_what_all_know) {
+    enum { OLD = W4_DECISIONS_PER_AGENT - 2, NEW = 5 };
+    char id[37];
+    world *w = world_new(2, 46);
+    w->shares = true;
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_trust_all(w);
+    world_pass(w, 3 * W4_US_PER_S);
+    share(w, "ben", NULL, id);
+    cut(w, 1, false);
+    for (unsigned n = 0; n < 2; n++) {
+        add_others(w, n, 1, OLD, false, WORLD_WALL_OFFSET_US);
+        add_others(w, n, 10000 * (n + 1), W4_DECISIONS_PER_AGENT, true,
+                   WORLD_WALL_OFFSET_US + w->now);
+    }
+    for (unsigned i = 0; i < NEW; i++) {
+        share(w, "*", "again", id);
+    }
+    world_pass(w, 400 * W4_US_PER_S);
+    cut(w, 1, true);
+    world_pass(w, 20 * W4_US_PER_S);
+    expect_same_books(w);
+    for (unsigned n = 0; n < 2; n++) {
+        ck_assert_uint_eq(w4_decisions_count(w->nodes[n].protocol->decisions),
+                          2 * W4_DECISIONS_PER_AGENT);
+        ck_assert(!knows_decision(w, n, "00000003-0000-4000-8000-000000000000"));
+        ck_assert(knows_decision(w, n, "00000004-0000-4000-8000-000000000000"));
+    }
+    w->filter = count_requests;
+    counted_requests = 0;
+    world_pass(w, 600 * W4_US_PER_S);
+    ck_assert_uint_eq(counted_requests, 0);
     world_free(w);
 }
 END_TEST
@@ -671,6 +729,7 @@ int main(void) {
     tcase_add_test(tcase, one_id_for_several);
     tcase_add_test(tcase, newest_decisions_stay);
     tcase_add_test(tcase, old_decisions_have_no_room);
+    tcase_add_test(tcase, asides_take_no_room_of_what_all_know);
     tcase_add_test(tcase, what_was_missed_from_the_beginning);
     tcase_add_test(tcase, halves_meet);
     tcase_add_test(tcase, many_facts);

@@ -290,6 +290,47 @@ START_TEST(decisions_of_one_key_are_bounded) {
 }
 END_TEST
 
+static void add_of(w4_decisions *decisions, unsigned number, unsigned agent, bool aside) {
+    w4_decision d = {.agent = fingerprint_of(agent),
+                     .agent_id = "a",
+                     .decision_id = "d",
+                     .aside = aside,
+                     .shared_us = WALL_US + number * 1000,
+                     .taken_us = WALL_US};
+    id_of(number, d.id);
+    if (w4_decisions_has_room(decisions, &d)) {
+        ck_assert_int_eq(w4_decisions_add(decisions, &d, w4_bytes_from_text("{}")), 0);
+    }
+}
+
+/* At both bounds, in whatever order they came and whatever else was said to one: the same. */
+START_TEST(what_all_know_has_room_of_its_own) {
+    enum { AGENTS = 9, EACH = W4_DECISIONS_PER_AGENT + 20, ALL = AGENTS * EACH };
+    w4_store *other_store;
+    w4_decisions *one, *other;
+    ck_assert_int_eq(w4_store_memory_new(&other_store), 0);
+    ck_assert_int_eq(w4_decisions_new(store, &one), 0);
+    ck_assert_int_eq(w4_decisions_new(other_store, &other), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        add_of(one, 50000 + i, 1 + i % 3, true);
+    }
+    for (unsigned i = 0; i < ALL; i++) {
+        unsigned back = ALL - 1 - i;
+        add_of(one, i, i % AGENTS, false);
+        add_of(other, back, back % AGENTS, false);
+        if (i % 8 == 0) {
+            add_of(other, 60000 + i, AGENTS, true);
+        }
+    }
+    ck_assert_mem_eq(w4_decisions_sums(one), w4_decisions_sums(other), sizeof(w4_sums));
+    ck_assert_uint_eq(w4_decisions_count(one), W4_DECISIONS_MAX + 50);
+    ck_assert_uint_eq(w4_decisions_count(other), W4_DECISIONS_MAX + W4_DECISIONS_PER_AGENT);
+    w4_decisions_free(one);
+    w4_decisions_free(other);
+    w4_store_free(other_store);
+}
+END_TEST
+
 /* ---- early votes */
 
 static w4_early_vote early_vote(unsigned number, unsigned agent, unsigned fact, w4_blob *blob) {
@@ -633,6 +674,7 @@ int main(void) {
     tcase_add_test(tcase, keys_used_longest_ago_go_first);
     tcase_add_test(tcase, seen_rows_are_bounded_in_time);
     tcase_add_test(tcase, decisions_of_one_key_are_bounded);
+    tcase_add_test(tcase, what_all_know_has_room_of_its_own);
     tcase_add_test(tcase, copied_ids_of_decisions);
     tcase_add_test(tcase, nobody_chooses_what_collides);
     tcase_add_test(tcase, early_votes_are_bounded);
