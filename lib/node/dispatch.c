@@ -92,6 +92,7 @@ static int out_push_of(w4_node *node, const w4_node_event *event, const w4_proto
     out->type = of != NULL ? of->type : W4_TYPE_COUNT;
     out->sender = of != NULL ? of->sender : (w4_fingerprint){0};
     out->receiver = of != NULL ? of->receiver : (w4_fingerprint){0};
+    out->named = of != NULL ? of->named : (w4_fingerprint){0};
     STAILQ_INSERT_TAIL(&node->out, out, next);
     node->out_count++;
     node->out_bytes += event->bytes.len;
@@ -166,13 +167,14 @@ static void recall(w4_node *node, const w4_fingerprint *who,
     while ((out = STAILQ_FIRST(&dropped)) != NULL) {
         STAILQ_REMOVE_HEAD(&dropped, next);
         if (w4_fingerprint_is_zero(&out->event.node)) {
-            w4_fingerprint_format(&out->receiver, to);
+            bool all = w4_fingerprint_is_zero(&out->named);
+            w4_fingerprint_format(all ? &out->receiver : &out->named, to);
             correct_delivery(node, 0, out->event.msg_id, to, code);
         } else {
             w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender,
                              now_us);
             w4_protocol_recalled(node->protocol, &out->event.node, out->event.msg_id, &out->sender,
-                                 &out->receiver, code);
+                                 &out->named, code);
         }
         free(out);
     }

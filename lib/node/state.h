@@ -115,8 +115,8 @@ TAILQ_HEAD(w4_node_peers, w4_node_peer);
 typedef struct w4_node_out {
     STAILQ_ENTRY(w4_node_out) next;
     w4_node_event event;
-    w4_type type; /* MESSAGE: these three */
-    w4_fingerprint sender, receiver;
+    w4_type type; /* MESSAGE: these four */
+    w4_fingerprint sender, receiver, named;
     uint8_t bytes[];
 } w4_node_out;
 

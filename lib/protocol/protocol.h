@@ -212,7 +212,7 @@ bool w4_protocol_waits(const w4_protocol *protocol, uint64_t owner);
 uint64_t w4_protocol_waits_turn(const w4_protocol *protocol);
 
 /* A message that was given to an agent did not reach it, and will not: the node that brought it is
- * told, if it can be yet. */
+ * told, if it can be yet. receiver: as its envelope has it; zero: all, of which nobody is told. */
 void w4_protocol_recalled(w4_protocol *protocol, const w4_fingerprint *node, const char *msg_id,
                           const w4_fingerprint *sender, const w4_fingerprint *receiver,
                           w4_refusal code);
@@ -269,6 +269,7 @@ typedef struct w4_protocol_event {
     w4_type type;          /* ROUTED, DELIVER; W4_TYPE_COUNT when unknown */
     w4_fingerprint sender; /* TRANSMIT, DELIVER; REJECTED, ROUTED: as claimed; zero when unknown */
     w4_fingerprint receiver; /* DELIVER: the local agent */
+    w4_fingerprint named;    /* DELIVER: the receiver, as the envelope has it; zero: all */
     char text[256];          /* REJECTED: pointer and expectation, printable */
     w4_trust_move move;      /* TRUST */
 } w4_protocol_event;

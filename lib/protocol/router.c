@@ -132,7 +132,8 @@ int w4_router_tell_rejected(w4_protocol *p, const w4_inbound *in) {
 
 int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
     if (w4_fingerprint_is_zero(waited->from_node)) {
-        return w4_router_tell_delivery(p, waited->sender, waited->msg_id, waited->receiver, code);
+        return w4_router_tell_delivery(p, waited->sender, waited->msg_id,
+                                       w4_named_or(waited->named, waited->agent), code);
     }
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_REJECTED,
                                .node = *waited->from_node,
@@ -294,7 +295,8 @@ static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arriva
                                .wall_us = arrival->wall_us,
                                .type = arrival->type,
                                .sender = *arrival->sender,
-                               .receiver = agent->fingerprint};
+                               .receiver = agent->fingerprint,
+                               .named = *arrival->named};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, arrival->msg_id, sizeof event.msg_id);
     int r = w4_event_queue_push(&p->events, &event, arrival->envelope);
@@ -305,7 +307,8 @@ static int deliver_now(w4_protocol *p, w4_agent *agent, const w4_arrival *arriva
                             w4_blob_bytes(arrival->envelope));
     }
     if (r == 0 && w4_fingerprint_is_zero(arrival->from_node)) {
-        r = w4_router_tell_delivery(p, arrival->sender, arrival->msg_id, &agent->fingerprint,
+        r = w4_router_tell_delivery(p, arrival->sender, arrival->msg_id,
+                                    w4_named_or(arrival->named, &agent->fingerprint),
                                     W4_REFUSAL_NONE);
     }
     return r < 0 ? r : 0;
@@ -320,6 +323,7 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
     }
     w4_paced paced = {.envelope = arrival->envelope,
                       .sender = *arrival->sender,
+                      .receiver = *arrival->named,
                       .from_node = *arrival->from_node,
                       .type = arrival->type,
                       .paced = arrival->paced,
@@ -376,6 +380,7 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
         w4_arrival arrival = {.envelope = paced->envelope,
                               .msg_id = paced->msg_id,
                               .sender = &paced->sender,
+                              .named = &paced->receiver,
                               .from_node = &paced->from_node,
                               .channel = W4_CHANNEL_KNOWLEDGE,
                               .type = paced->type,
@@ -385,8 +390,7 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
         bool gone;
         r = meet_again(p, paced, agent, now_us, &gone, &code);
         r = r == 0 && !gone ? deliver_now(p, agent, &arrival, &code) : r;
-        const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
-                                  &paced->from_node};
+        const w4_waited waited = w4_waited_of(agent, paced);
         if (r == 0 && code != W4_REFUSAL_NONE) {
             r = w4_router_tell_ended(p, &waited, code);
         } else if (r == 0 && !gone) {

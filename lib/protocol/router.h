@@ -133,12 +133,23 @@ int w4_router_say(w4_protocol *p, const w4_fingerprint *node, w4_type type, w4_b
 /* One that waited here for a local agent. */
 struct w4_waited {
     const char *msg_id;
-    const w4_fingerprint *sender, *receiver;
+    const w4_fingerprint *sender;
+    const w4_fingerprint *named;     /* the receiver, as its envelope has it; zero: all */
+    const w4_fingerprint *agent;     /* that it waited for, under the key it has here */
     const w4_fingerprint *from_node; /* zero: an agent here sent it */
 };
-/* It does not reach it: its sender is told, where it is an agent here, else its node, and whoever
- * watches this one. 0 or -ENOMEM. */
+/* It does not reach it: its sender is told, where it is an agent here, else its node (unless it was
+ * for all), and whoever watches this one. 0 or -ENOMEM. */
 int w4_router_tell_ended(w4_protocol *p, const w4_waited *waited, w4_refusal code);
+static inline w4_waited w4_waited_of(const w4_agent *agent, const w4_paced *paced) {
+    return (w4_waited){paced->msg_id, &paced->sender, &paced->receiver, &agent->fingerprint,
+                       &paced->from_node};
+}
+/* Whom the sender hears of: the receiver that he named, or one of all. */
+static inline const w4_fingerprint *w4_named_or(const w4_fingerprint *named,
+                                                const w4_fingerprint *agent) {
+    return w4_fingerprint_is_zero(named) ? agent : named;
+}
 
 /* Where an agent is: this node for local ones, else where the directory says. from: the node whose
  * session brought its word, or NULL; it is believed where its own record has the agent, and where
@@ -182,6 +193,7 @@ typedef struct w4_arrival {
     w4_blob *envelope;
     const char *msg_id;
     const w4_fingerprint *sender;
+    const w4_fingerprint *named;     /* the receiver, as the envelope has it; zero: all */
     const w4_fingerprint *from_node; /* zero: local */
     w4_channel_kind channel;
     w4_type type;

@@ -48,8 +48,7 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
 static void stop_hearing(w4_protocol *p, w4_agent *agent) {
     const w4_paced *paced;
     TAILQ_FOREACH (paced, &agent->paced, link) {
-        const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
-                                  &paced->from_node};
+        const w4_waited waited = w4_waited_of(agent, paced);
         w4_router_keep_error(p, w4_router_tell_ended(p, &waited, W4_REFUSAL_DISCONNECTED));
     }
     for (size_t i = 0; w4_family_rules_all[i]; i++) {

@@ -28,6 +28,7 @@ typedef struct w4_paced {
     w4_blob *envelope;
     char msg_id[37];
     w4_fingerprint sender;
+    w4_fingerprint receiver;  /* as the envelope names it; zero: all */
     w4_fingerprint from_node; /* zero: local */
     w4_type type;
     bool paced; /* of the human behind it: under pressure */

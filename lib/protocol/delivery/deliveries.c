@@ -642,8 +642,7 @@ static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_
             if (!match(paced->type) || !concerns(p, &paced->sender, &agent->fingerprint, who)) {
                 continue;
             }
-            const w4_waited waited = {paced->msg_id, &paced->sender, &agent->fingerprint,
-                                      &paced->from_node};
+            const w4_waited waited = w4_waited_of(agent, paced);
             r = w4_router_tell_ended(p, &waited, code);
             w4_agent_unpace_one(agent, paced);
             w4_paced_free(paced);

@@ -111,8 +111,8 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
 void w4_protocol_recalled(w4_protocol *p, const w4_fingerprint *node, const char *msg_id,
                           const w4_fingerprint *sender, const w4_fingerprint *receiver,
                           w4_refusal code) {
-    const w4_waited waited = {msg_id, sender, receiver, node};
-    int r = w4_receipts_recall(p, &waited, code);
+    const w4_waited waited = {msg_id, sender, receiver, receiver, node};
+    int r = w4_fingerprint_is_zero(receiver) ? 0 : w4_receipts_recall(p, &waited, code);
     w4_router_keep_error(p, r > 0 ? 0 : r);
 }
 

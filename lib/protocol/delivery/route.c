@@ -210,6 +210,7 @@ static w4_arrival arrival_of(const w4_inbound *in) {
     return (w4_arrival){.envelope = in->blob,
                         .msg_id = in->envelope.msg_id,
                         .sender = &in->envelope.sender.fingerprint,
+                        .named = &in->envelope.receiver.fingerprint,
                         .from_node = &in->from_node,
                         .channel = w4_type_row_of(in->envelope.type)->channel,
                         .type = in->envelope.type,
@@ -231,8 +232,9 @@ static int tell_untaken(w4_protocol *p, w4_inbound *in, const w4_agent *agent, w
         in->untaken = in->envelope.broadcast ? W4_REFUSAL_NONE : code;
         r = w4_router_tell_rejected(p, in);
     } else {
-        r = w4_router_tell_delivery(p, &in->envelope.sender.fingerprint, in->envelope.msg_id,
-                                    &agent->fingerprint, code);
+        r = w4_router_tell_delivery(
+            p, &in->envelope.sender.fingerprint, in->envelope.msg_id,
+            w4_named_or(&in->envelope.receiver.fingerprint, &agent->fingerprint), code);
     }
     in->fault = (w4_envelope_fault){.code = W4_REFUSAL_NONE};
     return r;

@@ -316,6 +316,7 @@ static int push_delivery(w4_protocol *p, const w4_agent *agent, const w4_kept *k
                                .type = in->envelope.type,
                                .sender = kept->sender,
                                .receiver = agent->fingerprint,
+                               .named = kept->receiver,
                                .paced = in->paced,
                                .redelivered = kept->given > 1};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);

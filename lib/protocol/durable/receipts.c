@@ -128,13 +128,13 @@ int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
 int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, waited->from_node);
     receipt item = {.sender = *waited->sender,
-                    .receiver = *waited->receiver,
+                    .receiver = *waited->named,
                     .code = code,
                     .stage = W4_RECEIPT_ENDED};
     memcpy(item.msg_id, waited->msg_id, sizeof item.msg_id);
-    return neighbour && neighbour->up && neighbour->receipts
-               ? push(&p->receipts, waited->from_node, &item)
-               : 0;
+    bool told =
+        !w4_fingerprint_is_zero(waited->named) && neighbour && neighbour->up && neighbour->receipts;
+    return told ? push(&p->receipts, waited->from_node, &item) : 0;
 }
 
 /* What is to be said to that node of that message, and would say that it was given. */
@@ -156,7 +156,7 @@ int w4_receipts_recall(w4_protocol *p, const w4_waited *waited, w4_refusal code)
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, waited->from_node);
     const w4_end *end = w4_ends_find(&p->owed, waited->sender, waited->msg_id);
     receipt *said = find_given(&p->receipts, waited);
-    receipt item = {.sender = *waited->sender, .receiver = *waited->receiver, .code = code};
+    receipt item = {.sender = *waited->sender, .receiver = *waited->named, .code = code};
     memcpy(item.msg_id, waited->msg_id, sizeof item.msg_id);
     if (said) {
         said->code = code;

@@ -33,7 +33,7 @@ void w4_receipts_deinit(w4_receipts *receipts);
  * neighbour where it wants to know. 0 or -ENOMEM. */
 int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused);
 /* What waited here, and was not durable, has been given to its agent, or is dropped: says so to the
- * node that brought it, if that is here. 0 or -ENOMEM. */
+ * node that brought it, if that is here, unless it was for all. 0 or -ENOMEM. */
 int w4_receipts_end(w4_protocol *p, const w4_waited *waited, w4_refusal code);
 /* What was given to an agent here has not reached it, and will not: whatever has not been said of
  * it yet says that. 0, -ENOMEM, or a store condition. */

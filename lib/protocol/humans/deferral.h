@@ -16,6 +16,7 @@ typedef struct w4_deferred {
     w4_blob *envelope;
     char msg_id[37];
     w4_fingerprint sender;
+    w4_fingerprint receiver;  /* as the envelope names it; zero: all */
     w4_fingerprint from_node; /* zero: local */
     w4_channel_kind channel;
     uint64_t wall_us;

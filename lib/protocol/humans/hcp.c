@@ -110,7 +110,8 @@ static int end_deferred(w4_protocol *p, w4_deferral *queue, w4_deferred *deferre
                         w4_refusal code) {
     w4_fingerprint human = queue->human;
     w4_deferrals_take(&hcp_of(p)->deferrals, queue, deferred);
-    const w4_waited waited = {deferred->msg_id, &deferred->sender, &human, &deferred->from_node};
+    const w4_waited waited = {deferred->msg_id, &deferred->sender, &deferred->receiver, &human,
+                              &deferred->from_node};
     int r = w4_router_tell_ended(p, &waited, code);
     w4_deferred_free(deferred);
     return r;
@@ -170,8 +171,7 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
 
 /* ---- gates */
 
-/* What was passed on is as old as its time stamp says: pressure that has passed does not come back.
- */
+/* What was passed on is as old as its time stamp: pressure that has passed does not come back. */
 static w4_human_word word_of(const w4_protocol *p, const w4_inbound *in) {
     bool told = in->origin == W4_ORIGIN_SHARED;
     const w4_fingerprint *sender = &in->envelope.sender.fingerprint;
@@ -603,6 +603,7 @@ static int defer(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
     hcp *h = hcp_of(p);
     w4_deferred draft = {.envelope = in->blob,
                          .sender = in->envelope.sender.fingerprint,
+                         .receiver = in->envelope.receiver.fingerprint,
                          .from_node = in->from_node,
                          .channel = in->channel_kind,
                          .wall_us = in->wall_us};
@@ -660,10 +661,10 @@ static int release(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred, bo
         code = in.fault.code;
         r = r == 0 ? w4_route_hand(p, &in, agent, &code) : r;
     }
-    const w4_waited waited = {deferred->msg_id, &deferred->sender, &human, &deferred->from_node};
+    const w4_waited waited = {deferred->msg_id, &deferred->sender, &deferred->receiver, &human,
+                              &deferred->from_node};
     if (r >= 0 && code != W4_REFUSAL_NONE) {
-        r = local ? w4_router_tell_delivery(p, &deferred->sender, deferred->msg_id, &human, code)
-                  : w4_router_tell_rejected(p, &in);
+        r = local ? w4_router_tell_ended(p, &waited, code) : w4_router_tell_rejected(p, &in);
     }
     if (r >= 0 && !in.waits) {
         r = w4_receipts_end(p, &waited, code);

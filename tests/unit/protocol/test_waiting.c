@@ -116,6 +116,12 @@ static void nobody_says_more(world *w) {
     world_pass(w, W4_PARCEL_THERE_US + SECOND);
 }
 
+static wire_fate count_receipts(world *w, const wire_item *item) {
+    unsigned *receipts = w->filter_data;
+    *receipts += memmem(item->bytes, item->len, "MESH_RECEIPT", 12) != NULL;
+    return WIRE_PASS;
+}
+
 typedef struct ending {
     bool pressed; /* else overloaded */
     void (*happens)(world *w);
@@ -154,6 +160,78 @@ START_TEST(held_and_one_end) {
     ck_assert_uint_eq(given, row->code == W4_REFUSAL_NONE);
     world_pass(w, 60 * SECOND);
     expect_end(w, id, row->code);
+    world_free(w);
+}
+END_TEST
+
+static void take_room(world *w, bool pressed) {
+    if (pressed) {
+        say(w, "ben", "HCP_HELLO", HELLO, PRESSED);
+    } else {
+        ck_assert_int_eq(
+            world_send(w, "ben", "*", "STATE_UPDATE", "{\"presence\":\"overloaded\",\"lri\":5}"),
+            0);
+        world_settle(w);
+    }
+}
+
+/* Ben has another key, of which the node of ada has not heard. */
+static void change_key(world *w, bool pressed) {
+    world_agent *ben = world_agent_of(w, "ben");
+    w4_identity *fresh = world_key(7001), *hosted = world_key(7001);
+    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    bool news;
+    w4_fingerprint key;
+    ck_assert_int_eq(w4_key_succession_write(ben->key, fresh, W4_KEY_OF_AGENT,
+                                             w4_env_wall_us(&w->nodes[1].env, w->now), &text),
+                     0);
+    w4_protocol_agent_detach(w->nodes[1].protocol, ben->owner, NULL, w->now);
+    ck_assert_int_eq(w4_protocol_key_take(w->nodes[1].protocol, w4_buffer_bytes(&text), w->now,
+                                          &news, &key, &w->refused),
+                     0);
+    w4_buffer_deinit(&text);
+    w4_identity_free(ben->key);
+    ben->key = fresh;
+    ben->fingerprint = *w4_identity_fingerprint(fresh);
+    w4_agent_attach attach = {.agent_id = "ben", .owner = ben->owner, .identity = hosted};
+    w->now += W4_US_PER_MS;
+    ck_assert_int_eq(w4_protocol_agent_attach(w->nodes[1].protocol, &attach, w->now, &w->refused),
+                     0);
+    world_settle(w);
+    take_room(w, pressed);
+    world_clear_logs(w);
+}
+
+/* What waits for him was for the key that he had, and ends under that name. */
+START_TEST(under_the_key_it_was_sent_to) {
+    const ending *row = &endings[_i];
+    char id[37];
+    world *w = busy(row->pressed);
+    change_key(w, row->pressed);
+    write_to_ben(w, row->pressed, id);
+    ck_assert_uint_eq(held(w, id), 1);
+    ck_assert_uint_eq(ends(w, id), 0);
+    row->happens(w);
+    expect_end(w, id, row->code);
+    world_free(w);
+}
+END_TEST
+
+/* Nobody waits for what became of a message to all, so nothing is said of it. */
+START_TEST(nothing_is_said_of_what_is_for_all) {
+    char id[37];
+    world *w = busy(false);
+    unsigned receipts = 0;
+    ck_assert_int_eq(world_send(w, "ada", "*", "DECISION_SHARE", SHARE), 0);
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    world_settle(w);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben"), 0);
+    w->filter = count_receipts;
+    w->filter_data = &receipts;
+    ben_has_room(w);
+    world_settle(w);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben"), 1);
+    ck_assert_uint_eq(receipts, 0);
     world_free(w);
 }
 END_TEST
@@ -316,6 +394,8 @@ int main(void) {
     TCase *tcase = tcase_create("waiting");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, held_and_one_end, 0, sizeof endings / sizeof endings[0]);
+    tcase_add_loop_test(tcase, under_the_key_it_was_sent_to, 0, sizeof endings / sizeof endings[0]);
+    tcase_add_test(tcase, nothing_is_said_of_what_is_for_all);
     tcase_add_loop_test(tcase, not_by_its_deadline, 0, 2);
     tcase_add_loop_test(tcase, called_back, 0, 2);
     tcase_add_test(tcase, what_overtakes_what);
