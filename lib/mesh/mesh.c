@@ -474,7 +474,9 @@ static int sweep(w4_mesh *mesh, uint64_t now_us) {
         w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD, .node = author};
         int r = w4_mesh_push(mesh, &event);
         const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, &author);
-        if (r == 0 && (peer == NULL || !peer->connected)) {
+        if (is_self(mesh, &author)) { /* the clock was put forward: its time is not over here */
+            w4_mesh_publish_soon(mesh, now_us);
+        } else if (r == 0 && (peer == NULL || !peer->connected)) {
             r = w4_mesh_lost(mesh, &author, "its record has expired");
         }
         if (r < 0) {

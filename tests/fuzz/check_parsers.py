@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 READS = re.compile(r"_(parse|read|read_any|read_canonical|try_canonical|try_loose|canonical|recv|load"
-                   r"|decode|import)$")
+                   r"|receive|decode|import)$")
 TYPE = re.compile(r'W4_FAMILY_MESH,\s*"([A-Z_]+)"')
 
 

@@ -431,6 +431,20 @@ START_TEST(expired_records_go) {
 }
 END_TEST
 
+/* The wall clock is put forward, or stood still while the machine slept: who is there says so. */
+START_TEST(the_own_record_does_not_run_out) {
+    join(a, b, 0);
+    settle();
+    a->env.wall_offset_us += (int64_t)(W4_RECORD_TTL_S + 60) * (int64_t)S;
+    b->env.wall_offset_us = a->env.wall_offset_us;
+    run_for(40 * S);
+    ck_assert_ptr_nonnull(record_of(a, a));
+    ck_assert_ptr_nonnull(record_of(b, b));
+    ck_assert_ptr_nonnull(record_of(a, b));
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_LOST], 0);
+}
+END_TEST
+
 /* Junk where records should be, and none at all. */
 START_TEST(envelopes_without_records) {
     const char *const texts[] = {"{\"payload\":{}}",
@@ -648,6 +662,7 @@ int main(void) {
     tcase_add_test(tc, clocks_too_far_apart_are_told);
     tcase_add_test(tc, a_withdrawn_record);
     tcase_add_test(tc, expired_records_go);
+    tcase_add_test(tc, the_own_record_does_not_run_out);
     tcase_add_test(tc, envelopes_without_records);
     tcase_add_test(tc, inventions_do_not_push_out_who_is_known);
     tcase_add_test(tc, peers_and_records_are_remembered);
