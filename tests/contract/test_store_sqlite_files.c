@@ -456,6 +456,43 @@ START_TEST(flipped_bits_in_the_wal) {
 }
 END_TEST
 
+/* Each bit of what stands before the pages, from the frame that ends the commit before the last. */
+START_TEST(flipped_bits_in_marks_of_the_wal) {
+    enum { HEADER = 32, FRAME = 24 + 4096 };
+    w4_store *store = store_open(path);
+    struct stat st;
+    fill(store, 0, 10);
+    fill(store, 10, 20);
+    ck_assert_int_eq(stat(wal, &st), 0);
+    size_t frame = (size_t)st.st_size - FRAME;
+    ck_assert_uint_eq((frame - HEADER) % FRAME, 0);
+    fill(store, 20, 30);
+    w4_buffer file = W4_BUFFER_INIT(64u * 1024 * 1024), log = W4_BUFFER_INIT(64u * 1024 * 1024);
+    file_read(path, &file);
+    file_read(wal, &log);
+    w4_store_free(store);
+    for (unsigned bit = 0; bit < 24 * 8; bit++) {
+        log.data[frame + bit / 8] ^= (uint8_t)(1u << bit % 8);
+        file_write(path, file.data, file.len);
+        file_write(wal, log.data, log.len);
+        bool errors;
+        unsigned seen = walk_damaged(&errors);
+        ck_assert_msg(errors, "bit %u of byte %u: %u of 30, no error", bit % 8, bit / 8, seen);
+        log.data[frame + bit / 8] ^= (uint8_t)(1u << bit % 8);
+        (void)unlink(wal);
+    }
+    memset(log.data, 0, HEADER);
+    file_write(path, file.data, file.len);
+    file_write(wal, log.data, log.len);
+    expect_refused_untouched(W4_STORE_E_CORRUPT);
+    memset(log.data, 0, log.len); /* it grew, and what was to stand there did not come */
+    file_write(wal, log.data, log.len);
+    w4_store_free(store_open(path));
+    w4_buffer_deinit(&file);
+    w4_buffer_deinit(&log);
+}
+END_TEST
+
 /* ---- changes while it is open */
 
 START_TEST(removed_while_open) {
@@ -629,6 +666,7 @@ int main(void) {
     tcase_add_test(tests, flipped_bits_in_the_file);
     tcase_add_test(tests, a_flipped_record_is_one_error);
     tcase_add_test(tests, flipped_bits_in_the_wal);
+    tcase_add_test(tests, flipped_bits_in_marks_of_the_wal);
     tcase_add_test(tests, removed_while_open);
     tcase_add_test(tests, replaced_while_open);
     tcase_add_test(tests, wal_removed_while_open);
