@@ -91,13 +91,13 @@ static const w4_schema_row facts_rows[] = {
     W4_ROW_BOOL("last",   W4_MAY, "with facts: there are no more of that part"),
     {.name = "wanted", .kind = W4_SCHEMA_ARRAY, .flags = W4_MAY, .min = 1, .max = W4_FACTS_OF_ONE, .items = &w4_item_uuid, .help = "ids that are asked for"},
     W4_ROW_INTEGER("bytes", W4_MAY, 0, 1048576, "with wanted: of envelopes in an answer, at most"),
-    W4_ROW_INTEGER("skip", W4_MAY, 0, 1000, "with wanted: envelopes of the first one that are passed over"),
+    W4_ROW_INTEGER("skip", W4_MAY, 0, W4_WORDS_OF_ID, "with wanted: envelopes of the first one that are passed over"),
     W4_SCHEMA_END,
 };
 
 static const w4_schema_row votes_rows[] = {
     W4_ROW_INTEGER("done", W4_MUST, 0, W4_FACTS_OF_ONE, "how many of the ids asked for are covered"),
-    W4_ROW_INTEGER("skip", W4_MUST, 0, 1000, "how many envelopes of the next one"),
+    W4_ROW_INTEGER("skip", W4_MUST, 0, W4_WORDS_OF_ID, "how many envelopes of the next one"),
     {.name = "envelopes", .kind = W4_SCHEMA_ARRAY, .flags = W4_MUST, .min = 0, .max = W4_SHARED_OF_ONE, .items = &w4_item_object, .help = "as their senders signed them"},
     W4_SCHEMA_END,
 };

@@ -18,6 +18,7 @@
 #define W4_RECEIPTS_OF_ONE 128
 #define W4_FACT_PARTS_OF_ALL 64
 #define W4_FACTS_OF_ONE 128
+#define W4_WORDS_OF_ID 9000 /* of facts and decisions under one id, as far as they are counted */
 #define W4_SHARED_OF_ONE 128
 #define W4_HUMAN_PARTS_OF_ALL 64
 #define W4_HUMANS_OF_ONE 128

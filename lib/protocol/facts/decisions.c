@@ -539,17 +539,16 @@ const w4_decision *w4_decisions_next(const w4_decisions *decisions, const void *
     return at ? &at->decision : NULL;
 }
 
-uint32_t w4_decisions_shared_as(const w4_decisions *decisions, const char *id, uint32_t max,
-                                const w4_decision **ret_list) {
+const w4_decision *w4_decisions_shared_as(const w4_decisions *decisions, const char *id,
+                                          const w4_decision *behind) {
     const id_group *group = find_group(decisions, id);
-    const entry *at = group ? TAILQ_FIRST(&group->entries) : NULL;
-    uint32_t count = 0;
-    for (; at && count < max; at = TAILQ_NEXT(at, of_id)) {
-        if (!at->decision.aside) {
-            ret_list[count++] = &at->decision;
-        }
+    const entry *at = behind  ? TAILQ_NEXT(find_entry(decisions, id, &behind->agent), of_id)
+                      : group ? TAILQ_FIRST(&group->entries)
+                              : NULL;
+    while (at && at->decision.aside) {
+        at = TAILQ_NEXT(at, of_id);
     }
-    return count;
+    return at ? &at->decision : NULL;
 }
 
 bool w4_decisions_digest(const w4_decisions *decisions, const char *id,

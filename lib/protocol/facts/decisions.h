@@ -81,9 +81,9 @@ size_t w4_decisions_memory(const w4_decisions *decisions); /* bytes */
 const w4_sums *w4_decisions_sums(const w4_decisions *decisions);
 /* Each of all, also what was said to one: *cursor from NULL; NULL at the end. */
 const w4_decision *w4_decisions_next(const w4_decisions *decisions, const void **cursor);
-/* Those of that msg_id, max at most: how many. */
-uint32_t w4_decisions_shared_as(const w4_decisions *decisions, const char *id, uint32_t max,
-                                const w4_decision **ret_list);
+/* Of that msg_id the first, or the next behind one of them; NULL: there is none. */
+const w4_decision *w4_decisions_shared_as(const w4_decisions *decisions, const char *id,
+                                          const w4_decision *behind);
 /* Of them all. False: there is none. */
 bool w4_decisions_digest(const w4_decisions *decisions, const char *id,
                          uint8_t ret_digest[static W4_EXCHANGE_DIGEST_LEN]);

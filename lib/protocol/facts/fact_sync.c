@@ -1,6 +1,7 @@
 #include "protocol/facts/fact_sync.h"
 
 #include "crypto/primitives.h"
+#include "envelope/schema.h"
 #include "protocol/facts/knowledge.h"
 #include "protocol/map.h"
 #include "protocol/router.h"
@@ -9,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACT_WORDS_MAX (1u + W4_FACT_LINKS_MAX + 3u * W4_FACT_VOTERS_MAX)
-#define DECISIONS_MAX 16u /* of one msg_id that are given */
-#define WORDS_MAX (DECISIONS_MAX + FACT_WORDS_MAX)
+#define WORDS_MAX (W4_FACT_LINKS_MAX + 1u + 3u * W4_FACT_VOTERS_MAX) /* of a fact */
 
 _Static_assert(W4_FACT_DIGEST_LEN == W4_EXCHANGE_DIGEST_LEN, "one digest");
+_Static_assert(W4_DECISIONS_MAX + WORDS_MAX <= W4_WORDS_OF_ID, "all of an id can be skipped");
 
 /* ---- what was tried */
 
@@ -194,16 +194,20 @@ static int compare_words(const void *a, const void *b) {
                                          : strcmp(first->msg_id, second->msg_id);
 }
 
-/* All that is known of a fact and was said to all: the decisions it follows from, itself, and then
- * the votes in the order in which they were cast, so that who takes them sees how it went. */
-static uint32_t collect_of_fact(const w4_protocol *p, const w4_fact *fact,
-                                word ret_words[static FACT_WORDS_MAX]) {
+/* All that is known of a fact and was said to all: itself, and then the votes in the order in which
+ * they were cast, so that who takes them sees how it went. Without a decision that it follows from
+ * it would not have been accepted then: those that a round comes to only behind it are given first,
+ * and are not asked for any more under their own ids. */
+static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
+                        word ret_words[static WORDS_MAX]) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fact->link_count && i < W4_FACT_LINKS_MAX; i++) {
-        const w4_fingerprint *agent =
-            w4_decisions_author(p->decisions, fact->links[i], &fact->proposer);
+        const char *link = fact->links[i];
+        const w4_fingerprint *agent = strcmp(link, fact->id) > 0
+                                          ? w4_decisions_author(p->decisions, link, &fact->proposer)
+                                          : NULL;
         if (agent) {
-            ret_words[count++] = (word){fact->links[i], agent, 0};
+            ret_words[count++] = (word){link, agent, 0};
         }
     }
     ret_words[count++] = (word){fact->id, &fact->proposer, 0};
@@ -221,23 +225,29 @@ static uint32_t collect_of_fact(const w4_protocol *p, const w4_fact *fact,
     return count;
 }
 
-static uint32_t collect(const w4_protocol *p, const char *id, word ret_words[static WORDS_MAX]) {
-    const w4_decision *decisions[DECISIONS_MAX];
-    const w4_fact *fact = w4_facts_find(p->facts, id);
-    uint32_t found = w4_decisions_shared_as(p->decisions, id, DECISIONS_MAX, decisions);
-    for (uint32_t i = 0; i < found; i++) {
-        ret_words[i] = (word){decisions[i]->id, &decisions[i]->agent, 0};
+/* What was given before is passed over. */
+static int give_word(w4_gift *gift, uint64_t place, const char *msg_id,
+                     const w4_fingerprint *sender) {
+    if (place < gift->skip) {
+        return 0;
     }
-    return found + (fact && fact->counted ? collect_of_fact(p, fact, &ret_words[found]) : 0);
+    int r = w4_gift_add(gift, msg_id, sender, true);
+    gift->skip += r == 0 ? 1 : 0;
+    return r;
 }
 
 static int give(const w4_protocol *p, const char *key, w4_gift *gift) {
     word words[WORDS_MAX];
-    uint32_t known = collect(p, key, words);
+    const w4_fact *fact = w4_facts_find(p->facts, key);
+    const w4_decision *decision = NULL;
+    uint64_t place = 0;
     int r = 0;
-    while (r == 0 && gift->skip < known) {
-        r = w4_gift_add(gift, words[gift->skip].msg_id, words[gift->skip].sender, true);
-        gift->skip += r == 0 ? 1 : 0;
+    while (r == 0 && (decision = w4_decisions_shared_as(p->decisions, key, decision)) != NULL) {
+        r = give_word(gift, place++, decision->id, &decision->agent);
+    }
+    uint32_t known = r == 0 && fact && fact->counted ? collect(p, fact, words) : 0;
+    for (uint32_t i = 0; r == 0 && i < known; i++) {
+        r = give_word(gift, place++, words[i].msg_id, words[i].sender);
     }
     return r;
 }

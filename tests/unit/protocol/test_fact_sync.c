@@ -210,30 +210,41 @@ START_TEST(decisions_wait_for_trust) {
 }
 END_TEST
 
-/* Decisions of two agents, and a fact, under one msg_id: nobody's hides another's. */
+/* A decision of that agent under that msg_id, which those who are there are told. */
+static void decide_as(world *w, const char *name, unsigned number, unsigned there, const char *id) {
+    char payload[256];
+    w4_buffer text = W4_BUFFER_INIT(65536);
+    snprintf(payload, sizeof payload,
+             "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":"
+             "{\"decision_id\":\"d-%u\",\"steps\":[\"s\"]}}",
+             number);
+    world_sign_as(w, name, NULL, W4_TYPE_CIP_DECISION_SHARE, payload, id, &text);
+    for (unsigned n = 0; n < there; n++) {
+        ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol,
+                                             &w->nodes[(n + 1) % there].fingerprint,
+                                             w4_buffer_bytes(&text), w->now),
+                         0);
+    }
+    w->now += 1000;
+    world_settle(w);
+    w4_buffer_deinit(&text);
+}
+
+/* Decisions of many agents, and a fact, under one msg_id: nobody's hides another's. */
 START_TEST(one_id_for_several) {
+    enum { COPIERS = 20 };
     world *w = four(45);
-    char fact[37], other[37];
+    char fact[37], name[COPIERS][8];
+    for (unsigned i = 0; i < COPIERS; i++) {
+        snprintf(name[i], sizeof name[i], "c%u", i);
+        world_add_agent(w, name[i], i % 3, true);
+    }
+    world_trust_all(w);
+    world_settle(w);
     cut(w, 3, false);
     propose(w, "ada", "a", NULL, fact);
-    for (unsigned i = 0; i < 2; i++) {
-        char payload[256];
-        w4_buffer text = W4_BUFFER_INIT(65536);
-        snprintf(payload, sizeof payload,
-                 "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":"
-                 "{\"decision_id\":\"d-%u\",\"steps\":[\"s\"]}}",
-                 i);
-        memcpy(other, fact, sizeof other);
-        world_sign_as(w, i == 0 ? "ben" : "cho", NULL, W4_TYPE_CIP_DECISION_SHARE, payload, other,
-                      &text);
-        for (unsigned n = 0; n < 3; n++) {
-            ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol,
-                                                 &w->nodes[(n + 1) % 3].fingerprint,
-                                                 w4_buffer_bytes(&text), w->now),
-                             0);
-        }
-        world_settle(w);
-        w4_buffer_deinit(&text);
+    for (unsigned i = 0; i < COPIERS; i++) {
+        decide_as(w, name[i], i, 3, fact);
     }
     world_pass(w, 600 * W4_US_PER_S);
     cut(w, 3, true);
@@ -241,10 +252,39 @@ START_TEST(one_id_for_several) {
     world_expect_fact(w, fact, W4_FACT_PENDING);
     for (unsigned n = 0; n < 4; n++) {
         const w4_decisions *book = w->nodes[n].protocol->decisions;
-        ck_assert(w4_decisions_has_of(book, fact, &world_agent_of(w, "ben")->fingerprint));
-        ck_assert(w4_decisions_has_of(book, fact, &world_agent_of(w, "cho")->fingerprint));
+        for (unsigned i = 0; i < COPIERS; i++) {
+            ck_assert(w4_decisions_has_of(book, fact, &world_agent_of(w, name[i])->fingerprint));
+        }
     }
     expect_same_books(w);
+    world_free(w);
+}
+END_TEST
+
+/* It was accepted before one of those who confirmed it thought otherwise, and stays so: also where
+ * it is heard of later, in whatever order ids come. */
+START_TEST(what_follows_is_seen_as_it_went) {
+    static const char *const decisions[] = {"00000000-0000-4000-8000-000000000000",
+                                            "ffffffff-ffff-4fff-bfff-ffffffffffff"};
+    world *w = four(47);
+    cut(w, 3, false);
+    for (unsigned i = 0; i < 2; i++) {
+        char fact[37], link[48];
+        decide_as(w, "dan", i, 3, decisions[i]);
+        snprintf(link, sizeof link, "\"%s\"", decisions[i]);
+        propose(w, "ada", i == 0 ? "a" : "b", link, fact);
+        say(w, "ben", "FACT_CONFIRM", fact);
+        say(w, "cho", "FACT_CONFIRM", fact);
+        say(w, "ben", "FACT_REJECT", fact);
+        ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
+        world_pass(w, 600 * W4_US_PER_S);
+        ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_STATE_COUNT);
+        cut(w, 3, true);
+        world_pass(w, 20 * W4_US_PER_S);
+        world_expect_fact(w, fact, W4_FACT_ACCEPTED);
+        expect_same_books(w);
+        cut(w, 3, false);
+    }
     world_free(w);
 }
 END_TEST
@@ -727,6 +767,7 @@ int main(void) {
     tcase_add_test(tcase, decisions_go_from_node_to_node);
     tcase_add_test(tcase, decisions_wait_for_trust);
     tcase_add_test(tcase, one_id_for_several);
+    tcase_add_test(tcase, what_follows_is_seen_as_it_went);
     tcase_add_test(tcase, newest_decisions_stay);
     tcase_add_test(tcase, old_decisions_have_no_room);
     tcase_add_test(tcase, asides_take_no_room_of_what_all_know);
