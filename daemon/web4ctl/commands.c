@@ -66,7 +66,7 @@ static const ctl_option_row options[CTL_OPTION_COUNT] = {
     [CTL_OPTION_DURABLE] = {CTL_OPTION_DURABLE, "durable", 0, FLAG, NULL, "durable", 0, 0, NULL, false,
         "to one agent, which may be away: kept until it has dealt with it"},
     [CTL_OPTION_DEADLINE] = {CTL_OPTION_DEADLINE, "deadline", 0, INTEGER, "MS", "deadline_ms", 1, 604800000, NULL, false,
-        "milliseconds after which it is not delivered any more"},
+        "milliseconds after which it goes no further from here"},
     [CTL_OPTION_TIMEOUT] = {CTL_OPTION_TIMEOUT, "timeout", 0, INTEGER, "S", NULL, 0, 86400, NULL, false,
         "seconds to wait for its deliveries; 10 when absent, 0: do not wait"},
     [CTL_OPTION_NUMBER] = {CTL_OPTION_NUMBER, "number", 'n', INTEGER, "N", NULL, 1, INT_MAX_OPTION, NULL, false,

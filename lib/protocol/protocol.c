@@ -99,6 +99,7 @@ int w4_protocol_new(const w4_protocol_context *context, const w4_protocol_config
     p->draft = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX * 2);
     p->word = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     p->wake_us = now_us;
+    p->late_us = W4_NEVER;
     int r = load(p, now_us);
     if (r != 0) {
         w4_protocol_free(p);
@@ -186,6 +187,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     }
     p->wake_us = W4_NEVER;
     int r = w4_cip_handshakes_expire(p, now_us);
+    r = r == 0 ? w4_router_end_late(p, now_us) : r;
     r = r == 0 ? w4_deliveries_expire(p, now_us) : r;
     r = r == 0 ? w4_durable_expire(p, now_us) : r;
     r = r == 0 ? w4_knowledge_expire(p, now_us) : r;
@@ -201,6 +203,7 @@ int w4_protocol_expire(w4_protocol *p, uint64_t now_us) {
     }
     r = r == 0 ? w4_knowledge_settle(p, now_us) : r;
     w4_router_wake(p, w4_cip_handshakes_deadline(p));
+    w4_router_wake(p, p->late_us);
     w4_router_wake(p, w4_deliveries_deadline(p, now_us));
     w4_router_wake(p, w4_durable_deadline(p, now_us));
     w4_router_wake(p, w4_receipts_deadline(&p->receipts, now_us));

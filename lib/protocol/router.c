@@ -327,9 +327,12 @@ int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival,
                       .from_node = *arrival->from_node,
                       .type = arrival->type,
                       .paced = arrival->paced,
-                      .wall_us = arrival->wall_us};
+                      .wall_us = arrival->wall_us,
+                      .deadline_us = arrival->deadline_us};
     memcpy(paced.msg_id, arrival->msg_id, sizeof paced.msg_id);
     int r = w4_agent_pace(agent, &paced);
+    p->late_us = w4_earlier(p->late_us, paced.deadline_us);
+    w4_router_wake(p, paced.deadline_us);
     *ret_waits = r == 0;
     *ret_code = r > 0 ? W4_REFUSAL_BACKPRESSURE : W4_REFUSAL_NONE;
     return r < 0 ? r : 0;
@@ -351,6 +354,7 @@ static int meet_again(w4_protocol *p, const w4_paced *paced, w4_agent *agent, ui
                      .from_node = paced->from_node,
                      .now_us = now_us,
                      .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = paced->deadline_us,
                      .channel_kind = W4_CHANNEL_KNOWLEDGE,
                      .blob = paced->envelope,
                      .family = family};
@@ -397,6 +401,36 @@ int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
             r = w4_receipts_end(p, &waited, W4_REFUSAL_NONE);
         }
         w4_paced_free(paced);
+    }
+    return r;
+}
+
+static int end_late_of(w4_protocol *p, w4_agent *agent, uint64_t now_us) {
+    w4_paced *paced = TAILQ_FIRST(&agent->paced), *next;
+    int r = 0;
+    for (; r == 0 && paced; paced = next) {
+        next = TAILQ_NEXT(paced, link);
+        if (now_us < paced->deadline_us) {
+            p->late_us = w4_earlier(p->late_us, paced->deadline_us);
+            continue;
+        }
+        const w4_waited waited = w4_waited_of(agent, paced);
+        r = w4_router_tell_ended(p, &waited, W4_REFUSAL_TIMEOUT);
+        w4_agent_unpace_one(agent, paced);
+        w4_paced_free(paced);
+    }
+    return r;
+}
+
+int w4_router_end_late(w4_protocol *p, uint64_t now_us) {
+    w4_agent *agent;
+    int r = 0;
+    if (now_us < p->late_us) {
+        return 0;
+    }
+    p->late_us = W4_NEVER;
+    TAILQ_FOREACH (agent, &p->agents.list, link) {
+        r = r == 0 ? end_late_of(p, agent, now_us) : r;
     }
     return r;
 }

@@ -32,6 +32,7 @@ struct w4_protocol {
     w4_protocol_config config;
     w4_event_queue events;
     w4_agents agents;
+    uint64_t late_us; /* what waits for them in memory is wanted until then, or longer */
     w4_known_keys *keys;
     w4_keyring *keyring;
     w4_key_sync key_sync;
@@ -199,8 +200,11 @@ typedef struct w4_arrival {
     w4_type type;
     bool paced; /* the human behind the agent is under pressure */
     uint64_t wall_us;
+    uint64_t deadline_us; /* of a sender here: it does not wait longer; W4_NEVER */
 } w4_arrival;
 int w4_router_arrive(w4_protocol *p, w4_agent *agent, const w4_arrival *arrival, bool *ret_waits,
                      w4_refusal *ret_code);
 /* Delivers what waited, as far as the agent has room. 0 or -ENOMEM. */
 int w4_router_unpace(w4_protocol *p, w4_agent *agent, uint64_t now_us);
+/* What waits for agents longer than its senders want ends with timeout. 0 or -ENOMEM. */
+int w4_router_end_late(w4_protocol *p, uint64_t now_us);

@@ -33,6 +33,7 @@ typedef struct w4_paced {
     w4_type type;
     bool paced; /* of the human behind it: under pressure */
     uint64_t wall_us;
+    uint64_t deadline_us; /* of a sender here; W4_NEVER */
 } w4_paced;
 TAILQ_HEAD(w4_paced_list, w4_paced);
 

@@ -215,7 +215,8 @@ static w4_arrival arrival_of(const w4_inbound *in) {
                         .channel = w4_type_row_of(in->envelope.type)->channel,
                         .type = in->envelope.type,
                         .paced = in->paced,
-                        .wall_us = in->wall_us};
+                        .wall_us = in->wall_us,
+                        .deadline_us = in->deadline_us};
 }
 
 /* Greetings of others are the node's business, unless the agent holds its own key. */

@@ -158,16 +158,22 @@ static int keep(w4_protocol *p, w4_inbound *in) {
     return r == 0 && from_here ? tell_held_here(p, in) : r;
 }
 
+/* Mostly it is the last one. */
+static w4_kept *find_kept(const w4_shelf *shelf, const w4_fingerprint *sender, const char *msg_id) {
+    w4_kept *kept = TAILQ_LAST(&shelf->list, w4_kept_list);
+    while (kept &&
+           !(strcmp(kept->msg_id, msg_id) == 0 && w4_fingerprint_equal(&kept->sender, sender))) {
+        kept = TAILQ_PREV(kept, w4_kept_list, link);
+    }
+    return kept;
+}
+
 bool w4_durable_stage(const w4_protocol *p, const w4_inbound *in, w4_receipt_stage *ret_stage) {
     const w4_envelope *e = &in->envelope;
     const w4_shelf *shelf = shelf_of(p, &e->receiver.fingerprint);
-    const w4_kept *kept = shelf ? TAILQ_LAST(&shelf->list, w4_kept_list) : NULL;
+    const w4_kept *kept = shelf ? find_kept(shelf, &e->sender.fingerprint, e->msg_id) : NULL;
     if (w4_ends_find(&p->owed, &e->sender.fingerprint, e->msg_id)) {
         return false;
-    }
-    while (kept && !(strcmp(kept->msg_id, e->msg_id) == 0 &&
-                     w4_fingerprint_equal(&kept->sender, &e->sender.fingerprint))) {
-        kept = TAILQ_PREV(kept, w4_kept_list, link);
     }
     *ret_stage = kept && kept->given == 0 ? W4_RECEIPT_HELD : W4_RECEIPT_PLAIN;
     return true;
@@ -480,6 +486,13 @@ int w4_durable_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fi
         r = r > 0 ? 0 : r; /* judged once more before it is given */
     }
     return r;
+}
+
+int w4_durable_drop_late(w4_protocol *p, const w4_end *end) {
+    const w4_shelf *shelf =
+        w4_fingerprint_equal(&end->node, &p->self) ? shelf_of(p, &end->receiver) : NULL;
+    w4_kept *kept = shelf ? find_kept(shelf, &end->sender, end->msg_id) : NULL;
+    return kept && kept->given == 0 ? w4_shelves_remove(&p->shelves, kept) : 0;
 }
 
 /* ---- time */

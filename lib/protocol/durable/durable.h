@@ -82,6 +82,10 @@ uint32_t w4_durable_waiting(const w4_protocol *p, const w4_fingerprint *agent);
 int w4_durable_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
                         w4_refusal code, uint64_t now_us);
 
+/* The sender of what is held does not want it given any more: where it is still here, it is not. 0,
+ * -ENOMEM, or a store condition. */
+int w4_durable_drop_late(w4_protocol *p, const w4_end *end);
+
 /* ---- parts of durable.c, which has the rest: in durable_send.c */
 int w4_durable_withdraw_posts(w4_protocol *p, bool (*match)(w4_type type),
                               const w4_fingerprint *who, w4_refusal code, uint64_t now_us);

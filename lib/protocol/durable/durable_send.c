@@ -528,7 +528,8 @@ int w4_durable_end_old_posts(w4_protocol *p, uint64_t now_us) {
     }
     w4_end *end;
     while (r == 0 && (end = w4_ends_over(&p->held, wall_us)) != NULL) {
-        r = end_held(p, end, W4_REFUSAL_TIMEOUT, now_us);
+        r = w4_durable_drop_late(p, end);
+        r = r == 0 ? end_held(p, end, W4_REFUSAL_TIMEOUT, now_us) : r;
     }
     while (r == 0 && (end = w4_ends_over(&p->owed, wall_us)) != NULL) {
         r = w4_ends_remove(&p->owed, end);

@@ -20,6 +20,7 @@ typedef struct w4_deferred {
     w4_fingerprint from_node; /* zero: local */
     w4_channel_kind channel;
     uint64_t wall_us;
+    uint64_t deadline_us; /* of a sender here; W4_NEVER */
 } w4_deferred;
 TAILQ_HEAD(w4_deferred_list, w4_deferred);
 
@@ -36,6 +37,7 @@ typedef struct w4_deferral {
 TAILQ_HEAD(w4_deferral_list, w4_deferral);
 typedef struct w4_deferrals {
     struct w4_deferral_list list; /* of local agents only, so few */
+    uint64_t late_us;             /* all are wanted until then, or longer */
 } w4_deferrals;
 
 void w4_deferrals_init(w4_deferrals *deferrals);
@@ -50,3 +52,12 @@ int w4_deferrals_add(w4_deferrals *deferrals, const w4_fingerprint *human, const
 void w4_deferrals_take(w4_deferrals *deferrals, w4_deferral *queue, w4_deferred *deferred);
 w4_deferred *w4_deferred_free(w4_deferred *deferred);
 uint64_t w4_deferrals_deadline(const w4_deferrals *deferrals);
+
+/* Takes it out and tells its end. Those return 0 or -ENOMEM. */
+int w4_deferrals_end(w4_protocol *p, w4_deferrals *deferrals, w4_deferral *queue,
+                     w4_deferred *deferred, w4_refusal code);
+/* At once: what waits from or for that human does not wait any more. */
+int w4_deferrals_purge(w4_protocol *p, w4_deferrals *deferrals, const w4_fingerprint *human,
+                       w4_refusal code);
+/* What waits longer than its sender wants ends with timeout. */
+int w4_deferrals_end_late(w4_protocol *p, w4_deferrals *deferrals, uint64_t now_us);

@@ -106,36 +106,6 @@ static int tell_consent(w4_protocol *p, const w4_human *human, const w4_inbound 
     return r < 0 ? r : 0;
 }
 
-static int end_deferred(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred,
-                        w4_refusal code) {
-    w4_fingerprint human = queue->human;
-    w4_deferrals_take(&hcp_of(p)->deferrals, queue, deferred);
-    const w4_waited waited = {deferred->msg_id, &deferred->sender, &deferred->receiver, &human,
-                              &deferred->from_node};
-    int r = w4_router_tell_ended(p, &waited, code);
-    w4_deferred_free(deferred);
-    return r;
-}
-
-/* At once: what waits from or for that human does not wait any more. */
-static int purge_deferred(w4_protocol *p, const w4_fingerprint *human, w4_refusal code) {
-    w4_deferral *queue, *next_queue;
-    int r = 0;
-    for (queue = TAILQ_FIRST(&hcp_of(p)->deferrals.list); r == 0 && queue; queue = next_queue) {
-        next_queue = TAILQ_NEXT(queue, link);
-        bool theirs = w4_router_is_key_of(p, &queue->human, human);
-        uint32_t left = queue->count;
-        w4_deferred *deferred, *next;
-        for (deferred = TAILQ_FIRST(&queue->list); r == 0 && left > 0; deferred = next, left--) {
-            next = TAILQ_NEXT(deferred, link);
-            if (theirs || w4_router_is_word_of(p, &deferred->sender, human)) {
-                r = end_deferred(p, queue, deferred, code);
-            }
-        }
-    }
-    return r;
-}
-
 bool w4_hcp_needs_consent(w4_type type) {
     const w4_type_row *row = w4_type_row_of(type);
     return row && row->family == W4_FAMILY_HCP && type != W4_TYPE_HCP_HELLO &&
@@ -158,7 +128,7 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
                             human->msg_id, in->now_us);
     }
     if (r >= 0 && revoked && before != W4_CONSENT_REVOKED) {
-        r = purge_deferred(p, who, W4_REFUSAL_CONSENT_REVOKED);
+        r = w4_deferrals_purge(p, &hcp_of(p)->deferrals, who, W4_REFUSAL_CONSENT_REVOKED);
         r = r == 0 ? w4_deliveries_withdraw(p, w4_hcp_needs_consent, who,
                                             W4_REFUSAL_CONSENT_REVOKED, in->now_us)
                    : r;
@@ -606,7 +576,8 @@ static int defer(w4_protocol *p, w4_inbound *in, w4_agent *agent) {
                          .receiver = in->envelope.receiver.fingerprint,
                          .from_node = in->from_node,
                          .channel = in->channel_kind,
-                         .wall_us = in->wall_us};
+                         .wall_us = in->wall_us,
+                         .deadline_us = in->deadline_us};
     memcpy(draft.msg_id, in->envelope.msg_id, sizeof draft.msg_id);
     uint64_t first_us = w4_later(in->now_us, p->config.hcp.pace_interval_us);
     int r = w4_deferrals_add(&h->deferrals, &agent->fingerprint, &draft, first_us);
@@ -645,6 +616,7 @@ static int release(w4_protocol *p, w4_deferral *queue, w4_deferred *deferred, bo
                      .from_node = deferred->from_node,
                      .now_us = now_us,
                      .wall_us = w4_router_wall(p, now_us),
+                     .deadline_us = deferred->deadline_us,
                      .channel_kind = deferred->channel,
                      .blob = deferred->envelope,
                      .family = w4_family_rules_of(W4_FAMILY_HCP),
@@ -701,6 +673,7 @@ static int expire(w4_protocol *p, uint64_t now_us) {
     h->eased = false;
     w4_deferral *queue, *next;
     int r = now_us >= h->repeat_us ? repeat_words(p, now_us) : 0;
+    r = r == 0 ? w4_deferrals_end_late(p, &h->deferrals, now_us) : r;
     for (queue = TAILQ_FIRST(&h->deferrals.list); r == 0 && queue; queue = next) {
         next = TAILQ_NEXT(queue, link);
         if (all || now_us >= queue->next_us) {
@@ -743,7 +716,8 @@ static int agent_gone(w4_protocol *p, const w4_agent *agent) {
     w4_deferral *queue = w4_deferrals_find(&hcp_of(p)->deferrals, &agent->fingerprint);
     int r = 0;
     for (uint32_t left = queue ? queue->count : 0; r == 0 && left > 0; left--) {
-        r = end_deferred(p, queue, TAILQ_FIRST(&queue->list), W4_REFUSAL_DISCONNECTED);
+        r = w4_deferrals_end(p, &hcp_of(p)->deferrals, queue, TAILQ_FIRST(&queue->list),
+                             W4_REFUSAL_DISCONNECTED);
     }
     return r;
 }

@@ -251,6 +251,36 @@ START_TEST(not_by_its_deadline) {
 }
 END_TEST
 
+/* Where its sender is at the same node, nothing of it has left, and nothing is given too late. */
+START_TEST(nothing_here_is_given_too_late) {
+    char id[37];
+    world *w = busy(_i == 0);
+    world_add_agent(w, "cho", 1, true);
+    world_trust_all(w);
+    if (_i == 0) {
+        say(w, "cho", "HCP_HELLO", HELLO, WELL);
+    }
+    w->deadline_us = w->now + 5 * SECOND;
+    w->durable = _i == 2;
+    int r = _i == 0 ? world_send_as(w, "cho", "ben", W4_FAMILY_HCP, "HCP_INTENT", INTENT, WELL)
+                    : world_send(w, "cho", "ben", "DECISION_SHARE", SHARE);
+    ck_assert_msg(r == 0, "%s", w->refused.text);
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    w->durable = false;
+    w->deadline_us = 0;
+    world_pass(w, 4 * SECOND);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVERY, id, NULL), 0);
+    world_pass(w, 2 * SECOND);
+    ck_assert_uint_eq(outcomes(w, 1, id, W4_REFUSAL_TIMEOUT), 1);
+    expect_rows(w, 1, 0, 0);
+    (_i == 0 ? ben_is_well : ben_has_room)(w);
+    world_pass(w, 60 * SECOND);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, NULL), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVERY, id, NULL), 1);
+    world_free(w);
+}
+END_TEST
+
 /* Given, and called back in the same turn, before it is with his agent: his human has taken consent
  * back. What is said of it is not that he got it, durable or not. */
 START_TEST(called_back) {
@@ -397,6 +427,7 @@ int main(void) {
     tcase_add_loop_test(tcase, under_the_key_it_was_sent_to, 0, sizeof endings / sizeof endings[0]);
     tcase_add_test(tcase, nothing_is_said_of_what_is_for_all);
     tcase_add_loop_test(tcase, not_by_its_deadline, 0, 2);
+    tcase_add_loop_test(tcase, nothing_here_is_given_too_late, 0, 3);
     tcase_add_loop_test(tcase, called_back, 0, 2);
     tcase_add_test(tcase, what_overtakes_what);
     tcase_add_test(tcase, words_of_others_end_nothing);
