@@ -384,6 +384,7 @@ static bool is_for_all(const w4_node_event *event) {
 static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification notification,
                       w4_bytes params) {
     w4d_client *client = NULL;
+    bool given = false;
     LIST_FOREACH (client, &app->clients, next) {
         bool theirs = is_for_all(event) || client->speaks_as == event->owner;
         if (!theirs || (client->subscribed & (1u << notification)) == 0) {
@@ -391,13 +392,16 @@ static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification 
         }
         if (event->kind == W4_NODE_EVENT_MESSAGE) {
             remember_unacked(client, event->msg_id);
-            app->gave = true;
+            app->gave = given = true;
             client->room = SIZE_MAX;
         }
         int r = w4d_client_notify(client, notification, params);
         if (r < 0) {
             return r;
         }
+    }
+    if (event->kind == W4_NODE_EVENT_MESSAGE && !given) {
+        w4_node_not_taken(app->node, w4_loop_now_us(app->loop));
     }
     return 0;
 }

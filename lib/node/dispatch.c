@@ -93,6 +93,7 @@ static int out_push_of(w4_node *node, const w4_node_event *event, const w4_proto
     out->sender = of != NULL ? of->sender : (w4_fingerprint){0};
     out->receiver = of != NULL ? of->receiver : (w4_fingerprint){0};
     out->named = of != NULL ? of->named : (w4_fingerprint){0};
+    out->durable = of != NULL && of->durable;
     STAILQ_INSERT_TAIL(&node->out, out, next);
     node->out_count++;
     node->out_bytes += event->bytes.len;
@@ -143,14 +144,28 @@ static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
            (w4_fingerprint_equal(&out->sender, key) || w4_fingerprint_equal(&out->receiver, key));
 }
 
+/* Its agent has not been given it: who sent it from here is told, else its node, and whoever
+ * watches this one. */
+static void tell_not_given(w4_node *node, const w4_node_out *out, w4_refusal code,
+                           uint64_t now_us) {
+    char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    if (w4_fingerprint_is_zero(&out->event.node)) {
+        bool all = w4_fingerprint_is_zero(&out->named);
+        w4_fingerprint_format(all ? &out->receiver : &out->named, to);
+        correct_delivery(node, 0, out->event.msg_id, to, code);
+    } else {
+        w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender, now_us);
+        w4_protocol_recalled(node->protocol, &out->event.node, out->event.msg_id, &out->sender,
+                             &out->named, code);
+    }
+}
+
 /* A human has taken consent back, or a key was revoked: what no agent has been given yet is not
- * given to it any more. Who sent it from here is told, else its node, and whoever watches this one.
- */
+ * given to it any more. */
 static void recall(w4_node *node, const w4_fingerprint *who,
                    bool (*is_of)(const w4_node_out *out, const w4_fingerprint *who),
                    w4_refusal code, uint64_t now_us) {
     struct w4_node_outs kept = STAILQ_HEAD_INITIALIZER(kept);
-    char to[W4_FINGERPRINT_TEXT_LEN + 1];
     w4_node_out *out = NULL;
     struct w4_node_outs dropped = STAILQ_HEAD_INITIALIZER(dropped);
     while ((out = STAILQ_FIRST(&node->out)) != NULL) {
@@ -166,17 +181,15 @@ static void recall(w4_node *node, const w4_fingerprint *who,
     STAILQ_CONCAT(&node->out, &kept);
     while ((out = STAILQ_FIRST(&dropped)) != NULL) {
         STAILQ_REMOVE_HEAD(&dropped, next);
-        if (w4_fingerprint_is_zero(&out->event.node)) {
-            bool all = w4_fingerprint_is_zero(&out->named);
-            w4_fingerprint_format(all ? &out->receiver : &out->named, to);
-            correct_delivery(node, 0, out->event.msg_id, to, code);
-        } else {
-            w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender,
-                             now_us);
-            w4_protocol_recalled(node->protocol, &out->event.node, out->event.msg_id, &out->sender,
-                                 &out->named, code);
-        }
+        tell_not_given(node, out, code, now_us);
         free(out);
+    }
+}
+
+void w4_node_not_taken(w4_node *node, uint64_t now_us) {
+    const w4_node_out *out = node->popped;
+    if (out != NULL && out->event.kind == W4_NODE_EVENT_MESSAGE && !out->durable) {
+        tell_not_given(node, out, W4_REFUSAL_NOT_FOUND, now_us);
     }
 }
 

@@ -114,6 +114,9 @@ typedef struct w4_node_event {
     w4_bytes bytes; /* MESSAGE: the envelope; BEACON */
 } w4_node_event;
 bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event);
+/* The MESSAGE that was popped last was given to nobody, since its agent had gone by then: its
+ * sender is told not_found. One that is durable comes again. */
+void w4_node_not_taken(w4_node *node, uint64_t now_us);
 
 /* ---- lifecycle hooks, see session/hooks.h
  *

@@ -115,8 +115,9 @@ TAILQ_HEAD(w4_node_peers, w4_node_peer);
 typedef struct w4_node_out {
     STAILQ_ENTRY(w4_node_out) next;
     w4_node_event event;
-    w4_type type; /* MESSAGE: these four */
+    w4_type type; /* MESSAGE: these five */
     w4_fingerprint sender, receiver, named;
+    bool durable;
     uint8_t bytes[];
 } w4_node_out;
 

@@ -259,6 +259,7 @@ typedef struct w4_protocol_event {
     bool paced;                         /* DELIVER: the human behind the agent is under pressure */
     uint64_t wall_us;                   /* DELIVER: received at */
     bool redelivered;                   /* DELIVER: it may have been given to it before */
+    bool durable;                       /* DELIVER: it comes again until it is acknowledged */
     char msg_id[37];                    /* DELIVERY, REJECTED, FACT, ROUTED; "" when unknown */
     char to[W4_AGENT_ID_MAX + 1];       /* DELIVERY: whom it was for */
     w4_refusal code;                    /* DELIVERY: NONE is delivered; REJECTED */

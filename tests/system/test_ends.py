@@ -1,5 +1,7 @@
 """What the sender of a message is told, two daemons apart: that it is held, and then its end, one and
 the true one; of a durable message also when both nodes were killed in between."""
+import signal
+
 from test_durable import Pair
 from web4test import *
 
@@ -176,6 +178,38 @@ def test_no_room_there():
             assert told(ada, msg_id) == ("delivered", None)
 
 
+def test_gone_before_it_is_given():
+    """An agent leaves while a message to it is in the hands of its node: its sender hears that it
+    was not found, and is told delivered of nothing that it was not given."""
+    with Mesh("north") as mesh:
+        north, = mesh.nodes
+        ada = north.agent("ada", subscribe=["agent.delivery"])
+        ben = north.agent("ben", subscribe=["agent.message"])
+        mesh.trust_all([ada, ben])
+        for n in range(16):
+            north.process.send_signal(signal.SIGSTOP)
+            call = {"jsonrpc": "2.0", "id": f"send {n}", "method": "agent.send", "params": {
+                "type": "INTENT", "to": ben.attached["fingerprint"],
+                "payload": {"goal": "ask", "topic": "the tides", "priority": "low"}}}
+            ada.send_raw(json.dumps(call).encode() + b"\n")
+            ben.send_raw(b'{"jsonrpc":"2.0","id":"leave","method":"agent.detach"}\n')
+            north.process.send_signal(signal.SIGCONT)
+            until = time.monotonic() + DEADLINE
+            given = []
+            while (line := ben.line(until)).get("id") != "leave":
+                given.append(line["params"]["envelope"]["msg_id"])
+            assert line["result"] == {"detached": True}
+            answer = ada.line(until)
+            if "error" in answer:  # it had left before
+                assert answer["error"]["data"]["code"] == "not_found" and not given, answer
+            else:
+                msg_id = answer["result"]["msg_id"]
+                assert told(ada, msg_id) == (("delivered", None) if msg_id in given
+                                             else ("refused", "not_found"))
+            ben.close()
+            ben = north.agent("ben", subscribe=["agent.message"])
+
+
 if __name__ == "__main__":
     main([test_held_in_memory, test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there,
-          test_no_room_there])
+          test_no_room_there, test_gone_before_it_is_given])

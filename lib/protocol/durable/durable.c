@@ -324,7 +324,8 @@ static int push_delivery(w4_protocol *p, const w4_agent *agent, const w4_kept *k
                                .receiver = agent->fingerprint,
                                .named = kept->receiver,
                                .paced = in->paced,
-                               .redelivered = kept->given > 1};
+                               .redelivered = kept->given > 1,
+                               .durable = true};
     memcpy(event.agent_id, agent->agent_id, sizeof event.agent_id);
     memcpy(event.msg_id, kept->msg_id, sizeof event.msg_id);
     return w4_event_queue_push(&p->events, &event, in->blob);
