@@ -82,6 +82,37 @@ static void consider(candidate *c, const char *agent_id, const w4_fingerprint *f
     memcpy(c->party.agent_id, agent_id, strlen(agent_id) + 1);
 }
 
+static w4_refusal resolve_key(const w4_protocol *p, const w4_fingerprint *key, bool away,
+                              w4_party *ret_party, const char **ret_why) {
+    const w4_agent *local = w4_agents_find(&p->agents, key);
+    w4_fingerprint node;
+    const w4_record_agent *listed = w4_graph_find_agent(p->graph, key, &node);
+    const w4_home *home = w4_roster_home(p, key);
+    bool here = local && local->attached;
+    const char *agent_id = here           ? local->agent_id
+                           : listed       ? listed->agent_id
+                           : away && home ? home->agent.agent_id
+                                          : NULL;
+    if (!agent_id) {
+        return not_found(ret_why, home ? not_here : not_known);
+    }
+    ret_party->fingerprint = *key;
+    memcpy(ret_party->agent_id, agent_id, strlen(agent_id) + 1);
+    return W4_REFUSAL_NONE;
+}
+
+/* Those who are away by that. */
+static void consider_away(const w4_protocol *p, candidate *c) {
+    const w4_homes *const known[] = {&p->homes, &p->listed};
+    for (size_t i = 0; i < 2; i++) {
+        const void *at = NULL;
+        const w4_home *home;
+        while ((home = w4_homes_next(known[i], &at)) != NULL) {
+            consider(c, home->agent.agent_id, &home->agent.fingerprint);
+        }
+    }
+}
+
 static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, bool away,
                                  w4_party *ret_party, const char **ret_why) {
     candidate c = {.prefix = prefix};
@@ -98,20 +129,18 @@ static w4_refusal resolve_prefix(const w4_protocol *p, w4_bytes prefix, bool awa
             consider(&c, record->agents[i].agent_id, &record->agents[i].fingerprint);
         }
     }
-    const w4_homes *const known[] = {&p->homes, &p->listed};
-    for (size_t i = 0; away && c.count == 0 && i < 2; i++) {
-        const void *at = NULL;
-        const w4_home *home;
-        while ((home = w4_homes_next(known[i], &at)) != NULL) {
-            consider(&c, home->agent.agent_id, &home->agent.fingerprint);
-        }
+    candidate gone = {.prefix = prefix};
+    if (c.count == 0) {
+        consider_away(p, &gone);
     }
+    c = away && c.count == 0 ? gone : c;
     if (c.count == 1) {
         *ret_party = c.party;
         return W4_REFUSAL_NONE;
     }
-    return not_found(ret_why,
-                     c.count == 0 ? not_known : "one agent; several fingerprints begin like that");
+    return not_found(ret_why, c.count > 1      ? "one agent; several fingerprints begin like that"
+                              : gone.count > 0 ? not_here
+                                               : not_known);
 }
 
 static bool is_hex(w4_bytes text) {
@@ -125,27 +154,21 @@ static bool is_hex(w4_bytes text) {
 }
 
 /* A whole fingerprint means whoever it belongs to: the one that has the last key of that identity.
- * NONE, or why nobody has it any more. */
-static w4_refusal follow(const w4_protocol *p, w4_bytes *to, char text[W4_FINGERPRINT_TEXT_LEN + 1],
-                         const char **ret_why) {
-    w4_fingerprint key;
-    if (!w4_fingerprint_parse(*to, &key)) {
-        return W4_REFUSAL_NONE;
-    }
-    key = w4_keyring_current(p->keyring, &key);
-    w4_fingerprint_format(&key, text);
-    *to = w4_bytes_of(text, W4_FINGERPRINT_TEXT_LEN);
+ * It is never a name: nobody can call himself by another's. */
+static w4_refusal resolve_fingerprint(const w4_protocol *p, const w4_fingerprint *of, bool away,
+                                      w4_party *ret_party, const char **ret_why) {
+    w4_fingerprint key = w4_keyring_current(p->keyring, of);
     if (w4_keyring_revoked(p->keyring, &key)) {
         *ret_why = "a key that is not revoked";
         return W4_REFUSAL_KEY_REVOKED;
     }
-    return W4_REFUSAL_NONE;
+    return resolve_key(p, &key, away, ret_party, ret_why);
 }
 
 w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_party *ret_party,
                             const char **ret_why) {
-    w4_party party = {0};
-    char text[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_party party = {0}, named = {0};
+    w4_fingerprint key;
     if (w4_bytes_equal_text(to, "*")) {
         memcpy(party.agent_id, "*", 2);
         *ret_party = party;
@@ -154,23 +177,19 @@ w4_refusal w4_route_resolve(const w4_protocol *p, w4_bytes to, bool away, w4_par
     if (to.len == 0 || to.len > W4_AGENT_ID_MAX) {
         return not_found(ret_why, "an agent_id, a fingerprint, or *");
     }
-    w4_refusal gone = follow(p, &to, text, ret_why);
-    if (gone != W4_REFUSAL_NONE) {
-        return gone;
+    if (w4_fingerprint_parse(to, &key)) {
+        return resolve_fingerprint(p, &key, away, ret_party, ret_why);
     }
-    /* A whole fingerprint is never a name: nobody can call himself by another's. */
     bool hex = to.len >= PREFIX_MIN && is_hex(to);
-    w4_party named = {0};
-    w4_refusal by_name = hex && to.len == W4_FINGERPRINT_TEXT_LEN
-                             ? W4_REFUSAL_NOT_FOUND
-                             : resolve_name(p, to, away, &named, ret_why);
-    w4_refusal by_key = hex ? resolve_prefix(p, to, away, &party, ret_why) : W4_REFUSAL_NOT_FOUND;
+    const char *no_name = not_known, *no_key = not_known;
+    w4_refusal by_name = resolve_name(p, to, away, &named, &no_name);
+    w4_refusal by_key = hex ? resolve_prefix(p, to, away, &party, &no_key) : W4_REFUSAL_NOT_FOUND;
     if (by_name == W4_REFUSAL_NONE && by_key == W4_REFUSAL_NONE &&
         !w4_fingerprint_equal(&named.fingerprint, &party.fingerprint)) {
         return not_found(ret_why, "one agent; it is the name of one and begins another's key");
     }
     if (by_name != W4_REFUSAL_NONE && by_key != W4_REFUSAL_NONE) {
-        return W4_REFUSAL_NOT_FOUND;
+        return not_found(ret_why, no_key == not_known ? no_name : no_key);
     }
     *ret_party = by_name == W4_REFUSAL_NONE ? named : party;
     return W4_REFUSAL_NONE;

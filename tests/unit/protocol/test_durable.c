@@ -142,6 +142,50 @@ START_TEST(unknown_agents_get_nothing) {
 }
 END_TEST
 
+/* What is not durable finds nobody, and its sender is told that there is one, whatever he calls it.
+ */
+static void expect_away(world *w, const char *name) {
+    char full[W4_FINGERPRINT_TEXT_LEN + 1];
+    w4_fingerprint_format(&world_agent_of(w, name)->fingerprint, full);
+    w->durable = false;
+    for (unsigned way = 0; way < 3; way++) {
+        char to[W4_FINGERPRINT_TEXT_LEN + 1];
+        snprintf(to, sizeof to, "%.*s", way == 2 ? 12 : 64, way == 0 ? name : full);
+        ck_assert_int_eq(world_send(w, "ada", to, "INTENT", ASK), 1);
+        ck_assert_int_eq(w->refused.code, W4_REFUSAL_NOT_FOUND);
+        ck_assert_msg(strstr(w->refused.text, "only what is durable waits"), "%s: %s", to,
+                      w->refused.text);
+        to[way == 0 ? 0 : 9] = 'z';
+        ck_assert_int_eq(world_send(w, "ada", to, "INTENT", ASK), 1);
+        ck_assert_ptr_nonnull(strstr(w->refused.text, "was known here before it went"));
+    }
+    full[0] = full[0] == '0' ? '1' : '0'; /* nobody's, with and without the rest */
+    for (unsigned way = 0; way < 2; way++) {
+        ck_assert_int_eq(world_send(w, "ada", full, "INTENT", ASK), 1);
+        ck_assert_int_eq(w->refused.code, W4_REFUSAL_NOT_FOUND);
+        ck_assert_ptr_nonnull(strstr(w->refused.text, "was known here before it went"));
+        full[12] = '\0';
+    }
+    w->durable = true;
+}
+
+/* Of this node, and one of another that an agent here has had to do with. */
+START_TEST(away_by_whatever_name) {
+    world *w = two();
+    char id[37];
+    world_add_agent(w, "cho", 0, true);
+    ask(w, "ada", "ben", id);
+    world_settle(w);
+    detach(w, "ben");
+    detach(w, "cho");
+    world_publish(w, 1);
+    world_settle(w);
+    expect_away(w, "ben");
+    expect_away(w, "cho");
+    world_free(w);
+}
+END_TEST
+
 /* One that never had to do with anybody here, and whose node has listed it: known after it went,
  * and after both nodes were dead. */
 START_TEST(listed_and_never_heard) {
@@ -153,11 +197,7 @@ START_TEST(listed_and_never_heard) {
     ck_assert_int_eq(w4_graph_new(&w->nodes[0].graph), 0);
     world_restart(w, 0);
     attach(w, "ada");
-    w->durable = false;
-    ck_assert_int_eq(world_send(w, "ada", "ben", "INTENT", ASK), 1);
-    ck_assert_int_eq(w->refused.code, W4_REFUSAL_NOT_FOUND);
-    ck_assert_ptr_nonnull(strstr(w->refused.text, "only what is durable waits"));
-    w->durable = true;
+    expect_away(w, "ben");
     ask(w, "ada", "ben", ids[0]);
     w4_fingerprint_format(&world_agent_of(w, "ben")->fingerprint, full);
     full[12] = '\0';
@@ -459,6 +499,7 @@ int main(void) {
     tcase_add_test(tcase, node_is_away);
     tcase_add_test(tcase, unknown_agents_get_nothing);
     tcase_add_test(tcase, name_of_one_who_is_away);
+    tcase_add_test(tcase, away_by_whatever_name);
     tcase_add_test(tcase, listed_and_never_heard);
     tcase_add_test(tcase, lists_are_only_lists);
     tcase_add_test(tcase, not_dealt_with_comes_again);
