@@ -1,6 +1,7 @@
 /* agents, facts, graph: what this node knows of the others, and what they hold to be true. */
 #include "web4d/call.h"
 
+#include "base/text.h"
 #include "rpc/shapes.h"
 
 #include <string.h>
@@ -152,7 +153,7 @@ static int fact_param(w4d_call *call, char ret_id[static W4_UUID_LEN + 1]) {
                : w4d_refuse(
                      call, W4_REFUSAL_NOT_FOUND, "/fact",
                      found == 0
-                         ? "no fact here has that id, or an id that begins so (4 digits or more)"
+                         ? "no fact here has that id, or an id that begins so (" W4_PREFIX_WORDS ")"
                          : "that means several facts: give more of the id");
 }
 

@@ -1,6 +1,7 @@
 /* What comes from the internet: claims, and the sources they are from. */
 #include "web4d/call.h"
 
+#include "base/text.h"
 #include "protocol/facts/facts.h"
 #include "protocol/internet/lip.h"
 
@@ -67,7 +68,7 @@ int w4d_claims_show(w4d_call *call) {
     if (found != 1) {
         return w4d_refuse(
             call, W4_REFUSAL_NOT_FOUND, "/claim",
-            found == 0 ? "no claim here has that id, or an id that begins so (4 digits or more)"
+            found == 0 ? "no claim here has that id, or an id that begins so (" W4_PREFIX_WORDS ")"
                        : "that means several claims: give more of the id");
     }
     w4_json_begin_object(call->result);

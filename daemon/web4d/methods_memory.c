@@ -68,21 +68,27 @@ static int read_id(w4d_call *call, const char *name, const w4_who *listener,
         return 0;
     }
     *ret_id = room;
-    if (strlen(given) == W4_UUID_LEN) {
+    (void)snprintf(pointer, sizeof pointer, "/%s", name);
+    if (w4_uuid_v4_valid(w4_bytes_from_text(given))) {
         memcpy(room, given, W4_UUID_LEN + 1);
         return 0;
+    }
+    if (strlen(given) >= W4_UUID_LEN) {
+        return w4d_refuse_params(
+            call, pointer,
+            "an id (a UUID of version 4, in lower case), or a unique prefix of "
+            "it (" W4_PREFIX_WORDS ")");
     }
     int r =
         w4_memory_find_prefix(call->app->store, w4_bytes_from_text(given), listener, room, &found);
     if (r != 0) {
         return r < 0 ? r : w4d_refuse_store(call);
     }
-    (void)snprintf(pointer, sizeof pointer, "/%s", name);
     return found == 1
                ? 0
                : w4d_refuse(call, W4_REFUSAL_NOT_FOUND, pointer,
                             found == 0 ? "nothing in the memory has that id, or one that begins so "
-                                         "(4 digits or more)"
+                                         "(" W4_PREFIX_WORDS ")"
                                        : "that means several entries: give more of the id");
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREFIX_MIN 4u
 #define CHOICE_MAX 3u     /* of those that a name may mean, as many are told */
 #define CHOICE_DIGITS 12u /* of the fingerprint of each */
 
@@ -38,7 +37,7 @@ static void found(match *m, const w4_fingerprint *fingerprint, w4_trust_kind kin
 
 static bool is_prefix(const char *name) {
     size_t len = strlen(name);
-    if (len < PREFIX_MIN || len > W4_FINGERPRINT_TEXT_LEN) {
+    if (len < W4_PREFIX_MIN || len > W4_FINGERPRINT_TEXT_LEN) {
         return false;
     }
     return strspn(name, "0123456789abcdef") == len;

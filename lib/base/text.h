@@ -25,6 +25,12 @@ bool w4_text_has_control(w4_bytes text);
 /* The known name nearest to text, NULL when none is near (edit distance over a third). */
 const char *w4_text_nearest(w4_bytes text, const char *const *names, size_t count);
 
+/* By the first digits of an id or a fingerprint people name what it belongs to. */
+#define W4_PREFIX_MIN 4
+#define W4_PREFIX_WORDS W4_TEXT_OF_NUMBER(W4_PREFIX_MIN) " digits or more"
+#define W4_TEXT_OF_NUMBER(NUMBER) W4_TEXT_OF_DIGITS(NUMBER)
+#define W4_TEXT_OF_DIGITS(DIGITS) #DIGITS
+
 #define W4_UUID_LEN 36
 void w4_uuid_v4(const w4_env *env, char ret_text[static W4_UUID_LEN + 1]); /* RFC 9562, lower */
 bool w4_uuid_v4_valid(w4_bytes text); /* lower case, version 4, variant 10 */

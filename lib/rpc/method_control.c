@@ -1,4 +1,5 @@
 /* Params and results of the methods of the control socket. */
+#include "base/text.h"
 #include "rpc/method_table.h"
 #include "rpc/shapes.h"
 
@@ -10,9 +11,9 @@
     static const w4_schema_row NAME##_params[] = {W4_SCHEMA_END}; \
     PARAMS(NAME)
 
-#define PEER_HELP "fingerprint, unique prefix of one (4 digits or more), node name or address"
-#define SUBJECT_HELP "fingerprint, unique prefix of one (4 digits or more), agent_id or node name, also of one that is away"
-#define FACT_HELP "id of the fact, or a unique prefix of one (4 digits or more)"
+#define PEER_HELP "fingerprint, unique prefix of one (" W4_PREFIX_WORDS "), node name or address"
+#define SUBJECT_HELP "fingerprint, unique prefix of one (" W4_PREFIX_WORDS "), agent_id or node name, also of one that is away"
+#define FACT_HELP "id of the fact, or a unique prefix of one (" W4_PREFIX_WORDS ")"
 
 /* ---- status.get */
 static const char *const node_states[] = {"starting", "running", "stopping", NULL};
@@ -372,7 +373,7 @@ RESULT(facts_show);
 
 static const char *const settle_verdicts[] = {"accepted", "rejected", "none", NULL};
 static const w4_schema_row facts_settle_params[] = {
-    RPC_LABEL("fact", R_, "id of the fact, or a unique prefix of one (4 digits or more)"),
+    RPC_LABEL("fact", R_, "id of the fact, or a unique prefix of one (" W4_PREFIX_WORDS ")"),
     RPC_ENUM("verdict", R_, settle_verdicts, "none: takes an earlier order back"),
     RPC_TEXT("reason", O_, 127, "kept with the fact"),
     W4_SCHEMA_END};

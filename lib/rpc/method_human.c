@@ -1,4 +1,5 @@
 /* Params and results of the methods about people: their consent and state, on both sockets. */
+#include "base/text.h"
 #include "rpc/method_table.h"
 #include "rpc/shapes.h"
 
@@ -43,7 +44,7 @@ RESULT(consent_list);
 
 /* ---- consent.show, consent.get */
 static const w4_schema_row consent_show_params[] = {
-    RPC_LABEL("human", R_, "fingerprint, unique prefix of one (4 digits or more), or agent_id"),
+    RPC_LABEL("human", R_, "fingerprint, unique prefix of one (" W4_PREFIX_WORDS "), or agent_id"),
     W4_SCHEMA_END};
 PARAMS(consent_show);
 static const w4_schema_row consent_show_result[] = {

@@ -1,4 +1,5 @@
 /* Params and results of the methods about what comes from the internet: claims and sources. */
+#include "base/text.h"
 #include "rpc/method_table.h"
 #include "rpc/shapes.h"
 
@@ -64,7 +65,7 @@ static const w4_schema_row claims_list_result[] = {
 RESULT(claims_list);
 
 static const w4_schema_row claims_show_params[] = {
-    RPC_LABEL("claim", R_, "id of the claim, or a unique prefix of one (4 digits or more)"),
+    RPC_LABEL("claim", R_, "id of the claim, or a unique prefix of one (" W4_PREFIX_WORDS ")"),
     W4_SCHEMA_END};
 PARAMS(claims_show);
 static const w4_schema_row claims_show_result[] = {

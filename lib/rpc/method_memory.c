@@ -1,4 +1,5 @@
 /* Params and results of memory.*: what was accepted here, to be found again. */
+#include "base/text.h"
 #include "rpc/method_table.h"
 #include "rpc/shapes.h"
 
@@ -60,8 +61,8 @@ static const w4_schema_row memory_query_params[] = {
     RPC_LABEL("author", O_, "said by that one only: fingerprint, unique prefix of one, or agent_id"),
     RPC_TIME("after", O_, "accepted then or later"),
     RPC_TIME("before", O_, "accepted before that"),
-    RPC_LABEL("cause", O_, "what follows from that one: its id, or a unique prefix of it (4 digits or more)"),
-    RPC_LABEL("effect", O_, "what that one follows from: its id, or a unique prefix of it (4 digits or more)"),
+    RPC_LABEL("cause", O_, "what follows from that one: its id, or a unique prefix of it (" W4_PREFIX_WORDS ")"),
+    RPC_LABEL("effect", O_, "what that one follows from: its id, or a unique prefix of it (" W4_PREFIX_WORDS ")"),
     RPC_INTEGER("depth", O_, 1, 64, "beside cause or effect: over so many steps, each entry once; one step when absent"),
     RPC_BOOL("retracted", O_, "true: also what no longer stands: disputed, rejected, refuted or unsupported"),
     RPC_INTEGER("limit", O_, 1, 1000, "entries of one answer; 100 when absent"),

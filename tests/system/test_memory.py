@@ -107,7 +107,9 @@ def test_memory():
         assert boils[:8] in short, (shown, short)
         for arguments, code, said in ((["--depth", "2"], 2, "--depth: expected cause or effect"),
                                       (["--cause", "ffffffff"], 1, "not_found: --cause: nothing"),
-                                      (["--cause", "ab"], 1, "4 digits or more"), (["..."], 2, "a word")):
+                                      (["--cause", "ab"], 1, "4 digits or more"), (["..."], 2, "a word"),
+                                      (["--cause", boils.upper()], 2, "--cause: expected an id"),
+                                      (["--effect", boils + "0"], 2, "--effect: expected an id")):
             done = subprocess.run([WEB4CTL, "-s", b.control_socket, "memory", "query", *arguments],
                                   capture_output=True, text=True, timeout=DEADLINE)
             assert done.returncode == code and done.stdout == "" and said in done.stderr, done

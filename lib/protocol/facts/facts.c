@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define ORDER_FIRST 64u
-#define PREFIX_MIN 4u
 #define EFFECTS_FIRST 4u
 
 typedef struct by_id { /* a fact in the table */
@@ -235,7 +234,7 @@ uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, const w4_w
     char found[37];
     uint32_t count = 0;
     const w4_fact *fact;
-    if (prefix.len < PREFIX_MIN || prefix.len > W4_UUID_LEN) {
+    if (prefix.len < W4_PREFIX_MIN || prefix.len > W4_UUID_LEN) {
         return 0;
     }
     for (size_t i = 0; (fact = w4_facts_at(facts, i)) != NULL; i++) {

@@ -85,7 +85,6 @@ typedef struct w4_memory_answer {
     w4_memory_reach reach; /* of a question with depth */
 } w4_memory_answer;
 
-#define W4_MEMORY_PREFIX_MIN 4u
 /* How many ids begin so, of those that the listener may know: of entries, or named by one as what
  * it follows from. *ret_id, where it is one. More than two need not be counted, nor those of a
  * prefix that so many rows begin with as one answer may look at. 0, -ENOMEM, or a store condition.

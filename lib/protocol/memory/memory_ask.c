@@ -3,6 +3,7 @@
  * the whole question. */
 #include "protocol/memory/memory_walk.h"
 
+#include "base/text.h"
 #include "base/wire.h"
 #include "envelope/envelope.h"
 #include "protocol/evidence/evidence.h"
@@ -345,7 +346,7 @@ int w4_memory_find_prefix(w4_store *store, w4_bytes prefix, const w4_who *listen
                                .row = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX),
                                .text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX)},
                        .prefix = prefix};
-    bool good = prefix.len >= W4_MEMORY_PREFIX_MIN && prefix.len <= W4_UUID_LEN;
+    bool good = prefix.len >= W4_PREFIX_MIN && prefix.len <= W4_UUID_LEN;
     int r = good ? look_at_table(&s, W4_STORE_MEMORY_ID) : 0;
     r = good && r == 0 && s.count < 2 ? look_at_table(&s, W4_STORE_MEMORY_LINK) : r;
     w4_buffer_deinit(&s.ask.row);
