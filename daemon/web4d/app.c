@@ -395,17 +395,8 @@ static int start_server(w4d_app *app, w4_surface surface, const char *name, cons
 }
 
 static int start_mesh(w4d_app *app) {
-    w4_mesh *mesh = w4_node_mesh(app->node);
-    for (uint32_t i = 0; i < app->config->seeds_count; i++) {
-        const w4_config_seed *seed = &app->config->seeds[i];
-        int r = w4_mesh_add_address(mesh, seed->address, W4_ADDRESS_SEED,
-                                    seed->pinned ? &seed->fingerprint : NULL,
-                                    w4_loop_now_us(app->loop));
-        if (r < 0) {
-            return r;
-        }
-    }
-    int r = w4d_apply_anchors(app);
+    int r = w4d_add_seeds(app);
+    r = r != 0 ? r : w4d_apply_anchors(app);
     return r != 0 ? r : w4d_beacons_start(app);
 }
 

@@ -132,6 +132,8 @@ typedef struct w4d_reload {
 int w4d_reload_config(w4d_app *app, w4d_reload *ret_reload);
 /* Puts the anchors of the config into the trust book (those that never moved). 0 or -ENOMEM. */
 int w4d_apply_anchors(w4d_app *app);
+/* What the configuration names is dialled; says what cannot be. 0 or -ENOMEM. */
+int w4d_add_seeds(w4d_app *app);
 
 /* store_jobs.c: removes what a process that died left beside the store; what is under way ends
  * without an answer. */

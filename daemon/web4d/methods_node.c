@@ -284,6 +284,9 @@ int w4d_peers_add(w4d_call *call) {
     if (r < 0 && r != -ENOSPC) {
         return r;
     }
+    if (r == 2) {
+        return w4d_refuse(call, W4_REFUSAL_KEY_REVOKED, "/fingerprint", "a key that is good");
+    }
     if (r != 0) {
         return w4d_refuse(call, W4_REFUSAL_OVERLOADED, "/address", "the table of peers is full");
     }

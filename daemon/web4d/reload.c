@@ -38,7 +38,7 @@ static void event_reloaded(w4d_app *app, bool ok, const w4d_reload *reload) {
     w4_events_end(w4_node_events(app->node));
 }
 
-static int add_seeds(w4d_app *app) {
+int w4d_add_seeds(w4d_app *app) {
     for (uint32_t i = 0; i < app->config->seeds_count; i++) {
         const w4_config_seed *seed = &app->config->seeds[i];
         int r = w4_mesh_add_address(w4_node_mesh(app->node), seed->address, W4_ADDRESS_SEED,
@@ -46,6 +46,11 @@ static int add_seeds(w4d_app *app) {
                                     w4_loop_now_us(app->loop));
         if (r == -ENOMEM) {
             return r;
+        }
+        if (r == -ENOSPC || r == 2) {
+            w4_log(&app->env, W4_LOG_WARNING, "the seed %s is not dialled: %s", seed->address,
+                   r == 2 ? "the key that is expected there was revoked"
+                          : "the table of peers is full");
         }
     }
     return 0;
@@ -63,7 +68,7 @@ static int swap(w4d_app *app, w4_config *next) {
     app->log_level = next->log.level;
     w4_node_configure(app->node, &config, w4_loop_now_us(app->loop));
     r = w4d_app_advertise(app);
-    r = r != 0 ? r : add_seeds(app);
+    r = r != 0 ? r : w4d_add_seeds(app);
     return r != 0 ? r : w4d_apply_anchors(app);
 }
 

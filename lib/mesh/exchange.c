@@ -350,7 +350,8 @@ static int remind(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprin
                   w4_bytes record, uint64_t now_us) {
     const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, from);
     w4_bytes known = w4_graph_text(mesh->context.graph, author);
-    if (peer == NULL || !w4_fingerprint_equal(from, author) || w4_bytes_equal(known, record)) {
+    bool gone = peer == NULL || !peer->connected; /* since it said so */
+    if (gone || !w4_fingerprint_equal(from, author) || w4_bytes_equal(known, record)) {
         return 0;
     }
     return send_record(mesh, peer, known, now_us);

@@ -196,17 +196,30 @@ void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config) {
     }
 }
 
-/* Finds or makes; where the table is full, one that is worth less goes. met: there is a session. */
-int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer) {
-    int r = w4_mesh_registry_peer(&mesh->registry, node, ret_peer);
-    w4_mesh_peer *out = r == -ENOSPC
-                            ? w4_mesh_registry_expendable(&mesh->registry, mesh->context.trust, met)
-                            : NULL;
+/* Where the table is full, one that is worth less goes. False: none is. */
+static bool make_room(w4_mesh *mesh, bool met) {
+    w4_mesh_peer *out = w4_mesh_registry_expendable(&mesh->registry, mesh->context.trust, met);
     if (out != NULL) {
         (void)w4_store_remove(mesh->context.store, W4_STORE_PEER,
                               w4_bytes_of(out->node.bytes, sizeof out->node.bytes));
         w4_mesh_registry_remove(&mesh->registry, out);
+    }
+    return out != NULL;
+}
+
+/* Finds or makes. met: there is a session. */
+int w4_mesh_peer_of(w4_mesh *mesh, const w4_fingerprint *node, bool met, w4_mesh_peer **ret_peer) {
+    int r = w4_mesh_registry_peer(&mesh->registry, node, ret_peer);
+    if (r == -ENOSPC && make_room(mesh, met)) {
         r = w4_mesh_registry_peer(&mesh->registry, node, ret_peer);
+    }
+    return r;
+}
+
+static int add_anybodys(w4_mesh *mesh, const char *address, w4_address_source source) {
+    int r = w4_mesh_registry_add_anybodys(&mesh->registry, address, source);
+    if (r == -ENOSPC && make_room(mesh, false)) {
+        r = w4_mesh_registry_add_anybodys(&mesh->registry, address, source);
     }
     return r;
 }
@@ -228,7 +241,9 @@ int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source so
     w4_mesh_peer *peer = NULL;
     int r = 0;
     if (node == NULL) {
-        r = w4_mesh_registry_add_anybodys(&mesh->registry, address, source);
+        r = add_anybodys(mesh, address, source);
+    } else if (w4_mesh_is_refused(mesh, node)) {
+        return 2;
     } else {
         r = w4_mesh_peer_of(mesh, node, false, &peer);
         r = r != 0 ? r : w4_mesh_registry_add(&mesh->registry, peer, address, source, true);

@@ -60,8 +60,8 @@ w4_mesh *w4_mesh_free(w4_mesh *mesh);
 int w4_mesh_set_addresses(w4_mesh *mesh, const char *const *addresses, size_t count,
                           uint64_t now_us);
 void w4_mesh_configure(w4_mesh *mesh, const w4_mesh_config *config); /* reload: acts next turn */
-/* An address to try. node: whom to expect there (pinned), or NULL. 0, -ENOMEM, -ENOSPC, or 1: that
- * is no address. */
+/* An address to try. node: whom to expect there (pinned), or NULL. 0, -ENOMEM, -ENOSPC, 1: that is
+ * no address, or 2: the key of node was revoked. */
 int w4_mesh_add_address(w4_mesh *mesh, const char *address, w4_address_source source,
                         const w4_fingerprint *node, uint64_t now_us);
 /* Forgets a peer and its addresses (not its trust). False when unknown. */

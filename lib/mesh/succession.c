@@ -30,7 +30,8 @@ int w4_mesh_key_replaced(w4_mesh *mesh, const w4_fingerprint *key, const w4_fing
     w4_mesh_peer *old = w4_mesh_registry_find(&mesh->registry, key), *fresh = NULL;
     int r = 0;
     drop_record(mesh, key);
-    if (old != NULL && !w4_fingerprint_equal(successor, self)) {
+    if (old != NULL && !w4_fingerprint_equal(successor, self) &&
+        !w4_mesh_is_refused(mesh, successor)) {
         r = w4_mesh_peer_of(mesh, successor, true, &fresh);
         old = w4_mesh_registry_find(&mesh->registry, key); /* it may have made room */
         r = r == 0 && old != NULL ? move_addresses(mesh, old, fresh) : r;

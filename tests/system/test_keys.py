@@ -190,6 +190,8 @@ def test_agent_follows():
         refused("key_revoked", "/key", attach, a, new, "ada")
         refused("key_revoked", "/document/old", a.control.call, "keys.take",
                 {"document": succession(new, thief)})
+        refused("key_revoked", "/fingerprint", a.control.call, "peers.add",
+                {"address": "tcp:127.0.0.1:1", "fingerprint": new.fingerprint})
         refused("key_revoked", "/to", bob.call, "agent.send",
                 {"type": "STATE_UPDATE", "to": new.fingerprint,
                  "payload": {"presence": "focused", "lri": 5}})

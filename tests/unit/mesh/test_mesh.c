@@ -475,6 +475,10 @@ START_TEST(inventions_do_not_push_out_who_is_known) {
         int r =
             w4_mesh_add_address(a->mesh, "memory:nowhere", W4_ADDRESS_RECORD, &invented, now_us);
         ck_assert_int_eq(r, 0);
+        w4_bytes row = w4_bytes_from_text("{\"addresses\":[],\"name\":\"\"}");
+        ck_assert_int_eq(w4_store_put(a->store, W4_STORE_PEER,
+                                      w4_bytes_of(invented.bytes, sizeof invented.bytes), row),
+                         0);
     }
     w4_mesh_peer_info info;
     ck_assert_uint_eq(peer_count(a), W4_MESH_PEERS_MAX);
@@ -483,6 +487,12 @@ START_TEST(inventions_do_not_push_out_who_is_known) {
     ck_assert(peer_info(a, id_of(c), &info));
     ck_assert(info.connected);
     ck_assert_uint_eq(peer_count(a), W4_MESH_PEERS_MAX);
+    /* remembered, they do not keep it from its seeds either */
+    node_stop(a);
+    node_start(a);
+    ck_assert_int_eq(w4_mesh_add_address(a->mesh, "memory:seed", W4_ADDRESS_SEED, NULL, now_us), 0);
+    ck_assert_uint_eq(peer_count(a), W4_MESH_PEERS_MAX);
+    ck_assert(peer_info(a, id_of(b), &info));
 }
 END_TEST
 
@@ -542,6 +552,23 @@ START_TEST(a_node_that_lost_its_store_is_heard_again) {
     ck_assert_uint_gt(record_of(a, b)->seq, seq);
     ck_assert_uint_eq(record_of(a, b)->seq, record_of(b, b)->seq);
     ck_assert_int_ne(w4_trust_book_state(a->trust, W4_TRUST_NODE, id_of(b)), W4_TRUST_BLOCKED);
+}
+END_TEST
+
+/* What it said before it went is judged after: nothing is sent where no session is. */
+START_TEST(who_has_gone_is_not_reminded) {
+    join(a, b, 0);
+    settle();
+    w4_buffer older = own_record(b, 1, WALL0, 3600, "b");
+    unsigned sent = a->events[W4_MESH_EVENT_TRANSMIT];
+    tell(b, a, w4_buffer_bytes(&older));
+    drain(a, true);
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_TRANSMIT], ++sent);
+    part(a, b);
+    tell(b, a, w4_buffer_bytes(&older));
+    drain(a, true);
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_TRANSMIT], sent);
+    w4_buffer_deinit(&older);
 }
 END_TEST
 
@@ -667,6 +694,7 @@ int main(void) {
     tcase_add_test(tc, inventions_do_not_push_out_who_is_known);
     tcase_add_test(tc, peers_and_records_are_remembered);
     tcase_add_test(tc, a_node_that_lost_its_store_is_heard_again);
+    tcase_add_test(tc, who_has_gone_is_not_reminded);
     tcase_add_test(tc, the_number_of_the_own_record_never_falls);
     tcase_add_test(tc, numbers_that_were_not_kept_are_not_used_again);
     tcase_add_test(tc, a_damaged_store_is_told);
