@@ -78,7 +78,8 @@ int w4_node_lifecycle_open(w4_node *node, w4_node_peer *peer, bool resumed, uint
     return r < 0 ? r : w4_hooks_push(node->hooks, &change);
 }
 
-int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, bool unread, uint64_t now_us) {
+    const char *reason = unread ? "unread" : "silent";
     if (!peer->told.open) {
         return 0; /* it never answered: there was no session yet */
     }
@@ -89,10 +90,10 @@ int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us
     w4_json_member_unsigned(
         w, "silent_ms",
         now_us > stats.last_heard_us ? (now_us - stats.last_heard_us) / W4_US_PER_MS : 0);
-    w4_json_member_string(w, "reason", "silent");
+    w4_json_member_string(w, "reason", reason);
     w4_json_member_unsigned(w, "reconnects", peer->told.reconnects);
     w4_events_end(node->events);
-    w4_lifecycle change = change_of(peer, W4_HOOK_HEARTBEAT_TIMEOUT, "silent");
+    w4_lifecycle change = change_of(peer, W4_HOOK_HEARTBEAT_TIMEOUT, reason);
     return w4_hooks_push(node->hooks, &change);
 }
 

@@ -403,7 +403,7 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             w4_node_lifecycle_rekeyed(node, peer, event.by_peer, now_us);
             break;
         case W4_SESSION_EVENT_HEARTBEAT_TIMEOUT:
-            r = w4_node_lifecycle_timeout(node, peer, now_us);
+            r = w4_node_lifecycle_timeout(node, peer, event.unread, now_us);
             break;
         case W4_SESSION_EVENT_LINK_LOST:
             r = w4_node_peer_link_lost(

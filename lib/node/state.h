@@ -213,7 +213,7 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
 /* lifecycle.c: 0 or -ENOMEM. */
 int w4_node_lifecycle_init(w4_node *node, const w4_node_context *context);
 int w4_node_lifecycle_open(w4_node *node, w4_node_peer *peer, bool resumed, uint64_t now_us);
-int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, uint64_t now_us);
+int w4_node_lifecycle_timeout(w4_node *node, w4_node_peer *peer, bool unread, uint64_t now_us);
 void w4_node_lifecycle_rekeyed(w4_node *node, w4_node_peer *peer, bool by_peer, uint64_t now_us);
 /* Nothing when it is not open. */
 int w4_node_lifecycle_close(w4_node *node, w4_node_peer *peer, const char *reason, const char *text,

@@ -90,8 +90,9 @@ static uint8_t *put_heartbeat(w4_session *s, uint8_t *at, uint64_t now_us) {
         at = w4_frame_put(at, &frame);
     }
     if (s->heartbeat.ping_due) {
-        w4_frame frame = {.type = W4_FRAME_PING,
-                          .seq = w4_heartbeat_take_ping(&s->heartbeat, s->env, now_us)};
+        w4_frame frame = {
+            .type = W4_FRAME_PING,
+            .seq = w4_heartbeat_take_ping(&s->heartbeat, s->env, w4_pace_flight(&s->pace), now_us)};
         w4_pace_pinged(&s->pace, frame.seq, s->alone, now_us);
         at = w4_frame_put(at, &frame);
     }

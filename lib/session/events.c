@@ -62,7 +62,12 @@ static bool pop_notice(w4_session *s, w4_session_event *ret_event) {
         w4_session_free_notices(s);
     }
     *ret_event = (w4_session_event){
-        .kind = n.kind, .code = n.code, .resumed = n.resumed, .by_peer = n.by_peer};
+        .kind = n.kind,
+        .code = n.code,
+        .resumed = n.resumed,
+        .by_peer = n.by_peer,
+        .unread = n.unread,
+    };
     if (n.kind == W4_SESSION_EVENT_LINK_LOST) {
         w4_text_copy(ret_event->text, sizeof ret_event->text,
                      w4_bytes_from_text(w4_session_end_text(s)));

@@ -39,7 +39,8 @@ bool w4_hook_from_name(w4_bytes name, w4_hook *ret_hook);
 
 /* What a hook is told. reason: of session_open "opened" or "resumed"; of session_close
  * "heartbeat_timeout", "manual", "disconnected" (its link was lost), "replaced" (the peer came
- * with a new one) or the code of a refusal; of heartbeat_timeout "silent". */
+ * with a new one) or the code of a refusal; of heartbeat_timeout "silent" or
+ * "unread" (it sends, but answers no PING). */
 typedef struct w4_lifecycle {
     w4_hook hook;
     uint8_t session[W4_HOOK_SESSION_ID_LEN];

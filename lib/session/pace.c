@@ -59,11 +59,12 @@ void w4_pace_came_over(w4_pace *p, size_t len, uint64_t took_us) {
     see_speed(p, (double)len * (double)W4_US_PER_S / (double)(took_us > 0 ? took_us : 1));
 }
 
+uint32_t w4_pace_flight(const w4_pace *p) {
+    return flight_of(p) + p->flight[W4_CHANNEL_CONTROL];
+}
+
 uint64_t w4_pace_time_us(const w4_pace *p) {
-    uint64_t flight = 0;
-    for (unsigned kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
-        flight += p->flight[kind];
-    }
+    uint64_t flight = w4_pace_flight(p);
     uint64_t speed = p->speed > W4_PACE_SPEED_MIN ? p->speed : W4_PACE_SPEED_MIN;
     uint64_t time_us = flight * W4_US_PER_S / speed;
     return time_us < W4_PACE_TIME_MAX_US ? time_us : W4_PACE_TIME_MAX_US;

@@ -82,6 +82,7 @@ void w4_pace_taken(w4_pace *p, w4_channel_kind kind, size_t len); /* given up */
 void w4_pace_received(w4_pace *p, size_t len);
 /* So much came over within that time: the link is no slower. */
 void w4_pace_came_over(w4_pace *p, size_t len, uint64_t took_us);
+uint32_t w4_pace_flight(const w4_pace *p);  /* bytes that are under way */
 uint64_t w4_pace_time_us(const w4_pace *p); /* until all that is under way is over, at most */
 
 /* Of a message that begins now. */

@@ -73,6 +73,7 @@ static int recv_data(w4_session *s, w4_channel *c, const w4_frame *frame, uint64
         return 0;
     }
     w4_pace_received(&s->pace, frame->payload.len);
+    w4_heartbeat_came(&s->heartbeat, frame->payload.len);
     w4_incoming item = {.channel = c};
     /* The place first, so that a message that is taken is never lost for want of it. */
     int r = add_incoming(s, item);
@@ -98,11 +99,15 @@ static void recv_ack(w4_session *s, w4_channel *c, const w4_frame *frame, uint64
     w4_reader r;
     w4_reader_init(&r, frame->payload);
     uint32_t credit = w4_read_u32(&r);
+    uint64_t acked = c->out.acked;
     if (!w4_outbox_acknowledge(&c->out, frame->seq, (frame->flags & W4_FRAME_GAP) != 0, &s->rtt,
                                now_us)) {
         w4_session_close_with(s, W4_REFUSAL_UNSUPPORTED_VERSION, "ACK of what was never sent",
                               now_us);
         return;
+    }
+    if (c->out.acked > acked) {
+        w4_heartbeat_is_read(&s->heartbeat, now_us);
     }
     w4_outbox_grant(&c->out, frame->seq, credit);
     w4_outbox_arm(&c->out, &s->rtt, now_us);

@@ -391,6 +391,21 @@ int w4_session_refuse(w4_handshake_result *result, w4_refusal code, const char *
 
 /* ---- time */
 
+static bool has_more(const w4_session *s) {
+    const w4_channel *c;
+    for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
+        if (c->out.stats.queued + c->out.stats.in_flight > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When the peer counts as one that reads nothing. */
+static uint64_t unread_at(const w4_session *s) {
+    return w4_heartbeat_unread_at(&s->heartbeat, has_more(s), s->pace.speed);
+}
+
 uint64_t w4_session_deadline(const w4_session *session) {
     const w4_session *s = session;
     uint64_t deadline = w4_session_channels_deadline(s);
@@ -406,6 +421,7 @@ uint64_t w4_session_deadline(const w4_session *session) {
         return w4_earlier(deadline, w4_later(s->attached_us, s->heartbeat.timeout_us));
     case W4_PHASE_OPEN:
         deadline = w4_earlier(deadline, w4_heartbeat_deadline(&s->heartbeat));
+        deadline = w4_earlier(deadline, unread_at(s));
         deadline = w4_earlier(deadline, s->open_at_us);
         deadline = w4_earlier(deadline, w4_pace_deadline(&s->pace));
         return w4_earlier(deadline, w4_record_receiver_deadline(&s->receiver));
@@ -413,16 +429,19 @@ uint64_t w4_session_deadline(const w4_session *session) {
     return deadline;
 }
 
-static void time_out(w4_session *s, uint64_t now_us) {
-    w4_session_set_end(s, W4_REFUSAL_TIMEOUT, "the peer is silent", false);
-    w4_session_tell(
-        s, (w4_notice){.kind = W4_SESSION_EVENT_HEARTBEAT_TIMEOUT, .code = W4_REFUSAL_TIMEOUT});
+static void time_out(w4_session *s, bool unread, uint64_t now_us) {
+    w4_session_set_end(s, W4_REFUSAL_TIMEOUT,
+                       unread ? "the peer does not read" : "the peer is silent", false);
+    w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_HEARTBEAT_TIMEOUT,
+                                   .code = W4_REFUSAL_TIMEOUT,
+                                   .unread = unread});
     w4_session_lose_link(s, W4_REFUSAL_TIMEOUT, false, now_us);
 }
 
 static void expire_open(w4_session *s, uint64_t now_us) {
-    if (w4_heartbeat_silent(&s->heartbeat, now_us)) {
-        time_out(s, now_us);
+    bool silent = w4_heartbeat_silent(&s->heartbeat, now_us);
+    if (silent || now_us >= unread_at(s)) {
+        time_out(s, !silent, now_us);
         return;
     }
     (void)w4_heartbeat_expire(&s->heartbeat, now_us);
@@ -453,7 +472,7 @@ int w4_session_expire(w4_session *session, uint64_t now_us) {
         break;
     case W4_PHASE_OPENING:
         if (now_us >= w4_later(s->attached_us, s->heartbeat.timeout_us)) {
-            time_out(s, now_us);
+            time_out(s, false, now_us);
         } else if (now_us >= s->open_at_us) {
             s->open_due = true;
             s->open_at_us = W4_NEVER;

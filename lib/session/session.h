@@ -81,13 +81,14 @@ enum {
 };
 
 typedef enum w4_session_event_kind {
-    W4_SESSION_EVENT_OPEN,              /* up; resumed says whether on the old state */
-    W4_SESSION_EVENT_MESSAGE,           /* in order, once; give credit back with _consumed */
-    W4_SESSION_EVENT_DELIVERED,         /* the peer acknowledged the message with this token */
-    W4_SESSION_EVENT_FAILED,            /* the message with this token ended with code */
-    W4_SESSION_EVENT_ADMITTED,          /* the message with this token waits no more */
-    W4_SESSION_EVENT_WRITABLE,          /* room again on a channel that was full */
-    W4_SESSION_EVENT_HEARTBEAT_TIMEOUT, /* a close or a detach follows */
+    W4_SESSION_EVENT_OPEN,      /* up; resumed says whether on the old state */
+    W4_SESSION_EVENT_MESSAGE,   /* in order, once; give credit back with _consumed */
+    W4_SESSION_EVENT_DELIVERED, /* the peer acknowledged the message with this token */
+    W4_SESSION_EVENT_FAILED,    /* the message with this token ended with code */
+    W4_SESSION_EVENT_ADMITTED,  /* the message with this token waits no more */
+    W4_SESSION_EVENT_WRITABLE,  /* room again on a channel that was full */
+    /* It was silent, or it answers no PING (unread). A close or a detach follows. */
+    W4_SESSION_EVENT_HEARTBEAT_TIMEOUT,
     /* The owner must close the link; the session waits for another. code: timeout, auth_failure
      * (three records in a row that do not authenticate), or what the peer refused this link with
      * for the moment (overloaded, rate_limited; by_peer). */
@@ -113,6 +114,7 @@ typedef struct w4_session_event {
     w4_refusal code;
     w4_overflow policy; /* FAILED: that ended it; W4_OVERFLOW_COUNT: none did */
     bool resumed;
+    bool unread;   /* HEARTBEAT_TIMEOUT */
     bool by_peer;  /* CLOSED, LINK_LOST, REKEYED, CHANNEL_* */
     char text[64]; /* CLOSED, LINK_LOST: printable */
 } w4_session_event;

@@ -31,7 +31,7 @@ typedef enum w4_session_phase {
 typedef struct w4_notice {
     w4_session_event_kind kind;
     w4_refusal code;
-    bool resumed, by_peer;
+    bool resumed, by_peer, unread;
 } w4_notice;
 
 /* What the ends say about a channel, besides its messages: that it is opened or closed, and its

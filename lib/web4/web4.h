@@ -227,7 +227,8 @@ typedef enum web4_hook {
 typedef struct web4_hook_call {
     web4_hook hook;
     const char *session; /* its id, 32 hex digits */
-    const char *reason;  /* "opened", "resumed"; "manual", "heartbeat_timeout", ...; "silent" */
+    const char
+        *reason; /* "opened", "resumed"; "manual", "heartbeat_timeout", ...; "silent", "unread" */
     uint64_t reconnects; /* how often it was open again */
     const char *peer;    /* fingerprint of the node at its other end */
     const char *transport;

@@ -94,6 +94,7 @@ class HostileNode:
         self.credit = CREDIT  # granted with each ACK
         self.resume = None  # a member of the hello
         self.features = []  # another
+        self.heartbeat_ms, self.timeout_ms = 5000, 15000  # and these
         self.keep = None  # is shown each frame that goes out
         self.hold = None  # a list: frames go there instead
         self.seq = {CONTROL: 0, STATE: 0, KNOWLEDGE: 0}
@@ -129,8 +130,8 @@ class HostileNode:
         resume = {"resume": self.resume} if self.resume else {}
         return canonical({
             **resume, "rtt": "1", "node": "stranger", "pubkey": self.key.pubkey, "time": timestamp(),
-            "proof": base64.b64encode(proof).decode(), "heartbeat_ms": 5000, "timeout_ms": 15000,
-            "max_message": 1048576, "features": self.features})
+            "proof": base64.b64encode(proof).decode(), "heartbeat_ms": self.heartbeat_ms,
+            "timeout_ms": self.timeout_ms, "max_message": 1048576, "features": self.features})
 
     def open(self):
         """Until the session stands. Raises ConnectionError with the code of a CLOSE."""

@@ -403,6 +403,42 @@ def test_a_flood_of_pings():
         peer.close()
 
 
+def test_a_peer_that_does_not_read():
+    """It goes on sending PINGs and reads nothing, not even the answers, while there is more to be
+    sent to it: its link is cut, though it says that it will be silent for an hour at times. One that
+    is as silent, but reads, is left alone; and so is one that says nothing at all."""
+    with Fort() as fort:
+        ear = Client(fort.a.control_socket)
+        ear.call("events.watch", {"types": ["heartbeat_timeout"]})
+        peers = [HostileNode(fort.a) for _ in range(3)]
+        for peer in peers:
+            peer.heartbeat_ms, peer.timeout_ms = 1000, 3600 * 1000
+            peer.open().answered()
+        deaf, reader, silent = peers
+        for _ in range(40):
+            fort.ada.call("agent.send", {"type": "STATE_UPDATE", "to": "*", "payload": {
+                "presence": "focused", "lri": 5, "ltppeerstate": "trusted", "kernel_signals": [],
+                "intent": "x" * 2000}})
+        until = time.monotonic() + 2 * DEADLINE
+        while fort.session(deaf)["state"] == "open":
+            assert time.monotonic() < until, fort.session(deaf)
+            try:
+                deaf.send((PING, 0, 0, random.randrange(1, 1 << 60), b""))
+            except OSError:
+                break
+            reader.answered()
+            select.select([], [], [], 0.02)
+        told = ear.wait_note("node.event")
+        assert (told["peer"], told["data"]["reason"]) == (deaf.key.fingerprint, "unread"), told
+        ear.close()
+        for peer in (reader, silent):
+            assert fort.session(peer)["state"] == "open", fort.session(peer)
+        silent.answered()
+        fort.unharmed()
+        for peer in peers:
+            peer.close()
+
+
 def test_resume_points_that_lie():
     with Fort() as fort:
         key = FastKey()
@@ -444,5 +480,6 @@ if __name__ == "__main__":
           test_all_the_channels_there_could_be, test_parts_that_never_end,
           test_acknowledgements_that_lie, test_parts_from_the_far_future, test_goodbye_in_the_middle,
           test_wrong_epochs, test_a_new_key_for_each_record, test_flags_and_types_of_tomorrow,
-          test_plaintext_of_noise, test_a_flood_of_pings, test_resume_points_that_lie,
+          test_plaintext_of_noise, test_a_flood_of_pings,
+          test_a_peer_that_does_not_read, test_resume_points_that_lie,
           test_what_is_left])

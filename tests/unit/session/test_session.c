@@ -1,5 +1,7 @@
 #include "ends.h"
 
+#include "session/state.h"
+
 /* ---- opening */
 
 START_TEST(opens_and_carries_messages_both_ways) {
@@ -148,6 +150,55 @@ START_TEST(a_silent_peer_times_out) {
     ck_assert_uint_le(now, silent + 15 * W4_US_PER_S);
     ck_assert_uint_ge(pings, 2);
     ck_assert_uint_le(pings, 3);
+    finish();
+}
+END_TEST
+
+/* b goes on as ever, and takes nothing in. Returns how long that goes well. */
+static uint64_t unread_for(uint64_t *ret_pings) {
+    w4_session_event e;
+    uint64_t start = now;
+    *ret_pings = 0;
+    while (!w4_session_pop_event(a, &e)) {
+        w4_session *s = w4_session_deadline(a) < w4_session_deadline(b) ? a : b;
+        wait_for(s);
+        while (carry(a, NULL)) {
+        }
+        if (s == b) { /* who is not answered asks: that is life */
+            b->heartbeat.heard_us = now;
+            ck_assert(w4_session_attached(b));
+            while (carry(b, a)) {
+                ++*ret_pings;
+            }
+        }
+        ck_assert_uint_lt(now, start + 100 * W4_US_PER_S);
+    }
+    ck_assert_int_eq(e.kind, W4_SESSION_EVENT_HEARTBEAT_TIMEOUT);
+    ck_assert(e.unread);
+    e = next(a, W4_SESSION_EVENT_LINK_LOST);
+    ck_assert_int_eq(e.code, W4_REFUSAL_TIMEOUT);
+    ck_assert_str_eq(e.text, "the peer does not read");
+    no_more(a);
+    return now - start;
+}
+
+START_TEST(a_peer_that_sends_and_reads_nothing_times_out) {
+    uint64_t pings;
+    begin();
+    open_link(true);
+    uint64_t took = unread_for(&pings);
+    ck_assert_uint_ge(took, 15 * W4_US_PER_S);
+    ck_assert_uint_le(took, 25 * W4_US_PER_S); /* a PING went at the end of the first interval */
+    ck_assert_uint_ge(pings, 3);
+    /* It may come again, and what was sent meanwhile is there then. */
+    link_up(true);
+    ck_assert_uint_eq(settle(), 0);
+    ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "one", 7), 0);
+    took = unread_for(&pings);
+    ck_assert_uint_ge(took, 10 * W4_US_PER_S);
+    ck_assert_uint_le(took, 16 * W4_US_PER_S);
+    link_up(true);
+    ck_assert_uint_eq(settle(), 1);
     finish();
 }
 END_TEST
@@ -422,6 +473,7 @@ int main(void) {
     tcase_add_test(tc, message_3_may_be_lost);
     tcase_add_test(tc, an_initiator_that_hears_nothing_gives_the_link_up);
     tcase_add_test(tc, a_silent_peer_times_out);
+    tcase_add_test(tc, a_peer_that_sends_and_reads_nothing_times_out);
     tcase_add_test(tc, an_idle_pair_stays_alive);
     tcase_add_test(tc, the_slower_timers_count);
     tcase_add_test(tc, three_forged_records_in_a_row_end_an_ordered_link);
