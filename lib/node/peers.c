@@ -159,11 +159,11 @@ static bool is_outdated(const w4_node_peer *peer, const w4_node_link *link,
 
 /* Of two that tie the session stays whose initiator has the lower fingerprint. */
 static bool new_link_wins(const w4_node *node, const w4_node_peer *peer, const w4_node_link *link,
-                          const w4_handshake_result *result, uint64_t now_us) {
+                          const w4_handshake_result *result, bool tie) {
     if (is_outdated(peer, link, result)) {
         return false;
     }
-    if (!is_tie(peer, link, result, now_us)) {
+    if (!tie) {
         return true;
     }
     bool we_are_lower =
@@ -248,7 +248,8 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
     }
     w4_node_peer *peer = w4_node_peer_find(node, &fingerprint);
     r = peer == NULL ? peer_new(node, &fingerprint, now_us, &peer) : 0;
-    if (r < 0 || !new_link_wins(node, peer, link, result, now_us)) {
+    bool tie = r == 0 && is_tie(peer, link, result, now_us);
+    if (r < 0 || !new_link_wins(node, peer, link, result, tie)) {
         if (r == 0 && link->dial != 0) { /* the address is good, and whose it is known now */
             r = w4_mesh_dial_worked(node->mesh, link->dial, &fingerprint, now_us);
             link->dial = 0;
@@ -257,8 +258,7 @@ int w4_node_peer_attach(w4_node *node, w4_node_link *link, w4_handshake_result *
         return r;
     }
     if (peer->link != NULL) {
-        if (!is_tie(peer, link, result,
-                    now_us)) { /* of a tie nobody needs to hear: it goes on at once */
+        if (!tie) { /* of a tie nobody needs to hear: it goes on at once */
             r = w4_node_lifecycle_close(node, peer, "replaced", "the peer came with a new link",
                                         now_us);
         }

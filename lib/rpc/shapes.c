@@ -240,7 +240,7 @@ static const w4_schema_row session_rows[] = {
     RPC_ENUM("role", R_, roles, "of this node in the last handshake"),
     RPC_LABEL("transport", R_, "tcp, unix, ..."),
     RPC_ADDRESS("address", O_, "of the other end"),
-    RPC_TIME("opened_at", R_, "when the session began"),
+    RPC_TIME("opened_at", R_, "when it was last opened, the first time or over another link"),
     RPC_TIME("last_heard", O_, "when the last good record came"),
     RPC_COUNT("reconnects", R_, "how often it was open again"),
     RPC_COUNT("rtt_us", O_, "smoothed round-trip time of heartbeats"),
