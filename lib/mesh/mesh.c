@@ -340,7 +340,10 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     peer->pubkey = *pubkey;
     w4_text_copy(peer->name, sizeof peer->name, w4_bytes_from_text(name));
     for (uint32_t i = 0; i < peer->address_count; i++) {
-        peer->addresses[i]->taken = peer->addresses[i] == address;
+        peer->addresses[i]->taken = false;
+    }
+    if (address != NULL) {
+        address->taken = true;
     }
     w4_mesh_registry_set_connected(&mesh->registry, peer, true);
     age_addresses(mesh, peer, now_us);

@@ -252,8 +252,9 @@ uint32_t w4_facts_find_prefix(const w4_facts *facts, w4_bytes prefix, const w4_w
 bool w4_facts_next_of(const w4_facts *facts, w4_fact_state state, size_t *cursor,
                       char ret_id[static 37]) {
     size_t count = w4_facts_count(facts);
-    while (*cursor < count) {
-        const w4_fact *fact = w4_facts_at(facts, count - 1 - (*cursor)++);
+    const w4_fact *fact = NULL;
+    while (*cursor < count && (fact = w4_facts_at(facts, count - 1 - *cursor)) != NULL) {
+        ++*cursor;
         if (state == W4_FACT_STATE_COUNT || fact->state == state) {
             memcpy(ret_id, fact->id, sizeof fact->id);
             return true;
