@@ -2,9 +2,15 @@
 #include "node/state.h"
 
 static w4_use of_sessions(const w4_node *node) {
-    return (w4_use){.count = node->session_count,
-                    .count_max = node->config.sessions_max,
-                    .bytes = w4_node_memory(node) + node->session_count * sizeof(w4_node_peer)};
+    w4_use use = {.count = node->session_count,
+                  .count_max = node->config.sessions_max,
+                  .bytes = w4_node_memory(node) + node->session_count * sizeof(w4_node_peer)};
+    for (size_t i = 0; i < node->session_count; i++) {
+        const w4_node_peer *peer = node->sessions[i];
+        use.bytes += peer->overflow == NULL ? 0 : W4_CHANNEL_KIND_COUNT * sizeof *peer->overflow;
+        use.bytes += peer->link == NULL ? 0 : sizeof *peer->link + peer->link->pending.cap;
+    }
+    return use;
 }
 
 static w4_use of_messages(const w4_node *node) {

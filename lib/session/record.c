@@ -181,6 +181,15 @@ w4_record_verdict w4_record_open(w4_record_receiver *r, w4_bytes frame, uint8_t 
     return W4_RECORD_FORGED;
 }
 
+static size_t window_memory(const w4_replay_window *window) {
+    return window->words ? W4_REPLAY_WORDS * sizeof *window->words : 0;
+}
+
+size_t w4_record_receiver_memory(const w4_record_receiver *r) {
+    return window_memory(&r->window) +
+           (r->old ? sizeof *r->old + window_memory(&r->old->window) : 0);
+}
+
 uint64_t w4_record_receiver_deadline(const w4_record_receiver *r) {
     return r->old ? r->old->until_us : W4_NEVER;
 }

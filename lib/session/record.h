@@ -90,6 +90,7 @@ void w4_record_receiver_deinit(w4_record_receiver *r); /* wipes all keys; may ru
  */
 w4_record_verdict w4_record_open(w4_record_receiver *r, w4_bytes frame, uint8_t *ret_plain,
                                  uint64_t now_us);
+size_t w4_record_receiver_memory(const w4_record_receiver *r); /* beside itself */
 /* When the old key has to go; W4_NEVER without one. */
 uint64_t w4_record_receiver_deadline(const w4_record_receiver *r);
 void w4_record_receiver_expire(w4_record_receiver *r, uint64_t now_us);

@@ -510,7 +510,7 @@ void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats
 
 static size_t base_memory(const w4_session *s) {
     return sizeof *s + s->plain_cap + s->repeat_len + s->incoming_cap * sizeof *s->incoming +
-           (s->receiver.old ? sizeof *s->receiver.old : 0) +
+           w4_record_receiver_memory(&s->receiver) +
            (s->notices ? W4_NOTICES_MAX * sizeof *s->notices : 0) +
            (s->end_text ? strlen(s->end_text) + 1 : 0);
 }

@@ -246,10 +246,11 @@ w4_sla_waiting w4_session_waiting(const w4_session *session, w4_channel_kind cha
 
 /* Bytes held, by what for. */
 typedef struct w4_session_memory_use {
-    size_t session;   /* itself, and what it keeps for the link */
-    size_t channels;  /* those that were used or opened, contracts, latencies */
-    size_t sending;   /* messages waiting, queued, in flight, or ended and not told yet */
-    size_t receiving; /* messages not whole yet, or not consumed */
+    size_t session;  /* itself, and what it keeps for the link */
+    size_t channels; /* those that were used or opened, contracts, latencies */
+    size_t sending;  /* messages waiting, queued, in flight, or ended and not told yet */
+    /* Messages not whole yet, or not consumed; what those lie in may be twice as long. */
+    size_t receiving;
     size_t total;
     size_t limit; /* of sending and receiving, and of channels that were opened: bytes_max */
 } w4_session_memory_use;
