@@ -108,6 +108,7 @@ static void end(w4_line_client *client, const char *reason) {
     if (client->gone == NULL) {
         client->gone = reason;
     }
+    w4_loop_watch_always(client->watch); /* it only reads what comes, and wakes */
     update_watch(client);
     make_ready(client);
 }
@@ -281,6 +282,7 @@ static void on_accept(void *context, int fd, const struct sockaddr_storage *from
         client_free(client);
         return;
     }
+    w4_loop_watch_always(client->watch); /* it only reads what comes, and wakes */
     update_watch(client);
     make_ready(client);
 }

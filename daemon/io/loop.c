@@ -34,6 +34,9 @@ struct w4_loop {
     bool now_known; /* read in this turn */
     bool wall_known;
     bool stopping;
+    bool held;
+    bool signals_came, watches_came; /* while it was held */
+    int failure;                     /* ends the turn */
     uint64_t turn;
     task_list tasks[W4_LOOP_PHASE_COUNT];
     task_list running;
@@ -51,6 +54,7 @@ struct w4_loop_timer {
     void *context;
     uint64_t deadline_us;
     uint64_t ran_in_turn;
+    bool always;
     TAILQ_ENTRY(w4_loop_timer) of_loop;
 };
 
@@ -61,6 +65,8 @@ struct w4_loop_watch {
     void *context;
     struct event read;
     struct event *write; /* while it is watched for: most never wait to write */
+    bool always;
+    bool read_held, write_held; /* ready while the loop was held: watched for again after that */
     LIST_ENTRY(w4_loop_watch) of_loop;
 };
 
@@ -69,6 +75,7 @@ struct w4_loop_signal {
     w4_loop_call call;
     void *context;
     struct event event;
+    bool came; /* and waits */
     LIST_ENTRY(w4_loop_signal) of_loop;
 };
 
@@ -183,7 +190,11 @@ static void run_phase(w4_loop *loop, w4_loop_phase phase) {
     while (loop->running.first) {
         w4_loop_task *task = loop->running.first;
         w4_loop_cancel(loop, task);
-        task->run(task->context);
+        if (loop->held && !task->always) {
+            w4_loop_defer(loop, task);
+        } else {
+            task->run(task->context);
+        }
     }
 }
 
@@ -191,6 +202,21 @@ static bool has_tasks(const w4_loop *loop) {
     for (unsigned i = 0; i < W4_LOOP_PHASE_COUNT; i++) {
         if (loop->tasks[i].first) {
             return true;
+        }
+    }
+    return false;
+}
+
+/* There is something to do at once. */
+static bool is_due(const w4_loop *loop) {
+    if (!loop->held) {
+        return loop->signals_came || has_tasks(loop);
+    }
+    for (unsigned i = 0; i < W4_LOOP_PHASE_COUNT; i++) {
+        for (const w4_loop_task *task = loop->tasks[i].first; task; task = task->next) {
+            if (task->always) {
+                return true;
+            }
         }
     }
     return false;
@@ -222,6 +248,10 @@ void w4_loop_timer_set(w4_loop_timer *timer, uint64_t deadline_us) {
     timer->deadline_us = deadline_us;
 }
 
+void w4_loop_timer_always(w4_loop_timer *timer) {
+    timer->always = true;
+}
+
 w4_loop_timer *w4_loop_timer_free(w4_loop_timer *timer) {
     if (timer) {
         TAILQ_REMOVE(&timer->loop->timers, timer, of_loop);
@@ -231,13 +261,17 @@ w4_loop_timer *w4_loop_timer_free(w4_loop_timer *timer) {
     return NULL;
 }
 
+static bool timer_held(const w4_loop_timer *timer) {
+    return timer->loop->held && !timer->always;
+}
+
 /* The earliest that is due and has not run in this turn. */
 static w4_loop_timer *find_due(const w4_loop *loop) {
     w4_loop_timer *due = NULL;
     w4_loop_timer *timer = NULL;
     TAILQ_FOREACH (timer, &loop->timers, of_loop) {
         if (timer->deadline_us <= loop->now_us && timer->ran_in_turn != loop->turn &&
-            (!due || timer->deadline_us < due->deadline_us)) {
+            !timer_held(timer) && (!due || timer->deadline_us < due->deadline_us)) {
             due = timer;
         }
     }
@@ -257,7 +291,9 @@ static uint64_t next_deadline(const w4_loop *loop) {
     uint64_t deadline_us = W4_NEVER;
     const w4_loop_timer *timer = NULL;
     TAILQ_FOREACH (timer, &loop->timers, of_loop) {
-        deadline_us = w4_earlier(deadline_us, timer->deadline_us);
+        if (!timer_held(timer)) {
+            deadline_us = w4_earlier(deadline_us, timer->deadline_us);
+        }
     }
     return deadline_us;
 }
@@ -267,7 +303,25 @@ static uint64_t next_deadline(const w4_loop *loop) {
 static void on_ready(evutil_socket_t fd, short events, void *context) {
     (void)fd;
     w4_loop_watch *watch = context;
-    watch->call(watch->context, events & EV_READ ? W4_LOOP_READ : W4_LOOP_WRITE);
+    bool read = (events & EV_READ) != 0;
+    if (watch->loop->held && !watch->always) { /* silence, until it is not */
+        (void)event_del(read ? &watch->read : watch->write);
+        *(read ? &watch->read_held : &watch->write_held) = true;
+        watch->loop->watches_came = true;
+        return;
+    }
+    watch->call(watch->context, read ? W4_LOOP_READ : W4_LOOP_WRITE);
+}
+
+/* Without memory for it the descriptor would be forgotten: as good as any other end of the node. */
+static void watch_again(w4_loop_watch *watch) {
+    bool failed = watch->read_held && event_add(&watch->read, NULL) < 0;
+    failed = (watch->write_held && event_add(watch->write, NULL) < 0) || failed;
+    watch->read_held = watch->write_held = false;
+    if (failed) {
+        w4_log(watch->loop->env, W4_LOG_ERROR, "loop: %s cannot be watched any more", watch->name);
+        watch->loop->failure = -ENOMEM;
+    }
 }
 
 int w4_loop_watch_new(w4_loop *loop, const char *name, int fd, w4_loop_watch_call call,
@@ -294,7 +348,8 @@ static int failure_of_event(void) {
 }
 
 static int watch_reading(w4_loop_watch *watch, bool want) {
-    if ((event_pending(&watch->read, EV_READ, NULL) != 0) == want) {
+    if (watch->read_held || (event_pending(&watch->read, EV_READ, NULL) != 0) == want) {
+        watch->read_held = watch->read_held && want;
         return 0;
     }
     errno = 0;
@@ -310,6 +365,7 @@ static void end_writing(w4_loop_watch *watch) {
         (void)event_del(watch->write);
         free(watch->write);
         watch->write = NULL;
+        watch->write_held = false;
     }
 }
 
@@ -339,6 +395,10 @@ int w4_loop_watch_set(w4_loop_watch *watch, bool read, bool write) {
     return r;
 }
 
+void w4_loop_watch_always(w4_loop_watch *watch) {
+    watch->always = true;
+}
+
 w4_loop_watch *w4_loop_watch_free(w4_loop_watch *watch) {
     if (watch) {
         (void)event_del(&watch->read);
@@ -355,7 +415,28 @@ static void on_signal(evutil_socket_t number, short events, void *context) {
     (void)number;
     (void)events;
     w4_loop_signal *signal = context;
+    if (signal->loop->held) {
+        signal->came = signal->loop->signals_came = true;
+        return;
+    }
     signal->call(signal->context);
+}
+
+static void run_signals(w4_loop *loop) {
+    if (loop->held || !loop->signals_came) {
+        return;
+    }
+    loop->signals_came = false;
+    w4_loop_signal *signal = LIST_FIRST(&loop->signals);
+    while (signal) {
+        if (signal->came) {
+            signal->came = false;
+            signal->call(signal->context);
+            signal = LIST_FIRST(&loop->signals); /* it may have freed others */
+        } else {
+            signal = LIST_NEXT(signal, of_loop);
+        }
+    }
 }
 
 int w4_loop_signal_new(w4_loop *loop, int signal_number, w4_loop_call call, void *context,
@@ -428,6 +509,10 @@ void w4_loop_notify(w4_loop_notifier *notifier) {
     uint64_t one = 1;
     (void)!write(notifier->fd, &one, sizeof one); /* fails only when it is full of notices */
     errno = error;
+}
+
+void w4_loop_notifier_always(w4_loop_notifier *notifier) {
+    w4_loop_watch_always(notifier->watch);
 }
 
 w4_loop_notifier *w4_loop_notifier_free(w4_loop_notifier *notifier) {
@@ -556,7 +641,7 @@ static int set_tick(w4_loop *loop, uint64_t deadline_us) {
 int w4_loop_turn(w4_loop *loop, uint64_t until_us) {
     uint64_t deadline_us = w4_earlier(next_deadline(loop), until_us);
     int flags = EVLOOP_ONCE;
-    if (has_tasks(loop) || deadline_us == 0) {
+    if (is_due(loop) || deadline_us == 0) {
         flags |= EVLOOP_NONBLOCK;
     } else if (deadline_us < W4_NEVER && w4_loop_refresh_us(loop) >= deadline_us) {
         flags |= EVLOOP_NONBLOCK;
@@ -573,11 +658,30 @@ int w4_loop_turn(w4_loop *loop, uint64_t until_us) {
         return errno > 0 ? -errno : -EIO;
     }
     (void)w4_loop_now_us(loop);
+    run_signals(loop);
     run_timers(loop);
     for (unsigned i = 0; i < W4_LOOP_PHASE_COUNT; i++) {
         run_phase(loop, (w4_loop_phase)i);
     }
-    return 0;
+    return loop->failure;
+}
+
+void w4_loop_hold(w4_loop *loop, bool hold) {
+    loop->held = hold;
+    if (hold || !loop->watches_came) {
+        return;
+    }
+    loop->watches_came = false;
+    w4_loop_watch *watch = NULL;
+    LIST_FOREACH (watch, &loop->watches, of_loop) {
+        if (watch->read_held || watch->write_held) {
+            watch_again(watch);
+        }
+    }
+}
+
+bool w4_loop_held(const w4_loop *loop) {
+    return loop->held;
 }
 
 int w4_loop_run(w4_loop *loop) {

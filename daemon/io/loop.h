@@ -10,6 +10,10 @@
  *
  * One thread. Only w4_loop_notify may be called from others.
  *
+ * The loop can be held (w4_loop_hold): while it is, no call comes but those of who said _always,
+ * and the rest comes when it is let go, nothing forgotten. So what its owner lends to another
+ * thread for a while is touched by nobody, whoever is added to the loop later.
+ *
  * A loop begins with a w4_transport_loop (transport/backend.h): backends from outside may take
  * host.loop for that. */
 #pragma once
@@ -44,6 +48,11 @@ uint64_t w4_loop_refresh_us(w4_loop *loop); /* after long work: reads the clock 
 w4_env *w4_loop_env(w4_loop *loop);
 struct event_base *w4_loop_base(w4_loop *loop); /* for files in daemon/io only */
 
+/* ---- Holding. What is _always may touch nothing but what is its own: descriptors, buffers, and
+ * wake, which only schedules. */
+void w4_loop_hold(w4_loop *loop, bool hold);
+bool w4_loop_held(const w4_loop *loop);
+
 /* ---- Timers: one for each owner, set to what its _deadline says. */
 /* name: static text. 0, -ENOMEM, or -ENOSPC above W4_LOOP_TIMERS_MAX. Off at first. */
 int w4_loop_timer_new(w4_loop *loop, const char *name, w4_loop_call call, void *context,
@@ -51,6 +60,7 @@ int w4_loop_timer_new(w4_loop *loop, const char *name, w4_loop_call call, void *
 /* Absolute, in the loop's time; replaces what was set; W4_NEVER: off. Never fails. The call comes
  * once, in the first turn whose time has reached it, always from the loop, never from here. */
 void w4_loop_timer_set(w4_loop_timer *timer, uint64_t deadline_us);
+void w4_loop_timer_always(w4_loop_timer *timer);
 w4_loop_timer *w4_loop_timer_free(w4_loop_timer *timer);
 
 /* ---- Descriptors. The watch does not own the descriptor: free the watch, then close. */
@@ -66,6 +76,7 @@ int w4_loop_watch_new(w4_loop *loop, const char *name, int fd, w4_loop_watch_cal
 /* Level-triggered, until changed. A call has one bit set; a descriptor ready for both is called
  * twice (not any more once the first call freed or changed the watch). 0, -ENOMEM or -errno. */
 int w4_loop_watch_set(w4_loop_watch *watch, bool read, bool write);
+void w4_loop_watch_always(w4_loop_watch *watch);
 w4_loop_watch *w4_loop_watch_free(w4_loop_watch *watch); /* also from inside its own call */
 
 /* ---- Signals: the call comes in the loop, not in the handler. */
@@ -77,6 +88,7 @@ w4_loop_signal *w4_loop_signal_free(w4_loop_signal *signal);
 int w4_loop_notifier_new(w4_loop *loop, const char *name, w4_loop_call call, void *context,
                          w4_loop_notifier **ret_notifier);
 void w4_loop_notify(w4_loop_notifier *notifier); /* any thread, async-signal-safe */
+void w4_loop_notifier_always(w4_loop_notifier *notifier);
 w4_loop_notifier *w4_loop_notifier_free(w4_loop_notifier *notifier);
 
 /* ---- Tasks at the end of the turn. The owner keeps the task (a member of its struct). */
@@ -91,6 +103,7 @@ typedef struct w4_loop_task {
     w4_loop_phase phase;
     w4_loop_call run;
     void *context;
+    bool always; /* also while the loop is held; for its owner to set */
     bool pending;
     struct w4_loop_task *next;
     struct w4_loop_task **at; /* what points to this one */

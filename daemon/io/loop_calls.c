@@ -37,6 +37,7 @@ static int watch_new(w4_transport_loop *loop, int fd, void (*call)(void *context
         free(watch);
         return r;
     }
+    w4_loop_watch_always(watch->watch);
     *ret_watch = watch;
     return 0;
 }
@@ -57,6 +58,7 @@ static int notifier_new(w4_transport_loop *loop, void (*call)(void *context), vo
     w4_loop_notifier *notifier;
     int r = w4_loop_notifier_new(loop_of(loop), NAME, call, context, &notifier);
     if (r == 0) {
+        w4_loop_notifier_always(notifier);
         *ret_notifier = (w4_transport_notifier *)notifier;
     }
     return r;

@@ -69,6 +69,7 @@ static int start_watchdog(w4_service *service) {
     service->ping_us = watchdog_us / 2;
     int r = w4_loop_timer_new(service->loop, "watchdog", on_ping, service, &service->timer);
     if (r == 0) {
+        w4_loop_timer_always(service->timer); /* another process would have the same disk */
         w4_loop_timer_set(service->timer, w4_loop_now_us(service->loop));
     }
     return r;

@@ -223,6 +223,7 @@ int w4_stream_open(const w4_transport_host *host, const w4_stream_kind *kind,
     LIST_INIT(&t->listens);
     w4_source_limit_init(&t->limit, host->env, host->accepts_per_s);
     w4_loop_task_init(&t->flush, W4_LOOP_FLUSH, on_flush, t);
+    t->flush.always = true;
     t->piece = malloc(W4_STREAM_READ_BYTES);
     int r =
         t->piece ? w4_loop_timer_new(t->loop, kind->watch_name, on_timer, t, &t->timer) : -ENOMEM;

@@ -450,6 +450,7 @@ int w4_stream_link_attach(w4_stream_link *link, int fd, bool read, bool write) {
     w4_stream_transport *t = (w4_stream_transport *)link->base.transport;
     int r = w4_loop_watch_new(t->loop, t->kind->watch_name, fd, on_ready, link, &link->watch);
     if (r == 0) {
+        w4_loop_watch_always(link->watch);
         r = w4_loop_watch_set(link->watch, read, write);
     }
     if (r < 0) {

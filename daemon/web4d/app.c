@@ -32,7 +32,13 @@ void w4d_app_wake(void *context) {
 }
 
 static void run_work(void *context) {
-    w4d_clients_work((w4d_app *)context);
+    w4d_app *app = (w4d_app *)context;
+    int r = w4_node_catch_up(app->node, w4_loop_now_us(app->loop));
+    if (r < 0) {
+        fatal(app, r, "the node cannot go on");
+        return;
+    }
+    w4d_clients_work(app);
 }
 
 /* Once a second at most: it walks all sessions. */
@@ -77,6 +83,10 @@ static void run_turn(void *context) {
     int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
     if (r < 0) {
         fatal(app, r, "the node cannot go on");
+        return;
+    }
+    if (w4_node_committing(app->node)) { /* the rest is for when it is over */
+        w4_loop_timer_set(app->node_timer, w4_node_deadline(app->node));
         return;
     }
     w4d_clients_notify(app);
@@ -267,8 +277,12 @@ static int start_loop(w4d_app *app) {
     w4_loop_task_init(&app->work, W4_LOOP_WORK, run_work, app);
     w4_loop_task_init(&app->turn, W4_LOOP_COMMIT, run_turn, app);
     w4_loop_task_init(&app->flush, W4_LOOP_FLUSH, run_flush, app);
+    app->turn.always = true; /* the node knows what it may do during a commit (commit.c) */
     app->started_us = w4_loop_now_us(app->loop);
     r = w4_loop_timer_new(app->loop, "node", w4d_app_wake, app, &app->node_timer);
+    if (r == 0) {
+        w4_loop_timer_always(app->node_timer);
+    }
     r = r != 0 ? r : w4_loop_timer_new(app->loop, "drain", on_drain_over, app, &app->drain_timer);
     r = r != 0 ? r : w4_loop_signal_new(app->loop, SIGTERM, on_term, app, &app->on_term);
     r = r != 0 ? r : w4_loop_signal_new(app->loop, SIGINT, on_term, app, &app->on_int);
@@ -305,7 +319,8 @@ static int start_node(w4d_app *app) {
                                .store = app->store,
                                .identity = app->identity,
                                .registry = &app->registry,
-                               .clock_us = read_clock_us};
+                               .clock_us = read_clock_us,
+                               .committer = w4d_committer(app)};
     w4_node_config config;
     int r = w4d_node_config(app, app->config, &config);
     r = r != 0 ? r : w4_backends_register(&app->registry);
@@ -440,6 +455,7 @@ void w4d_app_deinit(w4d_app *app) {
     if (app->loop == NULL) {
         return;
     }
+    w4d_commit_stop(app);
     w4d_store_jobs_stop(app);
     if (app->node != NULL) {
         w4d_clients_close(app);

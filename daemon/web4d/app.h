@@ -5,6 +5,7 @@
 #include "io/lineserver.h"
 #include "io/loop.h"
 #include "io/service.h"
+#include "io/worker.h"
 #include "node/node.h"
 #include "platform/config.h"
 #include "rpc/message.h"
@@ -76,9 +77,14 @@ struct w4d_app {
     w4_loop_task work, turn, flush;
     w4_loop_timer *node_timer, *drain_timer;
     w4_loop_timer *rest_timer;
-    bool rest_due; /* rest_timer is set */
-    bool asked;    /* clients asked for something in this turn */
-    bool gave;     /* agents were given messages in this turn */
+    bool rest_due;        /* rest_timer is set */
+    bool asked;           /* clients asked for something in this turn */
+    bool gave;            /* agents were given messages in this turn */
+    w4_worker *committer; /* from the first commit on */
+    w4_loop_timer *commit_timer;
+    uint64_t commit_since_us;
+    int commit_result;
+    bool commit_over, commit_slow;
     w4_loop_signal *on_term, *on_int, *on_hup;
     uint64_t started_us;
     uint64_t status_due_us; /* of the service manager's status line */
@@ -116,6 +122,10 @@ int w4d_take_history(w4d_app *app, const char *path, const w4_fingerprint *key, 
 /* Another key is in that file by now, which nobody uses yet: 1 with it in *ret_identity; 0: none is
  * (also where the file is not there, or no good); -ENOMEM. */
 int w4d_key_waits(const char *path, const w4_fingerprint *in_use, w4_identity **ret_identity);
+
+/* commit.c */
+w4_node_committer w4d_committer(w4d_app *app);
+void w4d_commit_stop(w4d_app *app); /* waits until nobody writes to the store */
 
 /* rest.c: memory that was needed for a while and is not any more goes back to the system: within
  * two seconds after a burst, whatever goes on beside it. */

@@ -125,6 +125,7 @@ static void tame_malloc(void) {
 #ifdef __GLIBC__
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    (void)mallopt(M_ARENA_MAX, 1); /* one thread works at a time, nearly always */
 #endif
 }
 

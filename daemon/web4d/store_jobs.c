@@ -227,6 +227,7 @@ static void done(void *context) {
 
 static void take_turn(void *context) {
     w4d_store_job *job = context;
+    w4_store_must_be_here(job->app->store);
     bool whole = false;
     if (job->looked_at) {
         finish(job);

@@ -15,6 +15,29 @@ const char *w4_node_link_address(const w4_node_link *link) {
     return link == NULL || link->link == NULL ? "" : link->link->remote;
 }
 
+static void put_by_free(w4_node *node, w4_node_put_by *put_by) {
+    TAILQ_REMOVE(&node->put_by, put_by, next);
+    node->put_by_bytes -= put_by->bytes;
+    free(put_by);
+}
+
+static w4_node_put_by *put_by_of(const w4_node *node, const w4_link *link) {
+    w4_node_put_by *put_by = NULL;
+    TAILQ_FOREACH (put_by, &node->put_by, next) {
+        if (put_by->event.link == link) {
+            return put_by;
+        }
+    }
+    return NULL;
+}
+
+void w4_node_links_forget(w4_node *node, const w4_link *link) {
+    w4_node_put_by *put_by = NULL;
+    while ((put_by = put_by_of(node, link)) != NULL) {
+        put_by_free(node, put_by);
+    }
+}
+
 w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *why,
                                 uint64_t now_us) {
     if (link == NULL) {
@@ -31,6 +54,7 @@ w4_node_link *w4_node_link_free(w4_node *node, w4_node_link *link, const char *w
     w4_handshake_free(link->handshake);
     w4_buffer_deinit(&link->pending);
     if (link->link != NULL) {
+        w4_node_links_forget(node, link->link);
         link->link->owner = NULL;
         w4_link_close(link->link);
     }
@@ -236,14 +260,12 @@ static bool is_full(const w4_node *node) {
     return node->out_count >= W4_NODE_EVENTS_FULL || node->out_bytes >= W4_NODE_EVENTS_BYTES_FULL;
 }
 
-static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
-    if (link->handshake != NULL) {
-        return on_handshake_frame(node, link, frame, now_us);
-    }
-    w4_node_peer *peer = link->peer;
+/* One record: frame, or with none the next of those that were taken aside. */
+static int take_record(w4_node *node, w4_node_peer *peer, const w4_bytes *frame, uint64_t now_us) {
     w4_session_hold_acks(peer->session, true); /* until the commit of this turn */
     w4_session_hold_data(peer->session, is_full(node));
-    int r = w4_session_recv(peer->session, frame, now_us);
+    int r = frame != NULL ? w4_session_recv(peer->session, *frame, now_us)
+                          : w4_session_recv_aside(peer->session, now_us);
     r = r < 0 ? r : w4_node_peer_answer(node, peer, now_us);
     if (r < 0) {
         return r;
@@ -251,6 +273,11 @@ static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t 
     /* Events are worked off at once: they borrow what the next frame would overwrite. */
     w4_node_peer_activate(node, peer);
     return w4_node_peer_events(node, peer, now_us);
+}
+
+static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
+    return link->handshake != NULL ? on_handshake_frame(node, link, frame, now_us)
+                                   : take_record(node, link->peer, &frame, now_us);
 }
 
 static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
@@ -316,15 +343,19 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
     return 0;
 }
 
+/* While the store fails its owner cannot drain: then messages are left to be sent again, and all
+ * else goes on, or a disk that is full for a while would cost every session. */
+static bool is_enough(const w4_node *node, uint64_t messages_max) {
+    return (node->durable && is_full(node)) || node->messages_taken >= messages_max;
+}
+
 /* What each frame leads to is passed on before the next is looked at, so nothing between the parts
- * grows with what one turn takes in; and nothing is taken in while the owner has not drained. While
- * the store fails it cannot: then messages are left to be sent again, and all else goes on, or a
- * disk that is full for a while would cost every session. */
+ * grows with what one turn takes in; and nothing is taken in while the owner has not drained. */
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us) {
     w4_transport_event event;
     uint64_t messages_max = node->messages_taken + W4_NODE_MESSAGES_PER_TURN;
     for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
-        if ((node->durable && is_full(node)) || node->messages_taken >= messages_max) {
+        if (w4_node_links_behind(node) || is_enough(node, messages_max)) {
             break;
         }
         if (!w4_transport_pop(transport, now_us, &event)) {
@@ -332,6 +363,138 @@ int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us)
         }
         int r = on_event(node, &event, now_us);
         r = r < 0 ? r : w4_node_dispatch(node, now_us);
+        if (r < 0) {
+            return r;
+        }
+    }
+    node->again = true;
+    return 0;
+}
+
+bool w4_node_links_behind(const w4_node *node) {
+    return !TAILQ_EMPTY(&node->aside) || !TAILQ_EMPTY(&node->put_by);
+}
+
+static int take_put_by(w4_node *node, uint64_t now_us) {
+    w4_node_put_by *put_by = TAILQ_FIRST(&node->put_by);
+    TAILQ_REMOVE(&node->put_by, put_by, next); /* what it leads to may forget the others */
+    node->put_by_bytes -= put_by->bytes;
+    int r = on_event(node, &put_by->event, now_us);
+    free(put_by);
+    return r;
+}
+
+/* What sessions have heard comes before all that links have told: the last words of one before its
+ * end, and what was said in a session before a handshake that may replace it. */
+int w4_node_links_catch_up(w4_node *node, uint64_t now_us) {
+    uint64_t messages_max = node->messages_taken + W4_NODE_MESSAGES_PER_TURN;
+    int r = 0;
+    while (r >= 0 && w4_node_links_behind(node) && !is_enough(node, messages_max)) {
+        w4_node_peer *peer = TAILQ_FIRST(&node->aside);
+        if (peer == NULL) {
+            r = take_put_by(node, now_us);
+        } else {
+            TAILQ_REMOVE(&node->aside, peer, aside_next);
+            peer->aside = w4_session_aside(peer->session) > 0;
+            if (!peer->aside) {
+                continue;
+            }
+            TAILQ_INSERT_TAIL(&node->aside, peer, aside_next); /* one each in turn */
+            r = take_record(node, peer, NULL, now_us);
+        }
+        r = r < 0 ? r : w4_node_dispatch(node, now_us);
+    }
+    return r;
+}
+
+/* ---- during a commit */
+
+/* Nobody may hear more than that we live: neither what waits for the commit, nor of a link that
+ * breaks now, which the transport tells of in its time. */
+static int answer(w4_node *node, w4_node_link *link, uint64_t now_us) {
+    if (!link->up || link->blocked || link->pending.len > 0) {
+        return 0;
+    }
+    w4_buffer_clear(&node->frame);
+    int r = w4_session_emit_answer(link->peer->session, &node->frame, now_us);
+    if (r <= 0) {
+        return r;
+    }
+    r = w4_link_send(link->link, w4_buffer_bytes(&node->frame), now_us);
+    if (r == W4_TRANSPORT_E_FULL) {
+        link->blocked = true;
+        r = w4_buffer_append(&link->pending, w4_buffer_bytes(&node->frame));
+    }
+    w4_transport_expire(link->link->transport, now_us); /* now */
+    return r < 0 ? r : 0;
+}
+
+static int set_aside(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t now_us) {
+    w4_node_peer *peer = link->peer;
+    w4_session_hold_acks(peer->session, true);
+    bool room = node->aside_bytes + frame.len <= W4_NODE_ASIDE_BYTES_MAX;
+    size_t before = w4_session_aside(peer->session);
+    int r = w4_session_set_aside(peer->session, frame, room, now_us);
+    r = r < 0 ? r : answer(node, link, now_us);
+    node->aside_bytes += w4_session_aside(peer->session) - before;
+    if (!peer->aside && w4_session_aside(peer->session) > 0) {
+        peer->aside = true;
+        TAILQ_INSERT_TAIL(&node->aside, peer, aside_next);
+    }
+    w4_node_peer_activate(node, peer);
+    return r;
+}
+
+/* Where there is no room for frames they are lost, as on any link: what has no session yet is begun
+ * again by who began it. That a link is up or gone is told once, and always kept: there are no more
+ * of those than links. */
+static int put_by(w4_node *node, const w4_transport_event *event) {
+    size_t len = event->kind == W4_TRANSPORT_EVENT_FRAME ? event->frame.len : 0;
+    size_t bytes = sizeof(w4_node_put_by) + len;
+    if (len > 0 && node->put_by_bytes + bytes > W4_NODE_PUT_BY_BYTES_MAX) {
+        node->refusals[W4_REFUSAL_OVERLOADED]++;
+        return 0;
+    }
+    w4_node_put_by *put_by = (w4_node_put_by *)malloc(bytes);
+    if (put_by == NULL) {
+        return -ENOMEM;
+    }
+    *put_by = (w4_node_put_by){.bytes = bytes, .event = *event};
+    if (len > 0) {
+        memcpy(put_by->frame, event->frame.data, len);
+        put_by->event.frame = w4_bytes_of(put_by->frame, len);
+    }
+    TAILQ_INSERT_TAIL(&node->put_by, put_by, next);
+    node->put_by_bytes += bytes;
+    return 0;
+}
+
+static int keep_for_later(w4_node *node, const w4_transport_event *event, uint64_t now_us) {
+    w4_node_link *link = (w4_node_link *)event->link->owner;
+    if (link == NULL || link->peer == NULL || put_by_of(node, event->link) != NULL) {
+        return put_by(node, event); /* behind what is put by already */
+    }
+    switch (event->kind) {
+    case W4_TRANSPORT_EVENT_FRAME:
+        return set_aside(node, link, event->frame, now_us);
+    case W4_TRANSPORT_EVENT_WRITABLE:
+        return on_event(node, event, now_us);
+    case W4_TRANSPORT_EVENT_ACCEPTED:
+    case W4_TRANSPORT_EVENT_UP:
+    case W4_TRANSPORT_EVENT_GONE:
+    case W4_TRANSPORT_EVENT_KIND_COUNT:
+        break;
+    }
+    return put_by(node, event);
+}
+
+int w4_node_links_wait(w4_node *node, w4_transport *transport, uint64_t now_us) {
+    w4_transport_event event;
+    for (uint32_t i = 0; i < W4_NODE_FRAMES_PER_TURN; i++) {
+        if (!w4_transport_pop(transport, now_us, &event)) {
+            return 0;
+        }
+        int r = keep_for_later(node, &event, now_us);
         if (r < 0) {
             return r;
         }

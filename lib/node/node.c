@@ -3,6 +3,7 @@
 #include "node/state.h"
 #include "protocol/evidence/trust_history.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -82,6 +83,9 @@ int w4_node_new(const w4_node_context *context, const w4_node_config *config, ui
     node->frame = W4_BUFFER_INIT(W4_FRAME_MAX);
     TAILQ_INIT(&node->half_open);
     TAILQ_INIT(&node->active);
+    TAILQ_INIT(&node->aside);
+    TAILQ_INIT(&node->put_by);
+    node->committer = context->committer;
     STAILQ_INIT(&node->out);
     node->env->random(node->env->context, node->static_secret, sizeof node->static_secret);
     w4_dh_public(node->static_secret, node->static_public);
@@ -111,6 +115,9 @@ w4_node *w4_node_free(w4_node *node) {
     if (node == NULL) {
         return NULL;
     }
+    if (node->committing) {
+        w4_store_take_back(node->store); /* its owner has seen to it that the committer is done */
+    }
     while (node->session_count > 0) {
         w4_node_peer_free(node, node->sessions[node->session_count - 1], 0);
     }
@@ -120,6 +127,9 @@ w4_node *w4_node_free(w4_node *node) {
     free((void *)node->sessions);
     for (uint32_t i = 0; i < node->transport_count; i++) {
         w4_transport_free(node->transports[i]);
+    }
+    while (!TAILQ_EMPTY(&node->put_by)) {
+        w4_node_links_forget(node, TAILQ_FIRST(&node->put_by)->event.link);
     }
     w4_mesh_free(node->mesh);
     w4_protocol_free(node->protocol);
@@ -178,7 +188,17 @@ int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_
     return W4_TRANSPORT_E_UNKNOWN;
 }
 
+/* What is asked for in the middle of a turn is a fault of the program, and ends it, whichever way
+ * it was built. */
+static void must_be_whole(const w4_node *node) {
+    assert(!node->committing);
+    if (node->committing) {
+        abort();
+    }
+}
+
 void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now_us) {
+    must_be_whole(node);
     if (node->config.handshakes_per_s != config->handshakes_per_s) {
         w4_source_limit_init(node->sources, node->env, config->handshakes_per_s);
     }
@@ -260,13 +280,8 @@ static int keep(w4_node *node, uint64_t now_us) {
     return 1;
 }
 
-static int commit(w4_node *node, uint64_t now_us) {
-    int r = w4_trust_history_settle(node->store, node->trust);
-    r = r == 0 && w4_store_dirty(node->store) ? keep(node, now_us) : r;
-    if (r != 0) {
-        return r < 0 ? r : 0;
-    }
-    r = w4_store_dirty(node->store) ? w4_store_commit(node->store) : 0;
+/* r: what w4_store_commit returned. */
+static int committed(w4_node *node, int r, uint64_t now_us) {
     if (r < 0) {
         return r;
     }
@@ -280,6 +295,31 @@ static int commit(w4_node *node, uint64_t now_us) {
         }
     }
     node->commit_due_us = durable ? W4_NEVER : w4_later(now_us, W4_NODE_COMMIT_AGAIN_US);
+    return 0;
+}
+
+/* Done with, or node->committing. */
+static int commit(w4_node *node, uint64_t now_us) {
+    int r = w4_trust_history_settle(node->store, node->trust);
+    r = r == 0 && w4_store_dirty(node->store) ? keep(node, now_us) : r;
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    if (!w4_store_dirty(node->store)) {
+        return committed(node, 0, now_us);
+    }
+    if (node->committer.begin == NULL) {
+        return committed(node, w4_store_commit(node->store), now_us);
+    }
+    w4_store_lend(node->store);
+    if (!node->committer.begin(node->committer.context, node->store)) {
+        w4_store_take_back(node->store);
+        return committed(node, w4_store_commit(node->store), now_us);
+    }
+    node->committing = true;
+    node->aside_bytes = 0;
+    node->again_after = node->again;
+    node->again = false;
     return 0;
 }
 
@@ -309,15 +349,12 @@ static int emit_active(w4_node *node, uint64_t now_us) {
     return 0;
 }
 
-int w4_node_process(w4_node *node, uint64_t now_us) {
-    if (w4_hooks_running(node->hooks)) {
-        node->again = true;
-        return 0;
-    }
-    node->again = false;
+/* All of a turn that comes before its commit. */
+static int take_in(w4_node *node, uint64_t now_us) {
     /* What local agents want sent was judged by the sessions as they are now, not as what comes in
      * may leave them. */
     int r = w4_node_dispatch(node, now_us);
+    r = r < 0 ? r : w4_node_links_catch_up(node, now_us);
     for (uint32_t i = 0; r >= 0 && i < node->transport_count; i++) {
         w4_transport_expire(node->transports[i], now_us);
         r = w4_node_links_drain(node, node->transports[i], now_us);
@@ -329,12 +366,12 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
         r = w4_node_dispatch(node, now_us);
     }
     w4_node_overflow_expire(node, now_us);
-    if (r == 0) {
-        r = commit(node, now_us);
-    }
-    if (r == 0 && node->durable) {
-        r = say_committed(node, now_us);
-    }
+    return r;
+}
+
+/* And all that comes after it. */
+static int let_out(w4_node *node, uint64_t now_us) {
+    int r = node->durable ? say_committed(node, now_us) : 0;
     if (r == 0) {
         r = emit_active(node, now_us);
     }
@@ -342,11 +379,61 @@ int w4_node_process(w4_node *node, uint64_t now_us) {
         r = w4_node_lifecycle_run(node, now_us);
     }
     /* What became of messages while frames went out, and of a session that ended. */
-    node->again = node->again || w4_protocol_has_event(node->protocol);
+    node->again =
+        node->again || w4_node_links_behind(node) || w4_protocol_has_event(node->protocol);
     return r;
 }
 
+/* In the middle of a turn. */
+static int go_on(w4_node *node, uint64_t now_us) {
+    int result = 0;
+    int r = 0;
+    if (node->committer.done(node->committer.context, &result)) {
+        w4_store_take_back(node->store);
+        node->committing = false;
+        node->again = node->again_after;
+        r = committed(node, result, now_us);
+        return r < 0 ? r : let_out(node, now_us);
+    }
+    for (uint32_t i = 0; r == 0 && i < node->transport_count; i++) {
+        w4_transport_expire(node->transports[i], now_us);
+        r = w4_node_links_wait(node, node->transports[i], now_us);
+    }
+    return r;
+}
+
+int w4_node_process(w4_node *node, uint64_t now_us) {
+    if (w4_hooks_running(node->hooks)) {
+        node->again = true;
+        return 0;
+    }
+    node->again = false;
+    if (node->committing) {
+        return go_on(node, now_us);
+    }
+    int r = take_in(node, now_us);
+    if (r == 0) {
+        r = commit(node, now_us);
+    }
+    return r < 0 || node->committing ? r : let_out(node, now_us);
+}
+
+int w4_node_catch_up(w4_node *node, uint64_t now_us) {
+    if (!w4_node_links_behind(node) || node->committing || w4_hooks_running(node->hooks)) {
+        return 0;
+    }
+    int r = w4_node_dispatch(node, now_us);
+    return r < 0 ? r : w4_node_links_catch_up(node, now_us);
+}
+
+bool w4_node_committing(const w4_node *node) {
+    return node->committing;
+}
+
 uint64_t w4_node_deadline(const w4_node *node) {
+    if (node->committing) {
+        return node->again ? 0 : W4_NEVER;
+    }
     if (node->again || node->contracts_due || !TAILQ_EMPTY(&node->active)) {
         return 0;
     }
@@ -361,10 +448,11 @@ uint64_t w4_node_deadline(const w4_node *node) {
 }
 
 bool w4_node_durable(const w4_node *node) {
-    return node->durable;
+    return node->durable && !node->committing;
 }
 
 void w4_node_drain(w4_node *node, const char *reason, uint64_t now_us) {
+    must_be_whole(node);
     if (node->draining) {
         return;
     }
@@ -410,6 +498,7 @@ static int trust_ordered(w4_node *node, const w4_trust_entry *before, const w4_t
 int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                       w4_trust_state state, const char *actor, const char *reason,
                       uint64_t now_us) {
+    must_be_whole(node);
     w4_trust_entry before;
     bool met = w4_trust_book_find(node->trust, kind, subject, &before);
     w4_trust_move move;
@@ -422,6 +511,7 @@ int w4_node_trust_set(w4_node *node, w4_trust_kind kind, const w4_fingerprint *s
 int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint *subject,
                         w4_trust_state start, const char *actor, const char *reason,
                         uint64_t now_us) {
+    must_be_whole(node);
     w4_trust_entry before;
     bool met = w4_trust_book_find(node->trust, kind, subject, &before);
     w4_trust_move move;
@@ -433,11 +523,12 @@ int w4_node_trust_reset(w4_node *node, w4_trust_kind kind, const w4_fingerprint 
 /* ---- what comes out */
 
 bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event) {
+    must_be_whole(node);
     free(node->popped);
     node->popped = node->beacon;
     node->beacon = NULL;
     if (node->popped == NULL) {
-        node->popped = node->durable ? STAILQ_FIRST(&node->out) : NULL;
+        node->popped = w4_node_durable(node) ? STAILQ_FIRST(&node->out) : NULL;
         if (node->popped == NULL) {
             return false;
         }
@@ -450,22 +541,27 @@ bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event) {
 }
 
 w4_protocol *w4_node_protocol(w4_node *node) {
+    must_be_whole(node);
     return node->protocol;
 }
 
 w4_mesh *w4_node_mesh(w4_node *node) {
+    must_be_whole(node);
     return node->mesh;
 }
 
 w4_trust_book *w4_node_trust(w4_node *node) {
+    must_be_whole(node);
     return node->trust;
 }
 
 w4_graph *w4_node_graph(w4_node *node) {
+    must_be_whole(node);
     return node->graph;
 }
 
 w4_events *w4_node_events(w4_node *node) {
+    must_be_whole(node);
     return node->events;
 }
 
@@ -511,6 +607,7 @@ bool w4_node_session_next(const w4_node *node, size_t *cursor, w4_node_session *
 
 bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refusal code,
                            const char *text, uint64_t now_us) {
+    must_be_whole(node);
     w4_node_peer *peer = w4_node_peer_find(node, peer_id);
     if (peer == NULL) {
         return false;
@@ -521,6 +618,7 @@ bool w4_node_session_close(w4_node *node, const w4_fingerprint *peer_id, w4_refu
 }
 
 bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer_id) {
+    must_be_whole(node);
     w4_node_peer *peer = w4_node_peer_find(node, peer_id);
     if (peer == NULL) {
         return false;
@@ -531,6 +629,7 @@ bool w4_node_session_rekey(w4_node *node, const w4_fingerprint *peer_id) {
 }
 
 void w4_node_rest(w4_node *node) {
+    must_be_whole(node);
     w4_buffer_deinit(&node->frame);
     w4_store_rest(node->store);
 }

@@ -38,12 +38,24 @@ typedef struct w4_node_config {
 
 extern const w4_node_config W4_NODE_CONFIG_DEFAULT;
 
+/* Commits beside the node, so that a slow disk does not hold it up: heartbeats are answered and
+ * measured meanwhile. begin: the store is lent (w4_store_lend), and w4_store_commit_lent is called
+ * elsewhere until done is true, with what that returned; false: the node commits by itself. Whoever
+ * has begun calls w4_node_process when it is over, and is done with the store before w4_node_free.
+ */
+typedef struct w4_node_committer {
+    bool (*begin)(void *context, w4_store *store); /* NULL: there is none */
+    bool (*done)(void *context, int *ret_result);
+    void *context;
+} w4_node_committer;
+
 typedef struct w4_node_context {
     w4_env *env;
     w4_store *store;                       /* borrowed */
     const w4_identity *identity;           /* borrowed */
     const w4_transport_registry *registry; /* borrowed */
     uint64_t (*clock_us)(void *node);      /* measures hooks; NULL: they are not */
+    w4_node_committer committer;
 } w4_node_context;
 
 /* Replays trust, loads what the store has. 0, -ENOMEM, or a store condition. */
@@ -61,8 +73,15 @@ int w4_node_listen(w4_node *node, const char *address, char ret_bound[static W4_
 /* What can change live. */
 void w4_node_configure(w4_node *node, const w4_node_config *config, uint64_t now_us);
 
-/* One turn. 0 or a fatal error. */
+/* One turn. 0 or a fatal error. With a committer it may stop half-way, at the commit. */
 int w4_node_process(w4_node *node, uint64_t now_us);
+/* It waits for its committer: until this is false its owner calls nothing but w4_node_process,
+ * which takes in what comes but does nothing with it that others could see, w4_node_deadline, and
+ * what only counts. Anything else ends the process. Then a turn is over as any other. */
+bool w4_node_committing(const w4_node *node);
+/* The beginning of the next turn: what came during a commit is worked off before its owner looks at
+ * anything, as if there had been none. 0 or a fatal error. */
+int w4_node_catch_up(w4_node *node, uint64_t now_us);
 /* What calls on the parts have led to, as far as it needs neither link nor commit: so that the
  * owner knows, before it takes the next request of an agent, whether the one before waits for room
  * (w4_protocol_waits). 0 or a fatal error. */

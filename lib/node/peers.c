@@ -34,6 +34,9 @@ w4_node_peer *w4_node_peer_free(w4_node *node, w4_node_peer *peer, uint64_t now_
     if (peer->active) {
         TAILQ_REMOVE(&node->active, peer, active_next);
     }
+    if (peer->aside) {
+        TAILQ_REMOVE(&node->aside, peer, aside_next);
+    }
     w4_timers_remove(&node->timers, &peer->timer);
     if (peer->link != NULL) {
         peer->link->peer = NULL;
@@ -467,6 +470,8 @@ static int emit_all(w4_node *node, w4_node_peer *peer, emit_fn *emit, uint64_t n
             if (r < 0) {
                 return r;
             }
+        } else if (r > 0 && peer->aside) {
+            peer->link->blocked = true; /* what it said before it went counts */
         } else if (r > 0) {
             r = w4_node_peer_link_lost(node, peer, w4_transport_error_name(r), "disconnected",
                                        now_us);

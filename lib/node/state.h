@@ -21,7 +21,9 @@
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
-#define W4_NODE_FRAMES_PER_TURN 512u        /* taken from one transport before others have a turn */
+#define W4_NODE_ASIDE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* taken in during one commit */
+#define W4_NODE_PUT_BY_BYTES_MAX ((size_t)1024 * 1024)    /* the same, of handshakes */
+#define W4_NODE_FRAMES_PER_TURN 512u /* taken from one transport before others have a turn */
 /* The same for messages, each of which is some signature's time: who sends them hears of the first
  * while the last are still looked at, and has more ready when those are done. */
 #define W4_NODE_MESSAGES_PER_TURN 32u
@@ -96,12 +98,14 @@ typedef struct w4_node_overflow {
 struct w4_node_peer {
     UT_hash_handle hh;
     TAILQ_ENTRY(w4_node_peer) active_next;
+    TAILQ_ENTRY(w4_node_peer) aside_next;
     size_t position; /* among all */
     w4_timer timer;
     w4_fingerprint node;
     w4_session *session;
     w4_node_link *link; /* NULL: waiting for another */
     bool active;        /* is in the list: has something to pop or emit */
+    bool aside;         /* in the list of those whose session has records aside */
     bool announced;     /* mesh and protocol know it is up */
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
@@ -127,6 +131,15 @@ typedef struct w4_node_transport {
     w4_node *node;
     w4_transport *transport;
 } w4_node_transport;
+
+/* What a transport told during a commit that is not for a session. */
+typedef struct w4_node_put_by {
+    TAILQ_ENTRY(w4_node_put_by) next;
+    size_t bytes;
+    w4_transport_event event;
+    uint8_t frame[]; /* of the event */
+} w4_node_put_by;
+TAILQ_HEAD(w4_node_puts_by, w4_node_put_by);
 
 struct w4_node {
     w4_env *env;
@@ -159,6 +172,10 @@ struct w4_node {
     size_t session_count, session_cap;
     w4_byte_budget budget; /* of messages in all of them */
     struct w4_node_peers active;
+    struct w4_node_peers aside; /* what came during the commit, in the order of the peers */
+    size_t aside_bytes;         /* taken aside in this commit */
+    struct w4_node_puts_by put_by;
+    size_t put_by_bytes;
     w4_node_contract *contracts; /* by peer */
     bool contracts_due;          /* the configuration has changed */
     w4_buffer frame;             /* the one being emitted */
@@ -173,6 +190,9 @@ struct w4_node {
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     uint64_t messages_taken; /* from sessions, ever */
+    w4_node_committer committer;
+    bool committing;
+    bool again_after; /* again, once it has committed */
     bool durable;
     uint64_t commit_due_us;   /* after one that failed, and of what was only kept */
     uint64_t overflow_due_us; /* there is more to tell of a queue that overflows */
@@ -184,6 +204,12 @@ struct w4_node {
 /* As it was dialled, or whom it came from; "" for none. */
 const char *w4_node_link_address(const w4_node_link *link);
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
+/* The same during a commit. */
+int w4_node_links_wait(w4_node *node, w4_transport *transport, uint64_t now_us);
+/* What came during the commit, before all that came later. 0 or fatal. */
+int w4_node_links_catch_up(w4_node *node, uint64_t now_us);
+bool w4_node_links_behind(const w4_node *node); /* there is such */
+void w4_node_links_forget(w4_node *node, const w4_link *link);
 int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,
                       const w4_fingerprint *pinned, uint64_t now_us);
 int w4_node_link_expire(w4_node *node, w4_node_link *link, uint64_t now_us);

@@ -10,6 +10,7 @@
 #define FORGED_IN_A_ROW_MAX 3
 #define INCOMING_FIRST 4u
 #define INCOMING_GROWTH 4u
+#define ASIDE_HEADER 4u
 
 static void recv_open(w4_session *s, w4_bytes id, uint64_t now_us) {
     if (!s->initiator) {
@@ -230,6 +231,10 @@ static void copy_counters(w4_session *s) {
     }
 }
 
+static bool takes_records(const w4_session *s) {
+    return s->phase == W4_PHASE_OPENING || s->phase == W4_PHASE_OPEN;
+}
+
 static int recv_plain(w4_session *s, w4_bytes plain, uint64_t now_us) {
     w4_frame_verdict verdict = w4_frame_check(plain);
     if (verdict != W4_FRAME_GOOD) {
@@ -238,7 +243,7 @@ static int recv_plain(w4_session *s, w4_bytes plain, uint64_t now_us) {
     }
     int r = 0;
     w4_frame frame;
-    while (r == 0 && (s->phase == W4_PHASE_OPENING || s->phase == W4_PHASE_OPEN) &&
+    while (r == 0 && takes_records(s) &&
            (verdict = w4_frame_next(&plain, &frame)) != W4_FRAME_END) {
         if (verdict == W4_FRAME_GOOD) {
             r = recv_frame(s, &frame, now_us);
@@ -269,13 +274,38 @@ static int make_plain(w4_session *s, size_t len) {
     return 0;
 }
 
+/* False: it was dropped. */
+static bool open_record(w4_session *s, w4_bytes frame, uint8_t *ret_plain, uint64_t now_us) {
+    uint64_t rekeys = s->receiver.rekeys;
+    switch (w4_record_open(&s->receiver, frame, ret_plain, now_us)) {
+    case W4_RECORD_REPLAY:
+        s->stats.replays++;
+        return false;
+    case W4_RECORD_FORGED:
+    case W4_RECORD_VERDICT_COUNT:
+        count_forged(s, now_us);
+        return false;
+    case W4_RECORD_OPENED:
+        break;
+    }
+    if (s->receiver.rekeys != rekeys) {
+        w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_REKEYED, .by_peer = true});
+    }
+    s->forged_in_a_row = 0;
+    s->stats.records_in++;
+    s->stats.bytes_in += frame.len;
+    s->stats.last_heard_us = now_us;
+    w4_heartbeat_heard(&s->heartbeat, now_us);
+    return true;
+}
+
 int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us) {
     w4_session *s = session;
     w4_session_take_back_lent(s);
-    if (s->phase != W4_PHASE_OPENING && s->phase != W4_PHASE_OPEN) {
+    if (!takes_records(s)) {
         return 0;
     }
-    if (s->incoming_first < s->incoming_count) {
+    if (s->incoming_first < s->incoming_count || w4_session_aside(s) > 0) {
         s->stats.undrained++;
         return 0;
     }
@@ -284,29 +314,109 @@ int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us) {
         return 0;
     }
     int r = make_plain(s, frame.len);
+    if (r < 0 || !open_record(s, frame, s->plain, now_us)) {
+        return r;
+    }
+    s->incoming_first = s->incoming_count = 0;
+    return recv_plain(s, w4_bytes_of(s->plain, frame.len - W4_RECORD_OVERHEAD), now_us);
+}
+
+/* ---- records that wait */
+
+void w4_session_drop_aside(w4_session *s) {
+    w4_buffer_deinit(&s->aside);
+    s->aside_at = 0;
+    s->aside_ends = false;
+}
+
+size_t w4_session_aside(const w4_session *session) {
+    return session->aside.len - session->aside_at;
+}
+
+/* Heeds the heartbeats and takes them out; what is no good record is judged when its turn comes,
+ * and nothing behind it, or behind a CLOSE, is an answer's worth. Returns the length of the rest.
+ */
+static size_t heed_heartbeats(w4_session *s, uint8_t *plain, size_t len, uint64_t now_us) {
+    w4_bytes left = w4_bytes_of(plain, len);
+    uint8_t *end = plain;
+    w4_frame frame;
+    if (s->aside_ends || w4_frame_check(left) != W4_FRAME_GOOD) {
+        s->aside_ends = true;
+        return len;
+    }
+    for (;;) {
+        const uint8_t *start = left.data;
+        w4_frame_verdict verdict = w4_frame_next(&left, &frame);
+        if (verdict == W4_FRAME_END) {
+            return (size_t)(end - plain);
+        }
+        if (verdict == W4_FRAME_GOOD && frame.type == W4_FRAME_PING) {
+            w4_heartbeat_recv_ping(&s->heartbeat, frame.seq, now_us);
+        } else if (verdict == W4_FRAME_GOOD && frame.type == W4_FRAME_PONG) {
+            recv_pong(s, frame.seq, now_us);
+        } else {
+            s->aside_ends =
+                s->aside_ends || (verdict == W4_FRAME_GOOD && frame.type == W4_FRAME_CLOSE);
+            memmove(end, start, (size_t)(left.data - start));
+            end += left.data - start;
+        }
+    }
+}
+
+int w4_session_set_aside(w4_session *session, w4_bytes frame, bool room, uint64_t now_us) {
+    w4_session *s = session;
+    if (!takes_records(s)) {
+        return 0;
+    }
+    if (frame.len > W4_RECORD_MAX) {
+        count_forged(s, now_us);
+        return 0;
+    }
+    size_t before = s->aside.len;
+    int r = w4_buffer_reserve(&s->aside, ASIDE_HEADER + frame.len);
     if (r < 0) {
         return r;
     }
-    uint64_t rekeys = s->receiver.rekeys;
-    switch (w4_record_open(&s->receiver, frame, s->plain, now_us)) {
-    case W4_RECORD_REPLAY:
-        s->stats.replays++;
+    uint8_t *at = s->aside.data + before;
+    if (!open_record(s, frame, at + ASIDE_HEADER, now_us)) {
         return 0;
-    case W4_RECORD_FORGED:
-    case W4_RECORD_VERDICT_COUNT:
-        count_forged(s, now_us);
+    }
+    size_t len = heed_heartbeats(s, at + ASIDE_HEADER, frame.len - W4_RECORD_OVERHEAD, now_us);
+    if (len > 0 && room && before + ASIDE_HEADER + len <= s->aside.max - W4_ASIDE_BEYOND) {
+        w4_put_u32(at, (uint32_t)len);
+        s->aside.len = before + ASIDE_HEADER + len;
+    } else if (len > 0) {
+        s->stats.undrained++; /* it comes again */
+    }
+    if (w4_session_aside(s) == 0) {
+        w4_session_drop_aside(s);
+    }
+    return 0;
+}
+
+int w4_session_recv_aside(w4_session *session, uint64_t now_us) {
+    w4_session *s = session;
+    w4_session_take_back_lent(s);
+    if (s->incoming_first < s->incoming_count) {
+        s->stats.undrained++;
         return 0;
-    case W4_RECORD_OPENED:
-        break;
     }
-    if (s->receiver.rekeys != rekeys) {
-        w4_session_tell(s, (w4_notice){.kind = W4_SESSION_EVENT_REKEYED, .by_peer = true});
+    if (w4_session_aside(s) == 0) {
+        return 0;
     }
-    s->forged_in_a_row = 0;
+    w4_reader reader;
+    w4_reader_init(&reader, w4_bytes_of(s->aside.data + s->aside_at, w4_session_aside(s)));
+    w4_bytes plain = w4_read_bytes(&reader, w4_read_u32(&reader));
+    int r = make_plain(s, plain.len);
+    if (r < 0) {
+        return r;
+    }
+    memcpy(s->plain, plain.data, plain.len);
+    plain.data = s->plain;
+    s->aside_at += ASIDE_HEADER + plain.len;
+    if (w4_session_aside(s) == 0) {
+        w4_session_drop_aside(s);
+    }
     s->incoming_first = s->incoming_count = 0;
-    s->stats.records_in++;
-    s->stats.bytes_in += frame.len;
-    s->stats.last_heard_us = now_us;
-    w4_heartbeat_heard(&s->heartbeat, now_us);
-    return recv_plain(s, w4_bytes_of(s->plain, frame.len - W4_RECORD_OVERHEAD), now_us);
+    return takes_records(s) ? recv_plain(s, plain, now_us) : 0;
 }

@@ -97,6 +97,7 @@ int w4_session_new(const w4_env *env, const w4_session_config *config, uint64_t 
     w4_rtt_init(&s->rtt, true);
     w4_byte_budget_init(&s->budget, config->budget, config->bytes_max);
     w4_byte_budget_init(&s->sending, &s->budget, sending_part(config->bytes_max));
+    s->aside = W4_BUFFER_INIT(W4_SESSION_ASIDE_MAX + W4_ASIDE_BEYOND);
     w4_pace_start(&s->pace, now_us);
     w4_schedule_init(&s->schedule);
     *ret_session = s;
@@ -143,6 +144,7 @@ w4_session *w4_session_free(w4_session *session) {
         wipe_keys(session);
         w4_session_stop_repeating(session);
         w4_session_free_incoming(session);
+        w4_session_drop_aside(session);
         w4_session_free_notices(session);
         free(session->end_text);
         free(session->lent);
@@ -157,6 +159,7 @@ w4_session *w4_session_free(w4_session *session) {
 static void drop_link(w4_session *s, uint64_t now_us) {
     wipe_keys(s);
     w4_session_stop_repeating(s);
+    w4_session_drop_aside(s); /* it comes again */
     w4_session_channels_link_down(s);
     s->detached_us = now_us;
     s->agreed = false;
@@ -509,8 +512,8 @@ void w4_session_stats_get(const w4_session *session, w4_session_stats *ret_stats
 }
 
 static size_t base_memory(const w4_session *s) {
-    return sizeof *s + s->plain_cap + s->repeat_len + s->incoming_cap * sizeof *s->incoming +
-           w4_record_receiver_memory(&s->receiver) +
+    return sizeof *s + s->plain_cap + s->aside.cap + s->repeat_len +
+           s->incoming_cap * sizeof *s->incoming + w4_record_receiver_memory(&s->receiver) +
            (s->notices ? W4_NOTICES_MAX * sizeof *s->notices : 0) +
            (s->end_text ? strlen(s->end_text) + 1 : 0);
 }

@@ -182,6 +182,15 @@ bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_poi
  * each call: a frame that comes while MESSAGE events wait is passed over, as if the link had lost
  * it, and counted (undrained). */
 int w4_session_recv(w4_session *session, w4_bytes frame, uint64_t now_us);
+/* One frame in while its owner can deal with nothing: of what is in it the heartbeats are heeded at
+ * once, the rest waits. What waits is worked off record by record, each as one that came in with
+ * w4_session_recv, before that one takes a frame again (it would count as undrained). With the link
+ * goes what waits of it. Without room, and beyond W4_SESSION_ASIDE_MAX bytes, the rest counts as
+ * lost. 0 or -ENOMEM. */
+#define W4_SESSION_ASIDE_MAX ((size_t)4 * 1024 * 1024)
+int w4_session_set_aside(w4_session *session, w4_bytes frame, bool room, uint64_t now_us);
+int w4_session_recv_aside(w4_session *session, uint64_t now_us); /* the next; 0 or -ENOMEM */
+size_t w4_session_aside(const w4_session *session);              /* bytes that wait */
 /* Appends at most one transport frame to out, which must have room for 65,535 bytes: 1 written,
  * 0 nothing to send, -ENOMEM, -EMSGSIZE. Call it until it says 0, or the link takes no more. */
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);

@@ -102,6 +102,9 @@ typedef struct w4_incoming {
     uint8_t *owned; /* what message lies in, or NULL: in the plaintext */
 } w4_incoming;
 
+/* Of aside, for a record of which nothing is to stay. */
+#define W4_ASIDE_BEYOND ((size_t)W4_RECORD_MAX + 4)
+
 struct w4_session {
     const w4_env *env;
     const w4_session_config *config; /* of many sessions */
@@ -120,8 +123,9 @@ struct w4_session {
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */
     bool acks_held;
-    bool began; /* we were the initiator when it began: our channels have even numbers */
-    bool alone; /* the last record had a heartbeat, and therefore little data */
+    bool began;      /* we were the initiator when it began: our channels have even numbers */
+    bool aside_ends; /* what is aside ends the session: no more is heeded of what follows */
+    bool alone;      /* the last record had a heartbeat, and therefore little data */
     uint8_t notice_first, notice_count; /* of notices */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char *end_text; /* NULL: none */
@@ -151,7 +155,9 @@ struct w4_session {
     w4_notice *notices; /* W4_NOTICES_MAX, while there are any */
     uint8_t *plain;     /* of the record that came last */
     size_t plain_cap;
-    w4_incoming *incoming; /* whole messages in it */
+    w4_buffer aside;       /* opened records, each behind its length, that wait */
+    size_t aside_at;       /* those before were worked off */
+    w4_incoming *incoming; /* whole messages in plain */
     size_t incoming_first, incoming_count, incoming_cap;
     uint8_t *lent; /* the message the owner holds, when it has memory of its own */
 
@@ -205,6 +211,9 @@ void w4_session_lose_link(w4_session *s, w4_refusal code, bool by_peer, uint64_t
 void w4_session_begin_afresh(w4_session *s, uint64_t now_us);
 void w4_session_open_channels(w4_session *s, bool resumed, uint64_t now_us);
 void w4_session_stop_repeating(w4_session *s);
+
+/* reception.c */
+void w4_session_drop_aside(w4_session *s);
 
 /* events.c */
 void w4_session_tell(w4_session *s, w4_notice notice);

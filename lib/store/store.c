@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SEQUENCE_LEN 8
@@ -44,8 +45,32 @@ bool w4_store_table_searchable(w4_store_table table) {
     return table == W4_STORE_MEMORY_TEXT;
 }
 
+/* ---- lent to another thread */
+
+void w4_store_must_be_here(const w4_store *store) {
+    assert(!store->lent);
+    if (store->lent) {
+        abort();
+    }
+}
+
+void w4_store_lend(w4_store *store) {
+    w4_store_must_be_here(store);
+    store->lent = true;
+}
+
+int w4_store_commit_lent(w4_store *store) {
+    assert(store->lent);
+    return store->ops->commit(store);
+}
+
+void w4_store_take_back(w4_store *store) {
+    store->lent = false;
+}
+
 w4_store *w4_store_free(w4_store *store) {
     if (store) {
+        w4_store_must_be_here(store);
         store->ops->free(store);
     }
     return NULL;
@@ -74,6 +99,7 @@ static void note_sequence(w4_store *store, w4_store_table table, w4_bytes key) {
 }
 
 int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes value) {
+    w4_store_must_be_here(store);
     assert(table < W4_STORE_TABLE_COUNT);
     int r = value.len > W4_STORE_VALUE_MAX ? -EMSGSIZE : check_key(table, key);
     if (r < 0) {
@@ -87,12 +113,14 @@ int w4_store_put(w4_store *store, w4_store_table table, w4_bytes key, w4_bytes v
 }
 
 int w4_store_remove(w4_store *store, w4_store_table table, w4_bytes key) {
+    w4_store_must_be_here(store);
     assert(table < W4_STORE_TABLE_COUNT);
     int r = check_key(table, key);
     return r < 0 ? r : store->ops->remove(store, table, key);
 }
 
 int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer *ret_value) {
+    w4_store_must_be_here(store);
     assert(table < W4_STORE_TABLE_COUNT);
     int r = check_key(table, key);
     return r < 0 ? r : store->ops->get(store, table, key, ret_value);
@@ -100,6 +128,7 @@ int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer 
 
 int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query *query,
                     uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count) {
+    w4_store_must_be_here(store);
     assert(w4_store_table_searchable(table));
     if (max == 0 || from > INT64_MAX) {
         *ret_count = 0;
@@ -109,40 +138,49 @@ int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query 
 }
 
 int w4_store_commit(w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->commit(store);
 }
 
 bool w4_store_dirty(const w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->dirty(store);
 }
 
 bool w4_store_has_room(const w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->has_room(store);
 }
 
 bool w4_store_urgent(const w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->urgent(store);
 }
 
 int w4_store_keep(w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->keep(store);
 }
 
 void w4_store_rest(w4_store *store) {
+    w4_store_must_be_here(store);
     if (store->ops->rest) {
         store->ops->rest(store);
     }
 }
 
 const char *w4_store_error(const w4_store *store) {
+    w4_store_must_be_here(store);
     return store->ops->error(store);
 }
 
 int w4_store_check(w4_store *store, w4_buffer *ret_report) {
+    w4_store_must_be_here(store);
     return store->ops->check(store, ret_report);
 }
 
 int w4_store_backup(w4_store *store, const char *path) {
+    w4_store_must_be_here(store);
     return store->ops->backup(store, path);
 }
 
@@ -159,6 +197,7 @@ int w4_store_cursor_init(w4_store_cursor *cursor, w4_store_table table, w4_bytes
 }
 
 int w4_store_next(w4_store *store, w4_store_cursor *cursor) {
+    w4_store_must_be_here(store);
     if (cursor->ended) {
         return W4_STORE_E_NOT_FOUND;
     }
@@ -222,6 +261,7 @@ static int find_sequence(w4_store *store, w4_store_table table, uint64_t *ret_ne
 }
 
 int w4_store_append(w4_store *store, w4_store_table table, w4_bytes value, uint64_t *ret_sequence) {
+    w4_store_must_be_here(store);
     assert(table < W4_STORE_TABLE_COUNT);
     if (store->next_sequence[table] == 0) {
         int r = find_sequence(store, table, &store->next_sequence[table]);

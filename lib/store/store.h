@@ -91,6 +91,7 @@ typedef struct w4_store_ops {
 
 struct w4_store {
     const w4_store_ops *ops;
+    bool lent;                                    /* being committed elsewhere */
     uint64_t next_sequence[W4_STORE_TABLE_COUNT]; /* of append; 0: not looked up yet */
 };
 
@@ -108,7 +109,14 @@ int w4_store_get(w4_store *store, w4_store_table table, w4_bytes key, w4_buffer 
 int w4_store_search(w4_store *store, w4_store_table table, const w4_words_query *query,
                     uint64_t from, uint64_t *ret_numbers, size_t max, size_t *ret_count);
 int w4_store_commit(w4_store *store);
-bool w4_store_dirty(const w4_store *store); /* something is gathered */
+/* The same on another thread: lend, then commit_lent there, then, when that is known to be over,
+ * take_back. In between whatever else is asked of the store is a fault of the program, and ends it,
+ * whichever way it was built. take_back where nothing was lent is none. */
+void w4_store_lend(w4_store *store);
+int w4_store_commit_lent(w4_store *store);
+void w4_store_take_back(w4_store *store);
+void w4_store_must_be_here(const w4_store *store); /* for what works on it beside this contract */
+bool w4_store_dirty(const w4_store *store);        /* something is gathered */
 /* Room for W4_STORE_STEP_BYTES_MAX more. To be asked before a step of several writes that belong
  * together: none of them is W4_STORE_E_FULL then, so that all are taken or none is begun. */
 bool w4_store_has_room(const w4_store *store);

@@ -1,4 +1,5 @@
 #include "io/loop.h"
+#include "io/worker.h"
 
 #include "runner.h"
 
@@ -494,6 +495,133 @@ START_TEST(what_is_left_behind_is_named_and_ends_the_process) {
 }
 END_TEST
 
+/* ---- held */
+
+static w4_loop_task on_held, always;
+static char held_name[] = "H", always_name[] = "a";
+
+static void on_held_ready(void *context, w4_loop_ready ready) {
+    (void)context;
+    mark(ready == W4_LOOP_READ ? "r" : "w");
+}
+
+static void pipe_pair(int fds[static 2]) {
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+}
+
+/* Whatever happens meanwhile comes when it is let go, once, and nothing spins for it. */
+START_TEST(a_held_loop_calls_nobody_but_those_of_always) {
+    static char timer_name[] = "t", timer_always_name[] = "T", signal_name[] = "s",
+                notified_name[] = "n";
+    w4_loop_timer *timer, *timer_always;
+    w4_loop_signal *hup;
+    w4_loop_notifier *notifier;
+    w4_loop_watch *watch;
+    int fds[2];
+    pipe_pair(fds);
+    w4_loop_task_init(&on_held, W4_LOOP_WORK, mark_call, held_name);
+    w4_loop_task_init(&always, W4_LOOP_FLUSH, mark_call, always_name);
+    always.always = true;
+    ck_assert_int_eq(w4_loop_timer_new(loop, "held", mark_call, timer_name, &timer), 0);
+    ck_assert_int_eq(w4_loop_timer_new(loop, "not", mark_call, timer_always_name, &timer_always),
+                     0);
+    w4_loop_timer_always(timer_always);
+    ck_assert_int_eq(w4_loop_signal_new(loop, SIGHUP, mark_call, signal_name, &hup), 0);
+    ck_assert_int_eq(w4_loop_notifier_new(loop, "n", mark_call, notified_name, &notifier), 0);
+    ck_assert_int_eq(w4_loop_watch_new(loop, "w", fds[0], on_held_ready, NULL, &watch), 0);
+    ck_assert_int_eq(w4_loop_watch_set(watch, true, true), 0);
+    w4_loop_hold(loop, true);
+    ck_assert(w4_loop_held(loop));
+    w4_loop_defer(loop, &on_held);
+    w4_loop_defer(loop, &always);
+    w4_loop_timer_set(timer, 1);
+    w4_loop_timer_set(timer_always, 1);
+    w4_loop_notify(notifier);
+    ck_assert_int_eq(raise(SIGHUP), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        turn();
+    }
+    ck_assert_str_eq(trace, "Ta");
+    uint64_t from_us = w4_loop_refresh_us(loop);
+    ck_assert_int_eq(w4_loop_turn(loop, from_us + 20 * W4_US_PER_MS), 0); /* waits: nobody spins */
+    ck_assert_uint_ge(w4_loop_refresh_us(loop), from_us + 20 * W4_US_PER_MS);
+    ck_assert_str_eq(trace, "Ta");
+
+    trace[0] = 0;
+    w4_loop_hold(loop, false);
+    ck_assert_int_eq(w4_loop_turn(loop, W4_NEVER), 0); /* does not wait */
+    turn();
+    for (const char *each = "Htsnrw"; *each != 0; each++) {
+        ck_assert_msg(strchr(trace, *each) != NULL, "no %c in %s", *each, trace);
+    }
+    ck_assert_ptr_eq(strchr(trace, 's'), strrchr(trace, 's'));
+    ck_assert_ptr_eq(strchr(trace, 't'), strrchr(trace, 't'));
+    w4_loop_timer_free(timer);
+    w4_loop_timer_free(timer_always);
+    w4_loop_signal_free(hup);
+    w4_loop_notifier_free(notifier);
+    w4_loop_watch_free(watch);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+END_TEST
+
+/* What its owner wants of a watch meanwhile counts. */
+START_TEST(a_watch_changed_while_the_loop_is_held_is_as_its_owner_wants) {
+    int fds[2];
+    w4_loop_watch *watch;
+    pipe_pair(fds);
+    ck_assert_int_eq(w4_loop_watch_new(loop, "w", fds[0], on_held_ready, NULL, &watch), 0);
+    ck_assert_int_eq(w4_loop_watch_set(watch, true, true), 0);
+    w4_loop_hold(loop, true);
+    turn();
+    turn();
+    ck_assert_int_eq(w4_loop_watch_set(watch, _i == 1, _i == 2), 0);
+    turn();
+    w4_loop_hold(loop, false);
+    turn();
+    ck_assert_str_eq(trace, _i == 0 ? "" : _i == 1 ? "r" : "w");
+    w4_loop_watch_free(watch);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+END_TEST
+
+static w4_worker *worker;
+static unsigned runs, dones;
+
+static void count_run(void *context) {
+    (void)context;
+    runs++;
+}
+
+static void count_done(void *context) {
+    (void)context;
+    ck_assert_uint_eq(runs, ++dones);
+    ck_assert(!w4_worker_busy(worker));
+    w4_loop_stop(loop);
+}
+
+START_TEST(a_worker_does_one_piece_at_a_time_also_while_the_loop_is_held) {
+    enum { PIECES = 100 };
+    runs = dones = 0;
+    ck_assert_int_eq(w4_worker_new(loop, "w", count_run, count_done, NULL, &worker), 0);
+    for (unsigned i = 0; i < PIECES; i++) {
+        w4_loop_hold(loop, i % 2 == 0);
+        w4_worker_begin(worker);
+        ck_assert(w4_worker_busy(worker));
+        ck_assert_int_eq(w4_loop_run(loop), 0);
+    }
+    ck_assert_uint_eq(dones, PIECES);
+    w4_worker_begin(worker);
+    worker = w4_worker_free(worker);
+    ck_assert_uint_eq(runs, PIECES + 1); /* it was waited for */
+    ck_assert_uint_eq(dones, PIECES);
+    ck_assert_ptr_null(w4_worker_free(NULL));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("loop");
     TCase *tc = tcase_create("loop");
@@ -516,5 +644,8 @@ int main(void) {
     tcase_add_test(tc, run_ends_with_the_turn_of_stop);
     tcase_add_test(tc, libevent_speaks_through_our_log);
     tcase_add_test(tc, what_is_left_behind_is_named_and_ends_the_process);
+    tcase_add_test(tc, a_held_loop_calls_nobody_but_those_of_always);
+    tcase_add_loop_test(tc, a_watch_changed_while_the_loop_is_held_is_as_its_owner_wants, 0, 3);
+    tcase_add_test(tc, a_worker_does_one_piece_at_a_time_also_while_the_loop_is_held);
     return w4_test_run(suite);
 }

@@ -150,14 +150,18 @@ void sim_durables_turned(sim_durables *d, const sim_node *node) {
 
 /* ---- in its place */
 
+/* Also while another node's turn waits for that store. */
 static bool is_in(w4_store *store, w4_store_table table, const char *msg_id) {
     w4_store_cursor cursor;
     bool found = false;
+    bool lent = store->lent;
+    store->lent = false;
     int r = w4_store_cursor_init(&cursor, table, w4_bytes_of(NULL, 0));
     while (r == 0 && !found && (r = w4_store_next(store, &cursor)) == 0) {
         found = memmem(cursor.value.data, cursor.value.len, msg_id, 36) != NULL;
     }
     w4_store_cursor_deinit(&cursor);
+    store->lent = lent;
     return found;
 }
 

@@ -570,8 +570,9 @@ static bool is_stored(sim_ledger *ledger, const sim_node *node, const sim_sent *
     const w4_fingerprint *author = &sent->author;
     memcpy(key, sent->msg_id, 36);
     memcpy(key + 36, author->bytes, sizeof author->bytes);
-    return w4_store_get(node->store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key),
-                        &ledger->text) == 0 &&
+    /* Also while its turn waits for that store. */
+    return node->store->ops->get(node->store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key),
+                                 &ledger->text) == 0 &&
            w4_envelope_read(&ledger->doc, w4_buffer_bytes(&ledger->text), &W4_JSON_LIMITS_ENVELOPE,
                             &envelope, &fault) == 0 &&
            w4_envelope_verify(&envelope, NULL) == W4_REFUSAL_NONE &&

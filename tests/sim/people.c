@@ -89,8 +89,8 @@ static bool has_word(const sim_people *people, unsigned who, unsigned listener) 
     const sim_node *from = &people->world->nodes[who];
     memcpy(key, people->persons[who].msg_id, 36);
     memcpy(key + 36, from->agent.bytes, W4_FINGERPRINT_LEN);
-    int r = w4_store_get(people->world->nodes[listener].store, W4_STORE_ENVELOPE,
-                         w4_bytes_of(key, sizeof key), &text);
+    w4_store *store = people->world->nodes[listener].store;
+    int r = store->ops->get(store, W4_STORE_ENVELOPE, w4_bytes_of(key, sizeof key), &text);
     w4_buffer_deinit(&text);
     return r == 0;
 }

@@ -55,7 +55,7 @@ static const sim_scenario scenarios[] = {
      .weather = {.latency_us = 20 * MS, .jitter_us = 10 * MS, .loss_ppm = 10000, .duplicate_ppm = 5000, .reorder_ppm = 5000}},
     {.name = "all-faults", .help = "every fault there is, among many nodes with small queues and peers that keep to no rule",
      .nodes = 50, .seconds = 16, .tick_us = 200 * MS, .fact_every_us = S, .talk_every_us = 50 * MS, .human_every_us = 50 * MS, .claim_every_us = S, .bulk_bytes = 4000,
-     .burst = 40, .neighbours = 3, .intruders = 3, .small_queues = true,
+     .burst = 40, .neighbours = 3, .intruders = 3, .small_queues = true, .commit_us = 50 * MS,
      .faults = {[SIM_FAULT_CRASH] = {1500 * MS, 5 * S}, [SIM_FAULT_KILL] = {3 * S, 5 * S}, [SIM_FAULT_PART] = {12 * S, 6 * S},
                 [SIM_FAULT_CUT] = {500 * MS, 6 * S}, [SIM_FAULT_RESET] = {400 * MS, 0}, [SIM_FAULT_NARROW] = {2 * S, 6 * S},
                 [SIM_FAULT_WEATHER] = {1500 * MS, 8 * S}, [SIM_FAULT_STORE] = {2 * S, 5 * S}, [SIM_FAULT_DISK] = {2 * S, 5 * S},
@@ -109,6 +109,7 @@ static void on_configure(void *context, sim_node *node, w4_node_config *config) 
     if (p->scenario->rotations > 0) { /* so that nothing but their keys tells agents apart */
         config->protocol.distinct_nodes = false;
     }
+    node->commit_us = node->index % 2 == 0 ? p->scenario->commit_us : 0;
     if (p->scenario->small_queues) {
         configure_small(node->world, &config->session);
     }

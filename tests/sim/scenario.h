@@ -50,6 +50,7 @@ typedef struct sim_scenario {
     unsigned intruders;  /* peers that keep to no rule */
     unsigned rotations;  /* agents get other keys so often, about */
     bool small_queues;   /* and every policy of overflow, credit and rekeying among the nodes */
+    uint64_t commit_us;  /* what one takes the disk of every second node, at most */
     sim_weather weather;
     struct {
         uint64_t every_us; /* about; 0: never */

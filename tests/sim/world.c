@@ -192,6 +192,32 @@ static void wake(void *context) {
     }
 }
 
+/* ---- its disk, that takes its time */
+
+static bool begin_commit(void *context, w4_store *store) {
+    sim_node *node = (sim_node *)context;
+    (void)store;
+    if (node->world->settling) {
+        return false;
+    }
+    node->committed_us = w4_later(node->world->now_us, sim_below(node->world, node->commit_us));
+    return true;
+}
+
+static bool commit_done(void *context, int *ret_result) {
+    sim_node *node = (sim_node *)context;
+    bool done = node->world->now_us >= node->committed_us;
+    if (done) {
+        *ret_result = w4_store_commit_lent(node->store);
+    }
+    return done;
+}
+
+static uint64_t deadline_of(const sim_node *node) {
+    uint64_t at_us = w4_node_deadline(node->node);
+    return w4_node_committing(node->node) ? w4_earlier(at_us, node->committed_us) : at_us;
+}
+
 static int open_node(sim_node *node) {
     sim_world *world = node->world;
     w4_node_config *config = &node->config;
@@ -206,6 +232,10 @@ static int open_node(sim_node *node) {
                                .store = node->store,
                                .identity = node->identity,
                                .registry = &world->registry};
+    if (node->commit_us > 0) {
+        context.committer =
+            (w4_node_committer){.begin = begin_commit, .done = commit_done, .context = node};
+    }
     char bound[W4_ADDRESS_MAX + 1];
     int error = 0;
     int r = w4_node_new(&context, config, world->now_us, &node->node);
@@ -303,14 +333,16 @@ static void turn(sim_node *node) {
         sim_kill(node);
         return;
     }
-    drain(node);
     node->busy_until_us = w4_later(world->now_us, node->turn_us);
-    world->hooks.turned(world->hooks.context, node);
+    if (!w4_node_committing(node->node)) {
+        drain(node);
+        world->hooks.turned(world->hooks.context, node);
+    }
 }
 
 static void settle_timers(sim_world *world, sim_node *turned) {
     if (turned->node != NULL) {
-        uint64_t next_us = w4_node_deadline(turned->node);
+        uint64_t next_us = deadline_of(turned);
         bool thirsty = turned->sips > 0 && turned->node->durable && turned->node->out_count > 0;
         set_timer(turned,
                   thirsty ? w4_earlier(next_us, w4_later(world->now_us, SIM_SIP_US)) : next_us);
@@ -319,11 +351,27 @@ static void settle_timers(sim_world *world, sim_node *turned) {
         sim_node *node = world->stirred[--world->stirred_count];
         node->stirred = false;
         if (node->node != NULL && node != turned) {
-            uint64_t at_us = w4_node_deadline(node->node);
+            uint64_t at_us = deadline_of(node);
             bool later = node->timer.position != 0 && node->timer.at_us <= at_us;
             set_timer(node, later ? node->timer.at_us : at_us); /* a poke stays */
         }
     }
+}
+
+/* Whoever runs the world asks its nodes for something now, which nobody may in the middle of a
+ * turn.
+ */
+static void end_commits(sim_world *world) {
+    world->settling = true;
+    for (unsigned i = 0; i < world->config.nodes && !world->failed; i++) {
+        sim_node *node = &world->nodes[i];
+        if (node->node != NULL && w4_node_committing(node->node)) {
+            node->committed_us = world->now_us;
+            turn(node);
+            settle_timers(world, node);
+        }
+    }
+    world->settling = false;
 }
 
 void sim_run(sim_world *world, uint64_t until_us) {
@@ -354,6 +402,7 @@ void sim_run(sim_world *world, uint64_t until_us) {
         world->now_us = until_us;
         world->standstill = 0;
     }
+    end_commits(world);
 }
 
 sim_node *sim_node_of(sim_world *world, const w4_fingerprint *id) {

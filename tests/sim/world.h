@@ -45,6 +45,8 @@ typedef struct sim_node {
     unsigned seeds[SIM_SEEDS_MAX]; /* nodes whose addresses it is told */
     uint64_t turn_us;              /* how long a turn takes it: a slow machine */
     uint64_t busy_until_us;        /* by its last turn */
+    uint64_t commit_us;            /* how long one takes its disk, at most */
+    uint64_t committed_us;         /* when the one under way is over */
     unsigned sips;                 /* events its agent takes in one turn: a slow consumer; 0: all */
     bool hostile;
     bool stirred; /* is in the list of those */
@@ -102,6 +104,7 @@ struct sim_world {
     unsigned stirred_count;
     uint64_t turns;
     unsigned standstill;
+    bool settling; /* nobody's disk takes its time just now */
     uint64_t next_owner;
     uint64_t trace; /* hash of all that was told and came out */
     bool failed;    /* an invariant does not hold */

@@ -28,10 +28,12 @@ typedef struct town_node {
     w4_fingerprint id, agent;
     w4_store *store;
     w4_node *node;
-    bool frozen;                /* gets no turns */
-    bool mute;                  /* what comes out is left where it is */
-    unsigned messages;          /* that came out for its agent from others, without handshakes */
-    uint64_t last[TOWN_MAX][3]; /* by sender and channel: number of the last one */
+    w4_node_committer committer; /* none */
+    bool slow;                   /* it is not done until this is false */
+    bool frozen;                 /* gets no turns */
+    bool mute;                   /* what comes out is left where it is */
+    unsigned messages;           /* that came out for its agent from others, without handshakes */
+    uint64_t last[TOWN_MAX][3];  /* by sender and channel: number of the last one */
     bool disorder;
     unsigned delivered, failed; /* outcomes */
     unsigned beacons;
@@ -75,8 +77,11 @@ static inline void town_start(town *t, unsigned index, const w4_node_config *wan
     w4_node_config config = *wanted;
     (void)snprintf(config.mesh.name, sizeof config.mesh.name, "%s", n->name);
     (void)snprintf(config.mesh.version, sizeof config.mesh.version, "test");
-    const w4_node_context context = {
-        .env = &n->env, .store = n->store, .identity = n->identity, .registry = &t->registry};
+    const w4_node_context context = {.env = &n->env,
+                                     .store = n->store,
+                                     .identity = n->identity,
+                                     .registry = &t->registry,
+                                     .committer = n->committer};
     char bound[W4_ADDRESS_MAX + 1];
     int error = 0;
     ck_assert_int_eq(w4_node_new(&context, &config, t->now_us, &n->node), 0);
@@ -201,8 +206,12 @@ static inline void town_drain(town *t, town_node *n) {
 static inline void town_turn(town *t, unsigned index) {
     town_node *n = &t->nodes[index];
     t->turns++;
-    ck_assert_int_eq(w4_node_process(n->node, t->now_us), 0);
-    town_drain(t, n);
+    do {
+        ck_assert_int_eq(w4_node_process(n->node, t->now_us), 0);
+    } while (w4_node_committing(n->node) && !n->slow);
+    if (!w4_node_committing(n->node)) {
+        town_drain(t, n);
+    }
 }
 
 /* Until nothing is due before that time. */

@@ -5,7 +5,11 @@
 #include "store/memory.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static w4_store *store;
 static w4_buffer value;
@@ -147,6 +151,99 @@ START_TEST(table_names) {
 }
 END_TEST
 
+/* Whatever is asked of a store that is being committed elsewhere. */
+static void ask(unsigned call) {
+    static const w4_words_query nothing = {0};
+    w4_store_cursor cursor;
+    uint64_t number = 0;
+    size_t count = 0;
+    switch (call) {
+    case 0:
+        (void)w4_store_put(store, W4_STORE_FACT, text("k"), text("v"));
+        break;
+    case 1:
+        (void)w4_store_remove(store, W4_STORE_FACT, text("k"));
+        break;
+    case 2:
+        (void)w4_store_get(store, W4_STORE_FACT, text("k"), &value);
+        break;
+    case 3:
+        (void)w4_store_search(store, W4_STORE_MEMORY_TEXT, &nothing, 0, &number, 1, &count);
+        break;
+    case 4:
+        (void)w4_store_cursor_init(&cursor, W4_STORE_FACT, text(""));
+        (void)w4_store_next(store, &cursor);
+        break;
+    case 5:
+        (void)w4_store_append(store, W4_STORE_AUDIT, text("v"), &number);
+        break;
+    case 6:
+        (void)w4_store_commit(store);
+        break;
+    case 7:
+        (void)w4_store_keep(store);
+        break;
+    case 8:
+        (void)w4_store_dirty(store);
+        break;
+    case 9:
+        (void)w4_store_urgent(store);
+        break;
+    case 10:
+        (void)w4_store_has_room(store);
+        break;
+    case 11:
+        w4_store_rest(store);
+        break;
+    case 12:
+        (void)w4_store_error(store);
+        break;
+    case 13:
+        (void)w4_store_check(store, &value);
+        break;
+    case 14:
+        (void)w4_store_backup(store, "/nowhere");
+        break;
+    case 15:
+        w4_store_lend(store);
+        break;
+    default:
+        (void)w4_store_free(store);
+        break;
+    }
+}
+
+START_TEST(nobody_touches_a_store_that_is_lent) {
+    w4_store_lend(store);
+    (void)fflush(NULL);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        (void)signal(SIGABRT, SIG_DFL);
+        ask((unsigned)_i);
+        _exit(0);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "call %d: %x", _i, status);
+    w4_store_take_back(store);
+    w4_store_take_back(store);
+    ck_assert(!w4_store_dirty(store));
+}
+END_TEST
+
+START_TEST(what_is_committed_while_it_is_lent_is_there) {
+    ck_assert_int_eq(w4_store_put(store, W4_STORE_FACT, text("k"), text("v")), 0);
+    w4_store_lend(store);
+    ck_assert_int_eq(w4_store_commit_lent(store), 0);
+    w4_store_take_back(store);
+    ck_assert(!w4_store_dirty(store));
+    w4_store_memory_crash(store);
+    expect("k", "v");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("store memory");
     TCase *tests = tcase_create("memory");
@@ -157,6 +254,8 @@ int main(void) {
     tcase_add_test(tests, damage_is_an_error);
     tcase_add_test(tests, sequence_after_a_crash);
     tcase_add_test(tests, table_names);
+    tcase_add_loop_test(tests, nobody_touches_a_store_that_is_lent, 0, 17);
+    tcase_add_test(tests, what_is_committed_while_it_is_lent_is_there);
     suite_add_tcase(suite, tests);
     return w4_test_run(suite);
 }

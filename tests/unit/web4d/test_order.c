@@ -1,13 +1,14 @@
-/* What a turn writes, and in which order: two daemons in one process over a unix socket, whose
- * calls of send(2) are watched. */
+/* What a turn writes, in which order, and what while its disk is slow: two daemons in one process
+ * over a unix socket, whose calls of send(2) are watched, and whose fdatasync(2) may be held up. */
 #include "runner.h"
 
 #include "crypto/primitives.h"
 #include "web4d/app.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 
 #define DEADLINE_S 60
 #define WRITES_MAX 64u
+#define QUIET ",\"session\":{\"heartbeat_ms\":60000,\"timeout_ms\":180000}"
 
 /* ---- what is written */
 
@@ -67,6 +69,21 @@ ssize_t send(int fd, const void *bytes, size_t len, int flags) {
     return put;
 }
 
+/* ---- the disk */
+
+static atomic_bool is_slow;
+static atomic_uint syncs_waiting;
+
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+    (void)fd; /* nothing here outlives the test */
+    atomic_fetch_add(&syncs_waiting, 1);
+    while (atomic_load(&is_slow)) {
+        (void)poll(NULL, 0, 1);
+    }
+    atomic_fetch_sub(&syncs_waiting, 1);
+    return 0;
+}
+
 /* Where the first such write is; write_count: there was none. */
 static unsigned first_write(wrote_to to, bool message) {
     unsigned i = 0;
@@ -103,7 +120,7 @@ static void write_config(const host *h, const char *name, const char *more) {
     ck_assert_int_gt(fprintf(file,
                              "{\"node\":{\"name\":\"%s\"},\"paths\":{\"state_dir\":\"%s/state\","
                              "\"runtime_dir\":\"%s/run\"},\"log\":{\"level\":\"error\"},"
-                             "\"session\":{\"heartbeat_ms\":60000,\"timeout_ms\":180000},%s}\n",
+                             "%s}\n",
                              name, h->folder, h->folder, more),
                      0);
     ck_assert_int_eq(fclose(file), 0);
@@ -165,6 +182,11 @@ static time_t seconds(void) {
     return now.tv_sec;
 }
 
+/* So long this may go on. */
+static void keep_patience(time_t from, const char *text) {
+    ck_assert_msg(seconds() - from < DEADLINE_S, "%s", text);
+}
+
 /* Both go on until it was told that. */
 static const char *await(const voice *v, const char *words) {
     time_t from = seconds();
@@ -221,15 +243,16 @@ static void trust(host *h, const host *other) {
 }
 
 /* Ben's agent is met: it may be sent to. */
-static void meet(void) {
+static void meet(const char *session) {
     char more[512];
     (void)snprintf(scratch, sizeof scratch, "/tmp/web4-order-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scratch));
     (void)snprintf(mesh_path, sizeof mesh_path, "%s/mesh.sock", scratch);
     (void)snprintf(client_path, sizeof client_path, "%s/ben/run/agent.sock", scratch);
-    (void)snprintf(more, sizeof more, "\"listen\":[\"unix:%s\"]", mesh_path);
+    (void)snprintf(more, sizeof more, "\"listen\":[\"unix:%s\"]%s", mesh_path, session);
     start(&ben, "ben", more);
-    (void)snprintf(more, sizeof more, "\"listen\":[],\"seeds\":[\"unix:%s\"]", mesh_path);
+    (void)snprintf(more, sizeof more, "\"listen\":[],\"seeds\":[\"unix:%s\"]%s", mesh_path,
+                   session);
     start(&ada, "ada", more);
     attach(&ada, "ada");
     attach(&ben, "ben");
@@ -268,21 +291,25 @@ static void talk(host *from, const host *to) {
 }
 
 START_TEST(messages_are_given_before_they_are_acknowledged) {
-    meet();
+    meet(QUIET);
     talk(&ada, &ben);
     for (int asked = 0; asked < 2; asked++) {
         write_count = 0;
         ben.operator.text[0] = '\0';
         ask_to_send(&ada, &ben);
-        while (first_write(TO_LISTENER, false) == write_count ||
-               strstr(ada.agent.text, "\"id\":") == NULL) {
+        for (time_t since = seconds(); first_write(TO_LISTENER, false) == write_count ||
+                                       strstr(ada.agent.text, "\"id\":") == NULL;) {
             turn(&ada);
+            keep_patience(since, ada.agent.text);
         }
         if (asked) { /* an answer is due in the same turn */
             ask(&ben.operator, "status.get", "{}");
         }
         write_count = 0;
-        turn(&ben);
+        for (time_t since = seconds(); first_write(TO_CLIENTS, true) == write_count;) {
+            turn(&ben);
+            keep_patience(since, ben.agent.text);
+        }
         ck_assert_int_eq(strstr(ben.operator.text, "\"result\"") != NULL, asked);
         unsigned given = first_write(TO_CLIENTS, true);
         unsigned acknowledged = first_write(TO_NEIGHBOUR, false);
@@ -295,17 +322,65 @@ START_TEST(messages_are_given_before_they_are_acknowledged) {
 END_TEST
 
 START_TEST(requests_go_on_before_they_are_answered) {
-    meet();
+    meet(QUIET);
     talk(&ada, &ben);
     talk(&ben, &ada);
     write_count = 0;
     ask_to_send(&ben, &ada);
-    turn(&ben);
+    for (time_t since = seconds(); first_write(TO_CLIENTS, false) == write_count;) {
+        turn(&ben);
+        keep_patience(since, ben.agent.text);
+    }
     unsigned sent = first_write(TO_NEIGHBOUR, false);
     unsigned answered = first_write(TO_CLIENTS, false);
     ck_assert_uint_lt(sent, answered);
     ck_assert_uint_lt(answered, write_count);
     ck_assert_ptr_nonnull(strstr(ben.agent.text, "\"result\""));
+    part();
+}
+END_TEST
+
+static w4_session_stats session_of(const host *h) {
+    w4_session_stats stats = {0};
+    w4_node_session session;
+    size_t cursor = 0;
+    ck_assert(w4_node_session_next(h->app.node, &cursor, &session));
+    w4_session_stats_get(session.session, &stats);
+    return stats;
+}
+
+/* Ben has a word for his agent, and his disk does not answer: his neighbour and he hear each other
+ * all the same, and nobody hears of the word. */
+START_TEST(a_slow_disk_holds_up_no_heartbeat) {
+    meet(",\"session\":{\"heartbeat_ms\":100,\"timeout_ms\":60000}");
+    talk(&ada, &ben);
+    atomic_store(&is_slow, true);
+    ask(&ben.operator, "trust.set",
+        "{\"subject\":\"0000000000000000000000000000000000000000000000000000000000000001\","
+        "\"state\":\"trusted\",\"reason\":\"to be kept\"}");
+    for (time_t since = seconds(); atomic_load(&syncs_waiting) == 0;) {
+        turn(&ben);
+        keep_patience(since, ben.operator.text);
+    }
+    ck_assert(w4_node_committing(ben.app.node));
+    ben.agent.text[0] = '\0';
+    write_count = 0;
+    ask(&ben.agent, "agent.status", "{}");
+    w4_session_stats before = session_of(&ada);
+    for (time_t since = seconds(); session_of(&ada).records_in < before.records_in + 5;) {
+        turn(&ben); /* ada's disk is as good as hers */
+        if (!w4_node_committing(ada.app.node)) {
+            turn(&ada);
+        }
+        keep_patience(since, "no heartbeats");
+    }
+    ck_assert_uint_eq(session_of(&ada).reconnects, before.reconnects);
+    ck_assert_ptr_null(strstr(ben.operator.text, "\"result\""));
+    ck_assert_ptr_null(strstr(ben.agent.text, "\"id\":"));
+    ck_assert(w4_node_committing(ben.app.node));
+    atomic_store(&is_slow, false);
+    (void)await(&ben.operator, "\"result\"");
+    (void)await(&ben.agent, "\"id\":");
     part();
 }
 END_TEST
@@ -320,6 +395,7 @@ int main(void) {
     tcase_set_timeout(tcase, 2 * DEADLINE_S);
     tcase_add_test(tcase, messages_are_given_before_they_are_acknowledged);
     tcase_add_test(tcase, requests_go_on_before_they_are_answered);
+    tcase_add_test(tcase, a_slow_disk_holds_up_no_heartbeat);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

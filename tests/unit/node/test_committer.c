@@ -1,0 +1,362 @@
+/* A node whose commits take their time: what it does meanwhile, and what not. */
+#include "town.h"
+
+#include "session/state.h"
+
+static town t;
+static bool under_way, refuses;
+static unsigned begun;
+
+static bool begin(void *context, w4_store *store) {
+    town_node *n = (town_node *)context;
+    ck_assert_ptr_eq(store, n->store);
+    ck_assert(!under_way);
+    begun += !refuses;
+    under_way = !refuses;
+    return under_way;
+}
+
+/* It is over when the test says so. */
+static bool done(void *context, int *ret_result) {
+    town_node *n = (town_node *)context;
+    ck_assert(under_way);
+    if (!n->slow) {
+        *ret_result = w4_store_commit_lent(n->store);
+        under_way = false;
+    }
+    return !under_way;
+}
+
+static void setup_with(const w4_node_config *config) {
+    town_init(&t, 3, config);
+    town_node *b = &t.nodes[0];
+    under_way = refuses = false;
+    b->node = w4_node_free(b->node);
+    b->committer = (w4_node_committer){.begin = begin, .done = done, .context = b};
+    town_start(&t, 0, config);
+    town_introduce(&t, 1, 0);
+    town_introduce(&t, 2, 0);
+    town_go_on(&t, 3 * TOWN_S);
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0); /* agents shake hands */
+    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
+    town_go_on(&t, 3 * TOWN_S);
+    ck_assert_uint_eq(t.nodes[0].messages, 2);
+    ck_assert_uint_eq(t.nodes[1].delivered, 1);
+    begun = t.turns = 0;
+}
+
+static void setup(void) {
+    w4_node_config config = town_config();
+    config.session.heartbeat_us = 100 * TOWN_MS;
+    setup_with(&config);
+}
+
+static void teardown(void) {
+    town_deinit(&t);
+}
+
+/* The disk of b does not answer; the others go on. b is given a turn each millisecond, as one that
+ * is woken by its transports. */
+static void stand_still(uint64_t for_us) {
+    for (uint64_t end_us = t.now_us + for_us; t.now_us < end_us;) {
+        town_go_on(&t, TOWN_MS);
+        town_turn(&t, 0);
+    }
+}
+
+static void begin_commit(void) {
+    t.nodes[0].slow = t.durable = true;
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+    t.durable = false;
+    for (unsigned i = 0; i < 100 && !under_way; i++) {
+        stand_still(TOWN_MS);
+    }
+    ck_assert(under_way && w4_node_committing(t.nodes[0].node));
+    ck_assert(!w4_node_durable(t.nodes[0].node));
+}
+
+static void no_wake(void *context) {
+    (void)context;
+}
+
+static void go_on(void) {
+    t.nodes[0].slow = false;
+    town_turn(&t, 0);
+    town_go_on(&t, 5 * TOWN_S);
+    ck_assert(!w4_node_committing(t.nodes[0].node));
+}
+
+/* Heartbeats are answered, and measured, as ever; of what came nobody hears before it is kept. */
+START_TEST(it_lives_and_says_nothing) {
+    town_node *b = &t.nodes[0];
+    w4_session_stats stats;
+    begin_commit();
+    unsigned messages = b->messages, facts = t.nodes[1].delivered;
+    for (unsigned i = 0; i < 20; i++) {
+        town_send(&t, 1, 0, (w4_channel_kind)(i % W4_CHANNEL_KIND_COUNT), 100);
+        town_send(&t, 2, 0, (w4_channel_kind)(i % W4_CHANNEL_KIND_COUNT), 30000);
+        stand_still(TOWN_MS);
+    }
+    t.turns = 0;
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_lt(t.turns, 200); /* nobody spins */
+    stand_still(20 * TOWN_S);        /* longer than a neighbour's patience */
+    ck_assert_uint_eq(b->messages, messages);
+    ck_assert_uint_eq(t.nodes[1].delivered, facts);
+    for (unsigned i = 1; i <= 2; i++) {
+        w4_session_stats_get(town_peer(&t, i, 0)->session, &stats);
+        ck_assert(stats.attached);
+        ck_assert_uint_eq(stats.reconnects, 0);
+        ck_assert_uint_lt(stats.ping_us, 25 * TOWN_MS); /* 20 ms is the way */
+        w4_session_stats_get(town_peer(&t, 0, i)->session, &stats);
+        ck_assert_uint_lt(stats.ping_us, 25 * TOWN_MS);
+    }
+    go_on();
+    ck_assert_uint_eq(b->messages, messages + 41);
+    ck_assert(!b->disorder);
+    ck_assert_uint_eq(t.nodes[1].delivered, facts + 21);
+    ck_assert_uint_eq(t.nodes[2].delivered, 21);
+    for (unsigned i = 0; i <= 2; i++) {
+        ck_assert_uint_eq(t.nodes[i].failed, 0);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_HEARTBEAT_TIMEOUT], 0);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_SESSION_CLOSE], 0);
+    }
+}
+END_TEST
+
+/* A commit that fails after a while is one that failed. */
+START_TEST(a_commit_may_fail) {
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    unsigned messages = b->messages;
+    w4_store_memory_fail(b->store, true);
+    go_on();
+    ck_assert(!w4_node_durable(b->node));
+    ck_assert_uint_eq(b->told[W4_EVENT_STORE_FAILED], 1);
+    ck_assert_uint_eq(b->messages, messages);
+    ck_assert_uint_eq(t.nodes[1].delivered, 1);
+    w4_store_memory_fail(b->store, false);
+    town_go_on(&t, 5 * TOWN_S);
+    ck_assert(w4_node_durable(b->node));
+    ck_assert_uint_eq(b->messages, messages + 1);
+    ck_assert_uint_eq(t.nodes[1].delivered, 2);
+}
+END_TEST
+
+/* The node that dies then has told nobody of it. */
+START_TEST(who_dies_then_has_promised_nothing) {
+    town_node *b = &t.nodes[0];
+    w4_node_config config = town_config();
+    begin_commit();
+    unsigned messages = b->messages;
+    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
+    stand_still(100 * TOWN_MS);
+    ck_assert_uint_gt(w4_session_aside(town_peer(&t, 0, 2)->session), 0);
+    w4_memory_network_reset(t.network, b->name, NULL);
+    b->node = w4_node_free(b->node);
+    w4_store_memory_crash(b->store);
+    under_way = b->slow = false;
+    b->event_cursor = 0;
+    town_start(&t, 0, &config);
+    town_go_on(&t, 60 * TOWN_S);
+    ck_assert_uint_eq(t.nodes[1].delivered + t.nodes[1].failed, 2);
+    ck_assert_uint_eq(t.nodes[2].delivered + t.nodes[2].failed, 2);
+    ck_assert_uint_eq(b->messages - messages, t.nodes[1].delivered + t.nodes[2].delivered - 2);
+}
+END_TEST
+
+/* Links that break, and those that come, wait; no message does not come for it. */
+START_TEST(links_come_and_go_meanwhile) {
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    unsigned messages = b->messages;
+    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
+    stand_still(15 * TOWN_MS);
+    w4_memory_network_reset(t.network, b->name, _i == 0 ? "n1" : "n2");
+    stand_still(2 * TOWN_S); /* that one dials anew */
+    ck_assert_uint_eq(b->told[W4_EVENT_SESSION_CLOSE], 0);
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
+    stand_still(TOWN_S);
+    t.nodes[0].slow = false;
+    town_turn(&t, 0);
+    town_go_on(&t, 60 * TOWN_S);
+    ck_assert_uint_eq(b->messages, messages + 4);
+    ck_assert(!b->disorder);
+    ck_assert_uint_eq(t.nodes[1].delivered, 3);
+    ck_assert_uint_eq(t.nodes[2].delivered, 3);
+    ck_assert_uint_eq(t.nodes[1].failed + t.nodes[2].failed, 0);
+    ck_assert_uint_eq(town_peer(&t, 0, 1)->told.reconnects + town_peer(&t, 0, 2)->told.reconnects,
+                      1);
+}
+END_TEST
+
+/* The last word of a peer counts, though its link has gone since. */
+START_TEST(a_goodbye_is_heard) {
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    w4_session_close(town_peer(&t, 1, 0)->session, W4_REFUSAL_NONE, "enough", t.now_us);
+    w4_node_peer_activate(t.nodes[1].node, town_peer(&t, 1, 0));
+    town_turn(&t, 1);
+    t.nodes[1].frozen = true;
+    stand_still(50 * TOWN_MS);
+    w4_memory_network_reset(t.network, b->name, "n1");
+    stand_still(50 * TOWN_MS);
+    ck_assert(!TAILQ_EMPTY(&b->node->put_by));
+    ck_assert_uint_gt(w4_session_aside(town_peer(&t, 0, 1)->session), 0);
+    ck_assert_uint_eq(b->told[W4_EVENT_SESSION_ENDED], 0);
+    b->slow = false;
+    town_turn(&t, 0);
+    town_turn(&t, 0);
+    ck_assert_uint_eq(b->told[W4_EVENT_SESSION_ENDED], 1);
+}
+END_TEST
+
+/* What is put by of a link goes with the link. */
+START_TEST(what_is_put_by_goes_with_its_link) {
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    w4_memory_network_reset(t.network, b->name, "n1");
+    stand_still(50 * TOWN_MS);
+    const w4_node_put_by *put_by = TAILQ_FIRST(&b->node->put_by);
+    ck_assert_ptr_nonnull(put_by);
+    ck_assert_int_eq(put_by->event.kind, W4_TRANSPORT_EVENT_GONE);
+    w4_node_peer *peer = town_peer(&t, 0, 1);
+    const w4_link *link = peer->link->link;
+    ck_assert_ptr_eq(put_by->event.link, link);
+    w4_node_peer_free(b->node, peer, t.now_us);
+    size_t bytes = 0;
+    TAILQ_FOREACH (put_by, &b->node->put_by, next) {
+        ck_assert_ptr_ne(put_by->event.link, link);
+        bytes += put_by->bytes;
+    }
+    ck_assert_uint_eq(b->node->put_by_bytes, bytes);
+    go_on();
+    ck_assert_uint_eq(t.nodes[1].delivered + t.nodes[1].failed, 2);
+}
+END_TEST
+
+/* Handshakes wait, and those who live hear each other all the same: also where somebody says more
+ * than can wait. */
+START_TEST(handshakes_hold_up_no_heartbeat) {
+    static uint8_t junk[W4_FRAME_MAX];
+    town_node *b = &t.nodes[0];
+    w4_session_stats stats;
+    w4_transport *stranger = NULL;
+    w4_link *link = NULL;
+    int error = 0;
+    begin_commit();
+    w4_transport_host host = {.env = &b->env, .loop = t.network, .wake = no_wake};
+    ck_assert_int_eq(w4_transport_open(&w4_transport_memory, &host, &stranger), 0);
+    ck_assert_int_eq(w4_transport_dial(stranger, b->address, t.now_us, &link, &error), 0);
+    w4_memory_network_reset(t.network, b->name, "n2"); /* it dials anew */
+    stand_still(100 * TOWN_MS);
+    for (unsigned i = 0; i < 40; i++) {
+        (void)w4_link_send(link, w4_bytes_of(junk, sizeof junk), t.now_us);
+        town_send(&t, 1, 0, W4_CHANNEL_STATE, 10);
+        stand_still(50 * TOWN_MS);
+        ck_assert_uint_le(b->node->put_by_bytes,
+                          W4_NODE_PUT_BY_BYTES_MAX + 10 * sizeof(w4_node_put_by));
+    }
+    ck_assert_uint_gt(w4_node_refusals(b->node, W4_REFUSAL_OVERLOADED), 0);
+    stand_still(20 * TOWN_S);
+    w4_session_stats_get(town_peer(&t, 1, 0)->session, &stats);
+    ck_assert(stats.attached);
+    ck_assert_uint_eq(stats.reconnects, 0);
+    ck_assert_uint_lt(stats.ping_us, 25 * TOWN_MS);
+    w4_link_close(link);
+    unsigned messages = b->messages;
+    b->slow = false;
+    town_turn(&t, 0);
+    town_go_on(&t, 60 * TOWN_S);
+    ck_assert_uint_eq(b->node->put_by_bytes, 0);
+    ck_assert_uint_eq(b->messages, messages + 41);
+    ck_assert(!b->disorder);
+    w4_session_stats_get(town_peer(&t, 2, 0)->session, &stats);
+    ck_assert(stats.attached);
+    w4_transport_free(stranger);
+}
+END_TEST
+
+/* Beyond what may wait the rest is lost, as on any link, and comes again: heartbeats are heard. */
+START_TEST(who_says_more_than_can_wait_is_heard_to_live) {
+    town_node *b = &t.nodes[0];
+    w4_session_stats stats;
+    begin_commit();
+    unsigned messages = b->messages;
+    b->node->aside_bytes = W4_NODE_ASIDE_BYTES_MAX;
+    for (unsigned i = 0; i < 5; i++) {
+        town_send(&t, 2, 0, W4_CHANNEL_KNOWLEDGE, 1000);
+    }
+    stand_still(20 * TOWN_S);
+    ck_assert_uint_eq(w4_session_aside(town_peer(&t, 0, 2)->session), 0);
+    w4_session_stats_get(town_peer(&t, 0, 2)->session, &stats);
+    ck_assert_uint_gt(stats.undrained, 0);
+    w4_session_stats_get(town_peer(&t, 2, 0)->session, &stats);
+    ck_assert_uint_eq(stats.reconnects, 0);
+    ck_assert_uint_lt(stats.ping_us, 25 * TOWN_MS);
+    go_on();
+    ck_assert_uint_eq(b->messages, messages + 1 + 5);
+    ck_assert(!b->disorder);
+}
+END_TEST
+
+/* So much is taken in; the rest is lost, and comes when the commit is over. */
+START_TEST(what_waits_is_bounded) {
+    enum { EACH = 60 };
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    for (unsigned i = 0; i < EACH; i++) {
+        town_send(&t, 1, 0, W4_CHANNEL_KNOWLEDGE, 100000);
+        town_send(&t, 2, 0, W4_CHANNEL_KNOWLEDGE, 100000);
+        stand_still(TOWN_MS);
+    }
+    stand_still(3 * TOWN_S);
+    size_t waits = w4_session_aside(town_peer(&t, 0, 1)->session) +
+                   w4_session_aside(town_peer(&t, 0, 2)->session);
+    ck_assert_uint_le(waits, W4_NODE_ASIDE_BYTES_MAX + W4_FRAME_MAX);
+    t.nodes[0].slow = false;
+    town_turn(&t, 0);
+    town_go_on(&t, 60 * TOWN_S);
+    ck_assert_uint_eq(b->messages, 3 + 2 * EACH);
+    ck_assert(!b->disorder);
+    ck_assert_uint_eq(t.nodes[1].delivered, 2 + EACH);
+    ck_assert_uint_eq(t.nodes[2].delivered, 1 + EACH);
+}
+END_TEST
+
+/* Who cannot begin leaves it to the node. */
+START_TEST(without_one_the_node_commits_by_itself) {
+    refuses = t.durable = true;
+    for (unsigned i = 0; i < 3; i++) {
+        town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+        town_go_on(&t, TOWN_S);
+    }
+    ck_assert_uint_eq(begun, 0);
+    ck_assert_uint_eq(t.nodes[1].delivered, 4);
+    refuses = false;
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_gt(begun, 0);
+    ck_assert_uint_eq(t.nodes[1].delivered, 5);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("node committer");
+    TCase *tc = tcase_create("committer");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 0);
+    tcase_add_test(tc, it_lives_and_says_nothing);
+    tcase_add_test(tc, a_commit_may_fail);
+    tcase_add_test(tc, who_dies_then_has_promised_nothing);
+    tcase_add_loop_test(tc, links_come_and_go_meanwhile, 0, 2);
+    tcase_add_test(tc, a_goodbye_is_heard);
+    tcase_add_test(tc, what_is_put_by_goes_with_its_link);
+    tcase_add_test(tc, handshakes_hold_up_no_heartbeat);
+    tcase_add_test(tc, who_says_more_than_can_wait_is_heard_to_live);
+    tcase_add_test(tc, what_waits_is_bounded);
+    tcase_add_test(tc, without_one_the_node_commits_by_itself);
+    suite_add_tcase(suite, tc);
+    return w4_test_run(suite);
+}
