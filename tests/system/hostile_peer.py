@@ -41,6 +41,14 @@ def fast_unseal(key, counter, ad, sealed):
     return out.raw[:len(sealed) - 16]
 
 
+def next_key(key):
+    """Noise REKEY."""
+    out = ctypes.create_string_buffer(48)
+    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+        out, None, bytes(32), long(32), None, long(0), None, bytes(4) + b"\xff" * 8, key)
+    return out.raw[:32]
+
+
 noise.x25519, noise.seal, noise.unseal = fast_x25519, fast_seal, fast_unseal
 
 
@@ -83,14 +91,17 @@ def node_record(key, addresses=(), agents=(), **members):
 
 
 class HostileNode:
-    def __init__(self, node, key=None):
+    def __init__(self, node, key=None, source=None):
+        """source: the address to come from."""
         host, port = node.address[4:].rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), DEADLINE)
+        self.socket = socket.create_connection((host, int(port)), DEADLINE,
+                                               source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as nodes do
         self.key = key or FastKey()
         self.handshake = Handshake(True, b"web4-rtt/1")
         self.sent = 0
         self.epoch = 0  # of our records
+        self.recv_epoch = 0  # of the node's
         self.credit = CREDIT  # granted with each ACK
         self.resume = None  # a member of the hello
         self.features = []  # another
@@ -151,6 +162,8 @@ class HostileNode:
 
     def record(self):
         data = self.frame()
+        if data[0] != self.recv_epoch:
+            self.recv_key, self.recv_epoch = next_key(self.recv_key), data[0]
         plain = noise.unseal(self.recv_key, int.from_bytes(data[1:8], "big"), data[:8], data[8:])
         frames = []
         while plain:
@@ -166,12 +179,8 @@ class HostileNode:
         self.send_frame(head + noise.seal(self.send_key, self.sent - 1, head, plain))
 
     def rekey(self):
-        """The next record is under the next key (Noise REKEY)."""
-        out = ctypes.create_string_buffer(48)
-        sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-            out, None, bytes(32), long(32), None, long(0), None, bytes(4) + b"\xff" * 8,
-            self.send_key)
-        self.send_key, self.sent, self.epoch = out.raw[:32], 0, (self.epoch + 1) % 256
+        """The next record is under the next key."""
+        self.send_key, self.sent, self.epoch = next_key(self.send_key), 0, (self.epoch + 1) % 256
 
     def send(self, *frames):
         self.send_plain(b"".join(
