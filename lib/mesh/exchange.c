@@ -82,6 +82,36 @@ int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     return r;
 }
 
+void w4_mesh_untold(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us) {
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, node);
+    if (peer != NULL && peer->connected) {
+        peer->to_greet = true;
+        mesh->greet_due_us = w4_earlier(mesh->greet_due_us, w4_later(now_us, W4_MESH_UNTOLD_US));
+    }
+}
+
+int w4_mesh_greet_again(w4_mesh *mesh, uint64_t now_us) {
+    uint32_t greeted = 0;
+    mesh->greet_due_us = W4_NEVER;
+    for (uint32_t i = 0; i < mesh->registry.count; i++) {
+        w4_mesh_peer *peer = mesh->registry.peers[i];
+        if (!peer->to_greet || !peer->connected) {
+            peer->to_greet = false;
+            continue;
+        }
+        if (++greeted > W4_MESH_TELLS_MAX) {
+            mesh->greet_due_us = now_us; /* the others in the next turn */
+            break;
+        }
+        peer->to_greet = false;
+        int r = w4_mesh_greet(mesh, peer, now_us);
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
 /* ---- the own record */
 
 void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us) {
@@ -254,8 +284,15 @@ static int reject(w4_mesh *mesh, const w4_fingerprint *from, w4_refusal code, co
     return w4_mesh_push(mesh, &event);
 }
 
-/* A neighbour's newest record goes to the other neighbours, once: they may not have met yet. */
+/* A neighbour's newest record goes to the other neighbours, once: they may not have met yet. It is
+ * what the neighbour says itself that counts: others may have brought it before. */
 static int pass_on(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record, uint64_t now_us) {
+    w4_mesh_peer *author = w4_mesh_registry_find(&mesh->registry, from);
+    uint64_t seq = w4_mesh_seq_of(mesh, record);
+    if (author == NULL || seq <= author->passed_seq) {
+        return 0;
+    }
+    author->passed_seq = seq;
     for (uint32_t i = 0; i < mesh->registry.count; i++) {
         const w4_mesh_peer *peer = mesh->registry.peers[i];
         if (!peer->connected || w4_fingerprint_equal(&peer->node, from)) {
@@ -330,10 +367,13 @@ static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fi
     return r != 0 ? r : w4_mesh_push(mesh, &event);
 }
 
-/* Told in an earlier life of this node: what it says next must be newer. */
+/* Told in an earlier life of this node: what it says next must be newer. Others may know of what it
+ * told after that: it leaps over all of it. */
 static void outdo(w4_mesh *mesh, w4_bytes record, uint64_t now_us) {
     uint64_t seq = w4_mesh_seq_of(mesh, record);
-    mesh->record_seq = seq > mesh->record_seq ? seq : mesh->record_seq;
+    if (seq >= mesh->record_seq) {
+        w4_mesh_leap(mesh, seq);
+    }
     w4_mesh_publish_soon(mesh, now_us);
 }
 
@@ -344,17 +384,18 @@ static int receive_own(w4_mesh *mesh, w4_bytes record, w4_graph_change change, u
     return 0;
 }
 
-/* Somebody who tells of itself what is older than what is known of it has lost its memory, and
- * nobody would hear it: it is told what it said last. */
-static int remind(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
-                  w4_bytes record, uint64_t now_us) {
+/* Somebody who tells of itself what is known here. Where that is older than what is known, it has
+ * lost its memory, and nobody would hear it: it is told what it said last. */
+static int told_again(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
+                      w4_bytes record, uint64_t now_us) {
     const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, from);
     w4_bytes known = w4_graph_text(mesh->context.graph, author);
     bool gone = peer == NULL || !peer->connected; /* since it said so */
-    if (gone || !w4_fingerprint_equal(from, author) || w4_bytes_equal(known, record)) {
+    if (gone || !w4_fingerprint_equal(from, author)) {
         return 0;
     }
-    return send_record(mesh, peer, known, now_us);
+    return w4_bytes_equal(known, record) ? pass_on(mesh, from, record, now_us)
+                                         : send_record(mesh, peer, known, now_us);
 }
 
 static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record,
@@ -376,7 +417,7 @@ static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes re
     case W4_GRAPH_WITHDRAWN:
         return record_changed(mesh, from, &author, record, now_us);
     case W4_GRAPH_UNCHANGED:
-        return remind(mesh, from, &author, record, now_us);
+        return told_again(mesh, from, &author, record, now_us);
     case W4_GRAPH_INVALID:
         return reject(mesh, from, W4_REFUSAL_BAD_ENVELOPE, "node record ", fault.pointer,
                       fault.expected);

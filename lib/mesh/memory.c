@@ -150,15 +150,14 @@ static int load_records(w4_mesh *mesh, uint64_t now_us) {
 /* Numbers that were told and never kept (the store failed, or is not the one it was) must not be
  * used again, for two records under one number are malice. Nobody knows them, and the clock may
  * have been set back: so each life leaps, further than the numbers of one life lie apart. */
-static void leap(w4_mesh *mesh, uint64_t now_us) {
-    uint64_t by_clock = w4_env_wall_us(mesh->context.env, now_us) / W4_US_PER_MS;
-    mesh->record_seq = w4_later(mesh->record_seq > by_clock ? mesh->record_seq : by_clock,
+void w4_mesh_leap(w4_mesh *mesh, uint64_t seq) {
+    mesh->record_seq = w4_later(mesh->record_seq > seq ? mesh->record_seq : seq,
                                 w4_env_random_below(mesh->context.env, W4_MESH_SEQ_LEAP));
 }
 
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us) {
     int r = load_peers(mesh);
     r = r != 0 ? r : load_records(mesh, now_us);
-    leap(mesh, now_us);
+    w4_mesh_leap(mesh, w4_env_wall_us(mesh->context.env, now_us) / W4_US_PER_MS);
     return r;
 }

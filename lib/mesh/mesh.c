@@ -130,7 +130,7 @@ int w4_mesh_new(const w4_mesh_context *context, const w4_mesh_config *config, ui
     mesh->context = *context;
     mesh->config = *config;
     mesh->record_due_us = now_us;
-    mesh->tell_due_us = W4_NEVER;
+    mesh->tell_due_us = mesh->greet_due_us = W4_NEVER;
     mesh->sweep_due_us = w4_later(now_us, W4_MESH_SWEEP_US);
     mesh->beacon_due_us = config->beacon_interval_us == 0 ? W4_NEVER : now_us;
     mesh->dial_due_us = now_us;
@@ -358,7 +358,7 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
     if (!was_connected) {
         w4_mesh_publish_soon(mesh, now_us);
     }
-    peer->to_tell = false; /* the greeting does */
+    peer->to_tell = peer->to_greet = false; /* the greeting does */
     return r != 0 ? r : w4_mesh_greet(mesh, peer, now_us);
 }
 
@@ -512,6 +512,7 @@ uint64_t w4_mesh_deadline(const w4_mesh *mesh) {
     uint64_t deadline = w4_earlier(mesh->record_due_us, mesh->sweep_due_us);
     deadline = w4_earlier(deadline, mesh->beacon_due_us);
     deadline = w4_earlier(deadline, mesh->tell_due_us);
+    deadline = w4_earlier(deadline, mesh->greet_due_us);
     return w4_earlier(deadline, mesh->dial_due_us);
 }
 
@@ -523,6 +524,9 @@ int w4_mesh_expire(w4_mesh *mesh, uint64_t now_us) {
     }
     if (r == 0 && mesh->tell_due_us <= now_us) {
         r = w4_mesh_tell(mesh, now_us);
+    }
+    if (r == 0 && mesh->greet_due_us <= now_us) {
+        r = w4_mesh_greet_again(mesh, now_us);
     }
     if (r == 0 && mesh->sweep_due_us <= now_us) {
         r = sweep(mesh, now_us);

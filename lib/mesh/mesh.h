@@ -81,6 +81,10 @@ int w4_mesh_session_up(w4_mesh *mesh, const w4_fingerprint *node, const w4_pubke
 int w4_mesh_session_lost(w4_mesh *mesh, const w4_fingerprint *node, uint64_t heard_us,
                          uint64_t now_us);
 
+/* What a TRANSMIT was to tell that neighbour did not come there, and the session stands: its queue
+ * had no room for it. */
+void w4_mesh_untold(w4_mesh *mesh, const w4_fingerprint *node, uint64_t now_us);
+
 /* A verified envelope of the mesh family from that neighbour (W4_PROTOCOL_EVENT_MESH). 0/-ENOMEM.
  */
 int w4_mesh_receive(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes envelope, uint64_t now_us);

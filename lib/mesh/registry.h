@@ -40,6 +40,8 @@ typedef struct w4_mesh_peer {
     bool connected;
     bool had_session; /* since start */
     bool to_tell;     /* has not been told of the newest own record */
+    bool to_greet;    /* something that it was told has not come there: all of it is said again */
+    uint64_t passed_seq; /* of its own records: what it said itself and others were told last */
     uint64_t seen_wall_us;
     uint64_t up_us;              /* since when it is connected */
     uint64_t dialled_us;         /* when the last dial to it began */

@@ -11,6 +11,7 @@
 #define W4_MESH_HELLO_BYTES_MAX (192u * 1024u) /* of records in one MESH_HELLO */
 /* Neighbours told of the own record in one go; each is a signature. */
 #define W4_MESH_TELLS_MAX 32u
+#define W4_MESH_UNTOLD_US (UINT64_C(2) * W4_US_PER_S) /* until what did not come is said again */
 #define W4_MESH_SWEEP_US (UINT64_C(30) * W4_US_PER_S)
 #define W4_MESH_SWEEP_MAX 1024u /* records dropped in one go */
 #define W4_MESH_BEACONS_PER_S 50u
@@ -45,6 +46,7 @@ struct w4_mesh {
     uint64_t record_made_us; /* 0: none in this run yet */
     uint64_t tell_due_us;    /* when the next neighbours are told of it; W4_NEVER: all were */
     uint32_t tell_at;        /* the one of the registry to look at next */
+    uint64_t greet_due_us;   /* when those are greeted again to whom something did not come */
     uint64_t sweep_due_us;
     uint64_t beacon_due_us;
     uint64_t dial_due_us;
@@ -75,6 +77,8 @@ int w4_mesh_publish(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_tell(w4_mesh *mesh, uint64_t now_us);
 void w4_mesh_publish_soon(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us); /* all records */
+/* Greets again those to whom something did not come; greet_due_us says when the next are due. */
+int w4_mesh_greet_again(w4_mesh *mesh, uint64_t now_us);
 /* Whom a node that is trusted here says it trusts, are put on probation: no more than that. */
 int w4_mesh_take_introductions(w4_mesh *mesh, const w4_fingerprint *author, uint64_t now_us);
 
@@ -85,3 +89,4 @@ bool w4_mesh_is_refused(const w4_mesh *mesh, const w4_fingerprint *node);
 int w4_mesh_load(w4_mesh *mesh, uint64_t now_us);
 int w4_mesh_remember(w4_mesh *mesh, const w4_mesh_peer *peer);
 uint64_t w4_mesh_seq_of(w4_mesh *mesh, w4_bytes record); /* 0: it has none */
+void w4_mesh_leap(w4_mesh *mesh, uint64_t seq); /* the next own number is later than that one */

@@ -95,7 +95,10 @@ int w4_node_outcome(w4_node *node, w4_node_peer *peer, const w4_session_event *e
         w4_node_contract_delivered(peer, event, now_us);
     }
     if ((event->token & W4_TOKEN_MESH) != 0) {
-        return 0; /* records are sent anew with each session */
+        if (event->kind == W4_SESSION_EVENT_FAILED) {
+            w4_mesh_untold(node->mesh, &peer->node, now_us);
+        }
+        return 0;
     }
     w4_refusal code = event->code;
     switch (event->kind) {
@@ -154,10 +157,11 @@ static w4_refusal code_of(int condition) {
 }
 
 /* policy: that refuses it; W4_OVERFLOW_COUNT: none does. */
-static int refuse(w4_node *node, const w4_sending *sending, w4_refusal code, w4_overflow policy,
-                  uint64_t now_us) {
+static int refuse(w4_node *node, const w4_fingerprint *to, const w4_sending *sending,
+                  w4_refusal code, w4_overflow policy, uint64_t now_us) {
     node->refusals[code]++;
     if ((sending->token & W4_TOKEN_MESH) != 0) {
+        w4_mesh_untold(node->mesh, to, now_us);
         return 0;
     }
     return policy == W4_OVERFLOW_COUNT
@@ -177,12 +181,12 @@ int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channe
     w4_node_peer *peer = w4_node_peer_find(node, to);
     if (peer == NULL) {
         w4_ledger_count_error(node->ledger, to, channel);
-        return refuse(node, sending, W4_REFUSAL_NO_ROUTE, W4_OVERFLOW_COUNT, now_us);
+        return refuse(node, to, sending, W4_REFUSAL_NO_ROUTE, W4_OVERFLOW_COUNT, now_us);
     }
     if (is_over_share(node, peer)) {
         w4_session_count_error(peer->session, channel);
         note_overflow(node, peer, channel, true, now_us);
-        return refuse(node, sending, W4_REFUSAL_BACKPRESSURE, W4_OVERFLOW_COUNT, now_us);
+        return refuse(node, to, sending, W4_REFUSAL_BACKPRESSURE, W4_OVERFLOW_COUNT, now_us);
     }
     int r = w4_session_send_as(peer->session, channel, sending, now_us);
     if (r < 0) {
@@ -196,7 +200,7 @@ int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channe
     }
     if (code != W4_REFUSAL_NONE) {
         w4_overflow policy = policy_of(&w4_node_limits(node, to)[channel], r);
-        r = refuse(node, sending, code, policy, now_us);
+        r = refuse(node, to, sending, code, policy, now_us);
     }
     return r < 0 ? r : drain_outcomes(node, peer, now_us);
 }

@@ -30,7 +30,7 @@
 /* What one turn hands to links at most, then it goes out before the next peers are served: a word
  * to all of thousands never lies in thousands of buffers at once. */
 #define W4_NODE_EMIT_BYTES_PER_TURN ((size_t)512 * 1024)
-#define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of messages that need no outcome */
+#define W4_TOKEN_MESH (UINT64_C(1) << 63) /* tokens of what the mesh tells */
 
 typedef struct w4_node_peer w4_node_peer;
 

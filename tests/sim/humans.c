@@ -3,8 +3,10 @@
  */
 #include "play.h"
 
+#include "node/state.h"
 #include "parts.h"
 #include "people.h"
+#include "protocol/router.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,8 +72,9 @@ static int say(play *p, sim_node *node, sim_consent consent, const sim_word *dra
     word.about = "";
     const sim_sent *sent = NULL;
     int r = sim_agent_send(p, node, &word, &sent);
+    const w4_agent *agent = w4_agents_find(&node->node->protocol->agents, &node->agent);
     sim_people_said(people, node, consent, strcmp(word.type, "HCP_HELLO") == 0,
-                    sent != NULL ? sent->msg_id : NULL);
+                    sent != NULL ? sent->msg_id : NULL, agent == NULL ? 0 : agent->said_us);
     *ret_sent = sent;
     return r;
 }

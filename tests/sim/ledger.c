@@ -68,6 +68,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
     [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",       [SIM_PLANT_KEY] = "key",
     [SIM_PLANT_FORGED] = "forged",   [SIM_PLANT_VOICES] = "voices",   [SIM_PLANT_FORMER] = "former",
+    [SIM_PLANT_BEHIND] = "behind",   [SIM_PLANT_DEAF] = "deaf",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -241,6 +242,13 @@ static bool waited_for_fact(const sim_ledger *ledger, const sim_node *node, cons
     return proposal != NULL && (when == 0 || when > since);
 }
 
+/* Evidence waits where its sender is not trusted yet: its key may not be known to be one of an
+ * agent who is. */
+static bool waited_for_trust(const sim_ledger *ledger, const sim_sent *sent) {
+    return sent->kind == SIM_KIND_WEB && sent->fact[0] == '\0' &&
+           !w4_fingerprint_equal(&sent->author, &ledger->world->nodes[sent->from].root);
+}
+
 /* Called when a message has come and its sender was told so, whichever was last. What ends with a
  * code is not looked at: nothing is promised for it, and it may yet come, behind what was sent
  * later. Nor is what was sent before that node was a neighbour, which is owed to nobody: the sender
@@ -275,7 +283,7 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     }
     const sim_sent *late = sent->number < f->last ? sent : f->sent;
     uint64_t early = late == sent ? f->when : when;
-    if (!waited_for_fact(ledger, node, late, early)) {
+    if (!waited_for_fact(ledger, node, late, early) && !waited_for_trust(ledger, late)) {
         const sim_sent *other = late == sent ? f->sent : sent;
         sim_fail(ledger->world,
                  "1: %s of n%u (%s, number %" PRIu64 ") came to %s behind a later one on its "
@@ -434,6 +442,13 @@ void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *e
     }
 }
 
+void sim_ledger_lost(sim_ledger *ledger, const sim_node *node, const char *msg_id) {
+    sim_sent *sent = sim_ledger_find(ledger, msg_id);
+    if (sent != NULL) {
+        sent->refused[node->index] = 1;
+    }
+}
+
 static known *find_known(const sim_ledger *ledger, const sim_node *node, const char *fact);
 
 /* Given to its agent, or refused, or it may stay away: of a node that is blocked everything is
@@ -443,7 +458,8 @@ static bool has_come(const sim_ledger *ledger, const sim_sent *sent, const sim_n
     const sim_node *from = &ledger->world->nodes[sent->from];
     return sent->arrived[there->index] != 0 || sent->refused[there->index] != 0 ||
            (sent->fact[0] != '\0' && find_known(ledger, there, sent->fact) == NULL) ||
-           (sent->kind == SIM_KIND_HUMAN && sent->to < 0) ||
+           (sent->kind == SIM_KIND_HUMAN &&
+            (sent->to < 0 || sent->at_us <= there->rekeyed_us)) || /* who have not greeted again */
            w4_trust_book_state(w4_node_trust(there->node), W4_TRUST_NODE, &from->id) ==
                W4_TRUST_BLOCKED;
 }
@@ -461,8 +477,7 @@ static void check_arrivals(sim_ledger *ledger, const sim_sent *sent,
     for (unsigned i = 0; i < ledger->world->config.nodes; i++) {
         const sim_node *there = &ledger->world->nodes[i];
         if (sent->outcome[i] != 1 || there->node == NULL || there->life != sent->lives[i] ||
-            sent->at_us <= there->rekeyed_us || is_revoked(there) ||
-            has_come(ledger, sent, there)) {
+            is_revoked(there) || has_come(ledger, sent, there)) {
             continue;
         }
         if (sent->kind == SIM_KIND_HUMAN && waiting[i] > 0) {
@@ -533,6 +548,15 @@ void sim_ledger_turned(sim_ledger *ledger, sim_node *node) {
 
 /* ---- 3: trust and facts */
 
+/* The state it has now, or COUNT: it is not there. */
+static w4_fact_state state_of_fact(const sim_node *node, const char *fact) {
+    w4_protocol *protocol = w4_node_protocol(node->node);
+    w4_fact_state state = W4_FACT_STATE_COUNT;
+    (void)(w4_protocol_fact_state(protocol, fact, &state) ||
+           w4_lip_claim_state(protocol, fact, &state));
+    return state;
+}
+
 static known *find_known(const sim_ledger *ledger, const sim_node *node, const char *fact) {
     known *found = NULL;
     char key[48];
@@ -548,6 +572,12 @@ bool sim_ledger_knows(const sim_ledger *ledger, const sim_node *node, const char
 bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact) {
     const known *found = find_known(ledger, node, fact);
     return found != NULL && found->accepted;
+}
+
+bool sim_ledger_holds(const sim_ledger *ledger, const sim_node *node, const char *fact) {
+    return sim_ledger_accepted(ledger, node, fact) ||
+           (find_known(ledger, node, fact) != NULL &&
+            state_of_fact(node, fact) == W4_FACT_ACCEPTED);
 }
 
 static known *add_known(sim_ledger *ledger, const sim_node *node, const char *fact) {
@@ -656,6 +686,12 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
             sim_fail(ledger->world, "3: %s has blocked the agent of %s, which does nothing wrong",
                      node->name, other->name);
         }
+        other = entry.kind == W4_TRUST_NODE ? sim_node_of(ledger->world, &entry.subject) : other;
+        if (entry.kind == W4_TRUST_NODE && other != NULL && !other->hostile &&
+            entry.state == W4_TRUST_BLOCKED) {
+            sim_fail(ledger->world, "3: %s has blocked %s, which does nothing wrong", node->name,
+                     other->name);
+        }
         if (entry.state != W4_TRUST_TRUSTED) {
             continue;
         }
@@ -674,15 +710,6 @@ static void check_trust(sim_ledger *ledger, sim_node *node) {
 }
 
 /* ---- 5: what is durable */
-
-/* The state it has now, or COUNT: it is not there. */
-static w4_fact_state state_of_fact(const sim_node *node, const char *fact) {
-    w4_protocol *protocol = w4_node_protocol(node->node);
-    w4_fact_state state = W4_FACT_STATE_COUNT;
-    (void)(w4_protocol_fact_state(protocol, fact, &state) ||
-           w4_lip_claim_state(protocol, fact, &state));
-    return state;
-}
 
 /* What its agent was told before the node died, it knows now: facts that it told of, that they were
  * accepted, and what it took from its agent with the promise to keep it. */

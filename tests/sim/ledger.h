@@ -24,6 +24,8 @@ typedef enum sim_plant {
     SIM_PLANT_FORGED,  /* nobody looks at signatures */
     SIM_PLANT_VOICES,  /* an agent with two keys has two voices */
     SIM_PLANT_FORMER,  /* what a key signs that was replaced counts as before */
+    SIM_PLANT_BEHIND,  /* what was said to a key that was replaced stays with that key */
+    SIM_PLANT_DEAF,    /* some of what nodes say of themselves is not listened to */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);
@@ -77,6 +79,8 @@ sim_people *sim_ledger_people(const sim_ledger *ledger);
 /* The owner hands on what the hooks of the world tell. */
 void sim_ledger_started(sim_ledger *ledger, sim_node *node); /* when its agent is there */
 void sim_ledger_event(sim_ledger *ledger, sim_node *node, const w4_node_event *event);
+/* What came out for its agent had nobody to take it: a connection that was closed. */
+void sim_ledger_lost(sim_ledger *ledger, const sim_node *node, const char *msg_id);
 void sim_ledger_told(sim_ledger *ledger, sim_node *node, const w4_event_view *view);
 void sim_ledger_turned(sim_ledger *ledger, sim_node *node);
 void sim_ledger_died(sim_ledger *ledger, sim_node *node);
@@ -92,6 +96,9 @@ void sim_ledger_anchor(sim_ledger *ledger, const sim_node *node, const sim_node 
 /* Has that node told its agent of that fact or claim, and was it accepted there once? */
 bool sim_ledger_knows(const sim_ledger *ledger, const sim_node *node, const char *fact);
 bool sim_ledger_accepted(const sim_ledger *ledger, const sim_node *node, const char *fact);
+/* Or is it accepted there now? Its agent may have been slow to take that, and the node have died.
+ */
+bool sim_ledger_holds(const sim_ledger *ledger, const sim_node *node, const char *fact);
 
 /* Is its sender, who lives on, still to be told what became of it? patient: also of what is kept
  * for a neighbour who may come again, which takes until it is stale. */

@@ -58,7 +58,7 @@ uint64_t sim_people_checks(const sim_people *people) {
 /* ---- what they say */
 
 void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent, bool greets,
-                     const char *msg_id) {
+                     const char *msg_id, uint64_t stamp_us) {
     sim_person *person = &people->persons[node->index];
     bool moves = consent != person->consent || person->unsure;
     if (msg_id == NULL) {
@@ -80,6 +80,8 @@ void sim_people_said(sim_people *people, const sim_node *node, sim_consent conse
     }
     person->consent = consent;
     person->unsure = false;
+    person->overtaken = stamp_us <= person->latest_us;
+    person->latest_us = person->overtaken ? person->latest_us : stamp_us;
 }
 
 /* Is the last word of that person, as they signed it, in the store of that node? */
@@ -99,7 +101,7 @@ static bool has_word(const sim_people *people, unsigned who, unsigned listener) 
 static bool knows_revoked(const sim_people *people, unsigned who, unsigned listener) {
     const sim_person *person = &people->persons[who];
     unsigned heard = people->heard[who * people->world->config.nodes + listener];
-    return person->consent == SIM_CONSENT_REVOKED && !person->unsure &&
+    return person->consent == SIM_CONSENT_REVOKED && !person->unsure && !person->overtaken &&
            (heard == person->revision || has_word(people, who, listener));
 }
 
@@ -239,8 +241,10 @@ void sim_people_rekeyed(sim_people *people, const sim_node *node) {
     person->consent = SIM_CONSENT_NONE;
     person->narrowed = ++person->revision;
     person->since_us = person->revoked_us = people->world->now_us;
+    person->latest_us = 0;
     person->msg_id[0] = '\0';
-    person->unsure = person->greeted = person->strained = person->tense = false;
+    person->unsure = person->overtaken = person->greeted = false;
+    person->strained = person->tense = false;
 }
 
 void sim_people_turned(sim_people *people, const sim_node *node) {

@@ -27,6 +27,11 @@ typedef struct sim_person {
     /* Their node may know another word than that one: it died before it kept it, or refused one
      * when it had taken it already. Until the next word that is accepted. */
     bool unsure;
+    /* The latest time stamp of their words; and the last word has an earlier one: their node forgot
+     * what they said, or its clock was put back. Who knows of the later word may go by that until
+     * the node has said the last one again. */
+    uint64_t latest_us;
+    bool overtaken;
     bool strained; /* said to be under pressure */
     bool tense;
     bool greeted;              /* in this life of their node */
@@ -38,9 +43,9 @@ sim_people *sim_people_free(sim_people *people);
 
 sim_person *sim_person_of(const sim_people *people, unsigned node);
 /* A node took that word of its own person, or refused it (msg_id NULL). Each says of consent what
- * is given here; greets: it is a greeting. */
+ * is given here; greets: it is a greeting. stamp_us: of the word. */
 void sim_people_said(sim_people *people, const sim_node *node, sim_consent consent, bool greets,
-                     const char *msg_id);
+                     const char *msg_id, uint64_t stamp_us);
 /* A node took a word of its person that is none of state. to: node, whom it is for. */
 void sim_people_check_taken(sim_people *people, const sim_node *node, unsigned to,
                             const char *msg_id);

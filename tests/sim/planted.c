@@ -12,10 +12,12 @@
 static sim_plant planted;
 /* The outboxes that went on at a peer's resume point and have had no acknowledgement since. */
 static const w4_outbox *passed[W4_CHANNEL_KIND_COUNT];
+static unsigned records; /* that were looked at */
 
 void sim_planted_set(sim_plant plant) {
     planted = plant;
     memset(passed, 0, sizeof passed);
+    records = 0;
 }
 
 /* Off by one: when a session resumes, a part counts as received that was not, so it is not sent
@@ -97,4 +99,28 @@ int __wrap_w4_keys_look(const w4_protocol *p, w4_inbound *in) {
     int r = planted == SIM_PLANT_KEY ? 0 : __real_w4_keys_look(p, in);
     return planted == SIM_PLANT_FORMER && r == 1 && in->fault.code == W4_REFUSAL_KEY_REPLACED ? 0
                                                                                               : r;
+}
+
+/* What waits for a key that was replaced does not follow. */
+int __real_w4_durable_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
+int __wrap_w4_durable_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
+int __wrap_w4_durable_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
+    return planted == SIM_PLANT_BEHIND ? 0 : __real_w4_durable_key_replaced(p, key, now_us);
+}
+
+/* Some records are not taken. */
+int __real_w4_graph_put(w4_graph *graph, w4_bytes record, uint64_t wall_us,
+                        w4_graph_change *ret_change, w4_fingerprint *ret_author,
+                        w4_record_fault *ret_fault);
+int __wrap_w4_graph_put(w4_graph *graph, w4_bytes record, uint64_t wall_us,
+                        w4_graph_change *ret_change, w4_fingerprint *ret_author,
+                        w4_record_fault *ret_fault);
+int __wrap_w4_graph_put(w4_graph *graph, w4_bytes record, uint64_t wall_us,
+                        w4_graph_change *ret_change, w4_fingerprint *ret_author,
+                        w4_record_fault *ret_fault) {
+    if (planted != SIM_PLANT_DEAF || ++records % 5 != 0) {
+        return __real_w4_graph_put(graph, record, wall_us, ret_change, ret_author, ret_fault);
+    }
+    *ret_change = W4_GRAPH_FULL;
+    return 0;
 }

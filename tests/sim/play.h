@@ -175,6 +175,11 @@ bool sim_rotation_is_late(const play *p, const sim_node *node, const char *msg_i
 /* A node that does not know the key of an agent, though it could have heard; or NULL. */
 const sim_node *sim_rotation_missing(const play *p, unsigned *ret_whose);
 
+/* mesh.c */
+/* Is something of invariant 6 missing, and what? all_meet: each node is to have a session with each
+ * other one. */
+bool sim_mesh_missing(const play *p, bool all_meet, char ret_text[static SIM_TEXT_MAX]);
+
 /* intruder.c */
 int sim_intruder_new(sim_world *world, unsigned number, sim_intruder **ret_intruder);
 sim_intruder *sim_intruder_free(sim_intruder *intruder);

@@ -55,7 +55,7 @@ static const sim_scenario scenarios[] = {
      .weather = {.latency_us = 20 * MS, .jitter_us = 10 * MS, .loss_ppm = 10000, .duplicate_ppm = 5000, .reorder_ppm = 5000}},
     {.name = "all-faults", .help = "every fault there is, among many nodes with small queues and peers that keep to no rule",
      .nodes = 50, .seconds = 16, .tick_us = 200 * MS, .fact_every_us = S, .talk_every_us = 50 * MS, .human_every_us = 50 * MS, .claim_every_us = S, .bulk_bytes = 4000,
-     .burst = 40, .neighbours = 3, .intruders = 3, .small_queues = true, .commit_us = 50 * MS,
+     .burst = 40, .neighbours = 3, .intruders = 3, .rotations = 10, .small_queues = true, .commit_us = 50 * MS,
      .faults = {[SIM_FAULT_CRASH] = {1500 * MS, 5 * S}, [SIM_FAULT_KILL] = {3 * S, 5 * S}, [SIM_FAULT_PART] = {12 * S, 6 * S},
                 [SIM_FAULT_CUT] = {500 * MS, 6 * S}, [SIM_FAULT_RESET] = {400 * MS, 0}, [SIM_FAULT_NARROW] = {2 * S, 6 * S},
                 [SIM_FAULT_WEATHER] = {1500 * MS, 8 * S}, [SIM_FAULT_STORE] = {2 * S, 5 * S}, [SIM_FAULT_DISK] = {2 * S, 5 * S},
@@ -128,9 +128,12 @@ static void on_started(void *context, sim_node *node) {
 
 static void on_event(void *context, sim_node *node, const w4_node_event *event) {
     play *p = (play *)context;
-    if (event->kind == W4_NODE_EVENT_MESSAGE &&
-        (event->owner != node->owner || sim_rotation_is_late(p, node, event->msg_id))) {
-        return; /* it is not connected any more with its former key */
+    if (event->kind == W4_NODE_EVENT_MESSAGE && event->owner != node->owner) {
+        sim_ledger_lost(p->ledger, node, event->msg_id); /* it has another key by now */
+        return;
+    }
+    if (event->kind == W4_NODE_EVENT_MESSAGE && sim_rotation_is_late(p, node, event->msg_id)) {
+        return;
     }
     sim_ledger_event(p->ledger, node, event);
     if (!node->hostile && event->kind == W4_NODE_EVENT_MESSAGE) {
@@ -208,10 +211,15 @@ static void tick(play *p, bool trouble) {
 
 /* ---- how it has to end */
 
+/* Does each node have a session with each other one in the end? */
+static bool all_meet(const play *p) {
+    return p->scenario->neighbours == 0 || p->world->config.nodes <= p->scenario->neighbours + 1;
+}
+
 /* Few neighbours may never meet again: to see what became of all that was kept for them takes until
  * it is stale. Not each run of that kind waits so long. */
 static bool is_patient(const play *p) {
-    return p->scenario->neighbours == 0 || p->world->config.seed % PATIENT_ONE_IN == 0;
+    return all_meet(p) || p->world->config.seed % PATIENT_ONE_IN == 0;
 }
 
 /* Each of these: is something missing, and what. */
@@ -220,10 +228,10 @@ static bool missing_fact(play *p, const sim_node *node, char ret_text[static SIM
         (void)snprintf(ret_text, SIM_TEXT_MAX, "%s is down", node->name);
         return true;
     }
-    for (unsigned k = 0; p->scenario->neighbours == 0 && k < p->fact_count; k++) {
+    for (unsigned k = 0; all_meet(p) && k < p->fact_count; k++) {
         const sim_fact *f = &p->facts[k];
         if (f->proposal->kept && f->confirmers[0] != f->confirmers[1] &&
-            !sim_ledger_accepted(p->ledger, node, f->id)) {
+            !sim_ledger_holds(p->ledger, node, f->id)) {
             (void)snprintf(ret_text, SIM_TEXT_MAX,
                            "%s has not accepted fact %u (%s of n%u, confirmed by n%u%s and n%u%s)",
                            node->name, k, f->id, f->proposer, f->confirmers[0],
@@ -236,7 +244,7 @@ static bool missing_fact(play *p, const sim_node *node, char ret_text[static SIM
 }
 
 static bool missing_claim(play *p, const sim_node *node, char ret_text[static SIM_TEXT_MAX]) {
-    const sim_claim *claim = p->scenario->neighbours == 0 ? sim_web_missing(p, node) : NULL;
+    const sim_claim *claim = all_meet(p) ? sim_web_missing(p, node) : NULL;
     if (claim != NULL) {
         (void)snprintf(
             ret_text, SIM_TEXT_MAX,
@@ -258,7 +266,7 @@ static bool missing_outcome(const play *p, char ret_text[static SIM_TEXT_MAX]) {
         }
     }
     const sim_sent *open = sim_durables_open(sim_ledger_durables(p->ledger));
-    if (open != NULL && p->scenario->neighbours == 0) {
+    if (open != NULL && all_meet(p)) {
         (void)snprintf(ret_text, SIM_TEXT_MAX, "%s of n%u for n%d is durable, and has not come",
                        open->msg_id, open->from, open->to);
         return true;
@@ -304,10 +312,11 @@ static char missing(play *p, char ret_text[static SIM_TEXT_MAX]) {
             return '1';
         }
     }
-    return missing_outcome(p, ret_text)   ? '1'
-           : missing_consent(p, ret_text) ? '4'
-           : missing_key(p, ret_text)     ? '3'
-                                          : '\0';
+    return missing_outcome(p, ret_text)                 ? '1'
+           : missing_consent(p, ret_text)               ? '4'
+           : missing_key(p, ret_text)                   ? '3'
+           : sim_mesh_missing(p, all_meet(p), ret_text) ? '6'
+                                                        : '\0';
 }
 
 /* Until nothing is missing any more. */
@@ -349,11 +358,11 @@ static void come_to_peace(play *p) {
         p->intruders[i] = sim_intruder_free(p->intruders[i]);
     }
     wait_for_all(p);
-    if (p->scenario->neighbours == 0 || world->config.seed % TALKS_AGAIN_ONE_IN == 0) {
+    if (all_meet(p) || world->config.seed % TALKS_AGAIN_ONE_IN == 0) {
         talk_again(p);
         wait_for_all(p);
     }
-    sim_run(world, w4_later(world->now_us, p->scenario->neighbours == 0 ? QUIET_US : QUIET_FEW_US));
+    sim_run(world, w4_later(world->now_us, all_meet(p) ? QUIET_US : QUIET_FEW_US));
     if (!world->failed) {
         sim_ledger_settle(p->ledger, is_patient(p));
         for (unsigned i = 0; i < p->world->config.nodes; i++) {

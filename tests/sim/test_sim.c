@@ -36,13 +36,14 @@ static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',   [SIM_PLANT_TRUST] = '3',
     [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',    [SIM_PLANT_CONSENT] = '4',
     [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',    [SIM_PLANT_FORGED] = '3',
-    [SIM_PLANT_VOICES] = '3',  [SIM_PLANT_FORMER] = '3',
+    [SIM_PLANT_VOICES] = '3',  [SIM_PLANT_FORMER] = '3', [SIM_PLANT_BEHIND] = '1',
+    [SIM_PLANT_DEAF] = '6',
 };
 
 START_TEST(a_planted_fault_is_noticed) {
     bool of_runtime = _i == SIM_PLANT_RESUME || _i == SIM_PLANT_ACK || _i == SIM_PLANT_TOLD;
     const char *name = sim_plant_name((sim_plant)_i);
-    bool of_keys = _i == SIM_PLANT_VOICES || _i == SIM_PLANT_FORMER;
+    bool of_keys = _i == SIM_PLANT_VOICES || _i == SIM_PLANT_FORMER || _i == SIM_PLANT_BEHIND;
     sim_options options = {.scenario = of_runtime ? "all-faults"
                                        : of_keys  ? "keys"
                                                   : "story",

@@ -97,17 +97,22 @@ void sim_web_vote(play *p) {
  * them for as long as a letter is. Whoever was no neighbour then, or was away for longer, never
  * hears of it, and has to leave the claim pending. So it is asked of exactly those whose node took
  * each word, by the account of its author: for each other one the author has a code, or was never
- * promised anything. */
-static bool has_reached(const sim_sent *sent, const sim_node *node) {
-    return sent == NULL || sent->from == node->index || sent->outcome[node->index] == 1;
+ * promised anything. And who was to vote and has not heard of it does not. */
+static bool has_reached(const sim_sent *sent, unsigned node) {
+    return sent->from == node || sent->outcome[node] == 1;
+}
+
+static bool has_vote(const sim_claim *c, unsigned voice, const sim_node *node) {
+    return c->votes[voice] != NULL ? has_reached(c->votes[voice], node->index)
+                                   : has_reached(c->evidence, c->voices[voice]);
 }
 
 const sim_claim *sim_web_missing(const play *p, const sim_node *node) {
     for (unsigned i = 0; i < p->claim_count; i++) {
         const sim_claim *c = &p->claims[i];
         if (c->evidence->kept && !c->against && c->voices[0] != c->voices[1] &&
-            has_reached(c->evidence, node) && has_reached(c->votes[0], node) &&
-            has_reached(c->votes[1], node) && !sim_ledger_accepted(p->ledger, node, c->id)) {
+            has_reached(c->evidence, node->index) && has_vote(c, 0, node) && has_vote(c, 1, node) &&
+            !sim_ledger_accepted(p->ledger, node, c->id)) {
             return c;
         }
     }

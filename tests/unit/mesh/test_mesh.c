@@ -273,6 +273,25 @@ static void attach(node *n, const char *agent_id, uint8_t number, const char *ca
     w4_mesh_agents_changed(n->mesh, now_us);
 }
 
+/* A MESH_HELLO as it is after the pipeline: only its payload is looked at. */
+static void tell(node *from, node *to, w4_bytes record) {
+    w4_buffer text = W4_BUFFER_INIT(1u << 20);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "{\"payload\":{\"records\":["), 0);
+    ck_assert_int_eq(w4_buffer_append(&text, record), 0);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "]}}"), 0);
+    ck_assert_int_eq(w4_mesh_receive(to->mesh, id_of(from), w4_buffer_bytes(&text), now_us), 0);
+    w4_buffer_deinit(&text);
+}
+
+static w4_buffer own_record(const node *n, uint64_t seq, uint64_t wall_us, uint32_t ttl_s,
+                            const char *name) {
+    w4_record record = {.seq = seq, .issued_wall_us = wall_us, .ttl_s = ttl_s};
+    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
+    (void)snprintf(record.name, sizeof record.name, "%s", name);
+    ck_assert_int_eq(w4_record_write(&record, n->identity, &out), 0);
+    return out;
+}
+
 START_TEST(agents_are_told_to_neighbours) {
     seed(b, a);
     seed(c, a);
@@ -290,6 +309,40 @@ START_TEST(agents_are_told_to_neighbours) {
     w4_mesh_agents_changed(a->mesh, now_us);
     run_for(2 * S);
     ck_assert_uint_eq(w4_graph_find_agent_id(b->graph, w4_bytes_from_text("ada"), &agent, &at), 0);
+}
+END_TEST
+
+/* The queue to a neighbour was full: what did not come there is said again, of this node and of its
+ * other neighbours. */
+START_TEST(what_did_not_come_is_said_again) {
+    join(a, b, 0);
+    join(a, c, 0);
+    settle_with(false);
+    a->session_to = 0; /* nothing that it says comes to anybody */
+    attach(a, "ada", 1, "[]");
+    now_us += 2 * S;
+    settle_with(false);
+    w4_buffer record = own_record(c, record_of(a, c)->seq + 1, WALL0, 3600, "c");
+    tell(c, a, w4_buffer_bytes(&record));
+    settle_with(false);
+    a->session_to = UINT64_C(1) << (b - nodes);
+    w4_mesh_untold(a->mesh, id_of(b), now_us);
+    settle_with(false);
+    ck_assert_uint_eq(record_of(b, a)->agent_count, 0); /* not at once: it is full */
+    ck_assert_uint_le(w4_mesh_deadline(a->mesh), now_us + 2 * S);
+    now_us += 2 * S;
+    settle_with(false);
+    ck_assert_uint_eq(record_of(b, a)->agent_count, 1);
+    ck_assert_uint_eq(record_of(b, c)->seq, record_of(a, c)->seq);
+    unsigned sent = a->events[W4_MESH_EVENT_TRANSMIT];
+    part(a, b);
+    w4_mesh_untold(a->mesh, id_of(b), now_us); /* the next session greets */
+    now_us += 2 * S;
+    drain(a, false);
+    ck_assert_int_eq(w4_mesh_greet_again(a->mesh, now_us), 0);
+    drain(a, false);
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_TRANSMIT], sent);
+    w4_buffer_deinit(&record);
 }
 END_TEST
 
@@ -327,25 +380,6 @@ START_TEST(too_many_agents_for_a_record) {
 END_TEST
 
 /* ---- records that are not what they should be */
-
-/* A MESH_HELLO as it is after the pipeline: only its payload is looked at. */
-static void tell(node *from, node *to, w4_bytes record) {
-    w4_buffer text = W4_BUFFER_INIT(1u << 20);
-    ck_assert_int_eq(w4_buffer_append_text(&text, "{\"payload\":{\"records\":["), 0);
-    ck_assert_int_eq(w4_buffer_append(&text, record), 0);
-    ck_assert_int_eq(w4_buffer_append_text(&text, "]}}"), 0);
-    ck_assert_int_eq(w4_mesh_receive(to->mesh, id_of(from), w4_buffer_bytes(&text), now_us), 0);
-    w4_buffer_deinit(&text);
-}
-
-static w4_buffer own_record(const node *n, uint64_t seq, uint64_t wall_us, uint32_t ttl_s,
-                            const char *name) {
-    w4_record record = {.seq = seq, .issued_wall_us = wall_us, .ttl_s = ttl_s};
-    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
-    (void)snprintf(record.name, sizeof record.name, "%s", name);
-    ck_assert_int_eq(w4_record_write(&record, n->identity, &out), 0);
-    return out;
-}
 
 START_TEST(a_forged_record_is_refused_and_nobody_is_blamed) {
     join(a, b, 0);
@@ -622,6 +656,48 @@ START_TEST(numbers_that_were_not_kept_are_not_used_again) {
 }
 END_TEST
 
+/* The one that tells it what it said last may not have heard the last of it. */
+START_TEST(numbers_that_others_know_of_are_not_used_again) {
+    uint64_t seq = (WALL0 / W4_US_PER_MS) + W4_MESH_SEQ_LEAP * 4;
+    w4_buffer last = own_record(b, seq, WALL0, 3600, "last");
+    w4_buffer before = own_record(b, seq - 1, WALL0, 3600, "before");
+    tell(a, c, w4_buffer_bytes(&last));
+    tell(a, b, w4_buffer_bytes(&before));
+    run_for(2 * S);
+    ck_assert_uint_gt(record_of(b, b)->seq, seq);
+    join(b, c, 0);
+    run_for(2 * S);
+    ck_assert_int_ne(w4_trust_book_state(c->trust, W4_TRUST_NODE, id_of(b)), W4_TRUST_BLOCKED);
+    ck_assert_uint_eq(record_of(c, b)->seq, record_of(b, b)->seq);
+    w4_buffer_deinit(&last);
+    w4_buffer_deinit(&before);
+}
+END_TEST
+
+/* What a neighbour says of itself goes to the others, whoever else had brought it before; and no
+ * more than once. */
+START_TEST(what_another_brought_before_is_passed_on) {
+    node *d = node_add();
+    w4_buffer record = own_record(c, 5, WALL0, 3600, "c");
+    join(a, b, 0);
+    settle_with(false);
+    tell(d, b, w4_buffer_bytes(&record));
+    settle_with(false);
+    ck_assert_ptr_null(record_of(a, c)); /* it is no neighbour's */
+    join(b, c, 0);
+    tell(c, b, w4_buffer_bytes(&record));
+    unsigned sent = b->events[W4_MESH_EVENT_TRANSMIT];
+    drain(b, false);
+    ck_assert_uint_eq(record_of(a, c)->seq, 5);
+    ck_assert_uint_gt(b->events[W4_MESH_EVENT_TRANSMIT], sent);
+    sent = b->events[W4_MESH_EVENT_TRANSMIT];
+    tell(c, b, w4_buffer_bytes(&record));
+    drain(b, false);
+    ck_assert_uint_eq(b->events[W4_MESH_EVENT_TRANSMIT], sent);
+    w4_buffer_deinit(&record);
+}
+END_TEST
+
 START_TEST(a_damaged_store_is_told) {
     seed(b, a);
     run_for(5 * S);
@@ -682,6 +758,7 @@ int main(void) {
     tcase_add_test(tc, own_addresses_and_nonsense_are_not_taken);
     tcase_add_test(tc, forgetting);
     tcase_add_test(tc, agents_are_told_to_neighbours);
+    tcase_add_test(tc, what_did_not_come_is_said_again);
     tcase_add_test(tc, records_are_coalesced);
     tcase_add_test(tc, too_many_agents_for_a_record);
     tcase_add_test(tc, a_forged_record_is_refused_and_nobody_is_blamed);
@@ -695,6 +772,8 @@ int main(void) {
     tcase_add_test(tc, peers_and_records_are_remembered);
     tcase_add_test(tc, a_node_that_lost_its_store_is_heard_again);
     tcase_add_test(tc, who_has_gone_is_not_reminded);
+    tcase_add_test(tc, numbers_that_others_know_of_are_not_used_again);
+    tcase_add_test(tc, what_another_brought_before_is_passed_on);
     tcase_add_test(tc, the_number_of_the_own_record_never_falls);
     tcase_add_test(tc, numbers_that_were_not_kept_are_not_used_again);
     tcase_add_test(tc, a_damaged_store_is_told);
