@@ -255,11 +255,12 @@ static void copy_word(const w4_utterance *said, uint8_t ret_id[static 36]) {
 }
 
 void w4_fact_digest(const w4_fact *fact, uint8_t ret_digest[static W4_FACT_DIGEST_LEN]) {
-    uint8_t rows[W4_FACT_VOTERS_MAX][DIGEST_ROW] = {{0}};
+    uint8_t rows[W4_FACT_VOTERS_MAX][DIGEST_ROW];
     static const uint8_t silent[2 * 36] = {0};
     uint32_t count = 0;
     for (uint32_t i = 0; i < fact->vote_count && count < W4_FACT_VOTERS_MAX; i++) {
         uint8_t *row = rows[count];
+        memset(row, 0, DIGEST_ROW);
         copy_word(&fact->votes[i].decided, row + W4_FINGERPRINT_LEN);
         copy_word(&fact->votes[i].challenged, row + W4_FINGERPRINT_LEN + 36);
         if (memcmp(row + W4_FINGERPRINT_LEN, silent, sizeof silent) != 0) {

@@ -305,9 +305,17 @@ static void uncount(w4_facts *facts, w4_fact *fact) {
 
 static void count_digest(w4_facts *facts, w4_fact *fact) {
     static const uint8_t none[sizeof fact->proposal] = {0};
+    uint8_t digest[sizeof fact->digest];
+    bool counts = !fact->aside && memcmp(fact->proposal, none, sizeof none) != 0;
+    if (counts) {
+        w4_fact_digest(fact, digest);
+        if (fact->counted && memcmp(fact->digest, digest, sizeof digest) == 0) {
+            return; /* it changed in what others do not ask for */
+        }
+    }
     uncount(facts, fact);
-    if (!fact->aside && memcmp(fact->proposal, none, sizeof none) != 0) {
-        w4_fact_digest(fact, fact->digest);
+    if (counts) {
+        memcpy(fact->digest, digest, sizeof digest);
         fact->counted = true;
         toggle_digest(facts, fact);
     }
