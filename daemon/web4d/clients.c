@@ -337,7 +337,8 @@ const w4_who *w4d_client_listener(const w4d_app *app, const w4d_client *client, 
     return room;
 }
 
-/* A fact or claim as one listener may know it. 0, 1: it is not there for it, or gone, or fatal. */
+/* A fact or claim as one listener may know it. 0, 1: it is not there for it, or gone, or an error.
+ */
 static int write_update_for(const w4d_app *app, const w4_node_event *event, const w4_who *listener,
                             w4_buffer *out) {
     const w4_protocol *p = w4_node_protocol(app->node);
@@ -357,28 +358,41 @@ static int write_update_for(const w4d_app *app, const w4_node_event *event, cons
     return w.error;
 }
 
-/* What was said to some only is told to each as that one may know it. 0 or fatal. */
-static int notify_aside(w4d_app *app, const w4_node_event *event, w4_notification notification) {
+/* What was said to all is written once, what was said to some only for each, as that one may know
+ * it; nothing is where nobody subscribed. 0 or fatal. */
+static int notify_update(w4d_app *app, const w4_node_event *event, w4_notification notification) {
+    const w4_protocol *p = w4_node_protocol(app->node);
+    bool aside = event->kind == W4_NODE_EVENT_FACT ? w4_protocol_fact_any_aside(p, event->msg_id)
+                                                   : w4_lip_claim_any_aside(p, event->msg_id);
+    w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
+    bool written = false, damaged = false;
     w4d_client *client = NULL;
-    int r = 0;
+    int r = 0, result = 0;
     LIST_FOREACH (client, &app->clients, next) {
         w4_who room;
         if ((client->subscribed & (1u << notification)) == 0) {
             continue;
         }
-        w4_buffer params = W4_BUFFER_INIT(W4_RPC_LINE_MAX);
-        r = write_update_for(app, event, w4d_client_listener(app, client, &room), &params);
-        r = r == 0 ? w4d_client_notify(client, notification, w4_buffer_bytes(&params)) : r;
-        w4_buffer_deinit(&params);
-        if (r < 0 && r != -EMSGSIZE && r != -EIO) { /* those concern what that one may see only */
-            return r;
+        if (aside || !written) {
+            w4_buffer_clear(&params);
+            r = write_update_for(app, event, aside ? w4d_client_listener(app, client, &room) : NULL,
+                                 &params);
+            written = true;
+        }
+        int said = r == 0 ? w4d_client_notify(client, notification, w4_buffer_bytes(&params)) : r;
+        damaged = damaged || said == -EIO;
+        if (said < 0 && said != -EMSGSIZE && said != -EIO) { /* those stop nobody */
+            result = said;
+            break;
         }
     }
-    return 0;
-}
-
-static bool is_for_all(const w4_node_event *event) {
-    return event->kind == W4_NODE_EVENT_FACT || event->kind == W4_NODE_EVENT_CLAIM;
+    if (damaged) {
+        w4_log(&app->env, W4_LOG_ERROR,
+               "what is kept of %s cannot be read: agents are not told that it is %s",
+               event->msg_id, w4_fact_state_name(event->state));
+    }
+    w4_buffer_deinit(&params);
+    return result;
 }
 
 static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification notification,
@@ -386,8 +400,7 @@ static int notify_one(w4d_app *app, const w4_node_event *event, w4_notification 
     w4d_client *client = NULL;
     bool given = false;
     LIST_FOREACH (client, &app->clients, next) {
-        bool theirs = is_for_all(event) || client->speaks_as == event->owner;
-        if (!theirs || (client->subscribed & (1u << notification)) == 0) {
+        if (client->speaks_as != event->owner || (client->subscribed & (1u << notification)) == 0) {
             continue;
         }
         if (event->kind == W4_NODE_EVENT_MESSAGE) {
@@ -411,7 +424,6 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
     w4_json_writer w;
     w4_json_writer_init(&w, &params);
     w4_notification notification = W4_NOTIFY_AGENT_MESSAGE;
-    bool fact;
     switch (event->kind) {
     case W4_NODE_EVENT_MESSAGE:
         write_message(app, &w, event);
@@ -422,17 +434,9 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
         write_delivery(&w, event);
         break;
     case W4_NODE_EVENT_FACT:
+        return notify_update(app, event, W4_NOTIFY_FACT_UPDATED);
     case W4_NODE_EVENT_CLAIM:
-        fact = event->kind == W4_NODE_EVENT_FACT;
-        notification = fact ? W4_NOTIFY_FACT_UPDATED : W4_NOTIFY_CLAIM_UPDATED;
-        if (event->aside) { /* each sees another part of it */
-            break;
-        }
-        w4_json_begin_object(&w);
-        w4_json_name(&w, fact ? "fact" : "claim");
-        w4_json_raw(&w, event->bytes);
-        w4_json_end_object(&w);
-        break;
+        return notify_update(app, event, W4_NOTIFY_CLAIM_UPDATED);
     case W4_NODE_EVENT_BEACON:
         w4d_beacons_send(app, event->bytes);
         break;
@@ -440,9 +444,7 @@ static int notify_event(w4d_app *app, const w4_node_event *event) {
         break;
     }
     int r = w.error;
-    if (r == 0 && event->aside) {
-        r = notify_aside(app, event, notification);
-    } else if (r == 0 && event->kind != W4_NODE_EVENT_BEACON) {
+    if (r == 0 && event->kind != W4_NODE_EVENT_BEACON) {
         r = notify_one(app, event, notification, w4_buffer_bytes(&params));
     }
     w4_buffer_deinit(&params);

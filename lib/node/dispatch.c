@@ -224,58 +224,31 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
     return out_push_of(node, &out, event);
 }
 
-typedef struct update {
-    const char *id;
-    w4_event event;
-    w4_node_event_kind kind;
-    bool (*state)(const w4_protocol *p, const char *id, w4_fact_state *ret_state);
-    bool (*write)(const w4_protocol *p, const char *id, w4_json_writer *w);
-    bool (*aside)(const w4_protocol *p, const char *id);
-} update;
-
-/* Something that agents may know of changed: an event, and a word to who subscribed. It may be gone
- * by now. */
-static int tell_update(w4_node *node, const update *u, uint64_t now_us) {
-    w4_fact_state state;
-    if (!u->state(node->protocol, u->id, &state)) {
-        return 0;
-    }
-    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
-    w4_json_writer object;
-    w4_json_writer_init(&object, &text);
-    (void)u->write(node->protocol, u->id, &object);
-    int r = object.error;
-    if (r == -EIO) { /* nobody stops working for that */
-        w4_log(node->env, W4_LOG_ERROR,
-               "node: what is kept of %s cannot be read: agents are not told that it is %s", u->id,
-               w4_fact_state_name(state));
-    }
-    if (r == 0 || r == -EIO) {
-        w4_event_about about = {.event = u->event, .severity = W4_LOG_INFO};
-        w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
-        w4_json_member_string(w, "id", u->id);
-        w4_json_member_string(w, "state", w4_fact_state_name(state));
-        w4_events_end(node->events);
-        w4_node_event out = {.kind = u->kind,
-                             .bytes = w4_buffer_bytes(&text),
-                             .aside = u->aside(node->protocol, u->id)};
-        memcpy(out.msg_id, u->id, sizeof out.msg_id);
-        r = r == 0 ? out_push(node, &out) : 0;
-    }
-    w4_buffer_deinit(&text);
-    return r;
+/* Something that agents may know of changed: an event, and a word to who subscribed, which its
+ * owner writes if there is anybody. It may be gone by now. */
+static int tell_update(w4_node *node, w4_event event, const w4_node_event *out, uint64_t now_us) {
+    w4_event_about about = {.event = event, .severity = W4_LOG_INFO};
+    w4_json_writer *w = w4_events_begin(node->events, &about, now_us);
+    w4_json_member_string(w, "id", out->msg_id);
+    w4_json_member_string(w, "state", w4_fact_state_name(out->state));
+    w4_events_end(node->events);
+    return out_push(node, out);
 }
 
 static int on_fact(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id,          W4_EVENT_FACT_UPDATED,  W4_NODE_EVENT_FACT,
-                      w4_protocol_fact_state, w4_protocol_fact_write, w4_protocol_fact_any_aside};
-    return tell_update(node, &u, now_us);
+    w4_node_event out = {.kind = W4_NODE_EVENT_FACT};
+    memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
+    return w4_protocol_fact_state(node->protocol, out.msg_id, &out.state)
+               ? tell_update(node, W4_EVENT_FACT_UPDATED, &out, now_us)
+               : 0;
 }
 
 static int on_claim(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
-    const update u = {event->msg_id,      W4_EVENT_CLAIM_UPDATED, W4_NODE_EVENT_CLAIM,
-                      w4_lip_claim_state, w4_lip_claim_write,     w4_lip_claim_any_aside};
-    return tell_update(node, &u, now_us);
+    w4_node_event out = {.kind = W4_NODE_EVENT_CLAIM};
+    memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
+    return w4_lip_claim_state(node->protocol, out.msg_id, &out.state)
+               ? tell_update(node, W4_EVENT_CLAIM_UPDATED, &out, now_us)
+               : 0;
 }
 
 static void on_routed(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {

@@ -110,7 +110,8 @@ typedef enum w4_node_event_kind {
     W4_NODE_EVENT_MESSAGE,  /* agent.message */
     W4_NODE_EVENT_DELIVERY, /* agent.delivery: what became of a message */
     W4_NODE_EVENT_HELD,     /* the same: it waits where its receiver is, no end yet */
-    W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed and may know of it */
+    W4_NODE_EVENT_FACT,     /* fact.updated, for all who subscribed and may know of it: what each
+                               may know w4_protocol_fact_write_for says */
     W4_NODE_EVENT_CLAIM,    /* claim.updated, the same */
     W4_NODE_EVENT_BEACON,   /* a datagram for the LAN */
     W4_NODE_EVENT_KIND_COUNT
@@ -121,11 +122,11 @@ typedef struct w4_node_event {
     uint64_t owner;
     char agent_id[W4_AGENT_ID_MAX + 1];
     char msg_id[37];
-    bool aside; /* FACT, CLAIM: bytes are not for all; w4_protocol_fact_write_for has what is */
     char to[W4_AGENT_ID_MAX + 1];
     w4_refusal code;
     w4_overflow policy; /* DELIVERY: that ended it; W4_OVERFLOW_COUNT: none did */
     w4_trust_state trust;
+    w4_fact_state state; /* FACT, CLAIM: as it was when it changed */
     bool paced;          /* MESSAGE: the human behind the agent is under pressure */
     bool redelivered;    /* MESSAGE: it may have been given before */
     w4_fingerprint node; /* MESSAGE: which neighbour brought it; zero: local */

@@ -628,28 +628,18 @@ static unsigned count_evidence(sim_ledger *ledger, const sim_node *node, const s
     return ledger->plant == SIM_PLANT_VOTE && count > 0 ? count - 1 : count;
 }
 
-static bool fact_state(sim_ledger *ledger, const w4_node_event *event, char ret_state[static 16]) {
-    return w4_json_read(&ledger->doc, event->bytes, &W4_JSON_LIMITS_LINE, NULL) == 0 &&
-           w4_json_string_copy(w4_json_get(w4_json_root(&ledger->doc), "state"), ret_state, 16);
-}
-
 /* A fact, or evidence from the internet. */
 static bool is_proposal(const sim_sent *sent) {
     return sent->kind == SIM_KIND_PROPOSE || (sent->kind == SIM_KIND_WEB && sent->fact[0] == '\0');
 }
 
 static void check_fact(sim_ledger *ledger, sim_node *node, const w4_node_event *event) {
-    char state[16];
     known *k = find_known(ledger, node, event->msg_id);
     k = k != NULL ? k : add_known(ledger, node, event->msg_id);
     if (k == NULL || k->accepted) {
         return;
     }
-    if (!fact_state(ledger, event, state)) {
-        sim_fail(ledger->world, "3: %s tells of a fact that cannot be read", node->name);
-        return;
-    }
-    if (strcmp(state, "accepted") != 0) {
+    if (event->state != W4_FACT_ACCEPTED) {
         return;
     }
     const sim_sent *proposal = sim_ledger_find(ledger, event->msg_id);

@@ -126,23 +126,17 @@ void minority_judge_watch(minority *m) {
  * what was never confirmed by an honest one nothing is accepted; and what honest ones have said
  * does not come to an end by the word of those. */
 void minority_judge_fact(minority *m, const sim_node *node, const w4_node_event *event) {
-    w4_json_document doc = {.nodes = NULL};
-    char state[16] = "";
-    if (w4_json_read(&doc, event->bytes, &W4_JSON_LIMITS_LINE, NULL) == 0) {
-        w4_json_string_copy(w4_json_get(w4_json_root(&doc), "state"), state, sizeof state);
-    }
-    w4_json_document_deinit(&doc);
     const minority_fact *f = find_fact(m, event->msg_id);
-    bool accepted = strcmp(state, "accepted") == 0;
+    bool accepted = event->state == W4_FACT_ACCEPTED;
     if (f == NULL) {
         sim_fail(m->world, "3: %s knows %s, which nobody has proposed", node->name, event->msg_id);
     } else if (accepted && !f->confirmed[0] && !f->confirmed[1]) {
         sim_fail(m->world, "3: %s accepted %s of %s, which nobody honest has confirmed", node->name,
                  event->msg_id, f->proposer < MINORITY_HONEST ? "an honest agent" : "a liar");
-    } else if (f->good && (strcmp(state, "rejected") == 0 || strcmp(state, "refuted") == 0 ||
-                           strcmp(state, "disputed") == 0)) {
+    } else if (f->good && (event->state == W4_FACT_REJECTED || event->state == W4_FACT_REFUTED ||
+                           event->state == W4_FACT_DISPUTED)) {
         sim_fail(m->world, "3: at %s %s is %s, and nobody who is honest said so", node->name,
-                 event->msg_id, state);
+                 event->msg_id, w4_fact_state_name(event->state));
     }
 }
 

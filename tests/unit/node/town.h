@@ -37,7 +37,7 @@ typedef struct town_node {
     bool disorder;
     unsigned delivered, failed; /* outcomes */
     unsigned beacons;
-    unsigned facts; /* that changed */
+    unsigned facts; /* that changed and can be told */
     unsigned told[W4_EVENT_COUNT];
 } town_node;
 
@@ -174,6 +174,16 @@ static inline void town_note_message(town *t, town_node *n, const w4_node_event 
     w4_json_document_deinit(&doc);
 }
 
+/* As who subscribed is told of it. */
+static inline bool town_can_tell(const town_node *n, const char *fact) {
+    w4_buffer text = W4_BUFFER_INIT(W4_JSON_LIMITS_LINE.bytes);
+    w4_json_writer w;
+    w4_json_writer_init(&w, &text);
+    bool there = w4_protocol_fact_write(w4_node_protocol(n->node), fact, &w);
+    w4_buffer_deinit(&text);
+    return there && w.error == 0;
+}
+
 static inline void town_drain(town *t, town_node *n) {
     w4_node_event event;
     while (!n->mute && w4_node_pop_event(n->node, &event)) {
@@ -189,7 +199,7 @@ static inline void town_drain(town *t, town_node *n) {
             n->beacons++;
             break;
         case W4_NODE_EVENT_FACT:
-            n->facts++;
+            n->facts += town_can_tell(n, event.msg_id) ? 1 : 0;
             break;
         case W4_NODE_EVENT_HELD:
         case W4_NODE_EVENT_CLAIM:
