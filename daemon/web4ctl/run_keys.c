@@ -171,12 +171,38 @@ static bool is_blank(w4_bytes text) {
     return i == text.len;
 }
 
-/* 1: it is one document, in whatever form. */
-static int is_one(w4_bytes text) {
-    w4_json_document doc = {0};
-    int r = w4_json_read(&doc, text, &W4_JSON_LIMITS_FILE, NULL);
-    w4_json_document_deinit(&doc);
+/* Each call gives a line, without its end, and leaves the rest. */
+static w4_bytes next_line(w4_bytes *text) {
+    const uint8_t *end = memchr(text->data, '\n', text->len);
+    w4_bytes line = w4_bytes_of(text->data, end == NULL ? text->len : (size_t)(end - text->data));
+    size_t used = end == NULL ? line.len : line.len + 1;
+    *text = w4_bytes_of(text->data + used, text->len - used);
+    return line;
+}
+
+/* 1: one of its lines is a document by itself. 0 or -ENOMEM. */
+static int has_line(w4_json_document *doc, w4_bytes text) {
+    int r = 1;
+    while (r > 0 && text.len > 0) {
+        r = w4_json_read(doc, next_line(&text), &W4_JSON_LIMITS_FILE, NULL);
+        r = r == 0 && w4_json_kind_of(w4_json_root(doc)) != W4_JSON_OBJECT ? 1 : r;
+    }
     return r < 0 ? r : r == 0;
+}
+
+typedef enum form { FORM_ONE, FORM_LINES, FORM_BROKEN } form;
+
+/* 0 or -ENOMEM; *ret_error: what is wrong with a text that is neither. */
+static int find_form(w4_bytes text, form *ret_form, w4_json_error *ret_error) {
+    w4_json_document doc = {0};
+    int r = w4_json_read(&doc, text, &W4_JSON_LIMITS_FILE, ret_error);
+    *ret_form = FORM_ONE;
+    if (r > 0) {
+        r = has_line(&doc, text);
+        *ret_form = r > 0 ? FORM_LINES : FORM_BROKEN;
+    }
+    w4_json_document_deinit(&doc);
+    return r < 0 ? r : 0;
 }
 
 /* One a line, as in a FILE.succession: those that can be taken are. */
@@ -185,10 +211,7 @@ static ctl_status take_lines(ctl_context *ctl, w4_bytes text) {
     ctl_status worst = CTL_DONE;
     size_t line = 0, answered = 0;
     while (text.len > 0 && (worst == CTL_DONE || worst == CTL_REFUSED)) {
-        const uint8_t *end = memchr(text.data, '\n', text.len);
-        w4_bytes one = w4_bytes_of(text.data, end == NULL ? text.len : (size_t)(end - text.data));
-        size_t used = end == NULL ? one.len : one.len + 1;
-        text = w4_bytes_of(text.data + used, text.len - used);
+        w4_bytes one = next_line(&text);
         line++;
         if (is_blank(one)) {
             continue;
@@ -203,20 +226,36 @@ static ctl_status take_lines(ctl_context *ctl, w4_bytes text) {
     return worst;
 }
 
+static ctl_status take_any(ctl_context *ctl, w4_bytes text) {
+    w4_json_error error = {0};
+    form found;
+    int r = find_form(text, &found, &error);
+    if (r < 0) {
+        return ctl_fatal(ctl, r);
+    }
+    switch (found) {
+    case FORM_ONE:
+        return take_document(ctl, text, "");
+    case FORM_LINES:
+        return take_lines(ctl, text);
+    case FORM_BROKEN:
+        break;
+    }
+    ctl_error(ctl, "%s: %s (line %u, column %u)", w4_refusal_name(W4_REFUSAL_BAD_ENVELOPE),
+              error.text, error.line, error.column);
+    return CTL_REFUSED;
+}
+
 ctl_status ctl_run_keys_take(ctl_context *ctl) {
     const char *path = ctl->line.arguments_count > 0 ? ctl->line.arguments[0] : NULL;
     path = path != NULL && strcmp(path, "-") == 0 ? NULL : path;
     w4_buffer text = W4_BUFFER_INIT(DOCUMENTS_MAX + 1);
     ctl_status status = read_documents(ctl, path, &text);
-    w4_bytes all = w4_buffer_bytes(&text);
-    if (status == CTL_DONE && is_blank(all)) {
+    if (status == CTL_DONE && is_blank(w4_buffer_bytes(&text))) {
         ctl_error(ctl, "%s: there is no document in it", path == NULL ? "stdin" : path);
         status = CTL_REFUSED;
     } else if (status == CTL_DONE) {
-        int one = is_one(all);
-        status = one < 0    ? ctl_fatal(ctl, one)
-                 : one == 1 ? take_document(ctl, all, "")
-                            : take_lines(ctl, all);
+        status = take_any(ctl, w4_buffer_bytes(&text));
     }
     w4_buffer_deinit(&text);
     return status;

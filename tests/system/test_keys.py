@@ -507,6 +507,11 @@ def test_take():
         assert done.returncode == 1 and "Is a directory" in done.stderr, done
         done = take("-", stdin=json.dumps(lost, indent=1))
         assert done.returncode == 0 and "revoked" in done.stdout, done
+        # one that is broken is told once, with the place
+        for words, where in ((json.dumps(lost, indent=1)[:-2] + ",\n}", "line"), ('{"kind": x}', "line 1, column 10")):
+            done = take(stdin=words)
+            assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done
+            assert where in done.stderr and "column" in done.stderr, done
         # the second line is none: the others are taken, in their order
         lines = [canonical(one).decode(), "{}", "", canonical(two).decode()]
         done = take("--json", stdin="\n".join(lines))
