@@ -201,11 +201,14 @@ static void sources_are_limited(tc_world *w) {
 
 /* ---- Giving back */
 
-/* Of AddressSanitizer, where that is in the program; then malloc's own counters say nothing. */
+/* Of AddressSanitizer, where that is in the program; then malloc's own counters say nothing. The
+ * same function of ThreadSanitizer counts what lies ready in the caches of threads as held, and
+ * nothing there counts bytes. */
 extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+extern int __asan_address_is_poisoned(const volatile void *address) __attribute__((weak));
 
 static size_t bytes_held(void) {
-    if (__sanitizer_get_current_allocated_bytes) {
+    if (__asan_address_is_poisoned && __sanitizer_get_current_allocated_bytes) {
         return __sanitizer_get_current_allocated_bytes();
     }
     struct mallinfo2 info = mallinfo2();

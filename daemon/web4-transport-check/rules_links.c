@@ -367,7 +367,10 @@ static void links_end_at_any_moment(tc_world *w) {
     unsigned open = 0;
     unsigned ended = 0;
     w4_transport_event event;
-    while (w4_transport_pop(w->b, tc_now(w), &event)) {
+    while (tc_next_until(w, w->b,
+                         open > 0 || ended == 0 ? tc_wait_until(w)
+                                                : w4_later(tc_now(w), 100 * W4_US_PER_MS),
+                         &event)) {
         if (event.kind == W4_TRANSPORT_EVENT_ACCEPTED) {
             event.link->owner = w;
             open++;
