@@ -53,8 +53,12 @@ void w4_heartbeat_is_read(w4_heartbeat *h, uint64_t now_us) {
     }
 }
 
+bool w4_heartbeat_is_late(const w4_heartbeat *h) {
+    return h->lives_us > 0 && h->heard_us >= w4_later(h->lives_us, late_us(h) / SPREAD_PART);
+}
+
 uint64_t w4_heartbeat_unread_at(const w4_heartbeat *h, bool more, uint32_t speed) {
-    if (h->lives_us == 0 || h->heard_us < w4_later(h->lives_us, late_us(h) / SPREAD_PART)) {
+    if (!w4_heartbeat_is_late(h)) {
         return W4_NEVER;
     }
     uint64_t limit_us = h->timeout_us;

@@ -61,6 +61,7 @@ void w4_heartbeat_is_read(w4_heartbeat *h, uint64_t now_us);
  * the PING and its answer may take. speed: bytes a second that we were seen to send at; the round
  * trips of PINGs say something of it, too. One of whom nothing came meanwhile may be stalled, and
  * one that was just heard again gets the time to answer: they are silent, if anything. */
+bool w4_heartbeat_is_late(const w4_heartbeat *h); /* else it is W4_NEVER */
 uint64_t w4_heartbeat_unread_at(const w4_heartbeat *h, bool more, uint32_t speed);
 
 void w4_heartbeat_recv_ping(w4_heartbeat *h, uint64_t token, uint64_t now_us);

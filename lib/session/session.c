@@ -406,7 +406,8 @@ static bool has_more(const w4_session *s) {
 
 /* When the peer counts as one that reads nothing. */
 static uint64_t unread_at(const w4_session *s) {
-    return w4_heartbeat_unread_at(&s->heartbeat, has_more(s), s->pace.speed);
+    bool late = w4_heartbeat_is_late(&s->heartbeat); /* looked at all the time; it seldom is */
+    return late ? w4_heartbeat_unread_at(&s->heartbeat, has_more(s), s->pace.speed) : W4_NEVER;
 }
 
 uint64_t w4_session_deadline(const w4_session *session) {

