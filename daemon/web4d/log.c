@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENTS_PER_S 200u
+/* Of one kind: what a peer can cause as often as it likes hides nothing else. */
+#define EVENTS_PER_S 50u
 
 void w4d_log_line(void *context, w4_log_level level, const char *text) {
     static const char *const prefixes[W4_LOG_LEVEL_COUNT] = {"<3>", "<4>", "<6>", "<7>"};
@@ -56,13 +57,13 @@ void w4d_log_events(w4d_app *app) {
     while (w4_events_next(events, &app->event_cursor, &view)) {
         uint64_t suppressed = 0;
         if (view.severity > app->log_level ||
-            !w4_log_limit_allow(&app->log_limit, EVENTS_PER_S, w4_loop_now_us(app->loop),
-                                &suppressed)) {
+            !w4_log_limit_allow(&app->log_limits[view.event], EVENTS_PER_S,
+                                w4_loop_now_us(app->loop), &suppressed)) {
             continue;
         }
         if (suppressed > 0) {
-            w4_log(&app->env, W4_LOG_WARNING, "%lu events were not logged: too many a second",
-                   (unsigned long)suppressed);
+            w4_log(&app->env, W4_LOG_WARNING, "%lu of %s were not logged: too many a second",
+                   (unsigned long)suppressed, w4_event_name(view.event));
         }
         w4_json_document doc = {0};
         w4_buffer line = W4_BUFFER_INIT(W4_EVENT_BYTES_MAX * 4);

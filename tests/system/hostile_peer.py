@@ -228,6 +228,12 @@ class HostileNode:
             self.answered()
             select.select([], [], [], 0.01)
 
+    def ask_on_until(self, done):
+        until = time.monotonic() + DEADLINE
+        while not done():
+            assert time.monotonic() < until, "it never came to that"
+            self.answered()
+
     def wait_message(self, wanted, deadline=DEADLINE):
         until = time.monotonic() + deadline
         while True:

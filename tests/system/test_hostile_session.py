@@ -439,6 +439,38 @@ def test_a_peer_that_does_not_read():
             peer.close()
 
 
+def test_envelopes_that_are_none():
+    """Tens of thousands, within the credit: refused and counted; the log tells of some of them, and of
+    all else that happens meanwhile."""
+    with Fort() as fort:
+        peer = HostileNode(fort.a).open()
+        before, logged = fort.refusals("bad_json"), os.path.getsize(fort.a.log_file)
+        subjects = [FastKey().fingerprint for _ in range(30)]
+        began = time.monotonic()
+        for subject in subjects:
+            for channel in (CONTROL, STATE, KNOWLEDGE):
+                frames = []
+                for _ in range(200):
+                    frames.append((DATA, FIN, channel, peer.seq[channel], os.urandom(16)))
+                    peer.seq[channel] += 1
+                peer.send(*frames)
+            peer.answered()
+            fort.a.control.call("trust.set", {"subject": subject, "kind": "node",
+                                              "state": "trusted"})
+        fort.served()
+        took = time.monotonic() - began
+        peer.ask_on_until(lambda: fort.refusals("bad_json") - before == 600 * len(subjects))
+        with open(fort.a.log_file, errors="replace") as log:
+            log.seek(logged)
+            lines = log.readlines()
+        rejected = [line for line in lines if "envelope_rejected peer" in line]
+        assert 0 < len(rejected) <= 50 * (took + 3), (len(rejected), took)
+        for subject in subjects:
+            assert any("trust_updated" in line and subject in line for line in lines), subject
+        fort.unharmed()
+        peer.close()
+
+
 def test_resume_points_that_lie():
     with Fort() as fort:
         key = FastKey()
@@ -481,5 +513,5 @@ if __name__ == "__main__":
           test_acknowledgements_that_lie, test_parts_from_the_far_future, test_goodbye_in_the_middle,
           test_wrong_epochs, test_a_new_key_for_each_record, test_flags_and_types_of_tomorrow,
           test_plaintext_of_noise, test_a_flood_of_pings,
-          test_a_peer_that_does_not_read, test_resume_points_that_lie,
+          test_a_peer_that_does_not_read, test_envelopes_that_are_none, test_resume_points_that_lie,
           test_what_is_left])
