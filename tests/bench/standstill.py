@@ -80,19 +80,24 @@ class Crowd:
             took.append(time.monotonic() - began)
         return took
 
+    def hear_of_tenth(self, outcomes, count):
+        while len(outcomes) < count:
+            told = self.ada.wait_note("agent.delivery")
+            assert told["to"] == self.still_name, told
+            outcomes.append((told["outcome"], told.get("code")))
+
     def round(self, ticks, stopped):
         """(times of all messages to the nine, what became of those to the tenth)."""
         if stopped:
             self.still.process.send_signal(signal.SIGSTOP)
         times, outcomes = [], []
-        for _ in range(ticks):
+        for number in range(1, ticks + 1):
             times += self.tick(outcomes)
+            if not stopped:
+                self.hear_of_tenth(outcomes, number)  # it may be slow, and is not to be left behind
         if stopped:
             self.still.process.send_signal(signal.SIGCONT)
-        while len(outcomes) < ticks:
-            told = self.ada.wait_note("agent.delivery")
-            assert told["to"] == self.still_name, told
-            outcomes.append((told["outcome"], told.get("code")))
+        self.hear_of_tenth(outcomes, ticks)
         return times, outcomes
 
 
