@@ -80,7 +80,8 @@ static void flush_in_order(w4d_app *app) {
 
 static void run_turn(void *context) {
     w4d_app *app = (w4d_app *)context;
-    int r = w4_node_process(app->node, w4_loop_now_us(app->loop));
+    /* Of now, not of before the requests of this turn: heartbeats are measured by it. */
+    int r = w4_node_process(app->node, w4_loop_refresh_us(app->loop));
     if (r < 0) {
         fatal(app, r, "the node cannot go on");
         return;
