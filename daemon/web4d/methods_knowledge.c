@@ -207,6 +207,9 @@ int w4d_facts_settle(w4d_call *call) {
     (void)w4d_param_text(call, "reason", reason, sizeof reason);
     r = w4_protocol_fact_settle(w4_node_protocol(call->app->node), id, (w4_fact_verdict)verdict,
                                 actor, reason, call->now_us);
+    if (r == 2) {
+        return w4d_refuse(call, W4_REFUSAL_BACKPRESSURE, "/fact", "the store takes no more now");
+    }
     return r < 0 ? r : show_fact(call, false);
 }
 

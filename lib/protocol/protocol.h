@@ -345,7 +345,8 @@ typedef enum w4_fact_verdict {
 } w4_fact_verdict;
 /* An operator's order about one fact, for this node alone; it is kept with who gave it and why
  * (both are cut where they are too long). It takes the place of votes against, never of
- * confirmations that are missing. 0, -ENOMEM, or 1: no such fact. */
+ * confirmations that are missing. 0, -ENOMEM, or, and nothing has changed, 1: no such fact, 2: the
+ * store takes no more. */
 int w4_protocol_fact_settle(w4_protocol *protocol, const char *id, w4_fact_verdict verdict,
                             const char *by, const char *reason, uint64_t now_us);
 

@@ -5,6 +5,8 @@
 #include "people.h"
 
 #include "envelope/envelope.h"
+#include "node/state.h"
+#include "protocol/cip_handshake.h"
 #include "protocol/humans/hcp.h"
 #include "protocol/internet/lip.h"
 
@@ -52,6 +54,8 @@ struct sim_ledger {
     uint8_t *anchors;
     sim_bounds *bounds;
     sim_totals *totals;
+    sim_ledger_overruled *overruled;
+    const void *overruled_context;
     uint64_t refusals[W4_REFUSAL_COUNT], outcomes[W4_REFUSAL_COUNT];
     w4_json_document doc;
     w4_buffer text;
@@ -68,7 +72,7 @@ static const char *const plant_names[SIM_PLANT_COUNT] = {
     [SIM_PLANT_TRUST] = "trust",     [SIM_PLANT_RESUME] = "resume",   [SIM_PLANT_ACK] = "ack",
     [SIM_PLANT_CONSENT] = "consent", [SIM_PLANT_TOLD] = "told",       [SIM_PLANT_KEY] = "key",
     [SIM_PLANT_FORGED] = "forged",   [SIM_PLANT_VOICES] = "voices",   [SIM_PLANT_FORMER] = "former",
-    [SIM_PLANT_BEHIND] = "behind",   [SIM_PLANT_DEAF] = "deaf",
+    [SIM_PLANT_BEHIND] = "behind",   [SIM_PLANT_DEAF] = "deaf",       [SIM_PLANT_ORDER] = "order",
 };
 
 const char *sim_plant_name(sim_plant plant) {
@@ -96,6 +100,11 @@ int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger) {
     ledger->text = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
     *ret_ledger = ledger;
     return 0;
+}
+
+void sim_ledger_overrule(sim_ledger *ledger, sim_ledger_overruled *overruled, const void *context) {
+    ledger->overruled = overruled;
+    ledger->overruled_context = context;
 }
 
 void sim_ledger_attach(sim_ledger *ledger, sim_world *world) {
@@ -174,6 +183,13 @@ sim_sent *sim_ledger_next(const sim_ledger *ledger, const sim_sent *sent) {
     return sent == NULL ? ledger->sent : (sim_sent *)sent->hh.next;
 }
 
+/* Whoever has another key, or finds one, is greeted anew: what is for one waits for that, and what
+ * is for all goes by where somebody of that node was greeted before. */
+static bool needs_greeting(const sim_node *node, const sim_node *to) {
+    return node->generation + to->generation > 0 &&
+           !w4_cip_handshake_ready(node->node->protocol, &node->agent, &to->agent, &to->id);
+}
+
 sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, w4_family family,
                           int to, w4_channel_kind channel, const char *fact,
                           const w4_send_receipt *receipt) {
@@ -207,6 +223,7 @@ sim_sent *sim_ledger_sent(sim_ledger *ledger, sim_node *node, sim_kind kind, w4_
         sim_fail(world, "the simulator is out of memory");
         return NULL;
     }
+    sent->greets = to >= 0 && needs_greeting(node, &world->nodes[to]);
     for (unsigned i = 0; i < n; i++) {
         sent->lives[i] = world->nodes[i].node == NULL ? 0 : world->nodes[i].life;
     }
@@ -283,7 +300,8 @@ static void check_order(sim_ledger *ledger, sim_node *node, const sim_sent *sent
     }
     const sim_sent *late = sent->number < f->last ? sent : f->sent;
     uint64_t early = late == sent ? f->when : when;
-    if (!waited_for_fact(ledger, node, late, early) && !waited_for_trust(ledger, late)) {
+    if (!waited_for_fact(ledger, node, late, early) && !waited_for_trust(ledger, late) &&
+        !late->greets) {
         const sim_sent *other = late == sent ? f->sent : sent;
         sim_fail(ledger->world,
                  "1: %s of n%u (%s, number %" PRIu64 ") came to %s behind a later one on its "
@@ -713,6 +731,7 @@ void sim_ledger_started(sim_ledger *ledger, sim_node *node) {
         w4_fact_state state = state_of_fact(node, fact);
         const sim_sent *sent = sim_ledger_find(ledger, fact);
         bool settled = k->accepted && (sent == NULL || sent->kind == SIM_KIND_PROPOSE);
+        settled = settled && !ledger->overruled(ledger->overruled_context, node, fact);
         if (state == W4_FACT_STATE_COUNT || (settled && state != W4_FACT_ACCEPTED)) {
             sim_fail(ledger->world, "5: %s told its agent that %s was %s, and now it is %s",
                      node->name, fact, k->accepted ? "accepted" : "there",

@@ -26,6 +26,7 @@ typedef enum sim_plant {
     SIM_PLANT_FORMER,  /* what a key signs that was replaced counts as before */
     SIM_PLANT_BEHIND,  /* what was said to a key that was replaced stays with that key */
     SIM_PLANT_DEAF,    /* some of what nodes say of themselves is not listened to */
+    SIM_PLANT_ORDER,   /* what an operator orders of a fact cannot be taken back */
     SIM_PLANT_COUNT
 } sim_plant;
 const char *sim_plant_name(sim_plant plant);
@@ -57,6 +58,7 @@ typedef struct sim_sent {
     uint64_t at_us;
     bool kept;   /* the turn in which it was accepted is on disk */
     bool stored; /* its sender was promised that it survives, once kept */
+    bool greets; /* keys have changed, and its receiver was not greeted since */
     uint32_t recipients;
     uint32_t outcomes;
     unsigned *lives;  /* of each node, when it was sent */
@@ -72,6 +74,9 @@ typedef struct sim_people sim_people;
 
 int sim_ledger_new(sim_plant plant, sim_ledger **ret_ledger);
 sim_ledger *sim_ledger_free(sim_ledger *ledger);
+/* Did an operator speak against that fact there? Then it need not stay accepted. */
+typedef bool sim_ledger_overruled(const void *context, const sim_node *node, const char *fact);
+void sim_ledger_overrule(sim_ledger *ledger, sim_ledger_overruled *overruled, const void *context);
 void sim_ledger_attach(sim_ledger *ledger, sim_world *world); /* before anything else */
 sim_durables *sim_ledger_durables(const sim_ledger *ledger);
 sim_people *sim_ledger_people(const sim_ledger *ledger);

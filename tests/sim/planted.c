@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "protocol/facts/fact.h"
 #include "protocol/humans/consent.h"
 #include "protocol/humans/human_sync.h"
 #include "protocol/keys/keys.h"
@@ -123,4 +124,12 @@ int __wrap_w4_graph_put(w4_graph *graph, w4_bytes record, uint64_t wall_us,
     }
     *ret_change = W4_GRAPH_FULL;
     return 0;
+}
+
+int __real_w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
+int __wrap_w4_fact_settle(w4_fact *fact, const w4_settlement *settlement);
+int __wrap_w4_fact_settle(w4_fact *fact, const w4_settlement *settlement) {
+    return planted == SIM_PLANT_ORDER && settlement == NULL
+               ? 0
+               : __real_w4_fact_settle(fact, settlement);
 }

@@ -12,6 +12,7 @@
 #define SIM_FORGED_MAX 3u
 #define SIM_KEYS_MAX 3u /* that an agent gets one after the other */
 #define SIM_OLD_WORDS 64u
+#define SIM_ORDERS_MAX 64u
 
 typedef struct sim_intruder sim_intruder;
 
@@ -54,6 +55,13 @@ typedef struct sim_old_word { /* what the hostile node signed with such a key */
     uint64_t at_us;
 } sim_old_word;
 
+/* An operator rejected a fact on a node. */
+typedef struct sim_order {
+    char fact[37];
+    unsigned node;
+    bool kept; /* on disk */
+} sim_order;
+
 typedef struct sim_run_state {
     const sim_scenario *scenario;
     sim_world *world;
@@ -85,6 +93,9 @@ typedef struct sim_run_state {
     unsigned old_word_count;
     uint64_t rotate_every_us, next_rotation_us, next_old_word_us;
     unsigned rotations;
+    sim_order orders[SIM_ORDERS_MAX];
+    unsigned order_count;
+    uint64_t next_order_us;
 } play;
 
 /* The last node of the world is the hostile one; among very few nodes there is none. */
@@ -174,6 +185,13 @@ void sim_rotation_told(play *p, const sim_node *node, const w4_event_view *view)
 bool sim_rotation_is_late(const play *p, const sim_node *node, const char *msg_id);
 /* A node that does not know the key of an agent, though it could have heard; or NULL. */
 const sim_node *sim_rotation_missing(const play *p, unsigned *ret_whose);
+
+/* orders.c */
+void sim_orders_act(play *p, bool trouble); /* without trouble all are taken back */
+void sim_orders_turned(play *p, const sim_node *node);
+void sim_orders_started(play *p, const sim_node *node);
+/* Was an order given there against that fact, and not taken back? It may be lost, unless kept. */
+bool sim_orders_against(const play *p, const sim_node *node, const char *id);
 
 /* mesh.c */
 /* Is something of invariant 6 missing, and what? all_meet: each node is to have a session with each

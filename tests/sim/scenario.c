@@ -120,6 +120,7 @@ static void on_started(void *context, sim_node *node) {
     sim_agents_start(p, node);
     sim_ledger_started(p->ledger, node);
     sim_keys_started(p, node);
+    sim_orders_started(p, node);
     sim_rotation_look(p, node);
     if (node->life % HISTORIES_ONE_IN == 0) {
         sim_histories_check(node);
@@ -156,6 +157,7 @@ static void on_turned(void *context, sim_node *node) {
     play *p = (play *)context;
     sim_ledger_turned(p->ledger, node);
     sim_keys_turned(p, node);
+    sim_orders_turned(p, node);
 }
 
 static void on_died(void *context, sim_node *node) {
@@ -204,6 +206,7 @@ static void tick(play *p, bool trouble) {
     sim_hostile_acts(p);
     sim_keys_act(p);
     sim_rotation_act(p, trouble);
+    sim_orders_act(p, trouble);
     for (unsigned i = 0; trouble && i < p->scenario->intruders; i++) {
         sim_intruder_acts(p->intruders[i]);
     }
@@ -489,6 +492,10 @@ static void collect(const play *p, sim_result *ret_result) {
     }
 }
 
+static bool is_overruled(const void *context, const sim_node *node, const char *fact) {
+    return sim_orders_against((const play *)context, node, fact);
+}
+
 static int prepare(play *p, const sim_options *options) {
     const sim_scenario *scenario = p->scenario;
     const sim_config config = {.seed = options->seed,
@@ -517,6 +524,7 @@ static int prepare(play *p, const sim_options *options) {
     }
     if (r == 0) {
         sim_ledger_attach(p->ledger, p->world);
+        sim_ledger_overrule(p->ledger, is_overruled, p);
         r = sim_keys_new(p);
         sim_rotation_new(p);
         p->faults.world = p->world;

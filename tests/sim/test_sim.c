@@ -37,7 +37,7 @@ static const char invariants[SIM_PLANT_COUNT] = {
     [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',    [SIM_PLANT_CONSENT] = '4',
     [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',    [SIM_PLANT_FORGED] = '3',
     [SIM_PLANT_VOICES] = '3',  [SIM_PLANT_FORMER] = '3', [SIM_PLANT_BEHIND] = '1',
-    [SIM_PLANT_DEAF] = '6',
+    [SIM_PLANT_DEAF] = '6',    [SIM_PLANT_ORDER] = '1',
 };
 
 START_TEST(a_planted_fault_is_noticed) {

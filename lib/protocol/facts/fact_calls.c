@@ -91,6 +91,9 @@ int w4_protocol_fact_settle(w4_protocol *p, const char *id, w4_fact_verdict verd
     if (!fact) {
         return 1;
     }
+    if (!w4_store_has_room(p->store)) {
+        return 2; /* the order would be gone after a crash, and its giver think that it stands */
+    }
     w4_settlement settlement = {.accepted = verdict == W4_FACT_VERDICT_ACCEPTED,
                                 .at_us = w4_router_wall(p, now_us)};
     copy_cut(settlement.by, sizeof settlement.by, by);

@@ -442,6 +442,12 @@ START_TEST(orders_are_local_and_kept) {
         0);
     ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
     ck_assert(!w4_json_exists(w4_json_get(show(w, fact), "settled")));
+    w4_store_memory_full(w->nodes[0].store, true);
+    ck_assert_int_eq(w4_protocol_fact_settle(w->nodes[0].protocol, fact, W4_FACT_VERDICT_REJECTED,
+                                             "uid 0", "", w->now),
+                     2);
+    ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
+    w4_store_memory_full(w->nodes[0].store, false);
     ck_assert_int_eq(w4_protocol_fact_settle(w->nodes[0].protocol, "nothing", W4_FACT_VERDICT_NONE,
                                              "", "", w->now),
                      1);
