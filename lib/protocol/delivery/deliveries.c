@@ -147,6 +147,52 @@ static bool has_parked(const w4_parcel *parcel) {
     return other != NULL;
 }
 
+static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
+    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
+}
+
+/* Has this letter still to go there? */
+static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
+                   uint64_t now_us) {
+    if (!w4_fingerprint_is_zero(&letter->node) &&
+        !w4_trust_book_same(p->trust, &letter->node, &neighbour->node)) {
+        return false;
+    }
+    if (is_stale(p, letter, now_us)) {
+        return false;
+    }
+    switch (w4_letter_mark_of(letter, &neighbour->node)) {
+    case W4_LETTER_OPEN:
+        return true;
+    case W4_LETTER_BARE:
+        return count_agents(p, &neighbour->node) > 0;
+    case W4_LETTER_SENT:
+    case W4_LETTER_DONE:
+        break;
+    }
+    return false;
+}
+
+/* Has an older letter still to set out for that neighbour? Then this one goes after it: pump has
+ * them go in their order, and comes soon. */
+static bool is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t now_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    const w4_letter *letter;
+    while (neighbour->cursor < parcel->letter &&
+           (letter = w4_mail_from(&p->mail, neighbour->cursor)) != NULL &&
+           letter->number < parcel->letter) {
+        if (is_due(p, letter, neighbour, now_us)) {
+            neighbour->resend_us =
+                w4_earlier(neighbour->resend_us, w4_later(now_us, W4_RESEND_PAUSE_US));
+            w4_router_wake(p, neighbour->resend_us);
+            return true;
+        }
+        neighbour->cursor = letter->number + 1;
+    }
+    neighbour->cursor = neighbour->cursor > parcel->letter ? neighbour->cursor : parcel->letter;
+    return false;
+}
+
 /* Whom the parcel is for by name, as the directory has it. */
 static bool find_party(const w4_protocol *p, const w4_fingerprint *agent, w4_party *ret_party) {
     w4_fingerprint node;
@@ -216,7 +262,7 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
         w4_router_wake(p, d->deadline_us);
         r = mark_letter(p, draft.letter, d->node, W4_LETTER_SENT);
     }
-    if (r == 0 && draft.letter != 0 && has_parked(parcel)) {
+    if (r == 0 && draft.letter != 0 && (has_parked(parcel) || is_behind(p, parcel, now_us))) {
         return 0; /* it goes after those */
     }
     return r != 0 ? r : place(p, parcel, d->envelope, d->greets, now_us);
@@ -261,16 +307,18 @@ static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter
     return r;
 }
 
-static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
-    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
-}
-
-static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
-    w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent);
+/* *ret_behind: the number of the first letter that is parked behind others; W4_NEVER: none. */
+static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us,
+                         uint64_t *ret_behind) {
+    w4_parcel *parcel = neighbour->parked > 0 ? TAILQ_FIRST(&neighbour->sent) : NULL;
+    uint64_t behind = W4_NEVER;
     int r = 0;
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
-        if (parcel->state == W4_PARCEL_PARKED && is_there(p, parcel)) {
+        bool waits = parcel->state != W4_PARCEL_PARKED || !is_there(p, parcel);
+        if (!waits && is_behind(p, parcel, now_us)) {
+            behind = w4_earlier(behind, parcel->letter);
+        } else if (!waits) {
             const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
             r = !letter || is_stale(p, letter, now_us)
                     ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
@@ -278,13 +326,15 @@ static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_u
         }
         parcel = next;
     }
+    *ret_behind = behind;
     return r;
 }
 
 int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_fingerprint *remote,
                           const w4_fingerprint *node, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
-    int r = neighbour && neighbour->parked > 0 ? resume_parked(p, neighbour, now_us) : 0;
+    uint64_t behind;
+    int r = neighbour ? resume_parked(p, neighbour, now_us, &behind) : 0;
     w4_parcel *parcel = neighbour ? TAILQ_FIRST(&neighbour->held) : NULL;
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
@@ -326,38 +376,16 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 
 /* ---- the outbox */
 
-/* Has this letter still to go there? */
-static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
-                   uint64_t now_us) {
-    if (!w4_fingerprint_is_zero(&letter->node) &&
-        !w4_trust_book_same(p->trust, &letter->node, &neighbour->node)) {
-        return false;
-    }
-    if (is_stale(p, letter, now_us)) {
-        return false;
-    }
-    switch (w4_letter_mark_of(letter, &neighbour->node)) {
-    case W4_LETTER_OPEN:
-        return true;
-    case W4_LETTER_BARE:
-        return count_agents(p, &neighbour->node) > 0;
-    case W4_LETTER_SENT:
-    case W4_LETTER_DONE:
-        break;
-    }
-    return false;
-}
-
-/* Sends what the outbox has for a neighbour, a window at a time. It waits for the neighbour's
- * record, which says whom to greet. */
-static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
-    if (!neighbour->up || !w4_graph_find(p->graph, &neighbour->node)) {
-        return 0;
-    }
-    int r = resume_parked(p, neighbour, now_us);
+/* The letters before `end`. */
+static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint64_t now_us) {
+    int r = 0;
     while (r == 0 && neighbour->again_flying < W4_RESEND_WINDOW && neighbour->up) {
         w4_letter *letter = w4_mail_from(&p->mail, neighbour->cursor);
-        if (!letter || w4_parcels_held(neighbour, &letter->sender) >= W4_AGENT_QUEUE_MAX / 2) {
+        if (!letter || letter->number >= end) {
+            neighbour->cursor = w4_earlier(p->mail.last_number + 1, end);
+            break;
+        }
+        if (w4_parcels_held(neighbour, &letter->sender) >= W4_AGENT_QUEUE_MAX / 2) {
             break;
         }
         neighbour->cursor = letter->number + 1;
@@ -388,6 +416,21 @@ static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
             r = place_kept(p, parcel, letter, now_us);
         }
     }
+    return r;
+}
+
+/* Sends what the outbox has for a neighbour, a window at a time, and what is parked in between. It
+ * waits for the neighbour's record, which says whom to greet. */
+static int pump(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    if (!neighbour->up || !w4_graph_find(p->graph, &neighbour->node)) {
+        return 0;
+    }
+    uint64_t behind;
+    int r;
+    do {
+        r = resume_parked(p, neighbour, now_us, &behind);
+        r = r == 0 ? send_kept(p, neighbour, behind, now_us) : r;
+    } while (r == 0 && behind != W4_NEVER && neighbour->cursor >= behind);
     return r;
 }
 

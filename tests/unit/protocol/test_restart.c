@@ -187,6 +187,52 @@ static void tell_ben(world *w, const char *statement, char ret_id[static 37]) {
     memcpy(ret_id, w->receipt.msg_id, 37);
 }
 
+/* What she says after the end of her node comes after what it had not sent before, however much
+ * that was and whoever it was for. */
+START_TEST(what_is_said_later_comes_later) {
+    enum { BEFORE = 300, AFTER = 20 };
+    static char ids[BEFORE + AFTER][37];
+    char what[16];
+    world *w = three();
+    bool all = _i == 1;
+    tell_ben(w, "met", ids[0]); /* nothing waits for a handshake from now on */
+    ck_assert_int_eq(world_propose(w, "ada", "all", "all", NULL), 0);
+    world_settle(w);
+    for (unsigned i = 0; i < BEFORE + AFTER; i++) {
+        snprintf(what, sizeof what, "s%u", i);
+        if (i == BEFORE) {
+            world_clear_wire(w);
+            world_clear_logs(w);
+            world_reborn(w, 0);
+        }
+        if (all) {
+            ck_assert_int_eq(world_propose(w, "ada", what, what, NULL), 0);
+            memcpy(ids[i], w->receipt.msg_id, 37);
+        } else {
+            tell_ben(w, what, ids[i]);
+        }
+    }
+    world_pass(w, 10 * SECOND);
+    unsigned next = 0;
+    for (unsigned i = 0; i < w->log_count[1]; i++) {
+        if (w->log[1][i].kind == W4_PROTOCOL_EVENT_DELIVER) {
+            unsigned is = 0;
+            while (is < BEFORE + AFTER && strcmp(w->log[1][i].msg_id, ids[is]) != 0) {
+                is++;
+            }
+            ck_assert_msg(is == next, "%u comes in place %u", is, next);
+            next++;
+        }
+    }
+    ck_assert_uint_eq(next, BEFORE + AFTER);
+    for (unsigned i = BEFORE; i < BEFORE + AFTER; i++) {
+        ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, ids[i], "ada"),
+                          all ? 2 : 1);
+    }
+    world_free(w);
+}
+END_TEST
+
 /* The node of the reader is started anew, and the reader comes back to it later: what is kept for
  * it does not go before, and then goes in order, with what was sent meanwhile behind. */
 START_TEST(mail_waits_for_its_reader) {
@@ -332,6 +378,7 @@ int main(void) {
     tcase_add_test(tcase, rows_of_the_past_go);
     tcase_add_test(tcase, early_vote_survives);
     tcase_add_test(tcase, mail_survives_its_sender);
+    tcase_add_loop_test(tcase, what_is_said_later_comes_later, 0, 2);
     tcase_add_test(tcase, old_mail_is_dropped_at_the_start);
     tcase_add_test(tcase, mail_waits_for_its_reader);
     tcase_add_loop_test(tcase, damage_is_an_error, 0, 4);
