@@ -103,11 +103,25 @@ static int push(w4_receipts *receipts, const w4_fingerprint *node, const receipt
     return 0;
 }
 
-/* A repeat has come before, so it is not refused. What nobody has proved is not answered, unless
- * it is durable: that would be brought again and again. */
+/* What its sender has to hear. A repeat of what is durable has come before, so it is not refused.
+ * Of what is not durable, for one agent, and may have been taken by an earlier process, nobody
+ * knows whether that agent was given it before that process ended. */
+static w4_refusal code_for(const w4_protocol *p, const w4_inbound *in, bool refused) {
+    const w4_envelope *e = &in->envelope;
+    if (!refused || in->repeat) {
+        return in->untaken;
+    }
+    return in->fault.code == W4_REFUSAL_REPLAY && !in->durable && !e->broadcast &&
+                   w4_seen_before(&p->seen, e->timestamp_us)
+               ? W4_REFUSAL_DISCONNECTED
+               : in->fault.code;
+}
+
+/* What nobody has proved is not answered, unless it is durable: that would be brought again and
+ * again. */
 int w4_receipts_give(w4_protocol *p, const w4_inbound *in, bool refused) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &in->from_node);
-    w4_refusal code = refused && !in->repeat ? in->fault.code : in->untaken;
+    w4_refusal code = code_for(p, in, refused);
     bool wanted = in->durable || (in->proven && in->family->local && code != W4_REFUSAL_NONE &&
                                   code != W4_REFUSAL_REPLAY);
     receipt item = {.sender = in->envelope.sender.fingerprint,

@@ -29,6 +29,7 @@ static int load_row(w4_seen *seen, w4_bytes row, uint64_t wall_us) {
     char msg_id[W4_UUID_LEN + 1] = {0};
     memcpy(msg_id, w4_read_bytes(&reader, W4_UUID_LEN).data, W4_UUID_LEN);
     int r = w4_replay_add(seen->replay, &sender, msg_id, timestamp_us, wall_us);
+    seen->before_us = timestamp_us > seen->before_us ? timestamp_us : seen->before_us;
     return r < 0 ? r : 0;
 }
 
@@ -57,6 +58,10 @@ void w4_seen_deinit(w4_seen *seen) {
 bool w4_seen_has(const w4_seen *seen, const w4_fingerprint *sender, const char *msg_id,
                  uint64_t timestamp_us) {
     return w4_replay_seen(seen->replay, sender, msg_id, timestamp_us);
+}
+
+bool w4_seen_before(const w4_seen *seen, uint64_t timestamp_us) {
+    return timestamp_us <= seen->before_us;
 }
 
 /* Removes rows from the oldest on, while they are older than before_us or too many. */

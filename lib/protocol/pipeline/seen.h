@@ -17,6 +17,7 @@ typedef struct w4_seen {
     size_t rows;
     int64_t first_offset_us; /* of the wall clock when this began */
     uint64_t prune_us;       /* when to look next */
+    uint64_t before_us;      /* latest time stamp of what the store had at the start */
 } w4_seen;
 
 /* Loads what the store has. 0, -ENOMEM, or a store condition. */
@@ -25,6 +26,8 @@ void w4_seen_deinit(w4_seen *seen);
 
 bool w4_seen_has(const w4_seen *seen, const w4_fingerprint *sender, const char *msg_id,
                  uint64_t timestamp_us);
+/* Of one that was seen: can it have been taken by an earlier process? */
+bool w4_seen_before(const w4_seen *seen, uint64_t timestamp_us);
 /* 0, -ENOMEM, or a store condition (then it is remembered only until a restart). */
 int w4_seen_add(w4_seen *seen, const w4_fingerprint *sender, const char *msg_id,
                 uint64_t timestamp_us, uint64_t wall_us);

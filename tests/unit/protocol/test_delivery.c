@@ -4,6 +4,9 @@
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"
+#define RAIN                                                                                       \
+    "{\"dmp_trace\":{\"decision_id\":\"r\",\"steps\":[\"s\"]},\"fact\":{\"confidence\":1,"         \
+    "\"domain\":\"t\",\"statement\":\"rain\"}}"
 #define SECOND W4_US_PER_S
 
 static world *three(void) {
@@ -272,6 +275,40 @@ START_TEST(refused_at_the_other_end) {
     world_link(w, 0, 1, true);
     world_settle(w);
     ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BLACKLISTED), 1); /* not once more */
+    w4_buffer_deinit(&copy);
+    world_free(w);
+}
+END_TEST
+
+/* It comes once more, since nobody has said that it came. To the process that took it that is a
+ * repeat of what its agent was given; another one can't tell. */
+START_TEST(taken_by_an_earlier_process) {
+    world *w = three();
+    char id[37];
+    w4_buffer copy = W4_BUFFER_INIT(1 << 20);
+    w->words_first = true;
+    ask(w, "ada", "ben", id);
+    world_settle(w);
+    w->filter = under_way;
+    w->filter_data = &copy;
+    ck_assert_int_eq(world_send(w, "ada", "ben", "FACT_PROPOSE", RAIN), 0);
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    world_settle(w);
+    w->filter = NULL;
+    ck_assert_int_eq(w4_protocol_receive(w->nodes[1].protocol, &w->nodes[0].fingerprint,
+                                         w4_buffer_bytes(&copy), w->now),
+                     0);
+    world_settle(w);
+    if (_i == 0) {
+        world_link(w, 0, 1, false);
+        world_link(w, 0, 1, true);
+    } else {
+        world_reborn(w, 1);
+    }
+    world_settle(w);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 1);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NONE), _i == 0 ? 1 : 0);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_DISCONNECTED), _i == 0 ? 0 : 1);
     w4_buffer_deinit(&copy);
     world_free(w);
 }
@@ -736,6 +773,7 @@ int main(void) {
     tcase_add_test(tcase, agent_that_reads_slowly);
     tcase_add_test(tcase, vote_for_one_who_is_gone_counts);
     tcase_add_loop_test(tcase, refused_at_the_other_end, 0, 2);
+    tcase_add_loop_test(tcase, taken_by_an_earlier_process, 0, 2);
     tcase_add_test(tcase, sender_detaches_at_once);
     tcase_add_test(tcase, attach_is_exclusive_and_bounded);
     tcase_add_test(tcase, attach_and_go_a_thousand_times);
