@@ -222,6 +222,7 @@ ctl_status ctl_run_again_and_again(ctl_context *ctl) {
     catch_signals(&mask);
     drawing = isatty(STDOUT_FILENO) == 1 && ctl->ops == &ctl_output_people;
     fputs(drawing ? HIDE_CURSOR HOME REST_OF_SCREEN : "", ctl->output.file);
+    fflush(ctl->output.file);
     while (status == CTL_DONE && !wants_end) {
         uint64_t began_us = clock_us();
         wants_redraw = 0;
