@@ -123,6 +123,7 @@ static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *
         return end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
     }
     parcel->hold_us = w4_later(now_us, p->config.handshake_timeout_us);
+    w4_parcel_due(parcel, parcel->hold_us);
     w4_router_wake(p, parcel->hold_us);
     if (receiver) {
         return w4_cip_handshake_want(p, local, receiver, &neighbour->node, now_us);
@@ -439,6 +440,7 @@ static int stay(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
     int r = mark_letter(p, parcel->letter, &parcel->neighbour->node, W4_LETTER_DONE);
     w4_parcel_stay(&p->parcels, parcel);
     parcel->deadline_us = w4_earlier(parcel->deadline_us, w4_later(now_us, W4_PARCEL_THERE_US));
+    w4_parcel_due(parcel, parcel->deadline_us);
     w4_router_wake(p, parcel->deadline_us);
     return r == 0 ? w4_router_tell_held(p, &parcel->sender, parcel->msg_id, &parcel->receiver) : r;
 }
@@ -644,6 +646,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
             }
         }
     }
+    w4_router_wake(p, neighbour->due_us);
     w4_cip_handshakes_forget_node(p, node);
     r = r == 0 ? follow_node(p, node, now_us) : r;
     w4_neighbour_tidy(&p->parcels, neighbour);
@@ -731,7 +734,7 @@ int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4
 
 /* ---- time */
 
-/* What waited too long, by the list it is in. */
+/* What waited too long, by the list it is in; the others say when they will have. */
 static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now_us) {
     w4_parcel *parcel = TAILQ_FIRST(list);
     int r = 0;
@@ -744,10 +747,24 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
             r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
             r = end_parcel(p, parcel, W4_REFUSAL_TIMEOUT, now_us);
+        } else {
+            w4_parcel_due(parcel, held ? w4_earlier(parcel->hold_us, parcel->deadline_us)
+                                       : parcel->deadline_us);
         }
         parcel = next;
     }
     return r;
+}
+
+/* All of them are looked at only when one may be due, or may have lost its letter. */
+static int expire_parcels(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    if (now_us < neighbour->due_us && neighbour->gone == p->mail.gone) {
+        return 0;
+    }
+    neighbour->due_us = W4_NEVER;
+    neighbour->gone = p->mail.gone;
+    int r = expire_list(p, &neighbour->held, now_us);
+    return r == 0 ? expire_list(p, &neighbour->sent, now_us) : r;
 }
 
 static int expire_letters(w4_protocol *p, uint64_t now_us) {
@@ -765,8 +782,7 @@ int w4_deliveries_expire(w4_protocol *p, uint64_t now_us) {
     w4_neighbour *neighbour = w4_neighbour_next(&p->parcels, &cursor), *next;
     for (; r == 0 && neighbour; neighbour = next) {
         next = w4_neighbour_next(&p->parcels, &cursor);
-        r = expire_list(p, &neighbour->held, now_us);
-        r = r == 0 ? expire_list(p, &neighbour->sent, now_us) : r;
+        r = expire_parcels(p, neighbour, now_us);
         if (r == 0 && now_us >= neighbour->resend_us) {
             neighbour->resend_us = W4_NEVER;
             r = pump(p, neighbour, now_us);
@@ -788,13 +804,7 @@ uint64_t w4_deliveries_deadline(const w4_protocol *p, uint64_t now_us) {
     const w4_neighbour *neighbour;
     while ((neighbour = w4_neighbour_next(&p->parcels, &cursor)) != NULL) {
         deadline_us = w4_earlier(deadline_us, neighbour->resend_us);
-        const w4_parcel *parcel;
-        TAILQ_FOREACH (parcel, &neighbour->held, link) {
-            deadline_us = w4_earlier(deadline_us, w4_earlier(parcel->hold_us, parcel->deadline_us));
-        }
-        TAILQ_FOREACH (parcel, &neighbour->sent, link) {
-            deadline_us = w4_earlier(deadline_us, parcel->deadline_us);
-        }
+        deadline_us = w4_earlier(deadline_us, neighbour->due_us);
     }
     return deadline_us;
 }

@@ -121,22 +121,7 @@ static int set_mark(w4_letter *letter, const w4_fingerprint *node, w4_letter_mar
     return 0;
 }
 
-int w4_mail_mark(w4_mail *mail, w4_letter *letter, const w4_fingerprint *node,
-                 w4_letter_mark mark) {
-    if (!w4_fingerprint_is_zero(&letter->node) && mark == W4_LETTER_DONE) {
-        return w4_mail_remove(mail, letter);
-    }
-    int r = set_mark(letter, node, mark);
-    if (r != 0 || mark != W4_LETTER_DONE) {
-        return r;
-    }
-    uint8_t key[MARK_KEY_LEN];
-    make_mark_key(letter, node, key);
-    return w4_store_put(mail->store, W4_STORE_OUTBOX, w4_bytes_of(key, sizeof key),
-                        w4_bytes_of(NULL, 0));
-}
-
-int w4_mail_remove(w4_mail *mail, w4_letter *letter) {
+static int take_out(w4_mail *mail, w4_letter *letter) {
     uint8_t key[MARK_KEY_LEN];
     int r = 0;
     for (uint32_t i = 0; r == 0 && i < letter->node_count; i++) {
@@ -153,6 +138,26 @@ int w4_mail_remove(w4_mail *mail, w4_letter *letter) {
         drop_letter(mail, letter);
     }
     return r;
+}
+
+int w4_mail_mark(w4_mail *mail, w4_letter *letter, const w4_fingerprint *node,
+                 w4_letter_mark mark) {
+    if (!w4_fingerprint_is_zero(&letter->node) && mark == W4_LETTER_DONE) {
+        return take_out(mail, letter);
+    }
+    int r = set_mark(letter, node, mark);
+    if (r != 0 || mark != W4_LETTER_DONE) {
+        return r;
+    }
+    uint8_t key[MARK_KEY_LEN];
+    make_mark_key(letter, node, key);
+    return w4_store_put(mail->store, W4_STORE_OUTBOX, w4_bytes_of(key, sizeof key),
+                        w4_bytes_of(NULL, 0));
+}
+
+int w4_mail_remove(w4_mail *mail, w4_letter *letter) {
+    mail->gone++;
+    return take_out(mail, letter);
 }
 
 /* ---- adding and reading */

@@ -49,6 +49,7 @@ typedef struct w4_mail {
     struct w4_letter_list list;
     uint32_t count;
     uint64_t last_number;
+    uint64_t gone; /* letters that went before they were done with */
 } w4_mail;
 
 /* Loads what is still fresh, drops the rest. 0, -ENOMEM, or a store condition. */

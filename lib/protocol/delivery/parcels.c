@@ -45,6 +45,7 @@ w4_neighbour *w4_neighbour_get(w4_parcels *parcels, const w4_fingerprint *node) 
     w4_neighbour *neighbour = &row->neighbour;
     neighbour->node = *node;
     neighbour->resend_us = UINT64_MAX;
+    neighbour->due_us = UINT64_MAX;
     neighbour->handle = row;
     TAILQ_INIT(&neighbour->held);
     TAILQ_INIT(&neighbour->sent);
@@ -140,8 +141,14 @@ int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_p
     LIST_INSERT_HEAD(&parcels->rows[row_of(parcel->neighbour, parcel->msg_id)], parcel, row);
     sender->count++;
     parcels->count++;
+    w4_parcel_due(parcel, parcel->deadline_us);
     *ret_parcel = parcel;
     return 0;
+}
+
+void w4_parcel_due(w4_parcel *parcel, uint64_t at_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    neighbour->due_us = at_us < neighbour->due_us ? at_us : neighbour->due_us;
 }
 
 void w4_parcel_set_waits(w4_parcels *parcels, w4_parcel *parcel, bool waits) {
@@ -212,9 +219,11 @@ void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
     free(parcel);
 }
 
-/* Behind the older letters of its own state, mostly at the end. */
+/* Behind the older letters of its own state, mostly at the end. Its letter may have gone while it
+ * flew: that is looked at soon. */
 static void insert(struct w4_parcel_list *list, w4_parcel *parcel) {
     w4_parcel *other = parcel->letter != 0 ? TAILQ_LAST(list, w4_parcel_list) : NULL;
+    w4_parcel_due(parcel, parcel->letter != 0 ? 0 : parcel->deadline_us);
     w4_parcel *younger = NULL;
     for (; other; other = TAILQ_PREV(other, w4_parcel_list, link)) {
         if (other->state != parcel->state || other->letter == 0) {
@@ -294,6 +303,7 @@ void w4_parcel_move(w4_parcels *parcels, w4_parcel *parcel, w4_neighbour *neighb
     parcel->neighbour = neighbour;
     neighbour->letters[parcel->channel] += parcel->letter != 0;
     LIST_INSERT_HEAD(&parcels->rows[row_of(neighbour, parcel->msg_id)], parcel, row);
+    w4_parcel_due(parcel, parcel->deadline_us);
     w4_parcel_park(parcels, parcel);
 }
 

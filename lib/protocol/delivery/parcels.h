@@ -72,7 +72,9 @@ struct w4_neighbour {
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
     uint64_t cursor;                         /* first letter that may still have to go there */
     uint64_t resend_us;                      /* when to go on after a refusal; W4_NEVER */
-    uint64_t greeted_us;                     /* its greetings are counted since then */
+    uint64_t due_us;     /* before then no parcel has waited too long; maybe none has then either */
+    uint64_t gone;       /* letters that had gone (mail.h) when they were looked at last */
+    uint64_t greeted_us; /* its greetings are counted since then */
     uint32_t greeted;
     uint32_t rotation; /* which of its agents to greet next */
     void *handle;      /* of the table */
@@ -112,6 +114,8 @@ int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);
 void w4_parcel_park(w4_parcels *parcels, w4_parcel *parcel);
 /* A letter is none any more then. */
 void w4_parcel_stay(w4_parcels *parcels, w4_parcel *parcel);
+/* It may have waited too long then: for who gives it another time. */
+void w4_parcel_due(w4_parcel *parcel, uint64_t at_us);
 /* Parked at that neighbour from now on. */
 void w4_parcel_move(w4_parcels *parcels, w4_parcel *parcel, w4_neighbour *neighbour);
 

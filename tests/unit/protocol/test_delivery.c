@@ -1,6 +1,7 @@
 /* How envelopes get to agents here and at other nodes, and what their senders are told. */
 #include "protocol/delivery/agents.h"
 #include "protocol/delivery/mail.h"
+#include "protocol/router.h"
 #include "world.h"
 
 #define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"
@@ -513,6 +514,29 @@ START_TEST(mail_grows_stale) {
 }
 END_TEST
 
+/* A letter makes room for others while it is on the wire: when it does not arrive its sender is
+ * told so at once. */
+START_TEST(letter_that_is_gone) {
+    world *w = three();
+    char id[37], fact[37];
+    ask(w, "ada", "*", id);
+    world_settle(w);
+    propose(w, "ada", "a", fact);
+    w4_protocol *p = w->nodes[0].protocol;
+    world_drain(w, 0); /* on the wire */
+    ck_assert_int_eq(w4_mail_remove(&p->mail, TAILQ_FIRST(&p->mail.list)), 0);
+    ck_assert_int_eq(w4_protocol_expire(p, w->now), 0);
+    world_drain(w, 0);
+    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 0);
+    world_link(w, 0, 1, false);
+    world_settle(w);
+    world_pass(w, 1000);
+    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 1);
+    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 1); /* cho has it */
+    world_free(w);
+}
+END_TEST
+
 START_TEST(other_messages_end_with_the_link) {
     world *w = three();
     char first[37], second[37];
@@ -782,6 +806,7 @@ int main(void) {
     tcase_add_test(tcase, own_state_of_an_agent_with_its_own_key);
     tcase_add_test(tcase, mail_waits_for_a_link);
     tcase_add_test(tcase, mail_grows_stale);
+    tcase_add_test(tcase, letter_that_is_gone);
     tcase_add_test(tcase, other_messages_end_with_the_link);
     tcase_add_test(tcase, late_neighbour);
     tcase_add_test(tcase, late_agent);
