@@ -1,6 +1,7 @@
 #include "protocol/delivery/deliveries.h"
 
 #include "protocol/cip_handshake.h"
+#include "protocol/delivery/precedence.h"
 #include "protocol/router.h"
 
 #include <errno.h>
@@ -12,11 +13,6 @@ static const w4_fingerprint nobody = {{0}};
  * is sent once more after a restart, and the receiver knows a repeat. */
 static int only_fatal(int r) {
     return r < 0 ? r : 0;
-}
-
-static uint32_t count_agents(const w4_protocol *p, const w4_fingerprint *node) {
-    const w4_record *record = w4_graph_find(p->graph, node);
-    return record ? record->agent_count : 0;
 }
 
 static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *node,
@@ -133,65 +129,10 @@ static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *
                : greet_one(p, local, neighbour, now_us);
 }
 
-/* Does a letter of that sender to that receiver wait for its node? */
-static bool has_parked(const w4_parcel *parcel) {
-    const w4_parcel *other = NULL;
-    if (parcel->neighbour->parked > 1) { /* not only this one */
-        TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
-            if (other != parcel && other->state == W4_PARCEL_PARKED &&
-                w4_fingerprint_equal(&other->sender, &parcel->sender) &&
-                w4_fingerprint_equal(&other->receiver, &parcel->receiver)) {
-                break;
-            }
-        }
-    }
-    return other != NULL;
-}
-
-static bool is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us) {
-    return w4_later(letter->timestamp_us, W4_LETTER_KEEP_US) <= w4_router_wall(p, now_us);
-}
-
-/* Has this letter still to go there? */
-static bool is_due(const w4_protocol *p, const w4_letter *letter, const w4_neighbour *neighbour,
-                   uint64_t now_us) {
-    if (!w4_fingerprint_is_zero(&letter->node) &&
-        !w4_trust_book_same(p->trust, &letter->node, &neighbour->node)) {
-        return false;
-    }
-    if (is_stale(p, letter, now_us)) {
-        return false;
-    }
-    switch (w4_letter_mark_of(letter, &neighbour->node)) {
-    case W4_LETTER_OPEN:
-        return true;
-    case W4_LETTER_BARE:
-        return count_agents(p, &neighbour->node) > 0;
-    case W4_LETTER_SENT:
-    case W4_LETTER_DONE:
-        break;
-    }
-    return false;
-}
-
-/* Has an older letter still to set out for that neighbour? Then this one goes after it: pump has
- * them go in their order, and comes soon. */
-static bool is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t now_us) {
-    w4_neighbour *neighbour = parcel->neighbour;
-    const w4_letter *letter;
-    while (neighbour->cursor < parcel->letter &&
-           (letter = w4_mail_from(&p->mail, neighbour->cursor)) != NULL &&
-           letter->number < parcel->letter) {
-        if (is_due(p, letter, neighbour, now_us)) {
-            neighbour->resend_us =
-                w4_earlier(neighbour->resend_us, w4_later(now_us, W4_RESEND_PAUSE_US));
-            w4_router_wake(p, neighbour->resend_us);
-            return true;
-        }
-        neighbour->cursor = letter->number + 1;
-    }
-    neighbour->cursor = neighbour->cursor > parcel->letter ? neighbour->cursor : parcel->letter;
-    return false;
+static bool may_go_to_all(const w4_protocol *p, const w4_parcel *parcel) {
+    w4_fingerprint greeter = greeter_of(p, parcel);
+    return w4_cip_handshake_ready_node(p, &greeter, &parcel->neighbour->node) &&
+           !w4_precedence_overtakes(parcel);
 }
 
 /* Whom the parcel is for by name, as the directory has it. */
@@ -228,9 +169,9 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
     w4_party receiver;
-    parcel->bare = greets && all && count_agents(p, &neighbour->node) == 0;
+    parcel->bare = greets && all && w4_precedence_agents(p, &neighbour->node) == 0;
     bool ready = !greets || !local || !local->identity || parcel->bare ||
-                 (all ? w4_cip_handshake_ready_node(p, &greeter, &neighbour->node)
+                 (all ? may_go_to_all(p, parcel)
                       : w4_cip_handshake_ready(p, &greeter, &to, &neighbour->node) ||
                             !find_party(p, &to, &receiver));
     return ready ? fly(p, parcel, envelope, now_us)
@@ -263,7 +204,8 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
         w4_router_wake(p, d->deadline_us);
         r = mark_letter(p, draft.letter, d->node, W4_LETTER_SENT);
     }
-    if (r == 0 && draft.letter != 0 && (has_parked(parcel) || is_behind(p, parcel, now_us))) {
+    if (r == 0 && draft.letter != 0 &&
+        (w4_precedence_has_parked(parcel) || w4_precedence_is_behind(p, parcel, now_us))) {
         return 0; /* it goes after those */
     }
     return r != 0 ? r : place(p, parcel, d->envelope, d->greets, now_us);
@@ -317,11 +259,11 @@ static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_u
     while (r == 0 && parcel) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         bool waits = parcel->state != W4_PARCEL_PARKED || !is_there(p, parcel);
-        if (!waits && is_behind(p, parcel, now_us)) {
+        if (!waits && w4_precedence_is_behind(p, parcel, now_us)) {
             behind = w4_earlier(behind, parcel->letter);
         } else if (!waits) {
             const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
-            r = !letter || is_stale(p, letter, now_us)
+            r = !letter || w4_precedence_is_stale(p, letter, now_us)
                     ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
                     : place_kept(p, parcel, letter, now_us);
         }
@@ -341,8 +283,9 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         w4_fingerprint greeter = greeter_of(p, parcel);
         if (w4_fingerprint_equal(&greeter, local) &&
-            (w4_fingerprint_is_zero(&parcel->receiver) ||
-             w4_trust_book_same(p->trust, &parcel->receiver, remote))) {
+            (w4_fingerprint_is_zero(&parcel->receiver)
+                 ? !w4_precedence_overtakes(parcel)
+                 : w4_trust_book_same(p->trust, &parcel->receiver, remote))) {
             r = fly(p, parcel, parcel->envelope, now_us);
         }
         parcel = next;
@@ -390,7 +333,7 @@ static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint
             break;
         }
         neighbour->cursor = letter->number + 1;
-        if (!is_due(p, letter, neighbour, now_us)) {
+        if (!w4_precedence_is_due(p, letter, neighbour, now_us)) {
             continue;
         }
         w4_parcel draft = {.neighbour = neighbour,
@@ -745,6 +688,9 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
                     !w4_mail_find(&p->mail, parcel->letter);
         if (lost) {
             r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
+        } else if (held && now_us < parcel->deadline_us &&
+                   w4_fingerprint_is_zero(&parcel->receiver) && may_go_to_all(p, parcel)) {
+            r = fly(p, parcel, parcel->envelope, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
             r = end_parcel(p, parcel, W4_REFUSAL_TIMEOUT, now_us);
         } else {
@@ -770,7 +716,8 @@ static int expire_parcels(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
 static int expire_letters(w4_protocol *p, uint64_t now_us) {
     const w4_letter *first;
     int r = 0;
-    while (r == 0 && (first = TAILQ_FIRST(&p->mail.list)) != NULL && is_stale(p, first, now_us)) {
+    while (r == 0 && (first = TAILQ_FIRST(&p->mail.list)) != NULL &&
+           w4_precedence_is_stale(p, first, now_us)) {
         r = w4_mail_remove(&p->mail, TAILQ_FIRST(&p->mail.list));
     }
     return only_fatal(r);

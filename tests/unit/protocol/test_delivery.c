@@ -1,46 +1,8 @@
 /* How envelopes get to agents here and at other nodes, and what their senders are told. */
+#include "delivery_steps.h"
 #include "protocol/delivery/agents.h"
 #include "protocol/delivery/mail.h"
 #include "protocol/router.h"
-#include "world.h"
-
-#define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"
-#define RAIN                                                                                       \
-    "{\"dmp_trace\":{\"decision_id\":\"r\",\"steps\":[\"s\"]},\"fact\":{\"confidence\":1,"         \
-    "\"domain\":\"t\",\"statement\":\"rain\"}}"
-#define SECOND W4_US_PER_S
-
-static world *three(void) {
-    world *w = world_new(3, 1);
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_add_agent(w, "cho", 2, true);
-    world_trust_all(w);
-    return w;
-}
-
-static unsigned outcomes(const world *w, unsigned n, const char *msg_id, w4_refusal code) {
-    unsigned count = 0;
-    for (unsigned i = 0; i < w->log_count[n]; i++) {
-        const logged *at = &w->log[n][i];
-        count += at->kind == W4_PROTOCOL_EVENT_DELIVERY && strcmp(at->msg_id, msg_id) == 0 &&
-                         at->code == code
-                     ? 1
-                     : 0;
-    }
-    return count;
-}
-
-static void ask(world *w, const char *from, const char *to, char ret_id[static 37]) {
-    ck_assert_msg(world_send(w, from, to, "INTENT", ASK) == 0, "%s", w->refused.text);
-    memcpy(ret_id, w->receipt.msg_id, 37);
-}
-
-static void propose(world *w, const char *from, const char *what, char ret_id[static 37]) {
-    ck_assert_msg(world_propose(w, from, what, what, NULL) == 0, "%s", w->refused.text);
-    memcpy(ret_id, w->receipt.msg_id, 37);
-}
 
 /* ---- whom */
 
@@ -474,69 +436,6 @@ END_TEST
 
 /* ---- mail */
 
-START_TEST(mail_waits_for_a_link) {
-    world *w = three();
-    char id[37], fact[37];
-    ask(w, "ada", "*", id);
-    world_settle(w);
-    propose(w, "ada", "a", fact); /* on the wire when the link ends */
-    w->linked[0][1] = w->linked[1][0] = false;
-    world_settle(w);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 1); /* cho has it */
-    world_link_half(w, 0, 1, false);
-    world_link_half(w, 1, 0, false);
-    world_pass(w, 100 * SECOND);
-    world_link(w, 0, 1, true);
-    world_settle(w);
-    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_PENDING);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 2);
-    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, fact, "ben"), 1);
-    ck_assert_uint_eq(world_rejected(w, 2, W4_REFUSAL_REPLAY), 0);
-    world_free(w);
-}
-END_TEST
-
-START_TEST(mail_grows_stale) {
-    world *w = three();
-    char fact[37];
-    propose(w, "ada", "a", fact);
-    world_link(w, 0, 1, false);
-    world_settle(w);
-    world_pass(w, 299 * SECOND);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 0);
-    world_pass(w, 2 * SECOND);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 1);
-    world_link(w, 0, 1, true);
-    world_settle(w);
-    ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_STATE_COUNT);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 1);
-    world_free(w);
-}
-END_TEST
-
-/* A letter makes room for others while it is on the wire: when it does not arrive its sender is
- * told so at once. */
-START_TEST(letter_that_is_gone) {
-    world *w = three();
-    char id[37], fact[37];
-    ask(w, "ada", "*", id);
-    world_settle(w);
-    propose(w, "ada", "a", fact);
-    w4_protocol *p = w->nodes[0].protocol;
-    world_drain(w, 0); /* on the wire */
-    ck_assert_int_eq(w4_mail_remove(&p->mail, TAILQ_FIRST(&p->mail.list)), 0);
-    ck_assert_int_eq(w4_protocol_expire(p, w->now), 0);
-    world_drain(w, 0);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 0);
-    world_link(w, 0, 1, false);
-    world_settle(w);
-    world_pass(w, 1000);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_STALE), 1);
-    ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 1); /* cho has it */
-    world_free(w);
-}
-END_TEST
-
 START_TEST(other_messages_end_with_the_link) {
     world *w = three();
     char first[37], second[37];
@@ -592,26 +491,6 @@ START_TEST(late_agent) {
     ck_assert_int_eq(world_fact(w, 1, fact), W4_FACT_PENDING);
     ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, fact, "ben"), 1);
     ck_assert_uint_eq(outcomes(w, 0, fact, W4_REFUSAL_NONE), 1); /* told once */
-    world_free(w);
-}
-END_TEST
-
-/* More mail than goes at once, to one that was away. */
-START_TEST(mail_goes_in_windows) {
-    world *w = world_new(2, 1);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_trust_all(w);
-    for (unsigned i = 0; i < 250; i++) {
-        char id[37], what[16];
-        snprintf(what, sizeof what, "d-%u", i);
-        propose(w, "ada", what, id);
-    }
-    world_link_all(w);
-    world_pass(w, 20 * SECOND);
-    ck_assert_uint_eq(w4_protocol_fact_count(w->nodes[1].protocol, W4_FACT_PENDING), 250);
-    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, NULL, "ben"), 250);
-    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 0);
     world_free(w);
 }
 END_TEST
@@ -804,13 +683,9 @@ int main(void) {
     tcase_add_test(tcase, knowledge_waits_for_room);
     tcase_add_test(tcase, what_waits_is_bounded);
     tcase_add_test(tcase, own_state_of_an_agent_with_its_own_key);
-    tcase_add_test(tcase, mail_waits_for_a_link);
-    tcase_add_test(tcase, mail_grows_stale);
-    tcase_add_test(tcase, letter_that_is_gone);
     tcase_add_test(tcase, other_messages_end_with_the_link);
     tcase_add_test(tcase, late_neighbour);
     tcase_add_test(tcase, late_agent);
-    tcase_add_test(tcase, mail_goes_in_windows);
     tcase_add_test(tcase, session_is_full);
     tcase_add_test(tcase, session_is_full_for_mail);
     tcase_add_test(tcase, peer_up_without_down);

@@ -447,6 +447,58 @@ START_TEST(greetings_are_counted) {
 }
 END_TEST
 
+#define SHARED                                                                                     \
+    "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":{\"decision_id\":\"d\","     \
+    "\"steps\":[\"s\"]}}"
+
+static void share(world *w, const char *to, char ret_id[static 37]) {
+    ck_assert_msg(world_send(w, "ada", to, "DECISION_SHARE", SHARED) == 0, "%s", w->refused.text);
+    memcpy(ret_id, w->receipt.msg_id, 37);
+}
+
+static int place_in_log(const world *w, const char *id, const char *agent) {
+    for (unsigned i = 0; i < w->log_count[1]; i++) {
+        const logged *at = &w->log[1][i];
+        if (at->kind == W4_PROTOCOL_EVENT_DELIVER && strcmp(at->msg_id, id) == 0 &&
+            strcmp(at->agent_id, agent) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* Another agent of that node is greeted already, so what is for all could go at once: it goes
+ * behind what one is told who is still to be greeted, as soon as it is or (way 1) once that is
+ * given up. */
+START_TEST(all_hear_in_the_order_one_does) {
+    world *w = world_new(2, 23);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    char first[37], second[37];
+    world_add_agent(w, "dan", 1, true);
+    world_trust_all(w);
+    share(w, "dan", first);
+    world_settle(w);
+    w->linked[1][0] = _i == 0; /* or answers get lost */
+    share(w, "ben", first);
+    share(w, "*", second);
+    world_settle(w);
+    ck_assert_int_eq(place_in_log(w, second, "dan") >= 0, _i == 0);
+    world_pass(w, W4_PROTOCOL_CONFIG_DEFAULT.handshake_timeout_us + W4_US_PER_S);
+    ck_assert_int_ge(place_in_log(w, second, "dan"), 0);
+    unsigned late = 0;
+    for (unsigned i = 0; i < w->log_count[0]; i++) {
+        late += w->log[0][i].kind == W4_PROTOCOL_EVENT_DELIVERY &&
+                w->log[0][i].code == W4_REFUSAL_TIMEOUT && strcmp(w->log[0][i].msg_id, first) == 0;
+    }
+    ck_assert_uint_eq(late, _i == 0 ? 0 : 1);
+    ck_assert_int_eq(place_in_log(w, first, "ben") >= 0, _i == 0);
+    ck_assert_int_lt(place_in_log(w, first, "ben"), place_in_log(w, second, "ben"));
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("handshake");
     TCase *tcase = tcase_create("handshake");
@@ -465,6 +517,7 @@ int main(void) {
     tcase_add_test(tcase, reply_to_nothing);
     tcase_add_test(tcase, state_of_a_stranger);
     tcase_add_test(tcase, greetings_are_counted);
+    tcase_add_loop_test(tcase, all_hear_in_the_order_one_does, 0, 2);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

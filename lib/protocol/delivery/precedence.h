@@ -1,0 +1,22 @@
+/* What goes to a neighbour before what: so that what one agent says is heard in the order in which
+ * it was said, whatever of it had to wait. */
+#pragma once
+
+#include "protocol/delivery/mail.h"
+#include "protocol/delivery/parcels.h"
+#include "protocol/protocol.h"
+
+/* How many agents a node lists. */
+uint32_t w4_precedence_agents(const w4_protocol *p, const w4_fingerprint *node);
+bool w4_precedence_is_stale(const w4_protocol *p, const w4_letter *letter, uint64_t now_us);
+/* Has this letter still to go there? */
+bool w4_precedence_is_due(const w4_protocol *p, const w4_letter *letter,
+                          const w4_neighbour *neighbour, uint64_t now_us);
+/* Does another letter of that sender to that receiver wait for its node? */
+bool w4_precedence_has_parked(const w4_parcel *parcel);
+/* Has an older letter still to set out for that neighbour? Then this one goes after it: the outbox
+ * is gone through in its order, and soon. */
+bool w4_precedence_is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t now_us);
+/* Would this one, which is for all at a node, overtake what its sender said to one of them before,
+ * who is still to be greeted? */
+bool w4_precedence_overtakes(const w4_parcel *parcel);
