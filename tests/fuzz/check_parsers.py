@@ -29,7 +29,7 @@ def readers(source):
         for text in texts(os.path.join(source, part), ".h"):
             bare = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
             for match in re.finditer(r"^[a-z][\w \*]*?\b(\w+)\(", bare, re.M):
-                if READS.search(match.group(1)):
+                if READS.search(match.group(1)) and "_is_" not in match.group(1):  # that only asks
                     found.add(match.group(1))
     for text in texts(os.path.join(source, "lib", "envelope"), ".c"):
         found |= set(TYPE.findall(text))
