@@ -33,6 +33,9 @@ void w4d_app_wake(void *context) {
 
 static void run_work(void *context) {
     w4d_app *app = (w4d_app *)context;
+    /* What it leads to is committed before anybody is answered, also where a commit held it up, and
+     * the turn that it was wanted for is over. */
+    w4_loop_defer(app->loop, &app->turn);
     int r = w4_node_catch_up(app->node, w4_loop_now_us(app->loop));
     if (r < 0) {
         fatal(app, r, "the node cannot go on");
