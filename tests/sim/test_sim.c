@@ -4,6 +4,8 @@
 
 #include "scenario.h"
 
+#include <string.h>
+
 #define PLANT_SEEDS_MAX 32u
 
 static sim_result play(const char *scenario, uint64_t seed, sim_plant plant) {
@@ -30,14 +32,15 @@ START_TEST(one_seed_is_one_run) {
 }
 END_TEST
 
-/* By which invariant each is noticed: that of which the message speaks. */
-static const char invariants[SIM_PLANT_COUNT] = {
-    [SIM_PLANT_LOSE] = '1',    [SIM_PLANT_TWICE] = '1',  [SIM_PLANT_SWAP] = '1',
-    [SIM_PLANT_COUNTER] = '2', [SIM_PLANT_VOTE] = '3',   [SIM_PLANT_TRUST] = '3',
-    [SIM_PLANT_RESUME] = '1',  [SIM_PLANT_ACK] = '1',    [SIM_PLANT_CONSENT] = '4',
-    [SIM_PLANT_TOLD] = '4',    [SIM_PLANT_KEY] = '3',    [SIM_PLANT_FORGED] = '3',
-    [SIM_PLANT_VOICES] = '3',  [SIM_PLANT_FORMER] = '3', [SIM_PLANT_BEHIND] = '1',
-    [SIM_PLANT_DEAF] = '6',    [SIM_PLANT_ORDER] = '1',
+/* By which invariant each is noticed: that of which the message speaks. What a session loses may be
+ * a message between agents or what one node told another of the mesh. */
+static const char *const invariants[SIM_PLANT_COUNT] = {
+    [SIM_PLANT_LOSE] = "1",    [SIM_PLANT_TWICE] = "1",  [SIM_PLANT_SWAP] = "1",
+    [SIM_PLANT_COUNTER] = "2", [SIM_PLANT_VOTE] = "3",   [SIM_PLANT_TRUST] = "3",
+    [SIM_PLANT_RESUME] = "16", [SIM_PLANT_ACK] = "16",   [SIM_PLANT_CONSENT] = "4",
+    [SIM_PLANT_TOLD] = "4",    [SIM_PLANT_KEY] = "3",    [SIM_PLANT_FORGED] = "3",
+    [SIM_PLANT_VOICES] = "3",  [SIM_PLANT_FORMER] = "3", [SIM_PLANT_BEHIND] = "1",
+    [SIM_PLANT_DEAF] = "6",    [SIM_PLANT_ORDER] = "1",
 };
 
 START_TEST(a_planted_fault_is_noticed) {
@@ -56,7 +59,8 @@ START_TEST(a_planted_fault_is_noticed) {
         ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
     }
     ck_assert_msg(result.failed, "%s is not noticed", name);
-    ck_assert_msg(result.failure[0] == invariants[_i], "%s: %s", name, result.failure);
+    ck_assert_msg(strchr(invariants[_i], result.failure[0]) != NULL, "%s: %s", name,
+                  result.failure);
 }
 END_TEST
 
