@@ -41,6 +41,8 @@ static bool reaches(const sim_node *node, const sim_node *other) {
             w4_fingerprint_equal(&place, &other->id));
 }
 
+/* Where all meet, nobody is. Where they do not, whoever knows but a few who are full stays outside.
+ */
 static bool is_alone(const play *p, const sim_node *node) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
         const sim_node *other = &p->world->nodes[i];
@@ -98,7 +100,7 @@ bool sim_mesh_missing(const play *p, bool all_meet, char ret_text[static SIM_TEX
     const sim_node *nodes = p->world->nodes;
     unsigned n = sim_honest_count(p);
     for (unsigned i = 0; i < n; i++) {
-        if (nodes[i].node == NULL || is_alone(p, &nodes[i])) {
+        if (nodes[i].node == NULL || (all_meet && is_alone(p, &nodes[i]))) {
             (void)snprintf(ret_text, SIM_TEXT_MAX, "%s is %s", nodes[i].name,
                            nodes[i].node == NULL ? "down" : "alone");
             return true;
