@@ -78,16 +78,25 @@ w4_letter *w4_mail_find(const w4_mail *mail, uint64_t number) {
     return found ? &found->letter : NULL;
 }
 
+/* What ended between two numbers may be many times what is kept: it is looked for from where the
+ * gap begins and from both ends of the list at once, so no gap costs more than the list is long. */
 w4_letter *w4_mail_from(const w4_mail *mail, uint64_t number) {
-    w4_letter *first = TAILQ_FIRST(&mail->list);
-    for (uint64_t n = first && number < first->number ? first->number : number;
-         first && n <= mail->last_number; n++) {
-        w4_letter *letter = w4_mail_find(mail, n);
-        if (letter) {
-            return letter;
-        }
+    w4_letter *found = w4_mail_find(mail, number);
+    w4_letter *after = TAILQ_FIRST(&mail->list);
+    w4_letter *from = TAILQ_LAST(&mail->list, w4_letter_list);
+    if (found || !from || from->number < number) {
+        return found;
     }
-    return NULL;
+    while (!found && after->number < number) {
+        w4_letter *before = TAILQ_PREV(from, w4_letter_list, link);
+        if (!before || before->number < number) {
+            return from;
+        }
+        from = before;
+        after = TAILQ_NEXT(after, link);
+        found = w4_mail_find(mail, ++number);
+    }
+    return found ? found : after;
 }
 
 /* ---- marks */

@@ -114,15 +114,56 @@ w4_vote *w4_fact_vote_find(const w4_fact *fact, const w4_fingerprint *agent) {
     return NULL;
 }
 
-/* A voter that counts for nothing now makes room for one that does. */
-static w4_vote *find_expendable(const w4_fact *fact, const w4_trust_book *trust) {
+/* Who keeps a place where there are too few. */
+typedef enum voter_weight {
+    WEIGHT_REVOKED, /* counts for nothing, and never will again */
+    WEIGHT_OTHER,   /* counts for nothing now */
+    WEIGHT_TRUSTED,
+    WEIGHT_OBJECTOR /* trusted, and has spoken against the fact: many who confirm it must not keep
+                       others from that. It stays one when it thinks better of it, so that the
+                       order in which its words come matters little */
+} voter_weight;
+
+static voter_weight weigh(const w4_fingerprint *agent, bool objected, const w4_trust_book *trust,
+                          const w4_keyring *keys) {
+    if (keys && w4_keyring_revoked(keys, agent)) {
+        return WEIGHT_REVOKED;
+    }
+    if (w4_trust_book_state(trust, W4_TRUST_AGENT, agent) != W4_TRUST_TRUSTED) {
+        return WEIGHT_OTHER;
+    }
+    return objected ? WEIGHT_OBJECTOR : WEIGHT_TRUSTED;
+}
+
+static bool has_objected(const w4_vote *vote) {
+    return vote->decision == W4_STANCE_REJECT || vote->former == W4_STANCE_REJECT ||
+           vote->challenged.at_us != 0;
+}
+
+static bool weighs_less(voter_weight a_weight, const w4_fingerprint *a, voter_weight b_weight,
+                        const w4_fingerprint *b) {
+    return a_weight != b_weight ? a_weight < b_weight
+                                : memcmp(a->bytes, b->bytes, sizeof a->bytes) < 0;
+}
+
+/* The voter that weighs least, of those of one weight the one with the smallest fingerprint: so
+ * nodes that know the same end with the same voters, in whatever order they came. NULL: the new one
+ * weighs less than all. */
+static w4_vote *find_expendable(const w4_fact *fact, const w4_ballot *ballot,
+                                const w4_trust_book *trust, const w4_keyring *keys) {
+    const w4_fingerprint *least = &ballot->agent;
+    voter_weight weight = weigh(least, ballot->stance != W4_STANCE_CONFIRM, trust, keys);
+    w4_vote *found = NULL;
     for (uint32_t i = 0; i < fact->vote_count; i++) {
         w4_vote *vote = &fact->votes[i];
-        if (w4_trust_book_state(trust, W4_TRUST_AGENT, &vote->agent) != W4_TRUST_TRUSTED) {
-            return vote;
+        voter_weight its = weigh(&vote->agent, has_objected(vote), trust, keys);
+        if (weighs_less(its, &vote->agent, weight, least)) {
+            found = vote;
+            least = &vote->agent;
+            weight = its;
         }
     }
-    return NULL;
+    return found;
 }
 
 static int grow_votes(w4_fact *fact) {
@@ -140,12 +181,10 @@ static int grow_votes(w4_fact *fact) {
 }
 
 static int add_voter(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
-                     w4_vote_effect *effect, w4_vote **ret_vote) {
+                     const w4_keyring *keys, w4_vote_effect *effect, w4_vote **ret_vote) {
     w4_vote *vote = NULL;
     if (fact->vote_count >= W4_FACT_VOTERS_MAX) {
-        bool counts =
-            w4_trust_book_state(trust, W4_TRUST_AGENT, &ballot->agent) == W4_TRUST_TRUSTED;
-        vote = counts ? find_expendable(fact, trust) : NULL;
+        vote = find_expendable(fact, ballot, trust, keys);
         if (!vote) {
             return W4_FACT_E_FULL;
         }
@@ -192,7 +231,7 @@ static void decide(w4_vote *vote, const w4_ballot *ballot, bool joined, w4_vote_
 }
 
 int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
-                 w4_vote_effect *ret_effect) {
+                 const w4_keyring *keys, w4_vote_effect *ret_effect) {
     w4_vote_effect effect = {.agent = ballot->agent};
     w4_vote *vote = w4_fact_vote_find(fact, &ballot->agent);
     bool challenge = ballot->stance == W4_STANCE_CHALLENGE;
@@ -200,7 +239,7 @@ int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *tr
         !w4_utterance_is_later(&ballot->spoken, challenge ? &vote->challenged : &vote->decided)) {
         return W4_FACT_E_OLD;
     }
-    int r = vote ? 0 : add_voter(fact, ballot, trust, &effect, &vote);
+    int r = vote ? 0 : add_voter(fact, ballot, trust, keys, &effect, &vote);
     if (r != 0) {
         return r;
     }

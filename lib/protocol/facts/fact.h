@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/protocol.h"
+#include "trust/keyring.h"
 
 #include <sys/queue.h>
 
@@ -132,7 +133,7 @@ typedef struct w4_ballot {
 enum {
     W4_FACT_E_OLD =
         1,          /* the agent has spoken later than this already, or said it: nothing changes */
-    W4_FACT_E_FULL, /* too many voters, and none that may go */
+    W4_FACT_E_FULL, /* too many voters, and none that weighs less than this one */
 };
 /* What recording a ballot did beside. */
 typedef struct w4_vote_effect {
@@ -145,6 +146,8 @@ typedef struct w4_vote_effect {
 /* Records it: one decision and one challenge a key, the later one stands, in whatever order they
  * come. Of two with the same time stamp the one with the higher msg_id stands, so that all nodes
  * agree; a challenge stands beside a confirmation of the same time. When the voters are too many,
- * one that is not trusted makes room for one that is. 0 with *ret_effect, -ENOMEM, W4_FACT_E_*. */
+ * one whose key was revoked goes first, then one that is not trusted, then one that never spoke
+ * against the fact; of several the one with the smallest fingerprint, also when that is the new
+ * one. keys: NULL: none is revoked. 0 with *ret_effect, -ENOMEM, W4_FACT_E_*. */
 int w4_fact_vote(w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
-                 w4_vote_effect *ret_effect);
+                 const w4_keyring *keys, w4_vote_effect *ret_effect);

@@ -440,7 +440,7 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
         return w4_inbound_store_failed(in, r);
     }
     w4_vote_effect effect;
-    r = w4_fact_vote(fact, &ballot, p->trust, &effect);
+    r = w4_fact_vote(fact, &ballot, p->trust, p->keyring, &effect);
     if (r < 0) {
         return r;
     }

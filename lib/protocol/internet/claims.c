@@ -255,7 +255,7 @@ static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance s
         return w4_inbound_store_failed(in, r);
     }
     w4_vote_effect effect;
-    r = w4_fact_vote(claim, &ballot, p->trust, &effect);
+    r = w4_fact_vote(claim, &ballot, p->trust, p->keyring, &effect);
     if (r < 0) {
         return r;
     }

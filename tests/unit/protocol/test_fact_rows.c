@@ -100,7 +100,7 @@ static void say_at(stage *s, unsigned number, unsigned node, w4_stance stance) {
     snprintf(ballot.spoken.msg_id, sizeof ballot.spoken.msg_id, "%08x-1111-4111-8111-111111111111",
              (unsigned)(s->now_us / W4_US_PER_MS));
     w4_vote_effect effect;
-    ck_assert_int_eq(w4_fact_vote(s->fact, &ballot, s->trust, &effect), 0);
+    ck_assert_int_eq(w4_fact_vote(s->fact, &ballot, s->trust, NULL, &effect), 0);
     judge(s);
 }
 

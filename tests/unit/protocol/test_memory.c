@@ -35,7 +35,7 @@ START_TEST(an_entry) {
                         .stance = W4_STANCE_CONFIRM,
                         .spoken = {.at_us = START - 1000000, .taken_us = START}};
     memcpy(ballot.spoken.msg_id, id_of(9), W4_UUID_LEN + 1);
-    ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+    ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, NULL, &effect), 0);
     note(W4_MEMORY_FACT, fact);
     note(W4_MEMORY_FACT, fact);
     expect(&q, "3 ", "once");
@@ -470,7 +470,7 @@ START_TEST(facts_of_others) {
                 .stance = W4_STANCE_CONFIRM,
                 .spoken = {.at_us = START, .taken_us = START, .aside = voter == 'c'}};
             memcpy(ballot.spoken.msg_id, id_of(voter), W4_UUID_LEN + 1);
-            ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+            ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, NULL, &effect), 0);
             put_envelope(voter, voter, voter == 'c' ? to_b : to_all);
         }
         note(i == 3 ? W4_MEMORY_CLAIM : W4_MEMORY_FACT, fact);
@@ -509,7 +509,7 @@ START_TEST(books_forget) {
                             .stance = votes[i].stance,
                             .spoken = {.at_us = START, .taken_us = START}};
         memcpy(ballot.spoken.msg_id, id_of(votes[i].said), W4_UUID_LEN + 1);
-        ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, &effect), 0);
+        ck_assert_int_eq(w4_fact_vote(fact, &ballot, NULL, NULL, &effect), 0);
         put_envelope(votes[i].said, votes[i].agent, "{}");
     }
     ck_assert_int_eq(w4_fact_store_put(store, W4_STORE_FACT, fact), 0);

@@ -255,10 +255,10 @@ WRAP(const w4_fact *, w4_facts_equivocation, const w4_facts *facts, const w4_fin
 }
 
 WRAP(int, w4_fact_vote, w4_fact *fact, const w4_ballot *ballot, const w4_trust_book *trust,
-     w4_vote_effect *ret_effect) {
+     const w4_keyring *keys, w4_vote_effect *ret_effect) {
     w4_ballot bent = *ballot;
     bent.spoken.at_us = planted == PLANT_LATEST ? ballot->spoken.taken_us : ballot->spoken.at_us;
-    return __real_w4_fact_vote(fact, &bent, trust, ret_effect);
+    return __real_w4_fact_vote(fact, &bent, trust, keys, ret_effect);
 }
 
 WRAP(void, w4_early_votes_fact_came, w4_early_votes *early, const char *fact) {
