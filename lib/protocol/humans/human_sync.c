@@ -63,7 +63,8 @@ static void write_list(const w4_protocol *p, unsigned part, const char *after, w
     *ret_last = last;
 }
 
-/* Is there more to learn of that human than is known here? */
+/* Is there more to learn of that human than is known here? What can be told to nobody here is asked
+ * for also where the other one has a word that says no more than is known. */
 static bool is_wanted(const w4_protocol *p, const w4_fingerprint *node, w4_json listed,
                       const w4_exchange_item *item) {
     w4_fingerprint agent;
@@ -75,12 +76,16 @@ static bool is_wanted(const w4_protocol *p, const w4_fingerprint *node, w4_json 
         return false;
     }
     const w4_human *human = w4_humans_find(w4_hcp_humans(p), &agent);
-    return !human ||
-           (memcmp(human->digest, item->digest, sizeof item->digest) != 0 &&
-            ((uint64_t)at_us >= human->latest_us ||
-             (w4_human_can_be_told(human) && (uint64_t)at_us > human->word.at_us) ||
-             (uint64_t)greeted_us > human->greeting.at_us)) ||
-           (!w4_human_can_be_told(human) && (uint64_t)at_us > human->latest_us);
+    if (!human) {
+        return true;
+    }
+    bool same = memcmp(human->digest, item->digest, sizeof item->digest) == 0;
+    if (!w4_human_can_be_told(human) && (same || (uint64_t)at_us > human->latest_us)) {
+        return true;
+    }
+    return !same && ((uint64_t)at_us >= human->latest_us ||
+                     (w4_human_can_be_told(human) && (uint64_t)at_us > human->word.at_us) ||
+                     (uint64_t)greeted_us > human->greeting.at_us);
 }
 
 /* ---- words */

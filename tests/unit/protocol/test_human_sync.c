@@ -538,6 +538,42 @@ START_TEST(said_before_and_come_after) {
 }
 END_TEST
 
+#define FOR_ALL "\"receiver\":{\"agent_id\":\"*\""
+
+static wire_fate lose_what_is_for_all(world *w, const wire_item *item) {
+    (void)w;
+    bool for_all = memmem(item->bytes, item->len, FOR_ALL, sizeof FOR_ALL - 1) != NULL;
+    return for_all ? WIRE_DROP : WIRE_PASS;
+}
+
+/* That word to all never comes, only what she says to ben behind it: his node asks for the word
+ * nevertheless, as cho's hears of her through his alone. */
+START_TEST(what_was_said_to_one_can_be_shown_to_none) {
+    static const char *const types[] = {"HCP_HELLO", "HCP_STATE_UPDATE"};
+    static const char *const payloads[] = {HELLO("tea"), UPDATE("10", "limited")};
+    world *w = make(3, true, 24);
+    must_say(w, "ben", "*", "HCP_HELLO", HELLO("tea"), WELL);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), WELL);
+    world_pass(w, 10 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
+    w->filter = lose_what_is_for_all;
+    w->now += SECOND;
+    ck_assert_int_eq(world_send_as(w, "ada", "*", W4_FAMILY_HCP, types[_i], payloads[_i], LIMITED),
+                     0);
+    ck_assert_int_eq(
+        world_send_as(w, "ada", "ben", W4_FAMILY_HCP, "HCP_INTENT", INTENT("tea"), LIMITED), 0);
+    world_settle(w);
+    w->filter = NULL;
+    EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
+    ck_assert(!w4_human_can_be_told(human_of(w, 1, "ada")));
+    world_pass(w, 10 * SECOND);
+    ck_assert(w4_human_can_be_told(human_of(w, 1, "ada")));
+    EXPECT(w, 2, "ada", W4_CONSENT_LIMITED);
+    ck_assert(w4_human_in_scope(human_of(w, 2, "ada"), w4_bytes_from_text("tea")));
+    world_free(w);
+}
+END_TEST
+
 /* ---- words that their node has forgotten */
 
 typedef struct lost_word {
@@ -750,6 +786,7 @@ int main(void) {
     tcase_add_test(tcase, only_words_of_humans_that_are_for_it);
     tcase_add_loop_test(tcase, taken_back_from_each, 0, 4);
     tcase_add_loop_test(tcase, said_before_and_come_after, 0, 2);
+    tcase_add_loop_test(tcase, what_was_said_to_one_can_be_shown_to_none, 0, 2);
     tcase_add_loop_test(tcase, a_word_that_its_node_forgot, 0,
                         3 * (int)(sizeof lost_words / sizeof lost_words[0]));
     tcase_add_test(tcase, an_exchange_has_an_end);
