@@ -552,13 +552,25 @@ static int follow_node(w4_protocol *p, const w4_fingerprint *key, uint64_t now_u
     return r;
 }
 
+/* Where an agent was listed under its next key before this said whose it is. */
+static int go_on_at_homes(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
+    const w4_fingerprint current = w4_router_addressee(p, key);
+    const void *cursor = NULL;
+    w4_fingerprint node;
+    int r = 0;
+    while (r == 0 && w4_graph_next_home(p->graph, &current, &cursor, &node)) {
+        r = w4_deliveries_peer_changed(p, &node, now_us);
+    }
+    return r;
+}
+
 int w4_deliveries_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us) {
     int r = follow_node(p, key, now_us);
     w4_neighbour *from = w4_neighbour_find(&p->parcels, key);
     if (from) {
         w4_neighbour_tidy(&p->parcels, from);
     }
-    return r;
+    return r == 0 ? go_on_at_homes(p, key, now_us) : r;
 }
 
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {

@@ -8,6 +8,9 @@
 static const char *const names[] = {"ada", "ben", "cho", "dan", "eva"};
 #define FIVE 5u
 #define NEW_KEY 7000u
+#define RAIN                                                                                       \
+    "{\"dmp_trace\":{\"decision_id\":\"r\",\"steps\":[\"s\"]},\"fact\":{\"confidence\":1,"         \
+    "\"domain\":\"t\",\"statement\":\"rain\"}}"
 
 /* In a line, so that everything has to be passed on. Each agent holds its own key. */
 static world *line(uint64_t seed) {
@@ -44,21 +47,31 @@ static int take(world *w, unsigned n, w4_bytes document) {
     return r;
 }
 
-/* The agent's key is followed by another, which it has from then on. */
-static int rotate(world *w, const char *name, unsigned number) {
-    world_agent *agent = world_agent_of(w, name);
+static void write_succession(world *w, const char *name, unsigned number, w4_buffer *out) {
+    const world_agent *agent = world_agent_of(w, name);
     w4_identity *fresh = world_key(NEW_KEY + number);
-    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
     ck_assert_int_eq(w4_key_succession_write(agent->key, fresh, W4_KEY_OF_AGENT,
                                              w4_env_wall_us(&w->nodes[agent->node].env, w->now),
-                                             &text),
+                                             out),
                      0);
-    int r = take(w, agent->node, w4_buffer_bytes(&text));
-    w4_buffer_deinit(&text);
+    w4_identity_free(fresh);
+}
+
+static void has_next_key(world *w, const char *name, unsigned number) {
+    world_agent *agent = world_agent_of(w, name);
     w4_identity_free(agent->key);
-    agent->key = fresh;
-    agent->fingerprint = *w4_identity_fingerprint(fresh);
+    agent->key = world_key(NEW_KEY + number);
+    agent->fingerprint = *w4_identity_fingerprint(agent->key);
     w->now += W4_US_PER_MS;
+}
+
+/* The agent's key is followed by another, which it has from then on. */
+static int rotate(world *w, const char *name, unsigned number) {
+    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    write_succession(w, name, number, &text);
+    int r = take(w, world_agent_of(w, name)->node, w4_buffer_bytes(&text));
+    w4_buffer_deinit(&text);
+    has_next_key(w, name, number);
     return r;
 }
 
@@ -67,6 +80,18 @@ static void attach_again(world *w, const char *name) {
     w4_protocol_agent_detach(w->nodes[agent->node].protocol, agent->owner, NULL, w->now);
     ck_assert_msg(world_try_attach(w, agent), "%s", w->refused.text);
     world_publish(w, agent->node);
+    world_settle(w);
+}
+
+/* The same of one whose key its node has. */
+static void host_next_key(world *w, const char *name, unsigned number) {
+    world_agent *agent = world_agent_of(w, name);
+    w4_protocol *p = w->nodes[agent->node].protocol;
+    w4_protocol_agent_detach(p, agent->owner, NULL, w->now);
+    has_next_key(w, name, number);
+    w4_agent_attach attach = {
+        .agent_id = agent->name, .owner = agent->owner, .identity = world_key(NEW_KEY + number)};
+    ck_assert_int_eq(w4_protocol_agent_attach(p, &attach, w->now, &w->refused), 0);
     world_settle(w);
 }
 
@@ -382,6 +407,38 @@ START_TEST(who_was_away_catches_up) {
 }
 END_TEST
 
+/* The node of an agent lists it under its next key, and only then does this node hear that it is
+ * the same one: what is kept for the agent goes then. */
+START_TEST(whichever_comes_first_the_key_or_the_agent) {
+    world *w = world_new(2, 9);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_trust_all(w);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "FACT_PROPOSE", RAIN), 0);
+    world_settle(w);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "FACT_PROPOSE", RAIN), 0);
+    char id[37];
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    world_link(w, 0, 1, false); /* it was on the wire */
+    world_settle(w);
+    w4_buffer document = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    write_succession(w, "ben", 1, &document);
+    ck_assert_int_eq(take(w, 1, w4_buffer_bytes(&document)), 0);
+    host_next_key(w, "ben", 1);
+    world_link(w, 0, 1, true); /* they tell one another nothing of keys */
+    world_publish(w, 1);
+    world_pass(w, 3 * W4_US_PER_S);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben"), 0);
+    ck_assert_int_eq(take(w, 0, w4_buffer_bytes(&document)), 0);
+    w4_buffer_deinit(&document);
+    world_pass(w, 3 * W4_US_PER_S);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id, "ben"), 1);
+    ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, id, NULL), 1);
+    world_free(w);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("protocol keys");
     TCase *tc = tcase_create("keys");
@@ -395,6 +452,7 @@ static Suite *suite(void) {
     tcase_add_test(tc, what_a_revoked_key_signed_decides_nothing_any_more);
     tcase_add_test(tc, bad_documents_are_refused);
     tcase_add_test(tc, who_was_away_catches_up);
+    tcase_add_test(tc, whichever_comes_first_the_key_or_the_agent);
     suite_add_tcase(s, tc);
     return s;
 }
