@@ -139,6 +139,19 @@ static bool wins(const tc_road_link *l, const tc_road_link *old,
     return l->link->dialled == is_lower;
 }
 
+/* The other side was still on its way here when this one closed the session. */
+static void say_end(tc_road_link *l, w4_handshake_result *result) {
+    tc_side *s = l->side;
+    w4_buffer frame = W4_BUFFER_INIT(W4_FRAME_MAX);
+    if (w4_session_refuse(result, s->end_code, s->end_text, &frame) < 0) {
+        FAIL(s->pair, "no memory");
+    } else {
+        (void)w4_link_send(l->link, w4_buffer_bytes(&frame), tc_now(s->pair->w));
+    }
+    w4_buffer_deinit(&frame);
+    close_link(l);
+}
+
 /* The handshake is done: the session goes over to this link. */
 static void attach(tc_road_link *l) {
     tc_side *s = l->side;
@@ -149,6 +162,10 @@ static void attach(tc_road_link *l) {
     }
     l->handshake = w4_handshake_free(l->handshake);
     s->dials -= l->link->dialled;
+    if (s->end_text) {
+        say_end(l, &result);
+        return;
+    }
     if (s->current && !wins(l, s->current, &result)) {
         close_link(l);
         return;
@@ -534,6 +551,14 @@ void tc_pair_dial(tc_pair *pair, unsigned side, unsigned road) {
     if (link) {
         (void)add_link(s, road, link, true);
     }
+}
+
+void tc_pair_close(tc_pair *pair, unsigned side, w4_refusal code, const char *text) {
+    tc_side *s = &pair->sides[side];
+    pair->closing = true;
+    s->end_code = code;
+    s->end_text = text;
+    w4_session_close(s->session, code, text, tc_now(pair->w));
 }
 
 void tc_pair_hang_up(tc_pair *pair, unsigned side) {

@@ -66,6 +66,8 @@ struct tc_side {
     bool closed;
     w4_refusal close_code;
     bool closed_by_peer;
+    w4_refusal end_code;  /* said to whoever comes, since this side has closed the session */
+    const char *end_text; /* NULL: it has not */
 };
 
 struct tc_pair {
@@ -95,6 +97,8 @@ bool tc_pair_run_until(tc_pair *pair, uint64_t until_us, bool (*condition)(const
 /* A message of chance's kind and length; what send says is checked. */
 void tc_pair_post(tc_pair *pair, unsigned side, w4_channel_kind kind, size_t len);
 void tc_pair_dial(tc_pair *pair, unsigned side, unsigned road);
+/* Closes the session for good. text stays with the caller. */
+void tc_pair_close(tc_pair *pair, unsigned side, w4_refusal code, const char *text);
 /* Ends the current link of a side; the other finds out. */
 void tc_pair_hang_up(tc_pair *pair, unsigned side);
 void tc_pair_restart(tc_pair *pair, unsigned side);        /* the process dies and starts again */

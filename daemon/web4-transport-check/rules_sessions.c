@@ -80,13 +80,13 @@ static bool is_closed(const tc_pair *pair) {
     return pair->sides[0].closed && pair->sides[1].closed;
 }
 
-/* An orderly end reaches the other side with its code, where nothing gets lost. */
+/* An orderly end reaches the other side with its code, where nothing gets lost: also over another
+ * link, which was on its way, or takes the place of one that was lost while this machine stood
+ * still. */
 static void close_in_order(tc_pair *pair) {
     tc_world *w = pair->w;
     tc_side *s = pair->sides;
-    pair->no_dial = true;
-    pair->closing = true;
-    w4_session_close(s[0].session, W4_REFUSAL_POLICY_DENIED, "checked", tc_now(w));
+    tc_pair_close(pair, 0, W4_REFUSAL_POLICY_DENIED, "checked");
     bool closed = tc_pair_run_until(pair, limit(pair, 10 * W4_US_PER_S), is_closed);
     TC_NEED(w, s[0].closed && !s[0].closed_by_peer, "the side that closes is not told so");
     TC_NEED(w, closed || !w->subject->faithful, "an orderly end does not reach the other side");
