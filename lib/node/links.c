@@ -411,12 +411,12 @@ int w4_node_links_catch_up(w4_node *node, uint64_t now_us) {
 
 /* Nobody may hear more than that we live: neither what waits for the commit, nor of a link that
  * breaks now, which the transport tells of in its time. */
-static int answer(w4_node *node, w4_node_link *link, uint64_t now_us) {
+static int say_we_live(w4_node *node, w4_node_link *link, w4_node_emit_fn *emit, uint64_t now_us) {
     if (!link->up || link->blocked || link->pending.len > 0) {
         return 0;
     }
     w4_buffer_clear(&node->frame);
-    int r = w4_session_emit_answer(link->peer->session, &node->frame, now_us);
+    int r = emit(link->peer->session, &node->frame, now_us);
     if (r <= 0) {
         return r;
     }
@@ -435,7 +435,7 @@ static int set_aside(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t
     bool room = node->aside_bytes + frame.len <= W4_NODE_ASIDE_BYTES_MAX;
     size_t before = w4_session_aside(peer->session);
     int r = w4_session_set_aside(peer->session, frame, room, now_us);
-    r = r < 0 ? r : answer(node, link, now_us);
+    r = r < 0 ? r : say_we_live(node, link, w4_session_emit_answer, now_us);
     node->aside_bytes += w4_session_aside(peer->session) - before;
     if (!peer->aside && w4_session_aside(peer->session) > 0) {
         peer->aside = true;
@@ -501,6 +501,27 @@ int w4_node_links_wait(w4_node *node, w4_transport *transport, uint64_t now_us) 
     }
     node->again = true;
     return 0;
+}
+
+/* Two whose commits take long at the same time hear of each other only what each says by itself. */
+int w4_node_links_beat(w4_node *node, uint64_t now_us) {
+    uint64_t next_us = W4_NEVER;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < node->session_count; i++) {
+        w4_node_peer *peer = node->sessions[i];
+        if (peer->link == NULL) {
+            continue;
+        }
+        if (now_us >= w4_session_beat_at(peer->session)) {
+            w4_session_hold_acks(peer->session, true);
+            r = say_we_live(node, peer->link, w4_session_emit_beat, now_us);
+            w4_node_peer_activate(node, peer);
+        }
+        next_us = w4_earlier(next_us, w4_session_beat_at(peer->session));
+    }
+    uint64_t soon_us = w4_later(now_us, W4_NODE_BEAT_US);
+    node->beat_us = next_us > soon_us ? next_us : soon_us; /* some can be told nothing now */
+    return r;
 }
 
 int w4_node_link_dial(w4_node *node, uint64_t dial, const char *address,

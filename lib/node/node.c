@@ -317,6 +317,7 @@ static int commit(w4_node *node, uint64_t now_us) {
         return committed(node, w4_store_commit(node->store), now_us);
     }
     node->committing = true;
+    node->beat_us = w4_later(now_us, W4_NODE_BEAT_US);
     node->aside_bytes = 0;
     node->again_after = node->again;
     node->again = false;
@@ -399,7 +400,7 @@ static int go_on(w4_node *node, uint64_t now_us) {
         w4_transport_expire(node->transports[i], now_us);
         r = w4_node_links_wait(node, node->transports[i], now_us);
     }
-    return r;
+    return r == 0 && now_us >= node->beat_us ? w4_node_links_beat(node, now_us) : r;
 }
 
 int w4_node_process(w4_node *node, uint64_t now_us) {
@@ -432,7 +433,7 @@ bool w4_node_committing(const w4_node *node) {
 
 uint64_t w4_node_deadline(const w4_node *node) {
     if (node->committing) {
-        return node->again ? 0 : W4_NEVER;
+        return node->again ? 0 : node->beat_us;
     }
     if (node->again || node->contracts_due || !TAILQ_EMPTY(&node->active)) {
         return 0;

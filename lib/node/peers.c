@@ -446,9 +446,7 @@ static int send_pending(w4_node_link *link, uint64_t now_us) {
     return r < 0 ? r : 0;
 }
 
-typedef int emit_fn(w4_session *session, w4_buffer *out, uint64_t now_us);
-
-static int emit_all(w4_node *node, w4_node_peer *peer, emit_fn *emit, uint64_t now_us) {
+static int emit_all(w4_node *node, w4_node_peer *peer, w4_node_emit_fn *emit, uint64_t now_us) {
     while (peer->link != NULL && peer->link->up && !peer->link->blocked) {
         int r = send_pending(peer->link, now_us);
         if (r != 0) {

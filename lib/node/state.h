@@ -18,6 +18,7 @@
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
+#define W4_NODE_BEAT_US (W4_US_PER_S / 20)  /* of a commit between two looks at heartbeats */
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
@@ -192,6 +193,7 @@ struct w4_node {
     uint64_t messages_taken; /* from sessions, ever */
     w4_node_committer committer;
     bool committing;
+    uint64_t beat_us; /* heartbeats are looked after again, while it commits */
     bool again_after; /* again, once it has committed */
     bool durable;
     uint64_t commit_due_us;   /* after one that failed, and of what was only kept */
@@ -200,12 +202,16 @@ struct w4_node {
     bool again; /* a transport has more than one turn takes */
 };
 
+typedef int w4_node_emit_fn(w4_session *session, w4_buffer *out, uint64_t now_us);
+
 /* links.c */
 /* As it was dialled, or whom it came from; "" for none. */
 const char *w4_node_link_address(const w4_node_link *link);
 int w4_node_links_drain(w4_node *node, w4_transport *transport, uint64_t now_us);
 /* The same during a commit. */
 int w4_node_links_wait(w4_node *node, w4_transport *transport, uint64_t now_us);
+/* During one that takes long, at node->beat_us: PINGs that are due. 0 or fatal. */
+int w4_node_links_beat(w4_node *node, uint64_t now_us);
 /* What came during the commit, before all that came later. 0 or fatal. */
 int w4_node_links_catch_up(w4_node *node, uint64_t now_us);
 bool w4_node_links_behind(const w4_node *node); /* there is such */

@@ -264,6 +264,26 @@ int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us)
                                                               : 0;
 }
 
+uint64_t w4_session_beat_at(const w4_session *session) {
+    const w4_session *s = session;
+    bool opening = s->phase == W4_PHASE_OPENING;
+    if (opening ? s->heartbeat.pong_due
+                : s->phase == W4_PHASE_OPEN && (s->open_due || has_heartbeat(s))) {
+        return 0;
+    }
+    return s->phase == W4_PHASE_OPEN ? s->heartbeat.ping_at_us : W4_NEVER;
+}
+
+int w4_session_emit_beat(w4_session *session, w4_buffer *out, uint64_t now_us) {
+    if (now_us < w4_session_beat_at(session)) {
+        return 0;
+    }
+    if (session->phase == W4_PHASE_OPEN) {
+        (void)w4_heartbeat_expire(&session->heartbeat, now_us);
+    }
+    return emit_record(session, out, false, now_us);
+}
+
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
     w4_session *s = session;
     int r;

@@ -197,6 +197,10 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us);
 /* The answer to a PING, with what else is no message; 0 when none is due. It promises nothing while
  * acknowledgements are held, so it need not wait for what emit has to wait for. */
 int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us);
+/* From beat_at on also a PING of our own, and that the session is open: for an owner who can deal
+ * with nothing else for long. W4_NEVER: there is nothing to say so. */
+int w4_session_emit_beat(w4_session *session, w4_buffer *out, uint64_t now_us);
+uint64_t w4_session_beat_at(const w4_session *session);
 /* What was received is promised to the peer when emit writes the acknowledgement, not before; a
  * resume point holds only what was promised. While held emit promises nothing new: what that would
  * say is not on disk yet. So: recv, drain, commit (failed: hold), emit. */

@@ -4,36 +4,41 @@
 #include "session/state.h"
 
 static town t;
-static bool under_way, refuses;
+static bool under_way[TOWN_MAX], refuses;
 static unsigned begun;
 
 static bool begin(void *context, w4_store *store) {
     town_node *n = (town_node *)context;
     ck_assert_ptr_eq(store, n->store);
-    ck_assert(!under_way);
+    ck_assert(!under_way[n->index]);
     begun += !refuses;
-    under_way = !refuses;
-    return under_way;
+    under_way[n->index] = !refuses;
+    return !refuses;
 }
 
 /* It is over when the test says so. */
 static bool done(void *context, int *ret_result) {
     town_node *n = (town_node *)context;
-    ck_assert(under_way);
+    ck_assert(under_way[n->index]);
     if (!n->slow) {
         *ret_result = w4_store_commit_lent(n->store);
-        under_way = false;
+        under_way[n->index] = false;
     }
-    return !under_way;
+    return !under_way[n->index];
+}
+
+static void with_committer(unsigned index, const w4_node_config *config) {
+    town_node *n = &t.nodes[index];
+    under_way[index] = false;
+    n->node = w4_node_free(n->node);
+    n->committer = (w4_node_committer){.begin = begin, .done = done, .context = n};
+    town_start(&t, index, config);
 }
 
 static void setup_with(const w4_node_config *config) {
     town_init(&t, 3, config);
-    town_node *b = &t.nodes[0];
-    under_way = refuses = false;
-    b->node = w4_node_free(b->node);
-    b->committer = (w4_node_committer){.begin = begin, .done = done, .context = b};
-    town_start(&t, 0, config);
+    refuses = false;
+    with_committer(0, config);
     town_introduce(&t, 1, 0);
     town_introduce(&t, 2, 0);
     town_go_on(&t, 3 * TOWN_S);
@@ -55,12 +60,16 @@ static void teardown(void) {
     town_deinit(&t);
 }
 
-/* The disk of b does not answer; the others go on. b is given a turn each millisecond, as one that
- * is woken by its transports. */
+/* A disk does not answer; the others go on. Who waits for it is given a turn each millisecond, as
+ * one that is woken by its transports. */
 static void stand_still(uint64_t for_us) {
     for (uint64_t end_us = t.now_us + for_us; t.now_us < end_us;) {
         town_go_on(&t, TOWN_MS);
-        town_turn(&t, 0);
+        for (unsigned i = 0; i < t.count; i++) {
+            if (t.nodes[i].committer.begin != NULL) {
+                town_turn(&t, i);
+            }
+        }
     }
 }
 
@@ -68,10 +77,10 @@ static void begin_commit(void) {
     t.nodes[0].slow = t.durable = true;
     town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
     t.durable = false;
-    for (unsigned i = 0; i < 100 && !under_way; i++) {
+    for (unsigned i = 0; i < 100 && !under_way[0]; i++) {
         stand_still(TOWN_MS);
     }
-    ck_assert(under_way && w4_node_committing(t.nodes[0].node));
+    ck_assert(under_way[0] && w4_node_committing(t.nodes[0].node));
     ck_assert(!w4_node_durable(t.nodes[0].node));
 }
 
@@ -124,6 +133,65 @@ START_TEST(it_lives_and_says_nothing) {
 }
 END_TEST
 
+/* Neither of two asks only when it is asked. */
+START_TEST(two_at_once_hear_of_each_other) {
+    w4_node_config config = town_config();
+    w4_session_stats stats;
+    town_deinit(&t);
+    config.session.heartbeat_us = 300 * TOWN_MS;
+    config.session.timeout_us = 900 * TOWN_MS;
+    town_init(&t, 2, &config);
+    with_committer(0, &config);
+    with_committer(1, &config);
+    town_introduce(&t, 1, 0);
+    town_go_on(&t, 3 * TOWN_S);
+    for (unsigned i = 0; i < 2; i++) { /* agents shake hands */
+        town_send(&t, i, 1 - i, W4_CHANNEL_STATE, 0);
+        town_go_on(&t, 3 * TOWN_S);
+    }
+    unsigned messages[] = {t.nodes[0].messages, t.nodes[1].messages};
+    t.durable = t.nodes[0].slow = t.nodes[1].slow = true;
+    town_send(&t, 0, 1, W4_CHANNEL_STATE, 0);
+    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0);
+    ck_assert(under_way[0] && under_way[1]);
+    t.turns = 0;
+    town_go_on(&t, 500 * TOWN_MS);
+    ck_assert_uint_lt(t.turns, 50); /* nobody spins */
+    stand_still(20 * TOWN_S);
+    for (unsigned i = 0; i < 2; i++) {
+        w4_session_stats_get(town_peer(&t, i, 1 - i)->session, &stats);
+        ck_assert(stats.attached);
+        ck_assert_uint_lt(stats.ping_us, 25 * TOWN_MS); /* 20 ms is the way */
+        ck_assert_uint_eq(t.nodes[i].messages, messages[i]);
+    }
+    t.nodes[0].slow = false;
+    stand_still(20 * TOWN_S); /* the other takes longer */
+    t.nodes[1].slow = false;
+    stand_still(5 * TOWN_S);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(t.nodes[i].messages, messages[i] + 1);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_HEARTBEAT_TIMEOUT], 0);
+        ck_assert_uint_eq(t.nodes[i].told[W4_EVENT_SESSION_CLOSE], 0);
+    }
+}
+END_TEST
+
+/* Who dies meanwhile is timed out when the commit is over, who lives is not, whoever came last. */
+START_TEST(the_dead_are_found_after_it) {
+    town_node *b = &t.nodes[0];
+    begin_commit();
+    t.nodes[2].frozen = true;
+    town_go_on(&t, 40 * TOWN_S);
+    ck_assert_uint_eq(b->told[W4_EVENT_HEARTBEAT_TIMEOUT], 0);
+    b->slow = false;
+    town_turn(&t, 0);
+    town_go_on(&t, TOWN_S);
+    ck_assert_uint_eq(b->told[W4_EVENT_HEARTBEAT_TIMEOUT], 1);
+    ck_assert(w4_session_attached(town_peer(&t, 0, 1)->session));
+    ck_assert(!w4_session_attached(town_peer(&t, 0, 2)->session));
+}
+END_TEST
+
 /* A commit that fails after a while is one that failed. */
 START_TEST(a_commit_may_fail) {
     town_node *b = &t.nodes[0];
@@ -155,7 +223,7 @@ START_TEST(who_dies_then_has_promised_nothing) {
     w4_memory_network_reset(t.network, b->name, NULL);
     b->node = w4_node_free(b->node);
     w4_store_memory_crash(b->store);
-    under_way = b->slow = false;
+    under_way[0] = b->slow = false;
     b->event_cursor = 0;
     town_start(&t, 0, &config);
     town_go_on(&t, 60 * TOWN_S);
@@ -348,6 +416,8 @@ int main(void) {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, it_lives_and_says_nothing);
+    tcase_add_test(tc, two_at_once_hear_of_each_other);
+    tcase_add_test(tc, the_dead_are_found_after_it);
     tcase_add_test(tc, a_commit_may_fail);
     tcase_add_test(tc, who_dies_then_has_promised_nothing);
     tcase_add_loop_test(tc, links_come_and_go_meanwhile, 0, 2);

@@ -16,15 +16,27 @@ static bool carry_aside(w4_session *from, w4_session *to) {
     return r == 1;
 }
 
-static bool answers(w4_session *s, w4_session *to) {
+typedef int emit_fn(w4_session *session, w4_buffer *out, uint64_t now_us);
+
+static bool emits(emit_fn *emit, w4_session *s, w4_session *to) {
     w4_buffer frame = W4_BUFFER_INIT(65535);
-    int r = w4_session_emit_answer(s, &frame, now);
+    int r = emit(s, &frame, now);
     ck_assert_int_ge(r, 0);
-    if (r == 1) {
+    if (r == 1 && w4_session_aside(to) > 0) {
+        ck_assert_int_eq(w4_session_set_aside(to, w4_buffer_bytes(&frame), true, now), 0);
+    } else if (r == 1) {
         ck_assert_int_eq(w4_session_recv(to, w4_buffer_bytes(&frame), now), 0);
     }
     w4_buffer_deinit(&frame);
     return r == 1;
+}
+
+static bool answers(w4_session *s, w4_session *to) {
+    return emits(w4_session_emit_answer, s, to);
+}
+
+static bool beats(w4_session *s, w4_session *to) {
+    return emits(w4_session_emit_beat, s, to);
 }
 
 /* Its next heartbeat is due. */
@@ -70,6 +82,37 @@ START_TEST(heartbeats_pass_what_waits) {
     w4_session_hold_acks(b, false);
     settle();
     ck_assert_uint_eq(w4_session_channel_stats(a, W4_CHANNEL_KNOWLEDGE)->retransmitted, 0);
+    finish();
+}
+END_TEST
+
+/* Nothing but that it lives, when it is time for that. */
+START_TEST(who_deals_with_nothing_asks_all_the_same) {
+    begin();
+    open_link(true);
+    w4_session_hold_acks(b, true);
+    ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "word", 1), 0);
+    ck_assert_int_eq(send(b, W4_CHANNEL_STATE, "word", 1), 0);
+    ck_assert(carry_aside(a, b));
+    ck_assert(!beats(b, a));
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_gt(w4_session_beat_at(b), now);
+        now = w4_session_beat_at(b);
+        uint64_t asked = now;
+        ck_assert(beats(b, a));
+        ck_assert(!beats(b, a));
+        now += 5;
+        ck_assert(answers(a, b));
+        ck_assert_uint_eq(stats_of(b).ping_us, now - asked);
+    }
+    no_more(a); /* neither a message nor that one was taken */
+    ck_assert_int_eq(w4_session_recv_aside(b, now), 0);
+    ck_assert(w4_bytes_equal_text(next(b, W4_SESSION_EVENT_MESSAGE).message, "word"));
+    w4_session_hold_acks(b, false);
+    settle();
+    w4_session_detach(b, now);
+    ck_assert_uint_eq(w4_session_beat_at(b), W4_NEVER);
+    ck_assert(!beats(b, a));
     finish();
 }
 END_TEST
@@ -194,6 +237,7 @@ int main(void) {
     Suite *suite = suite_create("session aside");
     TCase *tc = tcase_create("aside");
     tcase_add_test(tc, heartbeats_pass_what_waits);
+    tcase_add_test(tc, who_deals_with_nothing_asks_all_the_same);
     tcase_add_test(tc, answers_are_measured_when_they_come);
     tcase_add_test(tc, what_comes_before_its_time_is_passed_over);
     tcase_add_test(tc, it_goes_with_the_link);
