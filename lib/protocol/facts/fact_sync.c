@@ -11,9 +11,13 @@
 #include <string.h>
 
 #define WORDS_MAX (W4_FACT_LINKS_MAX + 1u + 3u * W4_FACT_VOTERS_MAX) /* of a fact */
+#define EFFECTS_MAX 16u                                              /* given before it falls */
+#define EFFECTS_LOOKED_MAX 1024u
+#define EFFECT_WORDS_MAX 500u
 
 _Static_assert(W4_FACT_DIGEST_LEN == W4_EXCHANGE_DIGEST_LEN, "one digest");
-_Static_assert(W4_DECISIONS_MAX + WORDS_MAX <= W4_WORDS_OF_ID, "all of an id can be skipped");
+_Static_assert(W4_DECISIONS_MAX + WORDS_MAX + EFFECT_WORDS_MAX <= W4_WORDS_OF_ID,
+               "all of an id can be skipped");
 
 /* ---- what was tried */
 
@@ -194,35 +198,102 @@ static int compare_words(const void *a, const void *b) {
                                          : strcmp(first->msg_id, second->msg_id);
 }
 
-/* All that is known of a fact and was said to all: itself, and then the votes in the order in which
- * they were cast, so that who takes them sees how it went. Without a decision that it follows from
- * it would not have been accepted then: those that a round comes to only behind it are given first,
- * and are not asked for any more under their own ids. */
-static uint32_t collect(const w4_protocol *p, const w4_fact *fact,
-                        word ret_words[static WORDS_MAX]) {
-    uint32_t count = 0;
+/* Who said what a fact follows from, of what can be passed on; NULL: nothing of it is here. What is
+ * a fact and a decision is a fact. */
+static const w4_fingerprint *author_of(const w4_protocol *p, const w4_fact *fact,
+                                       const char *link) {
+    const w4_fact *cause = w4_facts_find(p->facts, link);
+    if (cause) {
+        return cause->counted ? &cause->proposer : NULL;
+    }
+    return w4_decisions_author(p->decisions, link, &fact->proposer);
+}
+
+typedef struct words { /* in the order in which they are given */
+    word list[WORDS_MAX + EFFECT_WORDS_MAX];
+    uint32_t count;
+    const w4_fact *effects[EFFECTS_MAX];
+    uint32_t effect_count;
+} words;
+
+static void add_word(words *w, const char *msg_id, const w4_fingerprint *sender, uint64_t at_us) {
+    w->list[w->count++] = (word){msg_id, sender, at_us};
+}
+
+/* A fact itself; before it, what it follows from, as far as a round comes to it only behind that
+ * id: without it the fact would not have been accepted. Decisions are not asked for any more under
+ * their own ids then; of other facts only the votes are new there. */
+static void add_proposal(const w4_protocol *p, const w4_fact *fact, const char *behind, words *w) {
     for (uint32_t i = 0; i < fact->link_count && i < W4_FACT_LINKS_MAX; i++) {
         const char *link = fact->links[i];
-        const w4_fingerprint *agent = strcmp(link, fact->id) > 0
-                                          ? w4_decisions_author(p->decisions, link, &fact->proposer)
-                                          : NULL;
-        if (agent) {
-            ret_words[count++] = (word){link, agent, 0};
+        const w4_fingerprint *author = strcmp(link, behind) > 0 ? author_of(p, fact, link) : NULL;
+        if (author) {
+            add_word(w, link, author, 0);
         }
     }
-    ret_words[count++] = (word){fact->id, &fact->proposer, 0};
-    uint32_t first = count;
+    add_word(w, fact->id, &fact->proposer, 0);
+}
+
+static void add_said(const w4_vote *vote, const w4_utterance *said, words *w) {
+    if (said->at_us != 0 && !said->aside) {
+        add_word(w, said->msg_id, &vote->agent, said->at_us);
+    }
+}
+
+static void add_votes(const w4_fact *fact, words *w) {
     for (uint32_t i = 0; i < fact->vote_count && i < W4_FACT_VOTERS_MAX; i++) {
         const w4_vote *vote = &fact->votes[i];
-        const w4_utterance *said[] = {&vote->formerly, &vote->decided, &vote->challenged};
-        for (size_t s = 0; s < sizeof said / sizeof said[0]; s++) {
-            if (said[s]->at_us != 0 && !said[s]->aside) {
-                ret_words[count++] = (word){said[s]->msg_id, &vote->agent, said[s]->at_us};
-            }
+        add_said(vote, &vote->formerly, w);
+        add_said(vote, &vote->decided, w);
+        add_said(vote, &vote->challenged, w);
+    }
+}
+
+static void add_confirmations(const w4_fact *fact, words *w) {
+    for (uint32_t i = 0; i < fact->vote_count && i < W4_FACT_VOTERS_MAX; i++) {
+        const w4_vote *vote = &fact->votes[i];
+        if (vote->former == W4_STANCE_CONFIRM) {
+            add_said(vote, &vote->formerly, w);
+        }
+        if (vote->decision == W4_STANCE_CONFIRM) {
+            add_said(vote, &vote->decided, w);
         }
     }
-    qsort(&ret_words[first], count - first, sizeof *ret_words, compare_words);
-    return count;
+}
+
+/* What follows from a fact that has fallen, and was accepted before: who learns of it only
+ * afterwards would never accept it. Those that a round comes to only behind it, as many as fit. */
+static void choose_effects(const w4_protocol *p, const w4_fact *fact, words *w) {
+    const w4_fact *effect;
+    uint32_t room = EFFECT_WORDS_MAX;
+    uint32_t looked = w4_fact_has_fallen(fact) ? EFFECTS_LOOKED_MAX : 0;
+    for (uint32_t i = 0; i < looked && w->effect_count < EFFECTS_MAX &&
+                         (effect = w4_facts_effect(p->facts, fact->id, i)) != NULL;
+         i++) {
+        uint32_t needs = effect->link_count + 1 + 2 * effect->vote_count;
+        if (effect->counted && effect->accepted_us != 0 && strcmp(effect->id, fact->id) > 0 &&
+            needs <= room) {
+            w->effects[w->effect_count++] = effect;
+            room -= needs;
+        }
+    }
+}
+
+/* All that is known of a fact and was said to all: itself, and then the votes in the order in which
+ * they were cast, so that who takes them sees how it went. */
+static void collect(const w4_protocol *p, const w4_fact *fact, words *w) {
+    w->count = w->effect_count = 0;
+    choose_effects(p, fact, w);
+    add_proposal(p, fact, fact->id, w);
+    for (uint32_t i = 0; i < w->effect_count; i++) {
+        add_proposal(p, w->effects[i], fact->id, w);
+    }
+    uint32_t first = w->count;
+    add_votes(fact, w);
+    for (uint32_t i = 0; i < w->effect_count; i++) {
+        add_confirmations(w->effects[i], w);
+    }
+    qsort(&w->list[first], w->count - first, sizeof w->list[0], compare_words);
 }
 
 /* What was given before is passed over. */
@@ -237,7 +308,7 @@ static int give_word(w4_gift *gift, uint64_t place, const char *msg_id,
 }
 
 static int give(const w4_protocol *p, const char *key, w4_gift *gift) {
-    word words[WORDS_MAX];
+    words said = {.count = 0};
     const w4_fact *fact = w4_facts_find(p->facts, key);
     const w4_decision *decision = NULL;
     uint64_t place = 0;
@@ -245,9 +316,11 @@ static int give(const w4_protocol *p, const char *key, w4_gift *gift) {
     while (r == 0 && (decision = w4_decisions_shared_as(p->decisions, key, decision)) != NULL) {
         r = give_word(gift, place++, decision->id, &decision->agent);
     }
-    uint32_t known = r == 0 && fact && fact->counted ? collect(p, fact, words) : 0;
-    for (uint32_t i = 0; r == 0 && i < known; i++) {
-        r = give_word(gift, place++, words[i].msg_id, words[i].sender);
+    if (r == 0 && fact && fact->counted) {
+        collect(p, fact, &said);
+    }
+    for (uint32_t i = 0; r == 0 && i < said.count; i++) {
+        r = give_word(gift, place++, said.list[i].msg_id, said.list[i].sender);
     }
     return r;
 }

@@ -1,6 +1,7 @@
 /* How nodes that were away catch up with facts and decisions: what was said to all while there was
  * no session (exchange.h: keys are the ids, the types MESH_FACTS and MESH_VOTES). What is given are
- * decisions, and proposals with the decisions they follow from and the votes, in order of time.
+ * decisions, and proposals with what they follow from and the votes, in order of time; of a fact
+ * that has fallen also what was accepted before and follows from it.
  *
  * What this node cannot make the same (it trusts a voter less, it has no room) it remembers and
  * does not ask that neighbour for again, until trust moves. What was said to one agent only is not

@@ -285,6 +285,11 @@ uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id)
     return name ? name->facts.count : 0;
 }
 
+const w4_fact *w4_facts_effect(const w4_facts *facts, const char *id, uint32_t index) {
+    const cause *c = find_cause(facts, id);
+    return c && index < c->effects.count ? c->effects.items[index] : NULL;
+}
+
 bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent) {
     return find_participant(facts, agent) != NULL;
 }

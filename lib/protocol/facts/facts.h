@@ -31,6 +31,8 @@ uint32_t w4_facts_count_state(const w4_facts *facts, w4_fact_state state);
 /* Facts of that key that are pending or disputed. */
 uint32_t w4_facts_open_of(const w4_facts *facts, const w4_fingerprint *proposer);
 uint32_t w4_facts_count_decision(const w4_facts *facts, const char *decision_id);
+/* One after the other, those that name it as a cause; NULL: end. */
+const w4_fact *w4_facts_effect(const w4_facts *facts, const char *id, uint32_t index);
 bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent);
 
 /* Takes the fact over, also when it fails. It goes to the queue of those to be judged, as do those

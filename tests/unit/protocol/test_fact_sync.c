@@ -1,65 +1,12 @@
 /* Nodes that were away learn what was said about facts meanwhile; from neighbours, none of whom is
  * believed. */
 #include "crypto/primitives.h"
+#include "fact_steps.h"
 #include "neighbour.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/fact_sync.h"
 #include "protocol/memory/archive.h"
 #include "protocol/router.h"
-
-static const char *const names[] = {"ada", "ben", "cho", "dan"};
-
-static world *four(uint64_t seed) {
-    world *w = world_new(4, seed);
-    w->shares = true;
-    world_link_all(w);
-    for (unsigned n = 0; n < 4; n++) {
-        world_add_agent(w, names[n], n, true);
-    }
-    world_trust_all(w);
-    world_pass(w, 3 * W4_US_PER_S);
-    return w;
-}
-
-static void propose(world *w, const char *name, const char *statement, const char *links,
-                    char ret_fact[static 37]) {
-    ck_assert_msg(world_propose(w, name, statement, statement, links) == 0, "%s", w->refused.text);
-    memcpy(ret_fact, w->receipt.msg_id, 37);
-    w->now += 1000;
-    world_settle(w);
-}
-
-static void say(world *w, const char *name, const char *type, const char *fact) {
-    ck_assert_msg(world_vote(w, name, type, fact) == 0, "%s", w->refused.text);
-    w->now += 1000;
-    world_settle(w);
-}
-
-static void cut(world *w, unsigned n, bool back) {
-    for (unsigned m = 0; m < w->count; m++) {
-        if (m != n) {
-            world_link(w, n, m, back);
-        }
-    }
-    if (back) {
-        for (unsigned m = 0; m < w->count; m++) {
-            world_publish(w, m);
-        }
-    }
-    world_settle(w);
-}
-
-static void expect_same_books(world *w) {
-    for (unsigned n = 1; n < w->count; n++) {
-        const w4_protocol *first = w->nodes[0].protocol, *other = w->nodes[n].protocol;
-        ck_assert_msg(
-            memcmp(w4_facts_sums(first->facts), w4_facts_sums(other->facts), sizeof(w4_sums)) == 0,
-            "node %u knows other facts", n);
-        ck_assert_msg(memcmp(w4_decisions_sums(first->decisions),
-                             w4_decisions_sums(other->decisions), sizeof(w4_sums)) == 0,
-                      "node %u knows other decisions", n);
-    }
-}
 
 START_TEST(refutation_reaches_who_was_away) {
     world *w = four(31);
@@ -210,26 +157,6 @@ START_TEST(decisions_wait_for_trust) {
 }
 END_TEST
 
-/* A decision of that agent under that msg_id, which those who are there are told. */
-static void decide_as(world *w, const char *name, unsigned number, unsigned there, const char *id) {
-    char payload[256];
-    w4_buffer text = W4_BUFFER_INIT(65536);
-    snprintf(payload, sizeof payload,
-             "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},\"dmp_trace\":"
-             "{\"decision_id\":\"d-%u\",\"steps\":[\"s\"]}}",
-             number);
-    world_sign_as(w, name, NULL, W4_TYPE_CIP_DECISION_SHARE, payload, id, &text);
-    for (unsigned n = 0; n < there; n++) {
-        ck_assert_int_eq(w4_protocol_receive(w->nodes[n].protocol,
-                                             &w->nodes[(n + 1) % there].fingerprint,
-                                             w4_buffer_bytes(&text), w->now),
-                         0);
-    }
-    w->now += 1000;
-    world_settle(w);
-    w4_buffer_deinit(&text);
-}
-
 /* Decisions of many agents, and a fact, under one msg_id: nobody's hides another's. */
 START_TEST(one_id_for_several) {
     enum { COPIERS = 20 };
@@ -257,34 +184,6 @@ START_TEST(one_id_for_several) {
         }
     }
     expect_same_books(w);
-    world_free(w);
-}
-END_TEST
-
-/* It was accepted before one of those who confirmed it thought otherwise, and stays so: also where
- * it is heard of later, in whatever order ids come. */
-START_TEST(what_follows_is_seen_as_it_went) {
-    static const char *const decisions[] = {"00000000-0000-4000-8000-000000000000",
-                                            "ffffffff-ffff-4fff-bfff-ffffffffffff"};
-    world *w = four(47);
-    cut(w, 3, false);
-    for (unsigned i = 0; i < 2; i++) {
-        char fact[37], link[48];
-        decide_as(w, "dan", i, 3, decisions[i]);
-        snprintf(link, sizeof link, "\"%s\"", decisions[i]);
-        propose(w, "ada", i == 0 ? "a" : "b", link, fact);
-        say(w, "ben", "FACT_CONFIRM", fact);
-        say(w, "cho", "FACT_CONFIRM", fact);
-        say(w, "ben", "FACT_REJECT", fact);
-        ck_assert_int_eq(world_fact(w, 0, fact), W4_FACT_ACCEPTED);
-        world_pass(w, 600 * W4_US_PER_S);
-        ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_STATE_COUNT);
-        cut(w, 3, true);
-        world_pass(w, 20 * W4_US_PER_S);
-        world_expect_fact(w, fact, W4_FACT_ACCEPTED);
-        expect_same_books(w);
-        cut(w, 3, false);
-    }
     world_free(w);
 }
 END_TEST
@@ -411,39 +310,6 @@ START_TEST(asides_take_no_room_of_what_all_know) {
     counted_requests = 0;
     world_pass(w, 600 * W4_US_PER_S);
     ck_assert_uint_eq(counted_requests, 0);
-    world_free(w);
-}
-END_TEST
-
-/* What was proposed, accepted and refuted while one was away is seen by him as it went. */
-START_TEST(what_was_missed_from_the_beginning) {
-    world *w = four(32);
-    char fact[37], kept[37], link[48];
-    cut(w, 3, false);
-    ck_assert_int_eq(world_send(w, "ben", "*", "DECISION_SHARE",
-                                "{\"decision\":{\"choice\":\"c\",\"outcome\":\"o\"},"
-                                "\"dmp_trace\":{\"decision_id\":\"d-9\",\"steps\":[\"s\"]}}"),
-                     0);
-    snprintf(link, sizeof link, "\"%s\"", w->receipt.msg_id);
-    world_settle(w);
-    propose(w, "ada", "a", link, kept);
-    propose(w, "ada", "b", NULL, fact);
-    const char *const both[] = {kept, fact};
-    for (unsigned i = 0; i < 2; i++) {
-        say(w, "ben", "FACT_CONFIRM", both[i]);
-        say(w, "cho", "FACT_CONFIRM", both[i]);
-    }
-    say(w, "ben", "FACT_REJECT", fact);
-    say(w, "cho", "FACT_REJECT", fact);
-    world_pass(w, 1000 * W4_US_PER_S);
-    ck_assert_int_eq(world_fact(w, 3, fact), W4_FACT_STATE_COUNT);
-    cut(w, 3, true);
-    world_pass(w, 5 * W4_US_PER_S);
-    world_expect_fact(w, kept, W4_FACT_ACCEPTED);
-    world_expect_fact(w, fact, W4_FACT_REFUTED);
-    expect_same_books(w);
-    /* They are told of, but not delivered as if they were new. */
-    ck_assert_uint_eq(world_count(w, 3, W4_PROTOCOL_EVENT_DELIVER, fact, NULL), 0);
     world_free(w);
 }
 END_TEST
@@ -767,11 +633,9 @@ int main(void) {
     tcase_add_test(tcase, decisions_go_from_node_to_node);
     tcase_add_test(tcase, decisions_wait_for_trust);
     tcase_add_test(tcase, one_id_for_several);
-    tcase_add_test(tcase, what_follows_is_seen_as_it_went);
     tcase_add_test(tcase, newest_decisions_stay);
     tcase_add_test(tcase, old_decisions_have_no_room);
     tcase_add_test(tcase, asides_take_no_room_of_what_all_know);
-    tcase_add_test(tcase, what_was_missed_from_the_beginning);
     tcase_add_test(tcase, halves_meet);
     tcase_add_test(tcase, many_facts);
     tcase_add_test(tcase, strangers_words_wait_for_trust);
