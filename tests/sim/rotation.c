@@ -115,7 +115,8 @@ static void say_with_old(play *p) {
     }
     const sim_node *to = sim_draw_other(p, hostile);
     uint64_t wall_us = w4_env_wall_us(&to->env, p->world->now_us);
-    wall_us = wall_us > chain->made_us ? wall_us : chain->made_us + W4_US_PER_MS;
+    uint64_t earliest_us = chain->made_us + W4_US_PER_MS; /* time stamps are of milliseconds */
+    wall_us = wall_us > earliest_us ? wall_us : earliest_us;
     w4_buffer text = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     w4_uuid_v4(&to->env, msg_id);
     const w4_envelope_draft draft = {.type = W4_TYPE_HCP_HELLO,

@@ -332,7 +332,7 @@ static void wait_for_all(play *p) {
         tick(p, false);
         sim_humans_ease(p);
         sim_run(world, world->now_us + LOOK_US);
-        law = missing(p, text);
+        law = world->failed ? '\0' : missing(p, text);
     }
     if (law != '\0') {
         sim_fail(world, "%c: %.0f s after the trouble %s", law, (double)PEACE_US / 1e6, text);
