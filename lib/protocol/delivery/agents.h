@@ -3,7 +3,7 @@
  * sent may still need its key for a handshake. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/protocol.h"
 
 #include <sys/queue.h>

@@ -2,7 +2,7 @@
  * (rejected, routed, trust, fact) leave the last quarter to those that carry something. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/protocol.h"
 
 #include <sys/queue.h>

@@ -2,7 +2,7 @@
  * envelope and receiver. The lists, by neighbour; deliveries.h has what happens to them. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/protocol.h"
 #include "session/session.h"
 

@@ -9,7 +9,7 @@
  * stamp, by the clock here, the fact is stale for this node whatever way it comes. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/protocol.h"
 
 #include <sys/queue.h>

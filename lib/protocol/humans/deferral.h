@@ -3,7 +3,7 @@
  * pace_interval. In memory only, as the messages of agents that are overloaded. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/protocol.h"
 
 #include <sys/queue.h>

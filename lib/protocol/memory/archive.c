@@ -1,7 +1,7 @@
 #include "protocol/memory/archive.h"
 
 #include "base/wire.h"
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/knowledge.h"
 #include "protocol/memory/memory_rows.h"

@@ -2,7 +2,7 @@
  * pipeline.c, and what a family has to say about its types. */
 #pragma once
 
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 #include "protocol/pipeline/chain.h"
 #include "protocol/protocol.h"
 

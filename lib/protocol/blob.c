@@ -1,4 +1,4 @@
-#include "protocol/delivery/blob.h"
+#include "protocol/blob.h"
 
 #include <stdlib.h>
 #include <string.h>
