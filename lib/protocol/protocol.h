@@ -11,8 +11,7 @@
 #include "base/use.h"
 #include "envelope/envelope.h"
 #include "graph/graph.h"
-#include "protocol/durable/durable_limits.h"
-#include "protocol/internet/sources.h"
+#include "protocol/limits.h"
 #include "session/session.h"
 #include "store/store.h"
 #include "trust/book.h"
@@ -23,25 +22,6 @@
 #define W4_AGENT_QUEUE_MAX 256u /* envelopes that wait for a handshake, for each pair */
 
 typedef struct w4_protocol w4_protocol;
-
-/* The guard of agent loops: of messages that answer messages. */
-typedef struct w4_chain_limits {
-    uint32_t depth;   /* answers between a message and the root of its chain */
-    uint32_t repeats; /* how often one agent may stand in a chain */
-    uint32_t budget;  /* messages that one which begins a chain may cause */
-} w4_chain_limits;
-
-/* Of the gates between humans. */
-typedef struct w4_hcp_limits {
-    uint64_t pace_interval_us;     /* between messages to one who is under pressure */
-    uint64_t correction_window_us; /* two corrections in it are a misunderstanding */
-} w4_hcp_limits;
-
-/* Of what comes from the internet. */
-typedef struct w4_lip_limits {
-    uint32_t claims_max; /* kept; the oldest that are settled go first */
-    w4_source_limits sources;
-} w4_lip_limits;
 
 typedef struct w4_protocol_config {
     uint32_t quorum;     /* distinct trusted confirmers a fact needs; at least 2 */

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "envelope/envelope.h"
-#include "protocol/durable/durable_limits.h"
+#include "protocol/limits.h"
 #include "store/store.h"
 
 #include <sys/queue.h>

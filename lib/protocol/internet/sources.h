@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "protocol/internet/origin.h"
+#include "protocol/limits.h"
 #include "store/store.h"
 #include "json/writer.h"
 
@@ -46,11 +47,6 @@ typedef struct w4_source {
     w4_source_move moves[W4_SOURCE_MOVES_MAX]; /* the latest last */
     uint32_t move_count;
 } w4_source;
-
-/* How many of each move a tier by one. */
-typedef struct w4_source_limits {
-    uint32_t raise_after, lower_after;
-} w4_source_limits;
 
 typedef struct w4_sources w4_sources;
 

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include "protocol/internet/sources.h"
+
 #define RAISE_AFTER 3
 #define LOWER_AFTER 2
 
