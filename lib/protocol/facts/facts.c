@@ -34,8 +34,9 @@ typedef struct decision_name { /* facts with that decision_id, in order of comin
 
 typedef struct participant {
     w4_fingerprint agent;
-    uint32_t refs; /* facts it proposed or spoke about */
-    uint32_t open; /* facts it proposed that are pending or disputed */
+    uint32_t refs;                /* facts it proposed or spoke about */
+    uint32_t open;                /* facts it proposed that are pending or disputed */
+    LIST_ENTRY(participant) busy; /* of all who have such */
     UT_hash_handle hh;
 } participant;
 
@@ -44,6 +45,7 @@ struct w4_facts {
     cause *causes;
     decision_name *names;
     participant *participants;
+    LIST_HEAD(participant_list, participant) busy; /* who have open ones */
     fact_set order;
     uint32_t states[W4_FACT_STATE_COUNT];
     w4_walks walks;
@@ -59,6 +61,7 @@ int w4_facts_new(w4_decisions *decisions, w4_facts **ret_facts) {
     facts->walks = (w4_walks){.facts = facts, .decisions = decisions};
     TAILQ_INIT(&facts->queue);
     TAILQ_INIT(&facts->changed);
+    LIST_INIT(&facts->busy);
     *ret_facts = facts;
     return 0;
 }
@@ -216,8 +219,15 @@ static void count_state(w4_facts *facts, const w4_fact *fact, bool add) {
     participant *p = find_participant(facts, &fact->proposer);
     uint32_t by = add ? 1u : UINT32_MAX; /* one more or one less */
     facts->states[fact->state] += by;
-    if (p && is_open(fact->state)) {
-        p->open += by;
+    if (!p || !is_open(fact->state)) {
+        return;
+    }
+    if (add && p->open == 0) {
+        LIST_INSERT_HEAD(&facts->busy, p, busy);
+    }
+    p->open += by;
+    if (p->open == 0) {
+        LIST_REMOVE(p, busy);
     }
 }
 
@@ -404,19 +414,50 @@ void w4_facts_remove(w4_facts *facts, w4_fact *fact) {
     w4_fact_free(fact);
 }
 
-w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, bool trusted) {
+static bool is_stranger(const w4_trust_book *trust, const w4_fingerprint *proposer) {
+    return w4_trust_book_state(trust, W4_TRUST_AGENT, proposer) != W4_TRUST_TRUSTED;
+}
+
+/* Have strangers that many open facts? */
+static bool have_strangers(const w4_facts *facts, const w4_trust_book *trust, uint32_t count) {
+    const participant *p;
+    uint32_t open = 0;
+    LIST_FOREACH (p, &facts->busy, busy) {
+        if (open >= count) {
+            break;
+        }
+        open += is_stranger(trust, &p->agent) ? p->open : 0;
+    }
+    return open >= count;
+}
+
+static w4_fact *oldest_of_stranger(const w4_facts *facts, const w4_trust_book *trust) {
+    for (uint32_t i = 0; i < facts->order.count; i++) {
+        w4_fact *fact = facts->order.items[i];
+        if (is_open(fact->state) && is_stranger(trust, &fact->proposer)) {
+            return fact;
+        }
+    }
+    return NULL;
+}
+
+static w4_fact *oldest_settled(const w4_facts *facts) {
     for (uint32_t i = 0; i < facts->order.count; i++) {
         if (!is_open(facts->order.items[i]->state)) {
             return facts->order.items[i];
         }
     }
-    for (uint32_t i = 0; trusted && i < facts->order.count; i++) {
-        w4_fact *fact = facts->order.items[i];
-        if (w4_trust_book_state(trust, W4_TRUST_AGENT, &fact->proposer) != W4_TRUST_TRUSTED) {
-            return fact;
-        }
-    }
     return NULL;
+}
+
+w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, uint32_t max,
+                             bool trusted) {
+    uint32_t share = max / W4_FACTS_STRANGERS_PART;
+    if (!trusted) {
+        return have_strangers(facts, trust, share) ? NULL : oldest_settled(facts);
+    }
+    w4_fact *fact = have_strangers(facts, trust, share + 1) ? NULL : oldest_settled(facts);
+    return fact ? fact : oldest_of_stranger(facts, trust);
 }
 
 void w4_facts_set_state(w4_facts *facts, w4_fact *fact, w4_fact_state state) {

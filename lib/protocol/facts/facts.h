@@ -40,9 +40,13 @@ bool w4_facts_takes_part(const w4_facts *facts, const w4_fingerprint *agent);
 int w4_facts_add(w4_facts *facts, w4_fact *fact);
 /* Takes it out and frees it. */
 void w4_facts_remove(w4_facts *facts, w4_fact *fact);
-/* The next that would have to go for a new one of a proposer trusted or not: settled ones first,
- * then, for a trusted proposer, the oldest open one of somebody who is not. NULL: none. */
-w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, bool trusted);
+/* The next that would have to go for a new one of a proposer trusted or not, in a book of so many.
+ * Open ones of who is not trusted push out what is settled only until they are a part of the book;
+ * when they are more, they are the first to go for who is trusted. Else the oldest that is settled
+ * goes, or for who is trusted the oldest open one of somebody who is not. NULL: none. */
+#define W4_FACTS_STRANGERS_PART 4u
+w4_fact *w4_facts_expendable(const w4_facts *facts, const w4_trust_book *trust, uint32_t max,
+                             bool trusted);
 
 /* Counts the voter among those who take part. 0 or -ENOMEM. Call when a voter is new to a fact. */
 int w4_facts_join(w4_facts *facts, const w4_fingerprint *agent);

@@ -138,9 +138,10 @@ static int look_room(const w4_protocol *p, w4_inbound *in, const char *decision_
         return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "/payload/dmp_trace/decision_id",
                                  "one under which fewer facts were proposed");
     }
-    const w4_fact *expendable = w4_facts_count(p->facts) < p->config.facts_max
-                                    ? NULL
-                                    : w4_facts_expendable(p->facts, p->trust, trusted);
+    const w4_fact *expendable =
+        w4_facts_count(p->facts) < p->config.facts_max
+            ? NULL
+            : w4_facts_expendable(p->facts, p->trust, p->config.facts_max, trusted);
     /* What neighbours keep longer does not come back here in the place of what is newer. */
     bool older =
         expendable && w4_inbound_is_old(in) && expendable->proposed_us >= in->envelope.timestamp_us;
@@ -153,7 +154,7 @@ static int look_room(const w4_protocol *p, w4_inbound *in, const char *decision_
 static int make_room(w4_protocol *p, w4_inbound *in) {
     bool trusted = w4_router_trust_of(p, &in->envelope.sender.fingerprint) == W4_TRUST_TRUSTED;
     while (w4_facts_count(p->facts) >= p->config.facts_max) {
-        w4_fact *fact = w4_facts_expendable(p->facts, p->trust, trusted);
+        w4_fact *fact = w4_facts_expendable(p->facts, p->trust, p->config.facts_max, trusted);
         if (!fact) { /* the bound was lowered meanwhile, so that one was not enough */
             return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                      "room for another fact that is not settled");

@@ -131,7 +131,7 @@ static int look_room(const w4_protocol *p, const w4_claims *claims, w4_inbound *
                                  "fewer claims that are not settled");
     }
     return w4_facts_count(claims->book) < p->config.lip.claims_max ||
-                   w4_facts_expendable(claims->book, p->trust, trusted)
+                   w4_facts_expendable(claims->book, p->trust, p->config.lip.claims_max, trusted)
                ? 0
                : w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                    "room for another claim that is not settled");
@@ -140,7 +140,8 @@ static int look_room(const w4_protocol *p, const w4_claims *claims, w4_inbound *
 static int make_room(w4_protocol *p, w4_claims *claims, w4_inbound *in) {
     bool trusted = w4_router_trust_of(p, &in->envelope.sender.fingerprint) == W4_TRUST_TRUSTED;
     while (w4_facts_count(claims->book) >= p->config.lip.claims_max) {
-        w4_fact *claim = w4_facts_expendable(claims->book, p->trust, trusted);
+        w4_fact *claim =
+            w4_facts_expendable(claims->book, p->trust, p->config.lip.claims_max, trusted);
         if (!claim) { /* the bound was lowered meanwhile, so that one was not enough */
             return w4_inbound_refuse(in, W4_REFUSAL_RATE_LIMITED, "",
                                      "room for another claim that is not settled");
