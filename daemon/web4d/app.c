@@ -110,7 +110,9 @@ static void run_flush(void *context) {
 
 static void on_drain_over(void *context) {
     w4d_app *app = (w4d_app *)context;
-    w4_log(&app->env, W4_LOG_WARNING, "sessions did not end in time");
+    w4_log(&app->env, W4_LOG_WARNING, "%s",
+           w4_node_durable(app->node) ? "sessions did not end in time"
+                                      : "the store takes nothing: what waited for it is not kept");
     w4_loop_stop(app->loop);
 }
 

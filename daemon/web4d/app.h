@@ -159,7 +159,7 @@ void w4d_beacons_stop(w4d_app *app);
 void w4d_clients_work(w4d_app *app);   /* lines that have arrived */
 void w4d_clients_notify(w4d_app *app); /* what the node has for them */
 void w4d_clients_flush(w4d_app *app);  /* after the commit */
-void w4d_clients_close(w4d_app *app);
+void w4d_clients_close(w4d_app *app);  /* at the end: the node hears nothing of it */
 /* Looks who takes the messages of the agent that is attached under that owner. */
 void w4d_agent_hears(w4d_app *app, uint64_t owner, uint64_t now_us);
 /* Speaks for nobody any more; the last connection of an agent detaches it. */

@@ -133,8 +133,7 @@ void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
     pace(app, client);
 }
 
-static void client_gone(w4d_app *app, w4d_client *client) {
-    w4d_client_leave_agent(app, client, w4_loop_now_us(app->loop));
+static void client_free(w4d_app *app, w4d_client *client) {
     LIST_REMOVE(client, next);
     app->client_count[client->surface]--;
     w4_line_client_close(client->line);
@@ -143,11 +142,14 @@ static void client_gone(w4d_app *app, w4d_client *client) {
     free(client);
 }
 
+static void client_gone(w4d_app *app, w4d_client *client) {
+    w4d_client_leave_agent(app, client, w4_loop_now_us(app->loop));
+    client_free(app, client);
+}
+
 void w4d_clients_close(w4d_app *app) {
-    w4d_client *next = NULL;
-    for (w4d_client *client = LIST_FIRST(&app->clients); client != NULL; client = next) {
-        next = LIST_NEXT(client, next);
-        client_gone(app, client);
+    while (!LIST_EMPTY(&app->clients)) {
+        client_free(app, LIST_FIRST(&app->clients));
     }
 }
 

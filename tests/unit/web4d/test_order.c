@@ -349,11 +349,8 @@ static w4_session_stats session_of(const host *h) {
     return stats;
 }
 
-/* Ben has a word for his agent, and his disk does not answer: his neighbour and he hear each other
- * all the same, and nobody hears of the word. */
-START_TEST(a_slow_disk_holds_up_no_heartbeat) {
-    meet(",\"session\":{\"heartbeat_ms\":100,\"timeout_ms\":60000}");
-    talk(&ada, &ben);
+/* Ben's disk does not answer. */
+static void begin_commit(void) {
     atomic_store(&is_slow, true);
     ask(&ben.operator, "trust.set",
         "{\"subject\":\"0000000000000000000000000000000000000000000000000000000000000001\","
@@ -363,6 +360,14 @@ START_TEST(a_slow_disk_holds_up_no_heartbeat) {
         keep_patience(since, ben.operator.text);
     }
     ck_assert(w4_node_committing(ben.app.node));
+}
+
+/* Ben has a word for his agent, and his disk does not answer: his neighbour and he hear each other
+ * all the same, and nobody hears of the word. */
+START_TEST(a_slow_disk_holds_up_no_heartbeat) {
+    meet(",\"session\":{\"heartbeat_ms\":100,\"timeout_ms\":60000}");
+    talk(&ada, &ben);
+    begin_commit();
     ben.agent.text[0] = '\0';
     write_count = 0;
     ask(&ben.agent, "agent.status", "{}");
@@ -385,6 +390,17 @@ START_TEST(a_slow_disk_holds_up_no_heartbeat) {
 }
 END_TEST
 
+/* His patience with a drain may be over in the turn that began a commit. */
+START_TEST(the_end_may_come_during_a_commit) {
+    meet(QUIET);
+    talk(&ada, &ben);
+    begin_commit();
+    atomic_store(&is_slow, false);
+    ck_assert(w4_node_committing(ben.app.node));
+    part();
+}
+END_TEST
+
 int main(void) {
     if (w4_crypto_init() < 0) {
         return EXIT_FAILURE;
@@ -396,6 +412,7 @@ int main(void) {
     tcase_add_test(tcase, messages_are_given_before_they_are_acknowledged);
     tcase_add_test(tcase, requests_go_on_before_they_are_answered);
     tcase_add_test(tcase, a_slow_disk_holds_up_no_heartbeat);
+    tcase_add_test(tcase, the_end_may_come_during_a_commit);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
