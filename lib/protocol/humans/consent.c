@@ -342,6 +342,15 @@ static bool is_overtaken(const w4_human *known, const w4_human *said, const w4_h
            (said->said_us < known->latest_us || (known->overtaken && !(to_all && whole)));
 }
 
+/* A greeting that is known elsewhere, and was forgotten here: its scope does not count at the node
+ * of its human, but they have greeted, so what they say there next may give consent again. */
+static void note_greeting(w4_human *said, const w4_human_word *word) {
+    uint64_t at_us = word->envelope->timestamp_us;
+    if (said->greeting.msg_id[0] == '\0' && said->greeting.at_us < at_us) {
+        said->greeting.at_us = at_us;
+    }
+}
+
 /* A word that counts. */
 static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *word,
                        w4_human *said) {
@@ -363,6 +372,9 @@ static int take_latest(w4_humans *humans, w4_human *human, const w4_human_word *
     }
     memcpy(said->agent_id, envelope->sender.agent_id, sizeof said->agent_id);
     memcpy(said->msg_id, envelope->msg_id, sizeof said->msg_id);
+    if (widens) {
+        note_greeting(said, word);
+    }
     return r == 0 ? replace(humans, human, word, said, greets && !widens) : r;
 }
 
@@ -397,6 +409,9 @@ static int take_late(w4_humans *humans, w4_human *human, const w4_human_word *wo
     int r = proves ? w4_said_keep(humans->store, word, &said.word) : 0;
     said.since_us = proves ? word->envelope->timestamp_us : said.since_us;
     said.overtaken = human->overtaken || (widens && word->hosted);
+    if (widens) {
+        note_greeting(&said, word);
+    }
     return r == 0 && (greets || proves) ? replace(humans, human, word, &said, greets && !widens)
                                         : r;
 }

@@ -1,70 +1,10 @@
 /* What humans consent to reaches nodes that were away, or that are no neighbours: by their own
  * words, whoever passes them on; and nobody undoes a later word with an older one. */
+#include "human_words.h"
 #include "neighbour.h"
 #include "protocol/evidence/evidence.h"
-#include "protocol/humans/hcp.h"
 #include "protocol/humans/human_sync.h"
 #include "protocol/router.h"
-
-#define SECOND W4_US_PER_S
-#define HUMAN_OF(PRESSURE, CONSENT)                                                                \
-    "{\"human\":{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,"                     \
-    "\"pressure\":" PRESSURE ",\"consent\":\"" CONSENT "\"}}"
-#define WELL HUMAN_OF("10", "granted")
-#define LIMITED HUMAN_OF("10", "limited")
-#define REVOKED HUMAN_OF("10", "revoked")
-#define PRESSED HUMAN_OF("90", "granted")
-#define HELLO(TOPIC) "{\"identity\":{\"name\":\"Ada\"},\"consent_scope\":[\"topic:" TOPIC "\"]}"
-#define INTENT(TOPIC) "{\"goal\":\"align\",\"topic\":\"" TOPIC "\",\"priority\":\"normal\"}"
-#define UPDATE(PRESSURE, CONSENT)                                                                  \
-    "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":" PRESSURE          \
-    ",\"consent\":\"" CONSENT "\"}"
-
-static const char *const names[] = {"ada", "ben", "cho", "dan"};
-
-static int say(world *w, const char *from, const char *to, const char *type, const char *payload,
-               const char *state) {
-    w->now += SECOND;
-    int r = world_send_as(w, from, to, W4_FAMILY_HCP, type, payload, state);
-    world_settle(w);
-    return r;
-}
-
-static void must_say(world *w, const char *from, const char *to, const char *type,
-                     const char *payload, const char *state) {
-    int r = say(w, from, to, type, payload, state);
-    ck_assert_msg(r == 0, "%s: %s", w4_refusal_name(w->refused.code), w->refused.text);
-}
-
-static const w4_human *human_of(world *w, unsigned n, const char *name) {
-    return w4_humans_find(w4_hcp_humans(w->nodes[n].protocol),
-                          &world_agent_of(w, name)->fingerprint);
-}
-
-static w4_consent consent_of(world *w, unsigned n, const char *name) {
-    const w4_human *human = human_of(w, n, name);
-    return human ? human->consent : W4_CONSENT_UNKNOWN;
-}
-
-#define EXPECT(W, NODE, NAME, CONSENT)                                                             \
-    ck_assert_str_eq(w4_consent_name(consent_of(W, NODE, NAME)), w4_consent_name(CONSENT))
-
-/* Nodes in a row (each linked with the next), or each with each; one agent each. */
-static world *make(unsigned count, bool row, uint64_t seed) {
-    world *w = world_new(count, seed);
-    w->tells = true;
-    for (unsigned a = 0; a < count; a++) {
-        for (unsigned b = a + 1; b < (row ? a + 2 : count) && b < count; b++) {
-            world_link(w, a, b, true);
-        }
-    }
-    for (unsigned n = 0; n < count; n++) {
-        world_add_agent(w, names[n], n, true);
-        world_publish(w, n);
-    }
-    world_trust_all(w);
-    return w;
-}
 
 /* Ada and ben have greeted, ben is under pressure: so what ada writes waits at his node. */
 static world *waiting(unsigned messages, uint64_t seed) {
@@ -574,110 +514,6 @@ START_TEST(what_was_said_to_one_can_be_shown_to_none) {
 }
 END_TEST
 
-/* ---- words that their node has forgotten */
-
-typedef struct lost_word {
-    /* What others know, and the node of its human has forgotten. */
-    const char *topic; /* NULL: a state */
-    const char *state;
-    /* What is said there next, with an older time stamp. */
-    const char *next_topic, *next;
-    /* What all hold in the end. */
-    w4_consent then;
-    const char *scope;
-} lost_word;
-
-static const char *update_of(const char *state) {
-    return strcmp(state, WELL) == 0      ? UPDATE("10", "granted")
-           : strcmp(state, LIMITED) == 0 ? UPDATE("10", "limited")
-                                         : UPDATE("10", "revoked");
-}
-
-static void must_say_word(world *w, const char *topic, const char *state) {
-    char hello[128];
-    snprintf(hello, sizeof hello, "{\"identity\":{\"name\":\"Ada\"},\"consent_scope\":[%s]}",
-             topic ? topic : "");
-    must_say(w, "ada", "*", topic ? "HCP_HELLO" : "HCP_STATE_UPDATE",
-             topic ? hello : update_of(state), state);
-}
-
-/* What is said at home holds, unless what was forgotten gives less (when that has been told by
- * then, it holds anyway); and all others learn it, though the clock is two minutes behind what they
- * know. Nobody has to say anything more. */
-static const lost_word lost_words[] = {
-    {NULL, WELL, NULL, REVOKED, W4_CONSENT_REVOKED, "work"},
-    {NULL, LIMITED, NULL, REVOKED, W4_CONSENT_REVOKED, "work"},
-    {NULL, REVOKED, NULL, REVOKED, W4_CONSENT_REVOKED, "work"},
-    {NULL, WELL, NULL, LIMITED, W4_CONSENT_LIMITED, "work"},
-    {NULL, LIMITED, NULL, LIMITED, W4_CONSENT_LIMITED, "work"},
-    {NULL, REVOKED, NULL, LIMITED, W4_CONSENT_REVOKED, "work"},
-    {NULL, WELL, NULL, WELL, W4_CONSENT_GRANTED, "work"},
-    {NULL, LIMITED, NULL, WELL, W4_CONSENT_LIMITED, "work"},
-    {NULL, REVOKED, NULL, WELL, W4_CONSENT_REVOKED, "work"},
-    /* With greetings: so it is with the scope. */
-    {"\"work\",\"tea\"", LIMITED, NULL, LIMITED, W4_CONSENT_LIMITED, "work"},
-    {"\"tea\"", LIMITED, NULL, LIMITED, W4_CONSENT_LIMITED, "work"},
-    {"\"work\",\"tea\"", LIMITED, "\"tea\"", LIMITED, W4_CONSENT_LIMITED, "tea"},
-    {"\"tea\"", LIMITED, "\"work\",\"tea\"", LIMITED, W4_CONSENT_LIMITED, "tea"},
-    {"\"work\",\"tea\"", WELL, "\"tea\"", REVOKED, W4_CONSENT_REVOKED, "tea"},
-    {"\"work\",\"tea\"", REVOKED, "\"tea\"", WELL, W4_CONSENT_REVOKED, "tea"},
-};
-
-static void expect_all(world *w, const lost_word *row) {
-    const char *other = strcmp(row->scope, "tea") == 0 ? "work" : "tea";
-    for (unsigned n = 0; n < w->count; n++) {
-        EXPECT(w, n, "ada", row->then);
-        ck_assert(w4_human_in_scope(human_of(w, n, "ada"), w4_bytes_from_text(row->scope)));
-        ck_assert(!w4_human_in_scope(human_of(w, n, "ada"), w4_bytes_from_text(other)));
-    }
-}
-
-START_TEST(a_word_that_its_node_forgot) {
-    const lost_word *row = &lost_words[_i / 3];
-    world *w = make(3, true, 24); /* ada's node knows one of the others only */
-    must_say_word(w, "\"work\"", WELL);
-    world_pass(w, 10 * SECOND);
-    w->nodes[0].forgets = true;
-    w->nodes[0].env.wall_offset_us += 120 * (int64_t)SECOND;
-    must_say_word(w, row->topic, row->state);
-    world_pass(w, 10 * SECOND);
-    w->nodes[0].env.wall_offset_us -= 120 * (int64_t)SECOND;
-    world_reborn(w, 0);
-    w->nodes[0].forgets = false;
-    EXPECT(w, 0, "ada", W4_CONSENT_GRANTED);
-    if (_i % 3 == 0) { /* she speaks while there is nobody to tell it */
-        world_link(w, 0, 1, false);
-    } else if (_i % 3 == 1) { /* or when it has been told */
-        world_pass(w, 30 * SECOND);
-    }
-    must_say_word(w, row->next_topic, row->next);
-    world_link(w, 0, 1, true);
-    world_publish(w, 0);
-    world_pass(w, 40 * SECOND);
-    if (_i % 3 == 1) {
-        const char *next = w4_consent_name(consent_of(w, 0, "ada"));
-        ck_assert_ptr_nonnull(strstr(row->next, next));
-        EXPECT(w, 1, "ada", consent_of(w, 0, "ada"));
-        EXPECT(w, 2, "ada", consent_of(w, 0, "ada"));
-    } else {
-        expect_all(w, row);
-        world_reborn(w, 0);
-        expect_all(w, row);
-    }
-    /* What she says from now on counts; giving consent again, when her node knows that she had
-     * taken it back. */
-    w4_consent other = row->then == W4_CONSENT_REVOKED ? W4_CONSENT_GRANTED : W4_CONSENT_REVOKED;
-    for (unsigned i = 0; i < 1 + (other == W4_CONSENT_GRANTED); i++) {
-        must_say_word(w, "\"work\"", other == W4_CONSENT_GRANTED ? WELL : REVOKED);
-        world_pass(w, 10 * SECOND);
-    }
-    for (unsigned n = 0; n < 3; n++) {
-        EXPECT(w, n, "ada", other);
-    }
-    world_free(w);
-}
-END_TEST
-
 /* Answers that nobody asked for, lists that lead nowhere, more than is answered at once. */
 START_TEST(an_exchange_has_an_end) {
     world *w = make(2, false, 10);
@@ -787,8 +623,6 @@ int main(void) {
     tcase_add_loop_test(tcase, taken_back_from_each, 0, 4);
     tcase_add_loop_test(tcase, said_before_and_come_after, 0, 2);
     tcase_add_loop_test(tcase, what_was_said_to_one_can_be_shown_to_none, 0, 2);
-    tcase_add_loop_test(tcase, a_word_that_its_node_forgot, 0,
-                        3 * (int)(sizeof lost_words / sizeof lost_words[0]));
     tcase_add_test(tcase, an_exchange_has_an_end);
     tcase_add_test(tcase, many_humans);
     suite_add_tcase(suite, tcase);
