@@ -156,6 +156,7 @@ void w4d_beacons_send(w4d_app *app, w4_bytes datagram);
 void w4d_beacons_stop(w4d_app *app);
 
 /* clients.c */
+uint64_t w4d_clock_us(void);           /* of now, not of this turn: measures what is within one */
 void w4d_clients_work(w4d_app *app);   /* lines that have arrived */
 void w4d_clients_notify(w4d_app *app); /* what the node has for them */
 void w4d_clients_flush(w4d_app *app);  /* after the commit */

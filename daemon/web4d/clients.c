@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINES_PER_TURN 64u /* then what they led to goes on its way */
+#define LINES_PER_TURN 64u                   /* then what they led to goes on its way */
+#define LINES_US_PER_TURN (W4_US_PER_S / 20) /* the same: neighbours ask whether we live */
 
 /* ---- slow peers: who sends is not read while what it sent waits for room */
 
@@ -165,9 +166,11 @@ static int work_line(w4d_app *app, w4d_client *client, w4_bytes line) {
     return r;
 }
 
+/* Few take long: what asks for a key of its own waits for the disk. */
 static int work_server(w4d_app *app, w4_surface surface) {
     w4_line_event event;
-    for (uint32_t i = 0; i < LINES_PER_TURN; i++) {
+    uint64_t until_us = w4_later(w4d_clock_us(), LINES_US_PER_TURN);
+    for (uint32_t i = 0; i < LINES_PER_TURN && (i == 0 || w4d_clock_us() < until_us); i++) {
         if (app->servers[surface] == NULL || !w4_line_server_pop(app->servers[surface], &event)) {
             return 0;
         }

@@ -84,6 +84,18 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
     return 0;
 }
 
+/* Of keys: the loop's. */
+static unsigned key_syncs, key_sync_ms;
+
+__attribute__((visibility("default"))) int fsync(int fd) {
+    (void)fd;
+    if (gettid() == getpid()) {
+        key_syncs++;
+        (void)poll(NULL, 0, (int)key_sync_ms);
+    }
+    return 0;
+}
+
 /* Where the first such write is; write_count: there was none. */
 static unsigned first_write(wrote_to to, bool message) {
     unsigned i = 0;
@@ -390,6 +402,36 @@ START_TEST(a_slow_disk_holds_up_no_heartbeat) {
 }
 END_TEST
 
+/* Each asks for a key of its own, and the disk takes its time for it: others have their turn in
+ * between. */
+START_TEST(who_waits_for_the_disk_has_a_turn_of_his_own) {
+    static voice newcomers[4];
+    meet(QUIET);
+    key_syncs = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        char params[64];
+        memset(&newcomers[i], 0, sizeof newcomers[i]);
+        join(&ben, "agent", &newcomers[i]);
+        (void)snprintf(params, sizeof params, "{\"agent_id\":\"n%u\",\"key\":\"hosted\"}", i);
+        ask(&newcomers[i], "agent.attach", params);
+    }
+    key_sync_ms = 60;
+    unsigned most = 0;
+    for (time_t since = seconds(); key_syncs < 8;) {
+        unsigned before = key_syncs;
+        turn(&ben);
+        most = key_syncs - before > most ? key_syncs - before : most;
+        keep_patience(since, "no keys");
+    }
+    key_sync_ms = 0;
+    ck_assert_uint_eq(most, 2); /* of the file, and of its folder */
+    for (unsigned i = 0; i < 4; i++) {
+        (void)close(newcomers[i].fd);
+    }
+    part();
+}
+END_TEST
+
 /* His patience with a drain may be over in the turn that began a commit. */
 START_TEST(the_end_may_come_during_a_commit) {
     meet(QUIET);
@@ -412,6 +454,7 @@ int main(void) {
     tcase_add_test(tcase, messages_are_given_before_they_are_acknowledged);
     tcase_add_test(tcase, requests_go_on_before_they_are_answered);
     tcase_add_test(tcase, a_slow_disk_holds_up_no_heartbeat);
+    tcase_add_test(tcase, who_waits_for_the_disk_has_a_turn_of_his_own);
     tcase_add_test(tcase, the_end_may_come_during_a_commit);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
