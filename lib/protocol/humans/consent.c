@@ -295,11 +295,13 @@ static int read_scope(const w4_envelope *envelope, w4_buffer *ret_scope) {
     return r == -EMSGSIZE ? 0 : r;
 }
 
-/* Does consent begin with this word to be what it says? */
+/* Does consent begin with this word to be what it says? A greeting to one agent that says what was
+ * said to all does not take the place of that: the others are still to be told. */
 static bool moves_consent(const w4_human *known, const w4_human *said, const w4_human_word *word) {
-    return word->envelope->type == W4_TYPE_HCP_HELLO || said->consent != known->consent ||
-           word->repeats ||
-           (!w4_human_can_be_told(known) && word->envelope->broadcast && w4_said_is_kept(word));
+    bool told = w4_human_can_be_told(known), to_all = word->envelope->broadcast;
+    bool greets = word->envelope->type == W4_TYPE_HCP_HELLO;
+    return said->consent != known->consent || word->repeats || (greets && (to_all || !told)) ||
+           (!told && to_all && w4_said_is_kept(word));
 }
 
 /* said: the human as they are from now on, its scope still the old one; greets: but it is that of

@@ -514,6 +514,32 @@ START_TEST(what_was_said_to_one_can_be_shown_to_none) {
 }
 END_TEST
 
+/* A greeting to one says what had been said to all before: who was away then still learns that, and
+ * the scope that was said to all; and ben's node passes it on as hers does. */
+START_TEST(greeted_one_after_all) {
+    world *w = make(3, _i == 1, 26);
+    must_say(w, "ada", "*", "HCP_HELLO", HELLO("work"), WELL);
+    world_pass(w, 10 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
+    unsigned from = _i == 1;
+    world_link(w, from, 2, false);
+    if (from == 0) {
+        world_link(w, 1, 2, false);
+    }
+    must_say(w, "ada", "*", "HCP_STATE_UPDATE", UPDATE("10", "limited"), LIMITED);
+    must_say(w, "ada", "ben", "HCP_HELLO", HELLO("tea"), LIMITED);
+    EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
+    ck_assert(w4_human_in_scope(human_of(w, 1, "ada"), w4_bytes_from_text("tea")));
+    world_link(w, from, 2, true);
+    world_publish(w, 0);
+    world_pass(w, 40 * SECOND);
+    EXPECT(w, 2, "ada", W4_CONSENT_LIMITED);
+    ck_assert(w4_human_in_scope(human_of(w, 2, "ada"), w4_bytes_from_text("work")));
+    ck_assert(!w4_human_in_scope(human_of(w, 2, "ada"), w4_bytes_from_text("tea")));
+    world_free(w);
+}
+END_TEST
+
 /* Answers that nobody asked for, lists that lead nowhere, more than is answered at once. */
 START_TEST(an_exchange_has_an_end) {
     world *w = make(2, false, 10);
@@ -623,6 +649,7 @@ int main(void) {
     tcase_add_loop_test(tcase, taken_back_from_each, 0, 4);
     tcase_add_loop_test(tcase, said_before_and_come_after, 0, 2);
     tcase_add_loop_test(tcase, what_was_said_to_one_can_be_shown_to_none, 0, 2);
+    tcase_add_loop_test(tcase, greeted_one_after_all, 0, 2);
     tcase_add_test(tcase, an_exchange_has_an_end);
     tcase_add_test(tcase, many_humans);
     suite_add_tcase(suite, tcase);
