@@ -4,38 +4,13 @@
 #include "session/hooks.h"
 #include "session/sla.h"
 
+#include "allocations.h"
 #include "runner.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SESSIONS 40u /* so that the table of those that are open grows */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool counting;       /* Check allocates too */
-static long calls, fail_at; /* from 1; 0: never */
-
-static bool fails(void) {
-    return counting && ++calls == fail_at;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 /* ---- hooks */
 
@@ -178,13 +153,13 @@ static void play_sla(void) {
 }
 
 static void each_fails_once(void (*play)(void)) {
-    calls = fail_at = 0;
+    counting = false;
+    fail_calls(0, 0);
     play();
     long all = calls;
     ck_assert_int_ge(all, 10);
     for (long at = 1; at <= all; at++) {
-        calls = 0;
-        fail_at = at;
+        fail_calls(at, at);
         play();
     }
 }

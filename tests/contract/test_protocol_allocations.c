@@ -5,10 +5,10 @@
 #include "protocol/protocol.h"
 #include "store/memory.h"
 
+#include "allocations.h"
 #include "runner.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,36 +16,6 @@
 #define FRAMES_MAX 64
 #define FRAME_MAX 4096
 #define WALL_US (INT64_C(1790000000) * 1000000)
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool counting; /* only what the routers do */
-static long calls, fail_from, fail_to;
-
-static bool fails(void) {
-    if (!counting) {
-        return false;
-    }
-    calls++;
-    return calls >= fail_from && calls <= fail_to;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 /* ---- two nodes and a wire */
 
@@ -275,9 +245,7 @@ static int tell(void) {
 
 static int run(long from, long to) {
     open_nodes();
-    calls = 0;
-    fail_from = from;
-    fail_to = to;
+    fail_calls(from, to);
     counting = true;
     int r = tell();
     counting = false;

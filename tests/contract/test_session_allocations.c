@@ -3,47 +3,15 @@
  * the way of our allocations (meson.build). */
 #include "session/session.h"
 
+#include "allocations.h"
 #include "runner.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #define MESSAGES 4u
 #define LARGE_LEN 50000u
 #define TURNS_MAX 400
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool counting; /* Check allocates too */
-static long calls;
-static long fail_from; /* from 1; 0: never */
-static long fail_to;
-
-static bool fails(void) {
-    if (!counting) {
-        return false;
-    }
-    calls++;
-    return calls >= fail_from && calls <= fail_to;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 /* ---- the story */
 
@@ -188,9 +156,7 @@ static bool run(long from, long to, bool *ret_complete) {
         sides[k].identity = identities[k];
         fill(&seed, sides[k].static_secret, W4_DH_LEN);
     }
-    calls = 0;
-    fail_from = from;
-    fail_to = to;
+    fail_calls(from, to);
     counting = true;
     bool good = tell(ret_complete);
     counting = false;

@@ -5,34 +5,9 @@
 
 #include "store/memory.h"
 
-#include <limits.h>
+#include "allocations.h"
+
 #include <sqlite3.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long calls, fail_from, fail_to; /* fails calls fail_from to fail_to, from 1 */
-
-static bool fails(void) {
-    calls++;
-    return calls >= fail_from && calls <= fail_to;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 static sqlite3_mem_methods sqlite_memory;
 
@@ -42,12 +17,6 @@ static void *sqlite_malloc(int size) {
 
 static void *sqlite_realloc(void *old, int size) {
     return fails() ? NULL : sqlite_memory.xRealloc(old, size);
-}
-
-static void plan(long from, long to) {
-    calls = 0;
-    fail_from = from;
-    fail_to = to;
 }
 
 static char path[512];
@@ -120,21 +89,21 @@ static int live(int (*open_store)(w4_store **ret_store), long from, long to, lon
     w4_buffer value = W4_BUFFER_INIT(W4_STORE_VALUE_MAX);
     w4_store_cursor cursor = {.table = W4_STORE_AUDIT};
     unsigned acknowledged = 0;
-    plan(from, to);
+    fail_calls(from, to);
     int r = open_store(&store);
     if (r == 0) {
         r = work(store, &value, &cursor, &acknowledged);
     }
     *ret_calls = calls;
-    plan(0, 0);
+    fail_calls(0, 0);
     w4_store_cursor_deinit(&cursor);
     if (store) {
         unsigned again = 0;
         verify(store, acknowledged, &value);
         ck_assert_int_eq(work(store, &value, &cursor, &again), 0);
-        plan(1, LONG_MAX);
+        fail_calls(1, LONG_MAX);
         store = w4_store_free(store); /* closing needs none that it cannot do without */
-        plan(0, 0);
+        fail_calls(0, 0);
     }
     if (open_store == open_sqlite) {
         ck_assert_int_eq(open_store(&store), 0);

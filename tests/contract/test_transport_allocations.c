@@ -5,10 +5,10 @@
 #include "io/unix.h"
 #include "transport/fault.h"
 
+#include "allocations.h"
 #include "runner.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,34 +16,7 @@
 
 #define STEP_US (300 * W4_US_PER_MS)
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long calls;
-static long fail_from; /* from 1; 0: never */
-static long fail_to;
 static bool unexpected; /* Check allocates too: it is asked when nothing fails */
-
-static bool fails(void) {
-    calls++;
-    return calls >= fail_from && calls <= fail_to;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 /* ---- One story over any transport: up to how many of its steps it came. */
 
@@ -274,19 +247,16 @@ static unsigned over_a_cut(void) {
 }
 
 static void fail_each(unsigned (*run)(void)) {
-    fail_from = fail_to = 0;
-    calls = 0;
+    fail_calls(0, 0);
     ck_assert_uint_eq(run(), 5);
     long needed = calls;
     ck_assert_int_gt(needed, 5);
     unsigned early = 0;
     for (long n = 1; n <= needed; n++) {
         for (unsigned once = 0; once < 2; once++) {
-            calls = 0;
-            fail_from = n;
-            fail_to = once ? n : LONG_MAX;
+            fail_calls(n, once ? n : LONG_MAX);
             early += run() < 5;
-            fail_from = fail_to = 0;
+            fail_calls(0, 0);
             ck_assert_msg(!unexpected, "allocation %ld of %ld", n, needed);
         }
     }

@@ -4,43 +4,11 @@
 #include "envelope/envelope.h"
 #include "envelope/replay.h"
 
+#include "allocations.h"
 #include "runner.h"
 #include "samples.h"
 
 #include <errno.h>
-#include <limits.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long calls, fail_from, fail_to; /* fails calls fail_from to fail_to, from 1 */
-
-static bool fails(void) {
-    calls++;
-    return calls >= fail_from && calls <= fail_to;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-static void fail_calls(long from, long to) {
-    calls = 0;
-    fail_from = from;
-    fail_to = to;
-}
 
 #define NEVER() fail_calls(0, 0)
 

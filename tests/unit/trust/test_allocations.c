@@ -1,5 +1,6 @@
 /* Each allocation of the book fails once: -ENOMEM, nothing moved, and the next try works. The
  * linker puts these functions in the way (meson.build). */
+#include "allocations.h"
 #include "runner.h"
 
 #include "crypto/primitives.h"
@@ -10,34 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long calls, fail_at; /* this one fails, from 1; 0: none */
-
-static bool fails(void) {
-    return ++calls == fail_at;
-}
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
+/* That one fails, from 1; 0: none. */
 static void plan(long at) {
-    calls = 0;
-    fail_at = at;
+    fail_calls(at, at);
 }
 
 #define SUBJECTS 2000u /* enough for the table to grow a few times */
