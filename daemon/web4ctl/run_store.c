@@ -48,30 +48,6 @@ static ctl_status store_failed(const ctl_context *ctl, const w4_store *store, in
 
 /* ---- check */
 
-static void write_findings(w4_json_writer *w, const char *path, const w4_store_findings *found,
-                           w4_bytes report) {
-    w4_json_begin_object(w);
-    w4_json_member_bool(w, "sound", found->faults == 0);
-    w4_json_member_string(w, "path", path);
-    w4_json_member_unsigned(w, "records", found->records);
-    w4_json_member_unsigned(w, "faults", found->faults);
-    w4_json_member_unsigned(w, "proven", found->proven);
-    w4_json_member_unsigned(w, "unproven", found->unproven);
-    w4_json_name(w, "found");
-    w4_json_begin_array(w);
-    while (report.len > 0) {
-        const uint8_t *end = memchr(report.data, '\n', report.len);
-        size_t len = end ? (size_t)(end - report.data) : report.len;
-        w4_json_begin_object(w);
-        w4_json_member_bytes(w, "text", w4_bytes_of(report.data, len));
-        w4_json_end_object(w);
-        len += end ? 1 : 0;
-        report = w4_bytes_of(report.data + len, report.len - len);
-    }
-    w4_json_end_array(w);
-    w4_json_end_object(w);
-}
-
 static ctl_status check_file(ctl_context *ctl, const char *path) {
     w4_store *store = NULL;
     ctl_status status = open_file(ctl, path, &store);
@@ -86,7 +62,7 @@ static ctl_status check_file(ctl_context *ctl, const char *path) {
     } else {
         w4_json_writer w;
         w4_json_writer_init(&w, &answer);
-        write_findings(&w, path, &found, w4_buffer_bytes(&report));
+        w4_store_findings_write(&found, w4_buffer_bytes(&report), path, &w);
         status =
             w.error < 0 ? ctl_fatal(ctl, w.error) : ctl_answer_text(ctl, w4_buffer_bytes(&answer));
         status = status == CTL_DONE && found.faults > 0 ? CTL_REFUSED : status;

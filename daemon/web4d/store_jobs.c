@@ -44,33 +44,6 @@ typedef struct w4d_store_job {
 
 /* ---- answers */
 
-static void write_lines(w4_json_writer *w, w4_bytes report) {
-    while (report.len > 0) {
-        const uint8_t *end = memchr(report.data, '\n', report.len);
-        size_t len = end ? (size_t)(end - report.data) : report.len;
-        w4_json_begin_object(w);
-        w4_json_member_bytes(w, "text", w4_bytes_of(report.data, len));
-        w4_json_end_object(w);
-        len += end ? 1 : 0;
-        report = w4_bytes_of(report.data + len, report.len - len);
-    }
-}
-
-static void write_findings(w4d_call *call, const w4d_store_job *job) {
-    w4_json_begin_object(call->result);
-    w4_json_member_bool(call->result, "sound", job->found.faults == 0);
-    w4_json_member_string(call->result, "path", call->app->config->paths.store);
-    w4_json_member_unsigned(call->result, "records", job->found.records);
-    w4_json_member_unsigned(call->result, "faults", job->found.faults);
-    w4_json_member_unsigned(call->result, "proven", job->found.proven);
-    w4_json_member_unsigned(call->result, "unproven", job->found.unproven);
-    w4_json_name(call->result, "found");
-    w4_json_begin_array(call->result);
-    write_lines(call->result, w4_buffer_bytes(&job->report));
-    w4_json_end_array(call->result);
-    w4_json_end_object(call->result);
-}
-
 static void write_copy(w4d_call *call, const char *path) {
     struct stat st;
     w4_json_begin_object(call->result);
@@ -92,7 +65,8 @@ static int write_result(w4d_call *call, const w4d_store_job *job) {
         return w4d_refuse(call, W4_REFUSAL_INTERNAL, "", "%s", job->text);
     }
     if (job->result == 0 && job->check) {
-        write_findings(call, job);
+        w4_store_findings_write(&job->found, w4_buffer_bytes(&job->report),
+                                call->app->config->paths.store, call->result);
     } else if (job->result == 0) {
         write_copy(call, job->path);
     }

@@ -550,3 +550,31 @@ int w4_store_examine(w4_store *store, bool (*is_over)(void *context), void *cont
     }
     return r;
 }
+
+static void write_lines(w4_json_writer *w, w4_bytes report) {
+    while (report.len > 0) {
+        const uint8_t *end = memchr(report.data, '\n', report.len);
+        size_t len = end ? (size_t)(end - report.data) : report.len;
+        w4_json_begin_object(w);
+        w4_json_member_bytes(w, "text", w4_bytes_of(report.data, len));
+        w4_json_end_object(w);
+        len += end ? 1 : 0;
+        report = w4_bytes_of(report.data + len, report.len - len);
+    }
+}
+
+void w4_store_findings_write(const w4_store_findings *findings, w4_bytes report, const char *path,
+                             w4_json_writer *w) {
+    w4_json_begin_object(w);
+    w4_json_member_bool(w, "sound", findings->faults == 0);
+    w4_json_member_string(w, "path", path);
+    w4_json_member_unsigned(w, "records", findings->records);
+    w4_json_member_unsigned(w, "faults", findings->faults);
+    w4_json_member_unsigned(w, "proven", findings->proven);
+    w4_json_member_unsigned(w, "unproven", findings->unproven);
+    w4_json_name(w, "found");
+    w4_json_begin_array(w);
+    write_lines(w, report);
+    w4_json_end_array(w);
+    w4_json_end_object(w);
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/store.h"
+#include "json/writer.h"
 
 /* Envelopes that come without a key wait until the keys of all others are known. */
 #define W4_STORE_KEYS_MAX 65536u
@@ -20,3 +21,6 @@ typedef struct w4_store_findings {
  * read at all. */
 int w4_store_examine(w4_store *store, bool (*is_over)(void *context), void *context,
                      w4_buffer *ret_report, w4_store_findings *ret_findings);
+/* What was found in the store at that path, as one object: the result of store.check. */
+void w4_store_findings_write(const w4_store_findings *findings, w4_bytes report, const char *path,
+                             w4_json_writer *w);
