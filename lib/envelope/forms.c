@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "crypto/fingerprint.h"
 #include "crypto/primitives.h"
+#include "crypto/sign.h"
 
 /* The values come in canonical form: a control of C0 is there as an escape, and an escape that
  * is neither of a quote nor of a backslash stands for a control. DEL and C1 (U+0080 to U+009F:
@@ -111,6 +112,10 @@ static bool is_base64_of(w4_json value, size_t len) {
 
 const char *w4_check_pubkey(w4_json value) {
     return is_base64_of(value, W4_PUBKEY_LEN) ? NULL : "32 bytes in padded base64";
+}
+
+const char *w4_check_signature(w4_json value) {
+    return is_base64_of(value, W4_SIGNATURE_LEN) ? NULL : "64 bytes in padded base64";
 }
 
 const char *w4_check_nonce(w4_json value) {

@@ -40,3 +40,12 @@ static inline void w4_member_base64(w4_json_writer *w, const char *name, const u
 static inline void w4_member_pubkey(w4_json_writer *w, const char *name, const w4_pubkey *key) {
     w4_member_base64(w, name, key->bytes, sizeof key->bytes);
 }
+
+/* The member `sign` of what has one signature, over all the rest of it. */
+static inline void w4_member_sign(w4_json_writer *w, const uint8_t signature[W4_SIGNATURE_LEN]) {
+    w4_json_name(w, "sign");
+    w4_json_begin_object(w);
+    w4_json_member_string(w, "algo", "ed25519");
+    w4_member_base64(w, "signature", signature, W4_SIGNATURE_LEN);
+    w4_json_end_object(w);
+}

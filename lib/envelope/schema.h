@@ -38,6 +38,7 @@ const char *w4_check_fingerprint(w4_json value);
 const char *w4_check_fingerprint_or_all(w4_json value); /* or "*" */
 const char *w4_check_digest(w4_json value);             /* 32 lower-case hex digits */
 const char *w4_check_pubkey(w4_json value);
+const char *w4_check_signature(w4_json value);
 const char *w4_check_nonce(w4_json value);
 const char *w4_check_challenge(w4_json value);
 const char *w4_check_text_or_object(w4_json value);

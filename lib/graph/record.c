@@ -31,14 +31,6 @@ const char *w4_relation_name(w4_relation relation) {
 
 /* ---- the form of a record, as tables */
 
-static const char *check_signature(w4_json value) {
-    uint8_t signature[W4_SIGNATURE_LEN];
-    return w4_json_string_plain(value) &&
-                   w4_base64_parse(w4_json_string_raw(value), signature, sizeof signature)
-               ? NULL
-               : "64 bytes in base64";
-}
-
 static const char *check_address(w4_json value) {
     w4_bytes raw = w4_json_string_raw(value);
     bool colon = false;
@@ -103,7 +95,7 @@ static const w4_schema_row agent_item = {.kind = W4_SCHEMA_OBJECT, .object = &ag
 
 static const w4_schema_row sign_rows[] = {
     {.name = "algo",         .kind = W4_SCHEMA_ENUM,    .flags = R, .names = algos},
-    {.name = "signature",    .kind = W4_SCHEMA_STRING,  .flags = R, .min = 88, .max = 88, .check = check_signature},
+    {.name = "signature",    .kind = W4_SCHEMA_STRING,  .flags = R, .min = 88, .max = 88, .check = w4_check_signature},
     W4_SCHEMA_END};
 static const w4_schema sign_schema = {.rows = sign_rows};
 
@@ -216,11 +208,7 @@ static int write_record(const w4_record *record, const w4_identity *identity,
     w4_json_name(w, "services");
     w4_json_raw(w, w4_bytes_from_text("[]"));
     if (signature != NULL) {
-        w4_json_name(w, "sign");
-        w4_json_begin_object(w);
-        w4_json_member_string(w, "algo", "ed25519");
-        w4_member_base64(w, "signature", signature, W4_SIGNATURE_LEN);
-        w4_json_end_object(w);
+        w4_member_sign(w, signature);
     }
     w4_json_member_unsigned(w, "ttl", record->ttl_s);
     w4_json_end_object(w);

@@ -27,11 +27,7 @@ static int write_beacon(const w4_identity *identity, const char *time, const cha
     w4_json_member_string(w, "beacon", "1.0");
     w4_member_pubkey(w, "pubkey", w4_identity_pubkey(identity));
     if (signature != NULL) {
-        w4_json_name(w, "sign");
-        w4_json_begin_object(w);
-        w4_json_member_string(w, "algo", "ed25519");
-        w4_member_base64(w, "signature", signature, W4_SIGNATURE_LEN);
-        w4_json_end_object(w);
+        w4_member_sign(w, signature);
     }
     w4_json_member_string(w, "time", time);
     w4_json_end_object(w);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "envelope/members.h"
+#include "envelope/schema.h"
 #include "json/writer.h"
 
 #include <errno.h>
@@ -32,22 +33,6 @@ static const w4_json_limits hello_limits = {
 static const char *check_node(w4_json value) {
     char text[W4_NODE_NAME_MAX + 1];
     return w4_json_string_copy(value, text, sizeof text) ? NULL : "a name without NUL";
-}
-
-static const char *check_key(w4_json value) {
-    uint8_t raw[W4_PUBKEY_LEN];
-    return w4_json_string_plain(value) &&
-                   w4_base64_parse(w4_json_string_raw(value), raw, sizeof raw)
-               ? NULL
-               : "32 bytes in base64";
-}
-
-static const char *check_proof(w4_json value) {
-    uint8_t raw[W4_SIGNATURE_LEN];
-    return w4_json_string_plain(value) &&
-                   w4_base64_parse(w4_json_string_raw(value), raw, sizeof raw)
-               ? NULL
-               : "64 bytes in base64";
 }
 
 static const char *check_time(w4_json value) {
@@ -82,8 +67,8 @@ static const w4_schema_row hello_rows[] = {
     {.name = "heartbeat_ms", .kind = W4_SCHEMA_INTEGER, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = INTERVAL_MS_MAX},
     {.name = "max_message",  .kind = W4_SCHEMA_INTEGER, .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = UINT32_MAX},
     {.name = "node",         .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .min = 1, .max = W4_NODE_NAME_MAX, .check = check_node},
-    {.name = "proof",        .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = check_proof},
-    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = check_key},
+    {.name = "proof",        .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = w4_check_signature},
+    {.name = "pubkey",       .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED, .check = w4_check_pubkey},
     {.name = "resume",       .kind = W4_SCHEMA_OBJECT,  .object = &resume_schema},
     {.name = "rtt",          .kind = W4_SCHEMA_STRING,  .flags = W4_SCHEMA_REQUIRED},
     {.name = "successions",  .kind = W4_SCHEMA_ARRAY,   .min = 1, .max = W4_HELLO_SUCCESSIONS_MAX, .items = &succession_row},

@@ -39,14 +39,6 @@ bool w4_key_kind_from_name(w4_bytes name, w4_key_kind *ret_kind) {
  * closed: what is signed is the text up to it, and the brace. All keys that sign are in there, so
  * that no other document has the same id. */
 
-static const char *check_signature(w4_json value) {
-    uint8_t signature[W4_SIGNATURE_LEN];
-    return w4_json_string_plain(value) &&
-                   w4_base64_parse(w4_json_string_raw(value), signature, sizeof signature)
-               ? NULL
-               : "64 bytes in base64";
-}
-
 // clang-format off
 static const char *const algos[] = {"ed25519", NULL};
 
@@ -59,8 +51,8 @@ static const char *const algos[] = {"ed25519", NULL};
 
 static const w4_schema_row succession_sign_rows[] = {
     {.name = "algo",      .kind = W4_SCHEMA_ENUM,   .flags = R, .names = algos},
-    {.name = "new",       .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = check_signature},
-    {.name = "old",       .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = check_signature},
+    {.name = "new",       .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = w4_check_signature},
+    {.name = "old",       .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = w4_check_signature},
     W4_SCHEMA_END};
 static const w4_schema succession_sign = {.rows = succession_sign_rows, .closed = true};
 static const w4_schema_row succession_rows[] = {
@@ -72,7 +64,7 @@ static const w4_schema_row succession_rows[] = {
 
 static const w4_schema_row revocation_sign_rows[] = {
     {.name = "algo",      .kind = W4_SCHEMA_ENUM,   .flags = R, .names = algos},
-    {.name = "signature", .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = check_signature},
+    {.name = "signature", .kind = W4_SCHEMA_STRING, .flags = R, .min = 88, .max = 88, .check = w4_check_signature},
     W4_SCHEMA_END};
 static const w4_schema revocation_sign = {.rows = revocation_sign_rows, .closed = true};
 static const w4_schema_row revocation_rows[] = {
@@ -170,11 +162,7 @@ static int write_revocation(const w4_identity *signer, const w4_fingerprint *rev
     w4_json_member_string(w, "reason", reason);
     w4_json_member_string(w, "revoked", fingerprint);
     if (signed_by) {
-        w4_json_name(w, "sign");
-        w4_json_begin_object(w);
-        w4_json_member_string(w, "algo", algos[0]);
-        w4_member_base64(w, "signature", signed_by->bytes, sizeof signed_by->bytes);
-        w4_json_end_object(w);
+        w4_member_sign(w, signed_by->bytes);
     }
     w4_json_end_object(w);
     return w->error;
