@@ -421,27 +421,21 @@ int w4_knowledge_look_vote(const w4_protocol *p, w4_inbound *in) {
     return fact ? look_at_vote(in, fact) : w4_knowledge_look_early(in, "/payload/fact_ref");
 }
 
-int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
+int w4_knowledge_count(w4_protocol *p, w4_inbound *in, w4_facts *book, w4_fact *fact,
+                       const w4_ballot *ballot) {
     const w4_envelope *e = &in->envelope;
-    char id[37];
-    w4_fact *fact = find_named(p, in, id);
-    if (!fact) {
-        return w4_knowledge_keep_early(p, in, "/payload/fact_ref", id);
-    }
     const w4_vote *before = w4_fact_vote_find(fact, &e->sender.fingerprint);
-    if (before && w4_fact_vote_said(before, e->msg_id)) { /* passed on once more */
+    if (before && w4_fact_vote_said(before, e->msg_id)) { /* passed on, or archived, once more */
         in->took_effect = !w4_inbound_is_old(in);
         in->stored = true;
         return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
     }
-    w4_ballot ballot;
-    make_ballot(p, in, &ballot);
     int r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
     if (r != 0) {
         return w4_inbound_store_failed(in, r);
     }
     w4_vote_effect effect;
-    r = w4_fact_vote(fact, &ballot, p->trust, p->keyring, &effect);
+    r = w4_fact_vote(fact, ballot, p->trust, p->keyring, &effect);
     if (r < 0) {
         return r;
     }
@@ -456,16 +450,25 @@ int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
             w4_evidence_remove(p->store, effect.gone[i], &effect.agent);
         }
     }
-    if (effect.joined) {
-        r = w4_facts_join(p->facts, &ballot.agent);
-    }
+    r = effect.joined ? w4_facts_join(book, &ballot->agent) : 0;
     if (effect.evicted) {
-        w4_facts_leave(p->facts, &effect.agent);
+        w4_facts_leave(book, &effect.agent);
     }
     fact->updated_us = in->wall_us;
-    w4_facts_queue(p->facts, fact);
-    w4_facts_changed(p->facts, fact);
+    w4_facts_queue(book, fact);
+    w4_facts_changed(book, fact);
     return r;
+}
+
+int w4_knowledge_vote(w4_protocol *p, w4_inbound *in) {
+    char id[37];
+    w4_fact *fact = find_named(p, in, id);
+    if (!fact) {
+        return w4_knowledge_keep_early(p, in, "/payload/fact_ref", id);
+    }
+    w4_ballot ballot;
+    make_ballot(p, in, &ballot);
+    return w4_knowledge_count(p, in, p->facts, fact, &ballot);
 }
 
 /* ---- what a judgement means for trust in the proposer. A dispute is an anomaly of one who is

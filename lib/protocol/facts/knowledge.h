@@ -28,6 +28,10 @@ bool w4_knowledge_place_voters(const w4_protocol *p, w4_facts *book, w4_fact *fa
 /* What the sender says now, where it lives, and how far it is trusted; doubt is the caller's. */
 void w4_knowledge_ballot(const w4_protocol *p, const w4_inbound *in, w4_stance stance,
                          w4_ballot *ret_ballot);
+/* Counts it for a fact, or what is judged alike, and keeps the envelope it came in. 0, 1 with
+ * in->fault (no room in the store), or a fatal error. */
+int w4_knowledge_count(w4_protocol *p, w4_inbound *in, w4_facts *book, w4_fact *fact,
+                       const w4_ballot *ballot);
 /* A vote on what is not known here yet; pointer: the member that names it. It waits (in->held), or
  * 1 with in->fault: from an agent of this node. */
 int w4_knowledge_look_early(w4_inbound *in, const char *pointer);

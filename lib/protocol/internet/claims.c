@@ -3,7 +3,6 @@
 #include "crypto/primitives.h"
 #include "protocol/delivery/route.h"
 #include "protocol/evidence/evidence.h"
-#include "protocol/evidence/misconduct.h"
 #include "protocol/facts/fact_store.h"
 #include "protocol/facts/knowledge.h"
 #include "protocol/internet/lip.h"
@@ -241,44 +240,9 @@ int w4_claims_evidence(w4_protocol *p, w4_inbound *in) {
 /* ---- what is said about it */
 
 static int take_vote(w4_protocol *p, w4_inbound *in, w4_fact *claim, w4_stance stance) {
-    w4_claims *claims = w4_lip_claims(p);
-    const w4_envelope *e = &in->envelope;
-    const w4_vote *before = w4_fact_vote_find(claim, &e->sender.fingerprint);
-    if (before && w4_fact_vote_said(before, e->msg_id)) { /* once more, out of an archive */
-        in->took_effect = !w4_inbound_is_old(in);
-        in->stored = true;
-        return w4_misconduct_accuse(p, in, e->msg_id, "two different envelopes under one msg_id");
-    }
     w4_ballot ballot;
     w4_knowledge_ballot(p, in, stance, &ballot);
-    int r = w4_evidence_put(p->store, e->msg_id, &e->sender.fingerprint, e->text);
-    if (r != 0) {
-        return w4_inbound_store_failed(in, r);
-    }
-    w4_vote_effect effect;
-    r = w4_fact_vote(claim, &ballot, p->trust, p->keyring, &effect);
-    if (r < 0) {
-        return r;
-    }
-    in->took_effect = in->stored = true;
-    if (r > 0) {
-        in->took_effect = !w4_inbound_is_old(in);
-        w4_evidence_remove(p->store, e->msg_id, &e->sender.fingerprint);
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof effect.gone / sizeof effect.gone[0]; i++) {
-        if (effect.gone[i][0] != '\0') {
-            w4_evidence_remove(p->store, effect.gone[i], &effect.agent);
-        }
-    }
-    r = effect.joined ? w4_facts_join(claims->book, &ballot.agent) : 0;
-    if (effect.evicted) {
-        w4_facts_leave(claims->book, &effect.agent);
-    }
-    claim->updated_us = in->wall_us;
-    w4_facts_queue(claims->book, claim);
-    w4_facts_changed(claims->book, claim);
-    return r;
+    return w4_knowledge_count(p, in, w4_lip_claims(p)->book, claim, &ballot);
 }
 
 static w4_fact *find_voted(const w4_protocol *p, const w4_inbound *in, char ret_id[static 37]) {
