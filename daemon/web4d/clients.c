@@ -171,6 +171,9 @@ static int work_server(w4d_app *app, w4_surface surface) {
     w4_line_event event;
     uint64_t until_us = w4_later(w4d_clock_us(), LINES_US_PER_TURN);
     for (uint32_t i = 0; i < LINES_PER_TURN && (i == 0 || w4d_clock_us() < until_us); i++) {
+        if (surface == W4_SURFACE_AGENT && w4_node_has_enough(app->node)) {
+            break; /* one word may be for a thousand agents here */
+        }
         if (app->servers[surface] == NULL || !w4_line_server_pop(app->servers[surface], &event)) {
             return 0;
         }

@@ -78,12 +78,20 @@ static w4_node_out *out_new(const w4_node_event *event) {
     return out;
 }
 
-/* Queues something for a local agent; of: what came out of the protocols, of a message. What does
- * not fit is counted, not kept. */
+static const uint32_t places[W4_NODE_EVENT_KIND_COUNT] = {
+    [W4_NODE_EVENT_MESSAGE] = W4_NODE_EVENTS_MESSAGES_MAX,
+    [W4_NODE_EVENT_DELIVERY] = W4_NODE_EVENTS_MAX,
+    [W4_NODE_EVENT_HELD] = W4_NODE_EVENTS_MESSAGES_MAX,
+    [W4_NODE_EVENT_FACT] = W4_NODE_EVENTS_TELL_MAX,
+    [W4_NODE_EVENT_CLAIM] = W4_NODE_EVENTS_TELL_MAX,
+};
+
+/* Queues something for a local agent; of: what came out of the protocols, of a message. 0, -ENOMEM,
+ * or 1: there is no room; it is counted, not kept. */
 static int out_push_of(w4_node *node, const w4_node_event *event, const w4_protocol_event *of) {
-    if (node->out_count >= W4_NODE_EVENTS_MAX) {
+    if (node->out_count >= places[event->kind]) {
         node->out_lost++;
-        return 0;
+        return 1;
     }
     w4_node_out *out = out_new(event);
     if (out == NULL) {
@@ -101,7 +109,8 @@ static int out_push_of(w4_node *node, const w4_node_event *event, const w4_proto
 }
 
 static int out_push(w4_node *node, const w4_node_event *event) {
-    return out_push_of(node, event, NULL);
+    int r = out_push_of(node, event, NULL);
+    return r < 0 ? r : 0;
 }
 
 /* One datagram for the LAN, in place of an older one. */
@@ -144,14 +153,19 @@ static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
            (w4_fingerprint_equal(&out->sender, key) || w4_fingerprint_equal(&out->receiver, key));
 }
 
+/* The receiver as its sender names it. */
+static void format_named(const w4_fingerprint *receiver, const w4_fingerprint *named,
+                         char ret_text[static W4_FINGERPRINT_TEXT_LEN + 1]) {
+    w4_fingerprint_format(w4_fingerprint_is_zero(named) ? receiver : named, ret_text);
+}
+
 /* Its agent has not been given it: who sent it from here is told, else its node, and whoever
  * watches this one. */
 static void tell_not_given(w4_node *node, const w4_node_out *out, w4_refusal code,
                            uint64_t now_us) {
     char to[W4_FINGERPRINT_TEXT_LEN + 1];
     if (w4_fingerprint_is_zero(&out->event.node)) {
-        bool all = w4_fingerprint_is_zero(&out->named);
-        w4_fingerprint_format(all ? &out->receiver : &out->named, to);
+        format_named(&out->receiver, &out->named, to);
         correct_delivery(node, 0, out->event.msg_id, to, code);
     } else {
         w4_node_rejected(node, code, &out->event.node, "", out->event.msg_id, &out->sender, now_us);
@@ -207,10 +221,30 @@ static int push_delivery(w4_node *node, const w4_protocol_event *event) {
     memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
     memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
     memcpy(out.to, event->to, sizeof out.to);
+    if (out.code == W4_REFUSAL_NONE && out.kind == W4_NODE_EVENT_DELIVERY &&
+        strcmp(out.msg_id, node->untaken.msg_id) == 0 && strcmp(out.to, node->untaken.to) == 0) {
+        out.code = W4_REFUSAL_BACKPRESSURE;
+    }
     return out_push(node, &out);
 }
 
-static int push_message(w4_node *node, const w4_protocol_event *event) {
+/* No agent will be given it. What is durable is kept, and given when its agent comes again. */
+static void on_untaken(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    if (event->durable) {
+        return;
+    }
+    if (w4_fingerprint_is_zero(&event->node)) { /* what its sender is told comes right behind */
+        memcpy(node->untaken.msg_id, event->msg_id, sizeof node->untaken.msg_id);
+        format_named(&event->receiver, &event->named, node->untaken.to);
+        return;
+    }
+    w4_node_rejected(node, W4_REFUSAL_BACKPRESSURE, &event->node, "", event->msg_id, &event->sender,
+                     now_us);
+    w4_protocol_recalled(node->protocol, &event->node, event->msg_id, &event->sender, &event->named,
+                         W4_REFUSAL_BACKPRESSURE);
+}
+
+static int push_message(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
     w4_node_event out = {.kind = W4_NODE_EVENT_MESSAGE,
                          .owner = event->owner,
                          .trust = event->trust,
@@ -221,7 +255,11 @@ static int push_message(w4_node *node, const w4_protocol_event *event) {
                          .bytes = event->envelope};
     memcpy(out.agent_id, event->agent_id, sizeof out.agent_id);
     memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
-    return out_push_of(node, &out, event);
+    int r = out_push_of(node, &out, event);
+    if (r > 0) {
+        on_untaken(node, event, now_us);
+    }
+    return r < 0 ? r : 0;
 }
 
 /* Something that agents may know of changed: an event, and a word to who subscribed, which its
@@ -335,7 +373,7 @@ static int on_protocol_event(w4_node *node, const w4_protocol_event *event, uint
         on_withdraw(node, event, now_us);
         return 0;
     case W4_PROTOCOL_EVENT_DELIVER:
-        return push_message(node, event);
+        return push_message(node, event, now_us);
     case W4_PROTOCOL_EVENT_DELIVERY:
     case W4_PROTOCOL_EVENT_HELD:
         return push_delivery(node, event);

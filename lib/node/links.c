@@ -255,9 +255,12 @@ static int on_handshake_frame(w4_node *node, w4_node_link *link, w4_bytes frame,
     return handshake_advance(node, link, now_us);
 }
 
-/* So much waits for local agents that no more is to be taken in. */
 static bool is_full(const w4_node *node) {
     return node->out_count >= W4_NODE_EVENTS_FULL || node->out_bytes >= W4_NODE_EVENTS_BYTES_FULL;
+}
+
+bool w4_node_has_enough(const w4_node *node) {
+    return node->durable && is_full(node);
 }
 
 /* One record: frame, or with none the next of those that were taken aside. */
@@ -346,7 +349,7 @@ static int on_event(w4_node *node, const w4_transport_event *event, uint64_t now
 /* While the store fails its owner cannot drain: then messages are left to be sent again, and all
  * else goes on, or a disk that is full for a while would cost every session. */
 static bool is_enough(const w4_node *node, uint64_t messages_max) {
-    return (node->durable && is_full(node)) || node->messages_taken >= messages_max;
+    return w4_node_has_enough(node) || node->messages_taken >= messages_max;
 }
 
 /* What each frame leads to is passed on before the next is looked at, so nothing between the parts

@@ -87,6 +87,9 @@ int w4_node_catch_up(w4_node *node, uint64_t now_us);
  * (w4_protocol_waits). 0 or a fatal error. */
 int w4_node_settle(w4_node *node, uint64_t now_us);
 uint64_t w4_node_deadline(const w4_node *node);
+/* Does so much wait for local agents that no more is to be taken from anybody before the owner has
+ * drained it? While the store fails it cannot: then false. */
+bool w4_node_has_enough(const w4_node *node);
 /* Has the last turn's commit succeeded? While false nothing may be promised. */
 bool w4_node_durable(const w4_node *node);
 

@@ -14,7 +14,11 @@
 #define W4_NODE_DUPLICATE_AGE_US (UINT64_C(5) * 1000000u)
 #define W4_NODE_EVENTS_FULL 4096u /* from then on no message is taken in */
 #define W4_NODE_EVENTS_BYTES_FULL ((size_t)32 * 1024 * 1024)
-#define W4_NODE_EVENTS_MAX 32768u /* far above what one frame can lead to beyond that */
+/* Far above what one frame or one request can lead to beyond that. What only tells leaves room to
+ * messages, and those to what became of messages: of that nothing may be lost. */
+#define W4_NODE_EVENTS_TELL_MAX 32768u
+#define W4_NODE_EVENTS_MESSAGES_MAX 49152u
+#define W4_NODE_EVENTS_MAX 131072u
 #define W4_NODE_QUEUED_SHARE_MIN ((size_t)64 * 1024)
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
@@ -188,6 +192,10 @@ struct w4_node {
     uint32_t out_count;
     size_t out_bytes;
     uint64_t out_lost;
+    struct { /* the last message that found no room there: its sender is about to be told more */
+        char msg_id[37];
+        char to[W4_FINGERPRINT_TEXT_LEN + 1];
+    } untaken;
 
     uint64_t refusals[W4_REFUSAL_COUNT];
     uint64_t messages_taken; /* from sessions, ever */
