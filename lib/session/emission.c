@@ -5,6 +5,22 @@
 #define OPEN_DOUBLINGS_MAX 1u
 /* What says that we live, and measures the way, does not travel with what is large. */
 #define DATA_WITH_HEARTBEAT_MAX 1024
+/* So many records of control go before an acknowledgement at most. */
+#define RECORDS_BEFORE_ACKS_MAX 16u
+
+typedef enum emission_kind {
+    EMIT_HEARTBEAT, /* and nothing else, once the link is open */
+    EMIT_CONTROL,   /* all but DATA */
+    EMIT_ALL,
+} emission_kind;
+
+/* What one record is to have. */
+typedef struct contents {
+    emission_kind emission;
+    bool with_acks; /* that are due; the first record of a link has those of all channels */
+    bool with_heartbeat;
+    size_t data_max;
+} contents;
 
 /* All that is not DATA in one record, beside what channels.c says. */
 #define CONTROL_LEN_MAX                                                                            \
@@ -100,13 +116,18 @@ static uint8_t *put_heartbeat(w4_session *s, uint8_t *at, uint64_t now_us) {
 }
 
 /* What is not DATA, as far as it is due in this phase. */
-static uint8_t *put_control(w4_session *s, uint8_t *at, uint64_t now_us) {
+static uint8_t *put_control(w4_session *s, uint8_t *at, const contents *p, uint64_t now_us) {
     switch (s->phase) {
     case W4_PHASE_OPENING: /* which session the ACKs would be of is not known yet */
         return put_heartbeat(s, at, now_us);
     case W4_PHASE_OPEN:
-        at = s->open_due ? put_acks(s, true, put_open(s, at, now_us)) : put_acks(s, false, at);
-        return w4_session_put_channels(s, put_heartbeat(s, at, now_us), now_us);
+        if (p->emission != EMIT_HEARTBEAT && s->open_due) {
+            at = put_acks(s, true, put_open(s, at, now_us));
+        } else if (p->with_acks) {
+            at = put_acks(s, false, at);
+        }
+        at = p->with_heartbeat ? put_heartbeat(s, at, now_us) : at;
+        return p->emission == EMIT_HEARTBEAT ? at : w4_session_put_channels(s, at, now_us);
     case W4_PHASE_CLOSING:
         if (s->agreed) {
             at = put_acks(s, false, at);
@@ -197,16 +218,55 @@ static void measure(w4_session *s, uint64_t now_us) {
     }
 }
 
+/* No more than the frames of all that is not acknowledged. */
+static size_t frames_len(const w4_outbox *o) {
+    const w4_channel_stats *stats = &o->stats;
+    size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_SMALL + 1;
+    return stats->queued_bytes + frames * W4_FRAME_HEADER;
+}
+
 /* No more than what waits, so that a lone PING does not claim a whole record's memory. */
 static size_t record_room(const w4_session *s, bool with_data) {
     size_t room = W4_RECORD_OVERHEAD + CONTROL_LEN_MAX + w4_session_channels_len(s);
     const w4_channel *c;
     for (unsigned i = 0; with_data && (c = w4_session_next_channel(s, &i)) != NULL;) {
-        const w4_channel_stats *stats = &c->out.stats;
-        size_t frames = stats->queued + stats->in_flight + stats->queued_bytes / W4_PART_SMALL + 1;
-        room += stats->queued_bytes + frames * W4_FRAME_HEADER;
+        room += frames_len(&c->out);
     }
     return room < W4_RECORD_MAX ? room : W4_RECORD_MAX;
+}
+
+/* What is to go on control now, as far as that is known without a look at each message: if
+ * anything is, all of it that has not gone over this link. */
+static size_t control_len(const w4_session *s) {
+    const w4_channel *c = s->channels[W4_CHANNEL_CONTROL];
+    size_t len = c && w4_outbox_ready(&c->out) > 0 ? frames_len(&c->out) : 0;
+    return len > 0 && len > c->out.flight ? len - c->out.flight : len;
+}
+
+/* A word on control may tell why a message is not taken that has come, and to its sender whatever
+ * is told of it first counts: so what is to be said there leaves no later than the ACKs. Those
+ * wait for it, and the first record of a link has as much of it as there is room for, rather than
+ * a heartbeat. */
+static contents plan(w4_session *s, emission_kind emission, size_t room) {
+    contents p = {.emission = emission, .with_acks = emission != EMIT_HEARTBEAT};
+    size_t data_max = room - W4_RECORD_OVERHEAD - CONTROL_LEN_MAX - w4_session_channels_len(s);
+    size_t said = emission == EMIT_ALL && s->phase == W4_PHASE_OPEN ? control_len(s) : 0;
+    bool opens = s->open_due && said > DATA_WITH_HEARTBEAT_MAX;
+    p.with_heartbeat = !opens;
+    s->alone = p.with_heartbeat && has_heartbeat(s) && (s->pace.draining || !s->alone);
+    if (opens) {
+        p.data_max = data_max;
+    } else {
+        p.data_max = s->alone ? DATA_WITH_HEARTBEAT_MAX : w4_pace_record_len(&s->pace);
+    }
+    data_max = p.data_max < data_max ? p.data_max : data_max;
+    if (said > data_max && s->before_acks < RECORDS_BEFORE_ACKS_MAX) {
+        s->before_acks++;
+        p.with_acks = false;
+    } else if (p.with_acks) {
+        s->before_acks = 0;
+    }
+    return p;
 }
 
 static void seal(w4_session *s, uint8_t *start, size_t len, uint64_t now_us) {
@@ -225,21 +285,20 @@ static void seal(w4_session *s, uint8_t *start, size_t len, uint64_t now_us) {
     s->stats.bytes_out += len;
 }
 
-static int emit_record(w4_session *s, w4_buffer *out, bool with_data, uint64_t now_us) {
-    size_t room = record_room(s, with_data);
+static int emit_record(w4_session *s, w4_buffer *out, emission_kind emission, uint64_t now_us) {
+    size_t room = record_room(s, emission == EMIT_ALL);
     int r = w4_buffer_reserve(out, room);
     if (r < 0) {
         return r;
     }
     uint8_t *start = out->data + out->len;
     const uint8_t *end = start + room - W4_AEAD_TAG_LEN;
-    s->alone = has_heartbeat(s) && (s->pace.draining || !s->alone);
-    uint8_t *at = put_control(s, start + W4_RECORD_HEADER, now_us);
-    size_t data_max = s->alone ? DATA_WITH_HEARTBEAT_MAX : w4_pace_record_len(&s->pace);
-    if ((size_t)(end - at) > data_max) {
-        end = at + data_max;
+    contents p = plan(s, emission, room);
+    uint8_t *at = put_control(s, start + W4_RECORD_HEADER, &p, now_us);
+    if ((size_t)(end - at) > p.data_max) {
+        end = at + p.data_max;
     }
-    if (with_data) {
+    if (emission == EMIT_ALL) {
         at = put_data(s, at, end, now_us);
     }
     size_t len = (size_t)(at - start) + W4_AEAD_TAG_LEN;
@@ -260,8 +319,9 @@ static int emit_repeat(w4_session *s, w4_buffer *out, uint64_t now_us) {
 
 int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us) {
     w4_session *s = session;
-    return s->phase == W4_PHASE_OPEN && s->heartbeat.pong_due ? emit_record(s, out, false, now_us)
-                                                              : 0;
+    return s->phase == W4_PHASE_OPEN && s->heartbeat.pong_due
+               ? emit_record(s, out, EMIT_HEARTBEAT, now_us)
+               : 0;
 }
 
 uint64_t w4_session_beat_at(const w4_session *session) {
@@ -281,7 +341,7 @@ int w4_session_emit_beat(w4_session *session, w4_buffer *out, uint64_t now_us) {
     if (session->phase == W4_PHASE_OPEN) {
         (void)w4_heartbeat_expire(&session->heartbeat, now_us);
     }
-    return emit_record(session, out, false, now_us);
+    return emit_record(session, out, EMIT_CONTROL, now_us);
 }
 
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
@@ -295,9 +355,9 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
         if (s->open_due && s->repeat) {
             return emit_repeat(s, out, now_us);
         }
-        return s->heartbeat.pong_due ? emit_record(s, out, false, now_us) : 0;
+        return s->heartbeat.pong_due ? emit_record(s, out, EMIT_CONTROL, now_us) : 0;
     case W4_PHASE_CLOSING:
-        r = emit_record(s, out, false, now_us);
+        r = emit_record(s, out, EMIT_CONTROL, now_us);
         if (r == 1) {
             w4_session_finish(s, now_us);
         }
@@ -310,7 +370,7 @@ int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {
         measure(s, now_us);
         any = s->heartbeat.ping_due;
     }
-    r = any ? emit_record(s, out, true, now_us) : 0;
+    r = any ? emit_record(s, out, EMIT_ALL, now_us) : 0;
     w4_channel *c;
     for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         w4_outbox_arm(&c->out, &s->rtt, now_us);

@@ -123,9 +123,10 @@ struct w4_session {
     bool end_by_peer, end_told;
     bool data_held; /* what comes is for later */
     bool acks_held;
-    bool began;      /* we were the initiator when it began: our channels have even numbers */
-    bool aside_ends; /* what is aside ends the session: no more is heeded of what follows */
-    bool alone;      /* the last record had a heartbeat, and therefore little data */
+    bool began;          /* we were the initiator when it began: our channels have even numbers */
+    bool aside_ends;     /* what is aside ends the session: no more is heeded of what follows */
+    bool alone;          /* the last record had a heartbeat, and therefore little data */
+    uint8_t before_acks; /* records of control that go before the ACKs that are due */
     uint8_t notice_first, notice_count; /* of notices */
     uint8_t id[W4_SESSION_ID_LEN], fresh_id[W4_SESSION_ID_LEN];
     char *end_text; /* NULL: none */

@@ -1,5 +1,7 @@
 #include "ends.h"
 
+#include "session/state.h"
+
 /* ---- queues, credit, order */
 
 START_TEST(a_slow_consumer_slows_its_sender) {
@@ -241,6 +243,98 @@ START_TEST(held_acknowledgements_promise_nothing) {
 }
 END_TEST
 
+/* ---- a word on a message comes before its acknowledgement: what comes first counts */
+
+static char words[400 * 1024];
+
+/* One message is with who tells so many bytes about it on control. */
+static void ask(w4_session *asks, w4_session *tells, size_t len, unsigned times) {
+    send(asks, W4_CHANNEL_STATE, "do you take it?", 7);
+    w4_session_hold_acks(tells, true); /* as in the middle of a turn */
+    ck_assert(carry(asks, tells));
+    next(tells, W4_SESSION_EVENT_MESSAGE);
+    memset(words, 'n', len);
+    for (unsigned i = 0; i < times; i++) {
+        ck_assert_int_eq(
+            w4_session_send(tells, W4_CHANNEL_CONTROL, w4_bytes_of(words, len), 8 + i, now), 0);
+    }
+    w4_session_hold_acks(tells, false);
+}
+
+/* As a node does it: heartbeats are answered as soon as they are read. */
+static void answer(w4_session *from, w4_session *to) {
+    w4_buffer frame = W4_BUFFER_INIT(65535);
+    if (w4_session_emit_answer(from, &frame, now) == 1) {
+        ck_assert_int_eq(w4_session_recv(to, w4_buffer_bytes(&frame), now), 0);
+    }
+    w4_buffer_deinit(&frame);
+}
+
+/* Carries until who asks is told that its message was delivered, and hears that many words before.
+ */
+static unsigned words_before_delivered(w4_session *asks, w4_session *tells, unsigned records_max) {
+    unsigned heard = 0;
+    for (unsigned i = 0; i < records_max; i++) {
+        w4_session_event e;
+        (void)carry(tells, asks);
+        while (w4_session_pop_event(asks, &e)) {
+            heard += e.kind == W4_SESSION_EVENT_MESSAGE;
+            if (e.kind == W4_SESSION_EVENT_DELIVERED) {
+                ck_assert_uint_eq(e.token, 7);
+                return heard;
+            }
+        }
+        (void)carry(asks, tells);
+        answer(tells, asks);
+    }
+    ck_abort_msg("nobody is told");
+}
+
+START_TEST(a_word_comes_before_the_acknowledgement) {
+    static const size_t lens[] = {500, 3000, 40000, 130000};
+    begin();
+    open_link(true);
+    for (size_t i = 0; i < 2 * sizeof lens / sizeof lens[0]; i++) {
+        ask(a, b, lens[i / 2], 1);
+        b->heartbeat.ping_due = i % 2 == 1;
+        ck_assert_uint_eq(words_before_delivered(a, b, 100), 1);
+        settle();
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(a_word_comes_before_the_acknowledgement_over_the_next_link) {
+    static const size_t lens[] = {500, 3000, 40000};
+    begin();
+    open_link(true);
+    for (size_t i = 0; i < 2 * sizeof lens / sizeof lens[0]; i++) {
+        w4_session *asks = i % 2 == 0 ? a : b, *tells = i % 2 == 0 ? b : a;
+        ask(asks, tells, lens[i / 2], 1);
+        while (carry(tells, NULL)) { /* the acknowledgement is lost with it */
+        }
+        cut();
+        link_up(true);
+        ck_assert_uint_eq(words_before_delivered(asks, tells, 100), 1);
+        settle();
+    }
+    finish();
+}
+END_TEST
+
+/* An acknowledgement waits for no more than some records. */
+START_TEST(words_without_end_do_not_hold_acknowledgements_back) {
+    begin();
+    open_link(true);
+    ask(a, b, 12000, 600);
+    unsigned heard = words_before_delivered(a, b, 40);
+    ck_assert_uint_gt(heard, 0);
+    ck_assert_uint_lt(heard, 600);
+    ck_assert_uint_eq(settle(), 600 - heard);
+    finish();
+}
+END_TEST
+
 START_TEST(an_idle_session_is_small) {
     static uint8_t large[100000];
     begin();
@@ -304,6 +398,9 @@ int main(void) {
     tcase_add_test(tc, held_data_comes_again);
     tcase_add_test(tc, what_is_not_drained_comes_again);
     tcase_add_test(tc, held_acknowledgements_promise_nothing);
+    tcase_add_test(tc, a_word_comes_before_the_acknowledgement);
+    tcase_add_test(tc, a_word_comes_before_the_acknowledgement_over_the_next_link);
+    tcase_add_test(tc, words_without_end_do_not_hold_acknowledgements_back);
     tcase_add_test(tc, an_idle_session_is_small);
     tcase_add_test(tc, emit_says_when_it_has_no_room);
     tcase_add_test(tc, names_and_defaults);
