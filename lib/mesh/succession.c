@@ -27,12 +27,14 @@ static int move_addresses(w4_mesh *mesh, const w4_mesh_peer *from, w4_mesh_peer 
 int w4_mesh_key_replaced(w4_mesh *mesh, const w4_fingerprint *key, const w4_fingerprint *successor,
                          uint64_t now_us) {
     const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
+    /* Who was away may have been succeeded more than once, and that is told in one. */
+    const w4_fingerprint current = w4_trust_book_current(mesh->context.trust, successor);
     w4_mesh_peer *old = w4_mesh_registry_find(&mesh->registry, key), *fresh = NULL;
     int r = 0;
     drop_record(mesh, key);
-    if (old != NULL && !w4_fingerprint_equal(successor, self) &&
-        !w4_mesh_is_refused(mesh, successor)) {
-        r = w4_mesh_peer_of(mesh, successor, true, &fresh);
+    if (old != NULL && !w4_fingerprint_equal(&current, self) &&
+        !w4_mesh_is_refused(mesh, &current)) {
+        r = w4_mesh_peer_of(mesh, &current, true, &fresh);
         old = w4_mesh_registry_find(&mesh->registry, key); /* it may have made room */
         r = r == 0 && old != NULL ? move_addresses(mesh, old, fresh) : r;
     }

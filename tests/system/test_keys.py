@@ -333,6 +333,8 @@ def test_rotated_node():
         first = own_key(a)
         path = a.control.call("keys.show")["path"]
         address = a.address
+        b.wait_until("b knows where a is", lambda: any(
+            address in peer["addresses"] for peer in b.control.call("peers.list")["peers"]))
         with open(path) as file:
             kept = file.read()
         b.control.call("trust.set", {"subject": first, "kind": "node", "state": "trusted"})

@@ -40,7 +40,7 @@ static void revoke(node *n, const node *key) {
     hand_on(n);
 }
 
-static void succeed(node *n, const node *key, const node *successor) {
+static void hear_of(node *n, const node *key, const node *successor) {
     w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
     w4_refused refused;
     w4_fingerprint of;
@@ -52,6 +52,10 @@ static void succeed(node *n, const node *key, const node *successor) {
         w4_protocol_key_take(n->protocol, w4_buffer_bytes(&text), now_us, &news, &of, &refused), 0);
     ck_assert(news);
     w4_buffer_deinit(&text);
+}
+
+static void succeed(node *n, const node *key, const node *successor) {
+    hear_of(n, key, successor);
     hand_on(n);
 }
 
@@ -60,6 +64,21 @@ START_TEST(addresses_go_to_the_successor) {
     succeed(a, b, c);
     ck_assert(!peer_info(a, id_of(b), &info));
     ck_assert(peer_info(a, id_of(c), &info));
+    ck_assert_uint_eq(info.address_count, 1);
+    ck_assert_str_eq(info.addresses[0].address, b->address);
+}
+END_TEST
+
+/* Of two successions it heard at once, in the turn in which who was away came back. */
+START_TEST(addresses_go_to_the_last_of_them) {
+    w4_mesh_peer_info info;
+    const node *d = node_add();
+    hear_of(a, b, c);
+    hear_of(a, c, d);
+    hand_on(a);
+    ck_assert(!peer_info(a, id_of(b), &info));
+    ck_assert(!peer_info(a, id_of(c), &info));
+    ck_assert(peer_info(a, id_of(d), &info));
     ck_assert_uint_eq(info.address_count, 1);
     ck_assert_str_eq(info.addresses[0].address, b->address);
 }
@@ -91,6 +110,7 @@ int main(void) {
     TCase *tc = tcase_create("keys");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, addresses_go_to_the_successor);
+    tcase_add_test(tc, addresses_go_to_the_last_of_them);
     tcase_add_test(tc, a_revoked_successor_is_looked_for_nowhere);
     tcase_add_test(tc, a_revoked_key_is_looked_for_nowhere);
     suite_add_tcase(suite, tc);
