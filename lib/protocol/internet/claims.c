@@ -17,7 +17,8 @@ struct w4_claims {
     w4_facts *book;
     w4_sources *sources;
     bool was_overloaded;
-    uint32_t placings; /* of the node, up to which voters are placed */
+    uint32_t placings;   /* of the node, up to which voters are placed */
+    uint64_t release_us; /* when to go on with what the store held up; 0: nothing */
 };
 
 int w4_claims_new(w4_store *store, w4_claims **ret_claims) {
@@ -341,7 +342,6 @@ static int deliver_deferred(w4_protocol *p, w4_fact *claim, uint64_t now_us) {
                      .wall_us = w4_router_wall(p, now_us),
                      .deadline_us = W4_NEVER,
                      .took_effect = true};
-    claim->marks &= ~(uint32_t)W4_CLAIM_DEFERRED;
     int r = w4_evidence_get(p->store, claim->id, &claim->proposer, &text);
     in.bytes = w4_buffer_bytes(&text);
     r = r == 0 ? w4_pipeline_deliver(p, &in) : r;
@@ -396,7 +396,19 @@ static int count_for_source(w4_protocol *p, w4_claims *claims, w4_fact *claim,
     return moved == -ENOMEM ? moved : 0; /* of a source there is no room for nothing is kept */
 }
 
-/* All of a sender, in the order in which they came: one of them may be judged before the others. */
+/* Who has got it must not get it again after a restart: that is in the store first. 0, -ENOMEM, or
+ * a store condition, with nothing changed. */
+static int mark_delivered(w4_protocol *p, w4_fact *claim) {
+    claim->marks &= ~(uint32_t)W4_CLAIM_DEFERRED;
+    int r = w4_fact_store_put(p->store, W4_STORE_CLAIM, claim);
+    if (r != 0) {
+        claim->marks |= W4_CLAIM_DEFERRED;
+    }
+    return r;
+}
+
+/* All of a sender, in the order in which they came: one of them may be judged before the others.
+ * What the store does not take now goes later. */
 static int release(w4_protocol *p, w4_claims *claims, const w4_fingerprint *sender,
                    uint64_t now_us) {
     w4_fact *claim;
@@ -404,11 +416,29 @@ static int release(w4_protocol *p, w4_claims *claims, const w4_fingerprint *send
     for (size_t i = 0; r == 0 && (claim = w4_facts_at(claims->book, i)) != NULL; i++) {
         if ((claim->marks & W4_CLAIM_DEFERRED) != 0 &&
             w4_fingerprint_equal(&claim->proposer, sender)) {
-            r = deliver_deferred(p, claim, now_us);
+            r = mark_delivered(p, claim);
+            if (r > 0) {
+                claims->release_us = w4_later(now_us, W4_CLAIMS_RELEASE_AGAIN_US);
+                return 0;
+            }
+            r = r == 0 ? deliver_deferred(p, claim, now_us) : r;
             w4_facts_changed(claims->book, claim);
         }
     }
     return r;
+}
+
+static void release_again(w4_claims *claims, uint64_t now_us) {
+    w4_fact *claim;
+    if (claims->release_us == 0 || now_us < claims->release_us) {
+        return;
+    }
+    claims->release_us = 0;
+    for (size_t i = 0; (claim = w4_facts_at(claims->book, i)) != NULL; i++) {
+        if ((claim->marks & W4_CLAIM_DEFERRED) != 0) {
+            w4_facts_queue(claims->book, claim);
+        }
+    }
 }
 
 static int judge(w4_protocol *p, w4_claims *claims, w4_fact *claim, uint64_t now_us) {
@@ -447,12 +477,14 @@ int w4_claims_settle(w4_protocol *p, w4_claims *claims, uint64_t now_us) {
         w4_facts_queue_state(claims->book, W4_FACT_DISPUTED);
         w4_facts_queue_state(claims->book, W4_FACT_ACCEPTED);
     }
+    release_again(claims, now_us);
     size_t rounds = w4_facts_count(claims->book) * 2 + 64;
     int r = 0;
     w4_fact *claim;
     while (r == 0 && rounds-- > 0 && (claim = w4_facts_next_queued(claims->book)) != NULL) {
         r = judge(p, claims, claim, now_us);
     }
+    w4_router_wake(p, claims->release_us != 0 ? claims->release_us : W4_NEVER);
     if (w4_facts_any_queued(claims->book)) {
         w4_router_wake(p, now_us);
     }

@@ -14,7 +14,8 @@ enum {                                  /* w4_fact.marks */
        W4_CLAIM_CORROBORATED = 1u << 1, /* that counted for its source */
        W4_CLAIM_CONFLICTED = 1u << 2,   /* that counted against it */
 };
-#define W4_CLAIMS_DEFERRED_MAX 64u /* of one sender */
+#define W4_CLAIMS_DEFERRED_MAX 64u                   /* of one sender */
+#define W4_CLAIMS_RELEASE_AGAIN_US (1 * W4_US_PER_S) /* after the store took no more */
 
 typedef enum w4_claim_missing {
     W4_CLAIM_MISSING_NOTHING,

@@ -420,6 +420,38 @@ START_TEST(deferred_until_its_sender_is_trusted) {
 }
 END_TEST
 
+/* While the store takes nothing they stay: whoever got one then would get it again after a restart.
+ */
+START_TEST(deferred_while_the_store_is_full) {
+    world *w = claim_world(4);
+    char ids[2][37];
+    world_trust(w, 1, "ada", W4_TRUST_PROBING);
+    for (unsigned i = 0; i < 2; i++) {
+        bring(w, "ada", ids[i]);
+    }
+    w4_trust_move move; /* also the store of trust takes nothing */
+    const w4_fingerprint *ada = &world_agent_of(w, "ada")->fingerprint;
+    w4_store_memory_full(w->nodes[1].store, true);
+    ck_assert_int_eq(w4_trust_book_set(w->nodes[1].trust, W4_TRUST_AGENT, ada, W4_TRUST_TRUSTED,
+                                       "operator", "test", w->now, &move),
+                     1);
+    ck_assert_int_eq(w4_protocol_trust_changed(w->nodes[1].protocol, ada, w->now), 0);
+    world_pass(w, 5 * W4_US_PER_S);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, ids[i], "ben"), 0);
+    }
+    w4_store_memory_full(w->nodes[1].store, false);
+    world_pass(w, 2 * W4_CLAIMS_RELEASE_AGAIN_US);
+    world_reborn(w, 1);
+    world_trust(w, 1, "ada", W4_TRUST_TRUSTED);
+    world_pass(w, 5 * W4_US_PER_S);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, ids[i], "ben"), 1);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(what_is_deferred_is_bounded) {
     world *w = claim_world(4);
     world_trust(w, 1, "ada", W4_TRUST_PROBING);
@@ -567,6 +599,7 @@ int main(void) {
     tcase_add_test(tcase, the_same_claim_counts_once);
     tcase_add_test(tcase, overloaded_agents_hold_it_up);
     tcase_add_test(tcase, deferred_until_its_sender_is_trusted);
+    tcase_add_test(tcase, deferred_while_the_store_is_full);
     tcase_add_test(tcase, what_is_deferred_is_bounded);
     tcase_add_test(tcase, votes_may_come_first);
     tcase_add_test(tcase, a_conflict_may_come_first);
