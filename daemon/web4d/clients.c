@@ -112,6 +112,9 @@ void w4d_agent_hears(w4d_app *app, uint64_t owner, uint64_t now_us) {
                           (client->subscribed & W4D_SUBSCRIBE_MESSAGE) != 0);
     }
     w4_protocol_agent_hears(w4_node_protocol(app->node), owner, hears, now_us);
+    if (!hears) {
+        w4_node_agent_gone(app->node, owner, now_us);
+    }
 }
 
 void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
@@ -122,6 +125,7 @@ void w4d_client_leave_agent(w4d_app *app, w4d_client *client, uint64_t now_us) {
         w4d_agent_hears(app, client->speaks_as, now_us);
     } else if (attached) {
         w4_protocol_agent_detach(w4_node_protocol(app->node), client->speaks_as, NULL, now_us);
+        w4_node_agent_gone(app->node, client->speaks_as, now_us);
         w4_mesh_agents_changed(w4_node_mesh(app->node), now_us);
     }
     client->produces = false;

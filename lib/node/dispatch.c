@@ -142,13 +142,13 @@ static void correct_delivery(w4_node *node, uint64_t owner, const char *msg_id, 
 }
 
 /* Between humans, and of that one. */
-static bool is_of_human(const w4_node_out *out, const w4_fingerprint *human) {
+static bool is_of_human(const w4_node_out *out, const void *human) {
     return out->event.kind == W4_NODE_EVENT_MESSAGE && w4_hcp_needs_consent(out->type) &&
            (w4_fingerprint_equal(&out->sender, human) ||
             w4_fingerprint_equal(&out->receiver, human));
 }
 
-static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
+static bool is_of_key(const w4_node_out *out, const void *key) {
     return out->event.kind == W4_NODE_EVENT_MESSAGE &&
            (w4_fingerprint_equal(&out->sender, key) || w4_fingerprint_equal(&out->receiver, key));
 }
@@ -157,6 +157,12 @@ static bool is_of_key(const w4_node_out *out, const w4_fingerprint *key) {
 static void format_named(const w4_fingerprint *receiver, const w4_fingerprint *named,
                          char ret_text[static W4_FINGERPRINT_TEXT_LEN + 1]) {
     w4_fingerprint_format(w4_fingerprint_is_zero(named) ? receiver : named, ret_text);
+}
+
+/* What is durable comes again. */
+static bool is_for_owner(const w4_node_out *out, const void *owner) {
+    return out->event.kind == W4_NODE_EVENT_MESSAGE && !out->durable &&
+           out->event.owner == *(const uint64_t *)owner;
 }
 
 /* Its agent has not been given it: who sent it from here is told, else its node, and whoever
@@ -174,11 +180,11 @@ static void tell_not_given(w4_node *node, const w4_node_out *out, w4_refusal cod
     }
 }
 
-/* A human has taken consent back, or a key was revoked: what no agent has been given yet is not
- * given to it any more. */
-static void recall(w4_node *node, const w4_fingerprint *who,
-                   bool (*is_of)(const w4_node_out *out, const w4_fingerprint *who),
-                   w4_refusal code, uint64_t now_us) {
+/* A human has taken consent back, a key was revoked, or an agent has gone: what no agent has been
+ * given yet is not given to it any more. */
+static void recall(w4_node *node, const void *who,
+                   bool (*is_of)(const w4_node_out *out, const void *who), w4_refusal code,
+                   uint64_t now_us) {
     struct w4_node_outs kept = STAILQ_HEAD_INITIALIZER(kept);
     w4_node_out *out = NULL;
     struct w4_node_outs dropped = STAILQ_HEAD_INITIALIZER(dropped);
@@ -205,6 +211,10 @@ void w4_node_not_taken(w4_node *node, uint64_t now_us) {
     if (out != NULL && out->event.kind == W4_NODE_EVENT_MESSAGE && !out->durable) {
         tell_not_given(node, out, W4_REFUSAL_NOT_FOUND, now_us);
     }
+}
+
+void w4_node_agent_gone(w4_node *node, uint64_t owner, uint64_t now_us) {
+    recall(node, &owner, is_for_owner, W4_REFUSAL_NOT_FOUND, now_us);
 }
 
 static int push_delivery(w4_node *node, const w4_protocol_event *event) {

@@ -140,6 +140,9 @@ bool w4_node_pop_event(w4_node *node, w4_node_event *ret_event);
 /* The MESSAGE that was popped last was given to nobody, since its agent had gone by then: its
  * sender is told not_found. One that is durable comes again. */
 void w4_node_not_taken(w4_node *node, uint64_t now_us);
+/* Nobody takes messages under that owner any more. The same of all that are to be popped for it:
+ * senders at other nodes hear that in place of an acknowledgement, which the next turn sends. */
+void w4_node_agent_gone(w4_node *node, uint64_t owner, uint64_t now_us);
 
 /* ---- lifecycle hooks, see session/hooks.h
  *
