@@ -60,6 +60,7 @@ static int load(w4_protocol *p, uint64_t now_us) {
     r = r == 0 ? w4_misconduct_count(p->store, &p->proofs) : r;
     r = r == 0 ? w4_homes_init(&p->homes, p->store, &p->self) : r;
     r = r == 0 ? w4_homes_init_listed(&p->listed, p->store, &p->self) : r;
+    r = r == 0 ? w4_stamps_init(&p->stamps, p->store) : r;
     r = r == 0 ? w4_posts_init(&p->posts, p->store) : r;
     r = r == 0 ? w4_ends_init(&p->held, p->store, W4_ENDS_HELD) : r;
     r = r == 0 ? w4_ends_init(&p->owed, p->store, W4_ENDS_OWED) : r;

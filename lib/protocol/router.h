@@ -7,6 +7,7 @@
 #include "protocol/delivery/homes.h"
 #include "protocol/delivery/mail.h"
 #include "protocol/delivery/parcels.h"
+#include "protocol/delivery/stamps.h"
 #include "protocol/durable/durable.h"
 #include "protocol/durable/receipts.h"
 #include "protocol/durable/taken.h"
@@ -44,6 +45,7 @@ struct w4_protocol {
     w4_mail mail;
     w4_homes homes;
     w4_homes listed; /* roster.h */
+    w4_stamps stamps;
     w4_posts posts;
     w4_ends held; /* of agents here, at the nodes of their receivers or here */
     w4_ends owed; /* to nodes whose agents sent them */

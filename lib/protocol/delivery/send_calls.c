@@ -140,10 +140,10 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
     if (request->durable || is_ordered(p, family, draft.type, in.agent)) {
-        draft.timestamp_us = w4_agent_next_time(in.agent, in.wall_us);
+        r = w4_stamps_next(&p->stamps, in.agent, in.wall_us, &draft.timestamp_us);
     }
     w4_buffer bound = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
-    r = w4_knowledge_bind(p, draft.type, request->payload, &bound);
+    r = r == 0 ? w4_knowledge_bind(p, draft.type, request->payload, &bound) : r;
     draft.payload = bound.len > 0 ? w4_buffer_bytes(&bound) : draft.payload;
     w4_uuid_v4(p->env, msg_id);
     w4_buffer_clear(&p->draft);

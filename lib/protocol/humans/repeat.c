@@ -94,11 +94,15 @@ static int sign(repeat *r, const w4_fingerprint *to) {
            home ? sizeof receiver.agent_id : sizeof "agent");
     w4_agent *agent = r->agent;
     agent->said_us = r->human->latest_us > agent->said_us ? r->human->latest_us : agent->said_us;
-    uint64_t at_us = w4_agent_next_time(agent, r->wall_us);
+    uint64_t at_us;
+    int c = w4_stamps_next(&r->p->stamps, agent, r->wall_us, &at_us);
+    if (c < 0) {
+        return c;
+    }
     if (at_us <= r->human->latest_us) {
         return 1;
     }
-    int c = to_all ? read_greeting(r, &greeting) : W4_STORE_E_NOT_FOUND;
+    c = to_all ? read_greeting(r, &greeting) : W4_STORE_E_NOT_FOUND;
     bool greets = c == 0;
     if (c < 0) {
         return c;

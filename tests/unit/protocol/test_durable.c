@@ -73,6 +73,30 @@ START_TEST(many_in_order) {
 }
 END_TEST
 
+/* So many in one millisecond that their time stamps run ahead of the clock; then their node dies,
+ * and is there again before the clock has caught up, or with one that was put back. */
+START_TEST(sent_faster_than_the_clock) {
+    world *w = two();
+    world_node *node = &w->nodes[0];
+    char id[37];
+    for (unsigned i = 0; i < 2 * MANY; i++) {
+        ask(w, "ada", "ben", id);
+    }
+    world_settle(w);
+    expect_rows(w, 0, 0, 0); /* the node of ben has them all */
+    node->env.wall_offset_us -= _i == 1 ? (int64_t)(60 * SECOND) : 0;
+    world_reborn(w, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ask(w, "ada", "ben", id);
+        world_settle(w);
+        ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_REPLAY), 0);
+    }
+    expect_rows(w, 0, 0, 0);
+    expect_rows(w, 1, 0, 2 * MANY + 3);
+    world_free(w);
+}
+END_TEST
+
 /* ---- who is away */
 
 START_TEST(agent_is_away) {
@@ -495,6 +519,7 @@ int main(void) {
     tcase_add_test(tcase, from_store_to_store_to_agent);
     tcase_add_test(tcase, within_one_node);
     tcase_add_test(tcase, many_in_order);
+    tcase_add_loop_test(tcase, sent_faster_than_the_clock, 0, 2);
     tcase_add_test(tcase, agent_is_away);
     tcase_add_test(tcase, node_is_away);
     tcase_add_test(tcase, unknown_agents_get_nothing);
