@@ -255,6 +255,13 @@ static bool gives_from_afar(const w4_human *known, const w4_human *said,
     return word->of_house && known->here && said->consent < known->consent;
 }
 
+/* Do others take it for a later word than the one that they can be told? What was said to one since
+ * is none to them. */
+static bool is_later_for_all(const w4_human *known, const w4_human *said) {
+    return is_later(known, said) ||
+           (w4_human_can_be_told(known) && said->said_us > known->word.at_us);
+}
+
 static bool widens_from_afar(const w4_human *known, const w4_human_word *word) {
     return word->of_house && known->here &&
            w4_human_scope_is_wider(known, w4_json_get(word->envelope->payload, "consent_scope"));
@@ -425,7 +432,9 @@ static int outlive(w4_humans *humans, w4_human *human, const w4_human_word *word
     if (!word->attached) {
         return 0;
     }
-    said.latest_us = word->envelope->timestamp_us;
+    if (said.latest_us < word->envelope->timestamp_us) {
+        said.latest_us = word->envelope->timestamp_us;
+    }
     said.overtaken = word->hosted;
     return replace(humans, human, word, &said, false);
 }
@@ -447,7 +456,7 @@ int w4_humans_take(w4_humans *humans, const w4_human_word *word, w4_human **ret_
         r = take_latest(humans, &e->human, word, &said);
         int noted = r == 0 ? note_aside(humans, &e->human, word) : 0;
         r = noted < 0 ? noted : r;
-    } else if (gives_from_afar(&e->human, &said, word) && is_later(&e->human, &said)) {
+    } else if (gives_from_afar(&e->human, &said, word) && is_later_for_all(&e->human, &said)) {
         r = outlive(humans, &e->human, word);
     } else {
         r = take_late(humans, &e->human, word, said.consent);

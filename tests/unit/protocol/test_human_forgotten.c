@@ -143,6 +143,34 @@ START_TEST(a_greeting_that_its_node_forgot) {
 }
 END_TEST
 
+/* What she says to one later than the word that was forgotten is no word to all: hers to all is
+ * said again all the same. */
+START_TEST(a_word_to_one_behind_what_was_forgotten) {
+    world *w = make(3, true, 27);
+    world_add_agent(w, "eve", 0, true);
+    must_say(w, "eve", "*", "HCP_HELLO", HELLO("work"), WELL);
+    must_say_word(w, "\"work\"", WELL);
+    must_say_word(w, NULL, LIMITED);
+    world_pass(w, 10 * SECOND);
+    w->nodes[0].forgets = true;
+    must_say_word(w, _i == 1 ? "\"work\"" : NULL, WELL);
+    world_pass(w, 10 * SECOND);
+    world_link(w, 0, 1, false);
+    world_reborn(w, 0);
+    w->nodes[0].forgets = false;
+    EXPECT(w, 0, "ada", W4_CONSENT_LIMITED);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    must_say(w, "ada", "eve", "HCP_INTENT", INTENT("work"), LIMITED);
+    world_link(w, 0, 1, true);
+    world_publish(w, 0);
+    world_pass(w, 40 * SECOND);
+    for (unsigned n = 0; n < 3; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_LIMITED);
+    }
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("human_forgotten");
     TCase *tcase = tcase_create("human_forgotten");
@@ -150,6 +178,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_word_that_its_node_forgot, 0,
                         3 * (int)(sizeof lost_words / sizeof lost_words[0]));
     tcase_add_loop_test(tcase, a_greeting_that_its_node_forgot, 0, 2);
+    tcase_add_loop_test(tcase, a_word_to_one_behind_what_was_forgotten, 0, 2);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
