@@ -1,5 +1,6 @@
-"""A full disk, a store that cannot be written, no descriptors left: the node says so, loses nothing it
-has acknowledged, burns no processor, and goes on by itself when there is room again."""
+"""A full disk, a store that cannot be written, no descriptors left, agents by the hundred: the node
+says so, loses nothing it has acknowledged, burns no processor, and goes on by itself when there is
+room again."""
 import ctypes
 import resource
 
@@ -281,5 +282,30 @@ def test_without_descriptors():
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def test_one_word_for_many_here():
+    """Agents of one node by the hundred, and one that has said many words to all before the first of
+    them is given to anybody: each of them ends for its sender, once for each who is there."""
+    agents, words = 272, 62
+    with Mesh("a", limits={"clients_max": 512, "client_queue_bytes": 1 << 28,
+                           "accepts_per_s": 10000}) as mesh:
+        node = mesh.nodes[0]
+        sender = node.agent("sender", subscribe=["agent.delivery"])
+        others = [node.agent(f"g{number}") for number in range(agents)]
+        payload = {"goal": "ask", "topic": "t", "priority": "low"}
+        request = {"jsonrpc": "2.0", "id": 1000, "method": "agent.send",
+                   "params": {"to": "*", "type": "INTENT", "payload": payload}}
+        sender.send_raw((json.dumps(request).encode() + b"\n") * words)  # in one turn of the node
+        clients = {client.socket: b"" for client in [sender, *others]}
+        messages = ended = 0
+        until = time.monotonic() + DEADLINE
+        while (messages < agents * words or ended < agents * words) and time.monotonic() < until:
+            for ready in select.select(list(clients), [], [], 1)[0]:
+                *lines, clients[ready] = (clients[ready] + ready.recv(1 << 20)).split(b"\n")
+                messages += sum(b'"agent.message"' in line for line in lines)
+                ended += sum(b'"agent.delivery"' in line for line in lines)
+        assert (messages, ended) == (agents * words, agents * words), (messages, ended)
+
+
 if __name__ == "__main__":
-    main([test_without_descriptors, test_full_disk, test_limit_of_file_size, test_start_on_a_full_disk_says_so])
+    main([test_one_word_for_many_here, test_without_descriptors, test_full_disk,
+          test_limit_of_file_size, test_start_on_a_full_disk_says_so])

@@ -111,28 +111,35 @@ static int greet_one(w4_protocol *p, w4_agent *local, w4_neighbour *neighbour, u
     return w4_cip_handshake_want(p, local, &remote, &neighbour->node, now_us);
 }
 
-static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, w4_agent *local,
-                const w4_party *receiver, uint64_t now_us) {
-    w4_neighbour *neighbour = parcel->neighbour;
-    if (w4_parcels_held(neighbour, &parcel->sender) >= W4_AGENT_QUEUE_MAX ||
+/* 0; 1: it has ended with a code; or a fatal error. */
+static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t now_us) {
+    if (w4_parcels_held(parcel->neighbour, &parcel->sender) >= W4_AGENT_QUEUE_MAX ||
         w4_parcel_hold(&p->parcels, parcel, envelope) != 0) {
-        return end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
+        int r = end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
+        return r == 0 ? 1 : r;
     }
     parcel->hold_us = w4_later(now_us, p->config.handshake_timeout_us);
     w4_parcel_due(parcel, parcel->hold_us);
     w4_router_wake(p, parcel->hold_us);
-    if (receiver) {
-        return w4_cip_handshake_want(p, local, receiver, &neighbour->node, now_us);
-    }
-    return w4_cip_handshake_running(p, &local->fingerprint, &neighbour->node)
-               ? 0
-               : greet_one(p, local, neighbour, now_us);
+    return 0;
+}
+
+static bool is_greeted(const w4_protocol *p, const w4_parcel *parcel) {
+    const w4_fingerprint greeter = greeter_of(p, parcel);
+    const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
+    return w4_cip_handshake_ready(p, &greeter, &to, &parcel->neighbour->node);
 }
 
 static bool may_go_to_all(const w4_protocol *p, const w4_parcel *parcel) {
     w4_fingerprint greeter = greeter_of(p, parcel);
     return w4_cip_handshake_ready_node(p, &greeter, &parcel->neighbour->node) &&
            !w4_precedence_overtakes(parcel);
+}
+
+static bool may_go(const w4_protocol *p, const w4_parcel *parcel) {
+    return w4_fingerprint_is_zero(&parcel->receiver)
+               ? may_go_to_all(p, parcel)
+               : is_greeted(p, parcel) && !w4_precedence_overtakes(parcel);
 }
 
 /* Whom the parcel is for by name, as the directory has it. */
@@ -170,12 +177,20 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
     w4_party receiver;
     parcel->bare = greets && all && w4_precedence_agents(p, &neighbour->node) == 0;
-    bool ready = !greets || !local || !local->identity || parcel->bare ||
-                 (all ? may_go_to_all(p, parcel)
-                      : w4_cip_handshake_ready(p, &greeter, &to, &neighbour->node) ||
-                            !find_party(p, &to, &receiver));
-    return ready ? fly(p, parcel, envelope, now_us)
-                 : hold(p, parcel, envelope, local, all ? NULL : &receiver, now_us);
+    bool ready = !greets || !local || !local->identity || parcel->bare || may_go(p, parcel) ||
+                 (!all && !find_party(p, &to, &receiver));
+    if (ready) {
+        return fly(p, parcel, envelope, now_us);
+    }
+    bool greeted = !all && is_greeted(p, parcel);
+    int r = hold(p, parcel, envelope, now_us);
+    if (r != 0 || greeted) {
+        return r < 0 ? r : 0;
+    }
+    return !all ? w4_cip_handshake_want(p, local, &receiver, &neighbour->node, now_us)
+           : w4_cip_handshake_running(p, &local->fingerprint, &neighbour->node)
+               ? 0
+               : greet_one(p, local, neighbour, now_us);
 }
 
 int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
@@ -283,9 +298,9 @@ int w4_deliveries_release(w4_protocol *p, const w4_fingerprint *local, const w4_
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         w4_fingerprint greeter = greeter_of(p, parcel);
         if (w4_fingerprint_equal(&greeter, local) &&
-            (w4_fingerprint_is_zero(&parcel->receiver)
-                 ? !w4_precedence_overtakes(parcel)
-                 : w4_trust_book_same(p->trust, &parcel->receiver, remote))) {
+            (w4_fingerprint_is_zero(&parcel->receiver) ||
+             w4_trust_book_same(p->trust, &parcel->receiver, remote) || is_greeted(p, parcel)) &&
+            !w4_precedence_overtakes(parcel)) {
             r = fly(p, parcel, parcel->envelope, now_us);
         }
         parcel = next;
@@ -700,8 +715,7 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
                     !w4_mail_find(&p->mail, parcel->letter);
         if (lost) {
             r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
-        } else if (held && now_us < parcel->deadline_us &&
-                   w4_fingerprint_is_zero(&parcel->receiver) && may_go_to_all(p, parcel)) {
+        } else if (held && now_us < parcel->deadline_us && may_go(p, parcel)) {
             r = fly(p, parcel, parcel->envelope, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
             r = end_parcel(p, parcel, W4_REFUSAL_TIMEOUT, now_us);

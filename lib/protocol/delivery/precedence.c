@@ -66,13 +66,16 @@ bool w4_precedence_is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t n
 }
 
 bool w4_precedence_overtakes(const w4_parcel *parcel) {
+    bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_parcel *other;
     TAILQ_FOREACH (other, &parcel->neighbour->held, link) {
-        if (other == parcel ||
-            (!w4_fingerprint_is_zero(&other->receiver) && other->channel == parcel->channel &&
-             w4_fingerprint_equal(&other->sender, &parcel->sender))) {
-            break;
+        if (other == parcel || (parcel->letter != 0 && other->letter > parcel->letter)) {
+            return false;
+        }
+        if (all != w4_fingerprint_is_zero(&other->receiver) && other->channel == parcel->channel &&
+            w4_fingerprint_equal(&other->sender, &parcel->sender)) {
+            return true;
         }
     }
-    return other != NULL && other != parcel;
+    return false;
 }

@@ -17,6 +17,7 @@ bool w4_precedence_has_parked(const w4_parcel *parcel);
 /* Has an older letter still to set out for that neighbour? Then this one goes after it: the outbox
  * is gone through in its order, and soon. */
 bool w4_precedence_is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t now_us);
-/* Would this one, which is for all at a node, overtake what its sender said to one of them before,
- * who is still to be greeted? */
+/* Would this one overtake what its sender said before, and is held here? What is for all at a node
+ * goes behind what is for one of them who is still to be greeted, and what is for one behind what
+ * is for all. */
 bool w4_precedence_overtakes(const w4_parcel *parcel);

@@ -499,6 +499,36 @@ START_TEST(all_hear_in_the_order_one_does) {
 }
 END_TEST
 
+/* What one is told after all is not heard before it either, by who is greeted already (way 0), by
+ * who is greeted while another is waited for (1), and once that is given up (2). */
+START_TEST(one_hears_in_the_order_all_do) {
+    world *w = world_new(2, 24);
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_add_agent(w, "cho", 1, true);
+    char to_ben[37], to_all[37], to_cho[2][37];
+    if (_i != 1) {
+        world_trust_all(w);
+        share(w, "cho", to_ben);
+        world_settle(w);
+    }
+    world_trust_all(w);
+    w->linked[1][0] = _i != 2; /* or answers get lost */
+    share(w, "ben", to_ben);
+    share(w, "*", to_all);
+    share(w, "cho", to_cho[0]);
+    share(w, "cho", to_cho[1]);
+    world_pass(w, W4_PROTOCOL_CONFIG_DEFAULT.handshake_timeout_us + 2 * W4_US_PER_S);
+    ck_assert_int_eq(place_in_log(w, to_ben, "ben") >= 0, _i != 2);
+    ck_assert_int_ge(place_in_log(w, to_all, "cho"), 0);
+    ck_assert_int_lt(place_in_log(w, to_all, "cho"), place_in_log(w, to_cho[0], "cho"));
+    ck_assert_int_lt(place_in_log(w, to_cho[0], "cho"), place_in_log(w, to_cho[1], "cho"));
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, to_cho[0], "cho"), 1);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("handshake");
     TCase *tcase = tcase_create("handshake");
@@ -518,6 +548,7 @@ int main(void) {
     tcase_add_test(tcase, state_of_a_stranger);
     tcase_add_test(tcase, greetings_are_counted);
     tcase_add_loop_test(tcase, all_hear_in_the_order_one_does, 0, 2);
+    tcase_add_loop_test(tcase, one_hears_in_the_order_all_do, 0, 3);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
