@@ -12,17 +12,14 @@
  * nobody else is, so no fact may ever be accepted. */
 #include "chance.h"
 #include "graph/graph.h"
-#include "protocol/protocol.h"
+#include "neighbour.h"
 #include "script.h"
 #include "store/memory.h"
-#include "target.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LINES_MAX 300
-#define WALL_US (UINT64_C(1790000000) * 1000000)
-#define HOUR_US (UINT64_C(3600) * 1000000)
 #define SENT_MAX 4096u /* in answer to one line, at most */
 
 typedef struct stage {
@@ -40,18 +37,7 @@ typedef struct stage {
 static w4_identity *node_key, *peer_key, *mal_key;
 
 static void drain(stage *s) {
-    w4_protocol_event event;
-    unsigned sent = 0;
-    while (w4_protocol_pop_event(s->protocol, &event)) {
-        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT) {
-            sent++;
-            FUZZ_REQUIRE(event.envelope.len > 0 && event.envelope.len <= W4_ENVELOPE_BYTES_MAX);
-        }
-        if (event.kind == W4_PROTOCOL_EVENT_REJECTED) {
-            FUZZ_REQUIRE(event.code != W4_REFUSAL_NONE && event.code != W4_REFUSAL_INTERNAL);
-        }
-    }
-    FUZZ_REQUIRE(sent <= SENT_MAX);
+    FUZZ_REQUIRE(fuzz_pop_events(s->protocol) <= SENT_MAX);
     FUZZ_REQUIRE(w4_store_commit(s->store) == 0);
     FUZZ_REQUIRE(w4_protocol_fact_count(s->protocol, W4_FACT_ACCEPTED) == 0);
     FUZZ_REQUIRE(w4_protocol_fact_count(s->protocol, W4_FACT_STATE_COUNT) <= 8);
@@ -59,11 +45,6 @@ static void drain(stage *s) {
 
 static void receive(stage *s, w4_bytes text) {
     FUZZ_REQUIRE(w4_protocol_receive(s->protocol, &s->peer, text, s->now_us) == 0);
-}
-
-static bool take_payload(w4_bytes line, w4_buffer *payload) {
-    return w4_json_canonical(payload, line, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0 &&
-           payload->data[0] == '{';
 }
 
 static void from_peer(stage *s, w4_type type, w4_bytes payload) {
@@ -86,7 +67,7 @@ static void from_peer(stage *s, w4_type type, w4_bytes payload) {
 
 static void say(stage *s, w4_type type, w4_bytes line) {
     w4_buffer payload = W4_BUFFER_INIT(1u << 20);
-    if (take_payload(line, &payload)) {
+    if (fuzz_payload(line, &payload)) {
         from_peer(s, type, w4_buffer_bytes(&payload));
     }
     w4_buffer_deinit(&payload);
@@ -96,7 +77,7 @@ static void say(stage *s, w4_type type, w4_bytes line) {
 static bool make_word(stage *s, w4_bytes line, uint64_t at_us, w4_buffer *out) {
     w4_buffer payload = W4_BUFFER_INIT(1u << 20);
     bool good = line.len > 2 && line.data[0] >= '0' && line.data[0] <= '9' &&
-                take_payload(w4_bytes_of(line.data + 1, line.len - 1), &payload);
+                fuzz_payload(w4_bytes_of(line.data + 1, line.len - 1), &payload);
     if (good) {
         char msg_id[37];
         snprintf(msg_id, sizeof msg_id, "%08x-1111-4111-8111-111111111111", s->message_count++);
@@ -116,10 +97,8 @@ static void from_mal(stage *s, w4_bytes line, bool passed_on, bool forged) {
     w4_buffer word = W4_BUFFER_INIT(1u << 20), list = W4_BUFFER_INIT(1u << 21);
     uint64_t at_us = WALL_US + s->now_us - (passed_on ? HOUR_US : 0);
     if (make_word(s, line, at_us, &word)) {
-        if (forged) { /* another time than was signed */
-            uint8_t *at = memmem(word.data, word.len, "\"timestamp\":\"20", 15);
-            FUZZ_REQUIRE(at != NULL);
-            at[16] = at[16] == '1' ? '2' : '1';
+        if (forged) {
+            fuzz_redate(&word, "timestamp");
         }
         FUZZ_REQUIRE(w4_buffer_append(&list, w4_bytes_from_text("{\"done\":1,\"envelopes\":[")) ==
                      0);
@@ -133,14 +112,6 @@ static void from_mal(stage *s, w4_bytes line, bool passed_on, bool forged) {
     }
     w4_buffer_deinit(&word);
     w4_buffer_deinit(&list);
-}
-
-static uint64_t number_of(w4_bytes text) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len && i < 7 && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return value;
 }
 
 static void perform(void *context, uint8_t what, w4_bytes rest) {
@@ -166,7 +137,7 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
         w4_protocol_peer_down(s->protocol, &s->peer, s->now_us);
         break;
     case 'p':
-        s->now_us += number_of(rest) * W4_US_PER_MS;
+        s->now_us += fuzz_number(&rest) * W4_US_PER_MS;
         FUZZ_REQUIRE(w4_protocol_expire(s->protocol, s->now_us) == 0);
         break;
     default:

@@ -13,18 +13,15 @@
  * taken consent back, and of mal holds no word but the latest that was told. */
 #include "chance.h"
 #include "graph/graph.h"
+#include "neighbour.h"
 #include "protocol/humans/hcp.h"
-#include "protocol/protocol.h"
 #include "script.h"
 #include "store/memory.h"
-#include "target.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LINES_MAX 300
-#define WALL_US (UINT64_C(1790000000) * 1000000)
-#define HOUR_US (UINT64_C(3600) * 1000000)
 #define SENT_MAX 1024u /* in answer to one line, at most */
 #define ANN_OWNER 1u
 
@@ -44,18 +41,7 @@ typedef struct stage {
 static w4_identity *node_key, *peer_key, *mal_key;
 
 static void drain(stage *s) {
-    w4_protocol_event event;
-    unsigned sent = 0;
-    while (w4_protocol_pop_event(s->protocol, &event)) {
-        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT) {
-            sent++;
-            FUZZ_REQUIRE(event.envelope.len > 0 && event.envelope.len <= W4_ENVELOPE_BYTES_MAX);
-        }
-        if (event.kind == W4_PROTOCOL_EVENT_REJECTED) {
-            FUZZ_REQUIRE(event.code != W4_REFUSAL_NONE && event.code != W4_REFUSAL_INTERNAL);
-        }
-    }
-    FUZZ_REQUIRE(sent <= SENT_MAX);
+    FUZZ_REQUIRE(fuzz_pop_events(s->protocol) <= SENT_MAX);
     FUZZ_REQUIRE(w4_store_commit(s->store) == 0);
     const w4_humans *humans = w4_hcp_humans(s->protocol);
     const w4_human *ann = w4_humans_find(humans, &s->ann);
@@ -85,19 +71,6 @@ static void from_peer(stage *s, w4_bytes payload) {
         receive(s, w4_buffer_bytes(&text));
     }
     w4_buffer_deinit(&text);
-}
-
-static uint64_t number_of(w4_bytes *text) {
-    uint64_t value = 0;
-    size_t i = 0;
-    for (; i < text->len && i < 7 && text->data[i] >= '0' && text->data[i] <= '9'; i++) {
-        value = value * 10 + (uint64_t)(text->data[i] - '0');
-    }
-    while (i < text->len && text->data[i] == ' ') {
-        i++;
-    }
-    *text = w4_bytes_of(text->data + i, text->len - i);
-    return value;
 }
 
 /* False: the line holds none. */
@@ -133,20 +106,14 @@ static void note_time(stage *s, uint64_t at_us) {
     s->latest_us = at_us > s->latest_us ? at_us : s->latest_us;
 }
 
-static void forge(w4_buffer *word) { /* another time than was signed */
-    uint8_t *at = memmem(word->data, word->len, "\"timestamp\":\"20", 15);
-    FUZZ_REQUIRE(at != NULL);
-    at[16] = at[16] == '1' ? '2' : '1';
-}
-
 static void tell(stage *s, w4_bytes line, bool asked, bool forged) {
-    uint64_t age_us = number_of(&line) * W4_US_PER_S;
+    uint64_t age_us = fuzz_number(&line) * W4_US_PER_S;
     uint64_t now_us = WALL_US + s->now_us;
     w4_buffer word = W4_BUFFER_INIT(1u << 16), list = W4_BUFFER_INIT(1u << 17);
     uint64_t at_us = age_us < now_us ? now_us - age_us : now_us;
     if (line.len > 0 && make_word(s, line.data[0], at_us, mal_key, "mal", &word)) {
         if (forged) {
-            forge(&word);
+            fuzz_redate(&word, "timestamp");
         } else {
             note_time(s, at_us);
         }
@@ -190,8 +157,7 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
     w4_buffer payload = W4_BUFFER_INIT(1u << 20);
     switch (what) {
     case 'h':
-        if (w4_json_canonical(&payload, rest, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0 &&
-            payload.data[0] == '{') {
+        if (fuzz_payload(rest, &payload)) {
             from_peer(s, w4_buffer_bytes(&payload));
         }
         break;
@@ -216,7 +182,7 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
         w4_protocol_peer_down(s->protocol, &s->peer, s->now_us);
         break;
     case 'p':
-        s->now_us += number_of(&rest) * W4_US_PER_MS;
+        s->now_us += fuzz_number(&rest) * W4_US_PER_MS;
         break;
     default:
         break;

@@ -18,18 +18,15 @@
  * stored knows the same. */
 #include "chance.h"
 #include "graph/graph.h"
-#include "protocol/protocol.h"
+#include "neighbour.h"
 #include "script.h"
 #include "store/memory.h"
-#include "target.h"
 #include "trust/key_history.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LINES_MAX 300
-#define WALL_US (UINT64_C(1790000000) * 1000000)
-#define HOUR_US (UINT64_C(3600) * 1000000)
 #define SENT_MAX 64u /* in answer to one line, at most */
 #define KEYS 10u
 
@@ -124,20 +121,9 @@ static void check_keys(const stage *s) {
 }
 
 static void drain(stage *s) {
-    w4_protocol_event event;
-    unsigned sent = 0;
     FUZZ_REQUIRE(w4_store_commit(s->store) == 0);
     FUZZ_REQUIRE(w4_protocol_committed(s->protocol, s->now_us) == 0);
-    while (w4_protocol_pop_event(s->protocol, &event)) {
-        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT) {
-            sent++;
-            FUZZ_REQUIRE(event.envelope.len > 0 && event.envelope.len <= W4_ENVELOPE_BYTES_MAX);
-        }
-        if (event.kind == W4_PROTOCOL_EVENT_REJECTED) {
-            FUZZ_REQUIRE(event.code != W4_REFUSAL_NONE && event.code != W4_REFUSAL_INTERNAL);
-        }
-    }
-    FUZZ_REQUIRE(sent <= SENT_MAX);
+    FUZZ_REQUIRE(fuzz_pop_events(s->protocol) <= SENT_MAX);
 }
 
 /* ---- saying */
@@ -179,12 +165,6 @@ static void hand_in(stage *s, w4_bytes text) {
     FUZZ_REQUIRE(r == 0 || (r == 1 && refused.code != W4_REFUSAL_NONE));
 }
 
-static void forge(w4_buffer *document) { /* another time than was signed */
-    uint8_t *at = memmem(document->data, document->len, "\"made_at\":\"20", 13);
-    FUZZ_REQUIRE(at != NULL);
-    at[14] = at[14] == '1' ? '2' : '1';
-}
-
 /* The next digit; KEYS: there is none. */
 static unsigned next_key(w4_bytes *rest) {
     while (rest->len > 0 && rest->data[0] == ' ') {
@@ -207,7 +187,7 @@ static void succeed(stage *s, w4_bytes rest, bool forged) {
                                              node ? W4_KEY_OF_NODE : W4_KEY_OF_AGENT,
                                              WALL_US + s->now_us, &text) == 0);
         if (forged) {
-            forge(&text);
+            fuzz_redate(&text, "made_at");
         }
         s->succeeded[old][fresh] = s->succeeded[old][fresh] || !forged;
         bring_document(s, w4_buffer_bytes(&text));
@@ -222,7 +202,7 @@ static void revoke(stage *s, w4_bytes rest, bool forged, bool by_hand) {
         FUZZ_REQUIRE(w4_key_revocation_write(keys[by], id(key), W4_KEY_OF_AGENT, "lost",
                                              WALL_US + s->now_us, &text) == 0);
         if (forged) {
-            forge(&text);
+            fuzz_redate(&text, "made_at");
         }
         s->revoked[by][key] = s->revoked[by][key] || !forged;
         if (by_hand) {
@@ -276,18 +256,9 @@ static void say_something(stage *s, w4_bytes rest) {
     }
 }
 
-static uint64_t milliseconds(w4_bytes text) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len && i < 7 && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return value;
-}
-
 static void say_payload(stage *s, w4_bytes rest) {
     w4_buffer payload = W4_BUFFER_INIT(1u << 20);
-    if (w4_json_canonical(&payload, rest, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0 &&
-        payload.data[0] == '{') {
+    if (fuzz_payload(rest, &payload)) {
         bring(s, keys[0], "node", W4_TYPE_MESH_KEYS, w4_buffer_bytes(&payload));
     }
     w4_buffer_deinit(&payload);
@@ -331,7 +302,7 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
         w4_protocol_peer_down(s->protocol, id(0), s->now_us);
         break;
     case 'p':
-        s->now_us += milliseconds(rest) * W4_US_PER_MS;
+        s->now_us += fuzz_number(&rest) * W4_US_PER_MS;
         break;
     default:
         break;

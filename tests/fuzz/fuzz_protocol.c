@@ -15,17 +15,15 @@
  * be accepted. */
 #include "chance.h"
 #include "graph/graph.h"
+#include "neighbour.h"
 #include "protocol/evidence/trust_history.h"
 #include "protocol/pipeline/explain.h"
-#include "protocol/protocol.h"
 #include "script.h"
 #include "store/memory.h"
-#include "target.h"
 
 #include <string.h>
 
 #define LINES_MAX 400
-#define WALL_US (UINT64_C(1790000000) * 1000000)
 
 typedef struct stage {
     w4_env env;
@@ -150,8 +148,7 @@ static bool take_message(w4_bytes line, w4_type *ret_type, w4_buffer *payload) {
     }
     *ret_type = (w4_type)(type % W4_TYPE_COUNT);
     w4_bytes rest = w4_bytes_of(line.data + at, line.len - at);
-    return w4_json_canonical(payload, rest, &W4_JSON_LIMITS_ENVELOPE, NULL) == 0 &&
-           payload->data[0] == '{';
+    return fuzz_payload(rest, payload);
 }
 
 static void from_mal(stage *s, w4_bytes line, bool to_ada) {
@@ -200,14 +197,6 @@ static void from_ada(stage *s, w4_bytes line, bool to_mal) {
     w4_buffer_deinit(&payload);
 }
 
-static uint64_t number_of(w4_bytes text) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len && i < 7 && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return value;
-}
-
 static void restart(stage *s) {
     w4_protocol_free(s->protocol);
     w4_trust_book_free(s->trust);
@@ -240,13 +229,14 @@ static void perform(void *context, uint8_t what, w4_bytes rest) {
         break;
     case 'x':
         for (unsigned i = 0; i < s->ticket_count && i < 64; i++) {
-            w4_refusal code = (w4_refusal)(number_of(rest) % W4_REFUSAL_COUNT);
+            w4_bytes number = rest;
+            w4_refusal code = (w4_refusal)(fuzz_number(&number) % W4_REFUSAL_COUNT);
             FUZZ_REQUIRE(w4_protocol_transmitted(s->protocol, s->tickets[i], code, s->now_us) == 0);
         }
         s->ticket_count = 0;
         break;
     case 'p':
-        s->now_us += number_of(rest) * W4_US_PER_MS;
+        s->now_us += fuzz_number(&rest) * W4_US_PER_MS;
         FUZZ_REQUIRE(w4_protocol_expire(s->protocol, s->now_us) == 0);
         break;
     case 'c':
