@@ -59,6 +59,7 @@ static void entry_free(w4_graph *graph, graph_entry *entry) {
     graph_entry *last = graph->entries[--graph->count];
     graph->entries[entry->position] = last;
     last->position = entry->position;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
     HASH_DEL(graph->by_author, entry);
     unlist_agents(graph, &entry->copy->record);
     w4_record_copy_free(entry->copy);
@@ -147,7 +148,7 @@ static int keep(w4_graph *graph, graph_entry *entry, w4_record_copy *copy) {
             unlist_agents(graph, &copy->record);
         }
     }
-    if (r < 0) {
+    if (r != 0) {
         return r;
     }
     uint64_t ends = end_of(&copy->record);

@@ -24,6 +24,7 @@ static void put_by_free(w4_node *node, w4_node_put_by *put_by) {
 static w4_node_put_by *put_by_of(const w4_node *node, const w4_link *link) {
     w4_node_put_by *put_by = NULL;
     TAILQ_FOREACH (put_by, &node->put_by, next) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed left the queue before */
         if (put_by->event.link == link) {
             return put_by;
         }

@@ -88,7 +88,8 @@ static double smaller(double a, double b) {
 }
 
 static void set_window(w4_pace *p, double window) {
-    window = larger(window, W4_PACE_WINDOW_MIN);
+    const uint32_t least = W4_PACE_WINDOW_MIN; /* in whole bytes */
+    window = larger(window, least);
     p->window = window < W4_PACE_WINDOW_MAX ? (uint32_t)window : W4_PACE_WINDOW_MAX;
 }
 
