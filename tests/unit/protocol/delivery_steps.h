@@ -1,4 +1,4 @@
-/* What the tests of what is sent and kept have in common. */
+/* What the tests of what is sent, answered and kept have in common. */
 #pragma once
 
 #include "world.h"

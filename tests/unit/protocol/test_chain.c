@@ -1,18 +1,6 @@
 /* The guard of agent loops: what chains say, what is left of them, and where they end. */
+#include "delivery_steps.h"
 #include "protocol/pipeline/chain.h"
-#include "world.h"
-
-#define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"
-
-static world *three(void) {
-    world *w = world_new(3, 1);
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_add_agent(w, "cho", 2, true);
-    world_trust_all(w);
-    return w;
-}
 
 /* Sends as an answer to cause (NULL: to nothing). */
 static int answer(world *w, const char *from, const char *to, const char *cause) {

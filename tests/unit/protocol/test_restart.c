@@ -1,19 +1,7 @@
 /* What survives the end of a process at any moment: facts, votes, trust, what was seen, mail. */
+#include "delivery_steps.h"
 #include "protocol/evidence/evidence.h"
 #include "protocol/facts/early_votes.h"
-#include "world.h"
-
-#define SECOND W4_US_PER_S
-
-static world *three(void) {
-    world *w = world_new(3, 1);
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_add_agent(w, "cho", 2, true);
-    world_trust_all(w);
-    return w;
-}
 
 static void vote(world *w, const char *name, const char *type, const char *fact) {
     ck_assert_msg(world_vote(w, name, type, fact) == 0, "%s", w->refused.text);
