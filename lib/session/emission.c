@@ -326,12 +326,16 @@ int w4_session_emit_answer(w4_session *session, w4_buffer *out, uint64_t now_us)
 
 uint64_t w4_session_beat_at(const w4_session *session) {
     const w4_session *s = session;
-    bool opening = s->phase == W4_PHASE_OPENING;
-    if (opening ? s->heartbeat.pong_due
-                : s->phase == W4_PHASE_OPEN && (s->open_due || has_heartbeat(s))) {
-        return 0;
+    if (s->phase == W4_PHASE_OPENING) {
+        return s->heartbeat.pong_due ? 0 : W4_NEVER;
     }
-    return s->phase == W4_PHASE_OPEN ? s->heartbeat.ping_at_us : W4_NEVER;
+    if (s->phase != W4_PHASE_OPEN) {
+        return W4_NEVER;
+    }
+    if (s->open_due) { /* with its ACKs, so not before what is to be said with those */
+        return control_len(s) == 0 ? 0 : W4_NEVER;
+    }
+    return has_heartbeat(s) ? 0 : s->heartbeat.ping_at_us;
 }
 
 int w4_session_emit_beat(w4_session *session, w4_buffer *out, uint64_t now_us) {
@@ -341,7 +345,7 @@ int w4_session_emit_beat(w4_session *session, w4_buffer *out, uint64_t now_us) {
     if (session->phase == W4_PHASE_OPEN) {
         (void)w4_heartbeat_expire(&session->heartbeat, now_us);
     }
-    return emit_record(session, out, EMIT_CONTROL, now_us);
+    return emit_record(session, out, session->open_due ? EMIT_CONTROL : EMIT_HEARTBEAT, now_us);
 }
 
 int w4_session_emit(w4_session *session, w4_buffer *out, uint64_t now_us) {

@@ -117,6 +117,29 @@ START_TEST(who_deals_with_nothing_asks_all_the_same) {
 }
 END_TEST
 
+/* Whose link has just come tells which session this is, unless its ACKs would go before what is to
+ * be said with them. */
+START_TEST(who_deals_with_nothing_opens_all_the_same) {
+    for (int says = 0; says < 2; says++) {
+        begin();
+        open_link(true);
+        cut();
+        if (says) {
+            ck_assert_int_eq(send(b, W4_CHANNEL_CONTROL, "not taken", 1), 0);
+        }
+        link_up(true);
+        w4_session_hold_acks(b, true);
+        ck_assert_int_eq(beats(b, a), !says);
+        ck_assert_uint_gt(w4_session_beat_at(b), now);
+        ck_assert_int_eq(a->phase == W4_PHASE_OPEN, !says);
+        w4_session_hold_acks(b, false);
+        ck_assert_uint_eq(settle(), (unsigned)says);
+        ck_assert_int_eq(a->phase, W4_PHASE_OPEN);
+        finish();
+    }
+}
+END_TEST
+
 START_TEST(answers_are_measured_when_they_come) {
     begin();
     open_link(true);
@@ -238,6 +261,7 @@ int main(void) {
     TCase *tc = tcase_create("aside");
     tcase_add_test(tc, heartbeats_pass_what_waits);
     tcase_add_test(tc, who_deals_with_nothing_asks_all_the_same);
+    tcase_add_test(tc, who_deals_with_nothing_opens_all_the_same);
     tcase_add_test(tc, answers_are_measured_when_they_come);
     tcase_add_test(tc, what_comes_before_its_time_is_passed_over);
     tcase_add_test(tc, it_goes_with_the_link);
