@@ -28,6 +28,7 @@ typedef struct receipt_box {
     w4_fingerprint node;
     receipt *items;
     uint32_t count, cap;
+    uint64_t again_us; /* after its session took no more; what is for others goes on */
     UT_hash_handle hh;
 } receipt_box;
 
@@ -352,6 +353,9 @@ int w4_receipts_say(w4_protocol *p, uint64_t now_us) {
         next = box->hh.next;
         const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &box->node);
         bool up = neighbour && neighbour->up;
+        if (up && now_us < box->again_us) {
+            continue;
+        }
         while (r == 0 && up && box->count > 0) {
             r = say_some(p, box, now_us);
         }
@@ -379,8 +383,11 @@ int w4_receipts_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
         for (uint32_t i = 0; r == 0 && i < batch->count; i++) {
             r = push(&p->receipts, &batch->node, &batch->items[i]);
         }
-        p->receipts.again_us = w4_later(now_us, W4_RECEIPTS_PAUSE_US);
-        w4_router_wake(p, p->receipts.again_us);
+        receipt_box *box = r == 0 ? get_box(&p->receipts, &batch->node) : NULL;
+        if (box) {
+            box->again_us = w4_later(now_us, W4_RECEIPTS_PAUSE_US);
+            w4_router_wake(p, box->again_us);
+        }
     }
     drop_batch(&p->receipts, batch);
     return r;
@@ -404,7 +411,12 @@ void w4_receipts_peer_down(w4_protocol *p, const w4_fingerprint *node) {
 }
 
 uint64_t w4_receipts_deadline(const w4_receipts *receipts, uint64_t now_us) {
-    return receipts->count > 0 && receipts->again_us > now_us ? receipts->again_us : W4_NEVER;
+    bool waits = receipts->count > 0 && receipts->again_us > now_us;
+    uint64_t at_us = waits ? receipts->again_us : W4_NEVER;
+    for (const receipt_box *box = receipts->boxes; box; box = box->hh.next) {
+        at_us = box->again_us > now_us ? w4_earlier(at_us, box->again_us) : at_us;
+    }
+    return at_us;
 }
 
 /* ---- taking */

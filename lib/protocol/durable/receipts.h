@@ -11,7 +11,7 @@ typedef struct w4_waited w4_waited; /* router.h */
 
 #define W4_RECEIPTS_MAX 4096u            /* for one neighbour; the first go first */
 #define W4_RECEIPTS_PER_WORD 128u        /* in one envelope, as its schema allows */
-#define W4_RECEIPTS_PAUSE_US W4_US_PER_S /* after the session took no more */
+#define W4_RECEIPTS_PAUSE_US W4_US_PER_S /* after a session took no more */
 
 typedef enum w4_receipt_stage {
     W4_RECEIPT_PLAIN, /* that is all */
@@ -24,7 +24,7 @@ typedef struct w4_receipts {
     struct receipt_box *boxes;     /* by node: not said yet */
     struct receipt_batch *batches; /* by ticket: on their way */
     uint32_t count;                /* in boxes */
-    uint64_t again_us;
+    uint64_t again_us;             /* after there was no room for words at all */
 } w4_receipts;
 
 void w4_receipts_deinit(w4_receipts *receipts);

@@ -5,6 +5,7 @@
 
 #include "protocol/delivery/deliveries.h"
 #include "protocol/humans/hcp.h"
+#include "protocol/router.h"
 
 #define HUMAN_OF(PRESSURE, CONSENT)                                                                \
     "{\"human\":{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,"                     \
@@ -419,6 +420,43 @@ START_TEST(held_by_the_thousand) {
 }
 END_TEST
 
+/* A neighbour that takes no more words now does not keep others from hearing in time. */
+START_TEST(who_has_no_room_holds_up_nobody_else) {
+    world *w = world_new(3, 1);
+    char id[37];
+    world_link_all(w);
+    world_add_agent(w, "ada", 0, true);
+    world_add_agent(w, "ben", 1, true);
+    world_add_agent(w, "eve", 2, true);
+    world_trust_all(w);
+    ask_plainly(w, "ada", "ben");
+    ask_plainly(w, "eve", "ben");
+    world_settle(w);
+    world_agent *ben = world_agent_of(w, "ben");
+    w4_protocol_agent_hears(w->nodes[1].protocol, ben->owner, false, w->now);
+    world_clear_logs(w);
+    ask_plainly(w, "eve", "ben");
+    wire_item *word = TAILQ_FIRST(&w->wire);
+    for (; word->from != 1 || word->to != 2; word = TAILQ_FIRST(&w->wire)) {
+        world_step_wire(w);
+        ck_assert(!TAILQ_EMPTY(&w->wire));
+    }
+    TAILQ_REMOVE(&w->wire, word, link);
+    world_acknowledge(w, word, W4_REFUSAL_BACKPRESSURE);
+    free(word);
+    w->words_first = true;
+    ask_plainly(w, "ada", "ben");
+    memcpy(id, w->receipt.msg_id, sizeof id);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, id, W4_REFUSAL_NOT_FOUND), 1);
+    ck_assert_uint_gt(w->nodes[1].protocol->receipts.count, 0);
+    ck_assert_uint_le(w4_protocol_deadline(w->nodes[1].protocol), w->now + W4_RECEIPTS_PAUSE_US);
+    world_pass(w, W4_RECEIPTS_PAUSE_US);
+    ck_assert_uint_eq(w->nodes[1].protocol->receipts.count, 0);
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("waiting");
     TCase *tcase = tcase_create("waiting");
@@ -433,6 +471,7 @@ int main(void) {
     tcase_add_test(tcase, words_of_others_end_nothing);
     tcase_add_test(tcase, held_is_of_one_flight_to_one);
     tcase_add_test(tcase, held_by_the_thousand);
+    tcase_add_test(tcase, who_has_no_room_holds_up_nobody_else);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
