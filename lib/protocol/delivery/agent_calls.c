@@ -37,6 +37,7 @@ int w4_protocol_agent_attach(w4_protocol *p, const w4_agent_attach *attach, uint
               : w4_trust_history_rename(p->store, p->trust, W4_TRUST_AGENT, &agent->fingerprint,
                                         agent->agent_id);
     r = r < 0 ? r : w4_knowledge_settle(p, now_us);
+    r = r < 0 ? r : w4_human_sync_attached(p, &agent->fingerprint, now_us);
     r = r < 0 ? r : greet_attached(p, agent, now_us);
     if (r < 0) {
         agent->identity = NULL; /* the key stays the caller's */

@@ -250,6 +250,11 @@ int w4_human_sync_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t n
     return r == 0 ? w4_exchange_peer_up(p, &p->human_sync.exchange, node, now_us) : r;
 }
 
+int w4_human_sync_attached(w4_protocol *p, const w4_fingerprint *agent, uint64_t now_us) {
+    const w4_human *human = w4_humans_find(w4_hcp_humans(p), agent);
+    return human && human->here ? w4_exchange_start_over(p, &p->human_sync.exchange, now_us) : 0;
+}
+
 int w4_human_sync_take(w4_protocol *p, w4_inbound *in) {
     return w4_exchange_take(p, &p->human_sync.exchange, in);
 }

@@ -30,5 +30,8 @@ int w4_human_sync_take(w4_protocol *p, w4_inbound *in);
 int w4_human_sync_answer(w4_protocol *p, const w4_inbound *in, const w4_human *human);
 /* What was said to single agents is told again where they live. 0 or -ENOMEM. */
 int w4_human_sync_tell_asides(w4_protocol *p, uint64_t now_us);
+/* An agent of this node is there from now on, and can say again what its human said: what
+ * neighbours told meanwhile that stands against it is heard once more. 0 or -ENOMEM. */
+int w4_human_sync_attached(w4_protocol *p, const w4_fingerprint *agent, uint64_t now_us);
 /* What a human consents to has moved here, or may have. */
 void w4_human_sync_moved(w4_protocol *p, uint64_t now_us);

@@ -171,6 +171,33 @@ START_TEST(a_word_to_one_behind_what_was_forgotten) {
 }
 END_TEST
 
+/* Her agent comes back when the others have long told her node what it forgot. */
+START_TEST(the_agent_comes_back_later) {
+    world *w = make(3, true, 28);
+    must_say_word(w, "\"work\"", WELL);
+    must_say_word(w, NULL, LIMITED);
+    world_pass(w, 10 * SECOND);
+    w->nodes[0].forgets = true;
+    must_say_word(w, NULL, WELL);
+    world_pass(w, 10 * SECOND);
+    world_link(w, 0, 1, false);
+    world_kill(w, 0);
+    w->nodes[0].forgets = false;
+    world_restart(w, 0);
+    world_link(w, 0, 1, true);
+    world_publish(w, 0);
+    world_pass(w, 100 * SECOND);
+    EXPECT(w, 0, "ada", W4_CONSENT_LIMITED);
+    EXPECT(w, 1, "ada", W4_CONSENT_GRANTED);
+    ck_assert(world_try_attach(w, world_agent_of(w, "ada")));
+    world_pass(w, 40 * SECOND);
+    for (unsigned n = 0; n < 3; n++) {
+        EXPECT(w, n, "ada", W4_CONSENT_LIMITED);
+    }
+    world_free(w);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("human_forgotten");
     TCase *tcase = tcase_create("human_forgotten");
@@ -179,6 +206,7 @@ int main(void) {
                         3 * (int)(sizeof lost_words / sizeof lost_words[0]));
     tcase_add_loop_test(tcase, a_greeting_that_its_node_forgot, 0, 2);
     tcase_add_loop_test(tcase, a_word_to_one_behind_what_was_forgotten, 0, 2);
+    tcase_add_test(tcase, the_agent_comes_back_later);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }
