@@ -6,6 +6,7 @@
 #include "node/state.h"
 #include "parts.h"
 #include "people.h"
+#include "protocol/humans/hcp.h"
 #include "protocol/router.h"
 
 #include <stdio.h>
@@ -210,12 +211,22 @@ void sim_humans_talk(play *p, sim_node *node, const sim_node *other) {
     }
 }
 
+/* Their node was told of a word to all that it had forgotten, and of what they meant they have said
+ * something to one agent only since: the others are still to hear it. */
+static bool is_known_to_one(const sim_node *node) {
+    const w4_human *human =
+        w4_humans_find(w4_hcp_humans(w4_node_protocol(node->node)), &node->agent);
+    return human != NULL && !w4_human_can_be_told(human);
+}
+
 void sim_humans_ease(play *p) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
         sim_node *node = &p->world->nodes[i];
         sim_person *person = sim_person_of(sim_ledger_people(p->ledger), i);
-        if (sim_is_ready(node) && (person->strained || person->unsure ||
-                                   sim_people_lacks(sim_ledger_people(p->ledger), node, node))) {
+        if (sim_is_ready(node) &&
+            (person->strained || person->unsure ||
+             sim_people_lacks(sim_ledger_people(p->ledger), node, node) ||
+             (person->consent != SIM_CONSENT_NONE && is_known_to_one(node)))) {
             person->strained = person->tense = false;
             update(p, node, consent_now(person));
         }
