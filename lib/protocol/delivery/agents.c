@@ -203,8 +203,8 @@ void w4_agents_detach(w4_agents *agents, w4_agent *agent) {
     }
 }
 
-uint64_t w4_agent_next_time(w4_agent *agent, uint64_t wall_us) {
-    uint64_t next_us = w4_later(agent->said_us, W4_US_PER_MS);
+uint64_t w4_agent_next_time(w4_agent *agent, uint64_t wall_us, uint64_t step_us) {
+    uint64_t next_us = w4_later(agent->said_us, step_us);
     bool behind = wall_us < next_us && next_us - wall_us < W4_FRESHNESS_WINDOW_US - CLOCKS_APART_US;
     agent->said_us = behind ? next_us : wall_us;
     return agent->said_us;

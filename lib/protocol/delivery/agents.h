@@ -80,9 +80,10 @@ int w4_agents_attach(w4_agents *agents, const w4_agent_attach *attach, uint32_t 
 /* Its program is gone. What waited for it is dropped; the caller has told about it before. */
 void w4_agents_detach(w4_agents *agents, w4_agent *agent);
 
-/* The time stamp of its next message that is ordered by it: later than the last one, also when the
- * clock was put back, as long as others take it for fresh, though theirs may be behind a little. */
-uint64_t w4_agent_next_time(w4_agent *agent, uint64_t wall_us);
+/* The time stamp of its next message that is ordered by it: so much later than the last one, also
+ * when the clock was put back, as long as others take it for fresh, though theirs may be behind a
+ * little. */
+uint64_t w4_agent_next_time(w4_agent *agent, uint64_t wall_us, uint64_t step_us);
 
 /* Takes presence, lri and kernel_signals from a state that fits the schema of STATE_UPDATE. */
 void w4_agent_set_state(w4_agent *agent, w4_json state);

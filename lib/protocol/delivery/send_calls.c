@@ -139,8 +139,10 @@ int w4_protocol_send(w4_protocol *p, const w4_send_request *request, uint64_t no
     }
     draft.chain = w4_buffer_bytes(&chain);
     const w4_family_rules *family = w4_family_rules_of(request->family);
-    if (request->durable || is_ordered(p, family, draft.type, in.agent)) {
-        r = w4_stamps_next(&p->stamps, in.agent, in.wall_us, &draft.timestamp_us);
+    bool ordered = is_ordered(p, family, draft.type, in.agent);
+    if (request->durable || ordered) {
+        r = w4_stamps_next(&p->stamps, in.agent, ordered ? W4_STAMPS_APART_US : W4_STAMPS_CLOSE_US,
+                           in.wall_us, &draft.timestamp_us);
     }
     w4_buffer bound = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
     r = r == 0 ? w4_knowledge_bind(p, draft.type, request->payload, &bound) : r;

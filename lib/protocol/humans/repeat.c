@@ -95,7 +95,7 @@ static int sign(repeat *r, const w4_fingerprint *to) {
     w4_agent *agent = r->agent;
     agent->said_us = r->human->latest_us > agent->said_us ? r->human->latest_us : agent->said_us;
     uint64_t at_us;
-    int c = w4_stamps_next(&r->p->stamps, agent, r->wall_us, &at_us);
+    int c = w4_stamps_next(&r->p->stamps, agent, W4_STAMPS_APART_US, r->wall_us, &at_us);
     if (c < 0) {
         return c;
     }

@@ -1,5 +1,6 @@
 /* Durable messages: kept at both ends, in order, given at least once, known for a repeat. */
 #include "durable_steps.h"
+#include "protocol/router.h"
 
 /* ---- the whole way */
 
@@ -84,6 +85,9 @@ START_TEST(sent_faster_than_the_clock) {
     }
     world_settle(w);
     expect_rows(w, 0, 0, 0); /* the node of ben has them all */
+    const w4_fingerprint *ada = &world_agent_of(w, "ada")->fingerprint;
+    ck_assert_uint_lt(w4_agents_find(&node->protocol->agents, ada)->said_us,
+                      w4_env_wall_us(&node->env, w->now) + 10 * W4_US_PER_MS);
     node->env.wall_offset_us -= _i == 1 ? (int64_t)(60 * SECOND) : 0;
     world_reborn(w, 0);
     for (unsigned i = 0; i < 3; i++) {
