@@ -21,6 +21,8 @@ def test_json():
     assert cells == {(t, s) for t in ("memory", "unix", "tcp") for s in (256, 1024, 16384)}, cells
     assert len(document["throughput"]) == 9
     for row in document["throughput"]:
+        assert set(row) == {"transport", "size", "messages_per_s", "reference_messages_per_s",
+                            "ratio"}, row
         assert row["messages_per_s"] > 0 and row["reference_messages_per_s"] > 0, row
         ratio = row["messages_per_s"] / row["reference_messages_per_s"]
         assert abs(row["ratio"] - ratio) < 1e-9 * ratio, row
