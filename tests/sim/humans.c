@@ -219,6 +219,13 @@ static bool is_known_to_one(const sim_node *node) {
     return human != NULL && !w4_human_can_be_told(human);
 }
 
+/* Where the greeting was forgotten consent begins with another one. */
+static bool has_greeted(const sim_node *node) {
+    const w4_human *human =
+        w4_humans_find(w4_hcp_humans(w4_node_protocol(node->node)), &node->agent);
+    return human != NULL && human->greeting.at_us != 0;
+}
+
 void sim_humans_ease(play *p) {
     for (unsigned i = 0; i < sim_honest_count(p); i++) {
         sim_node *node = &p->world->nodes[i];
@@ -228,7 +235,11 @@ void sim_humans_ease(play *p) {
              sim_people_lacks(sim_ledger_people(p->ledger), node, node) ||
              (person->consent != SIM_CONSENT_NONE && is_known_to_one(node)))) {
             person->strained = person->tense = false;
-            update(p, node, consent_now(person));
+            if (has_greeted(node)) {
+                update(p, node, consent_now(person));
+            } else {
+                greet(p, node, consent_now(person));
+            }
         }
     }
 }
