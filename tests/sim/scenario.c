@@ -200,6 +200,9 @@ static void tick(play *p, bool trouble) {
         harm(p);
         sim_agents_talk(p);
     }
+    if (p->world->failed) { /* in a burst: its nodes may be in the middle of a commit */
+        return;
+    }
     sim_agents_confirm(p);
     sim_web_vote(p);
     sim_durables_acknowledge(sim_ledger_durables(p->ledger));
