@@ -33,8 +33,7 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
     if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
         return W4_LETTER_BARE;
     }
-    /* What that session will never take must not keep back all that comes behind it. */
-    return parcel->again && code != W4_REFUSAL_TOO_LARGE ? W4_LETTER_OPEN : W4_LETTER_DONE;
+    return parcel->again ? W4_LETTER_OPEN : W4_LETTER_DONE;
 }
 
 /* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */

@@ -1,6 +1,5 @@
 /* Neighbours come and go, bring envelopes, and take them: the calls of protocol.h about them. */
 #include "protocol/delivery/deliveries.h"
-#include "protocol/delivery/precedence.h"
 #include "protocol/delivery/roster.h"
 #include "protocol/evidence/misconduct.h"
 #include "protocol/facts/knowledge.h"
@@ -107,17 +106,6 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     bool known;
     int r = transmitted_durable(p, ticket, outcome, now_us, &known);
     return r == 0 && !known ? w4_deliveries_transmitted(p, ticket, outcome, now_us) : r;
-}
-
-bool w4_protocol_transmits_later(w4_protocol *p, uint64_t ticket, uint64_t now_us) {
-    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
-    bool later = parcel && parcel->state == W4_PARCEL_FLYING &&
-                 w4_mail_find(&p->mail, parcel->letter) &&
-                 w4_precedence_is_behind(p, parcel, now_us);
-    if (later) {
-        w4_parcel_park(&p->parcels, parcel);
-    }
-    return later;
 }
 
 void w4_protocol_recalled(w4_protocol *p, const w4_fingerprint *node, const char *msg_id,

@@ -86,54 +86,6 @@ START_TEST(mail_goes_in_windows) {
 }
 END_TEST
 
-static unsigned no_room;
-static bool has_no_room(const w4_protocol_event *event) {
-    bool refused = event->channel == W4_CHANNEL_KNOWLEDGE && no_room > 0;
-    no_room -= refused ? 1 : 0;
-    return refused;
-}
-
-/* One that the session has no room for any more comes before those behind it, for which, being
- * small, there still was some: both what is sent anew and (way 1) what is said just then. */
-START_TEST(small_letters_wait_for_large_ones) {
-    enum { LETTERS = 6 };
-    world *w = world_new(2, 1);
-    char id[LETTERS][37], what[16];
-    world_link_all(w);
-    world_add_agent(w, "ada", 0, true);
-    world_add_agent(w, "ben", 1, true);
-    world_trust_all(w);
-    propose(w, "ada", "first", id[0]); /* they greet */
-    world_pass(w, SECOND);
-    world_link(w, 0, 1, false);
-    for (unsigned i = 0; i + (unsigned)_i < LETTERS; i++) {
-        snprintf(what, sizeof what, "d-%u", i);
-        propose(w, "ada", what, id[i]);
-    }
-    w->is_full = has_no_room;
-    no_room = 1;
-    world_link(w, 0, 1, true);
-    world_settle(w);
-    ck_assert_uint_eq(no_room, 0);
-    for (unsigned i = LETTERS - (unsigned)_i; i < LETTERS; i++) {
-        propose(w, "ada", "said then", id[i]);
-    }
-    world_pass(w, 20 * SECOND);
-    unsigned next = 0;
-    for (unsigned i = 0; i < w->log_count[1]; i++) {
-        if (w->log[1][i].kind == W4_PROTOCOL_EVENT_DELIVER && next < LETTERS &&
-            strcmp(w->log[1][i].msg_id, id[next]) == 0) {
-            next++;
-        }
-    }
-    ck_assert_uint_eq(next, LETTERS);
-    for (unsigned i = 0; i < LETTERS; i++) {
-        ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id[i], "ben"), 1);
-    }
-    world_free(w);
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("mail");
     TCase *tcase = tcase_create("mail");
@@ -142,7 +94,6 @@ int main(void) {
     tcase_add_test(tcase, mail_grows_stale);
     tcase_add_test(tcase, letter_that_is_gone);
     tcase_add_test(tcase, mail_goes_in_windows);
-    tcase_add_loop_test(tcase, small_letters_wait_for_large_ones, 0, 2);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);
 }

@@ -89,7 +89,6 @@ typedef struct world {
     uint64_t next_owner;
     TAILQ_HEAD(wire_list, wire_item) wire;
     wire_fate (*filter)(struct world *w, const wire_item *item);
-    bool (*is_full)(const w4_protocol_event *event);
     void *filter_data;
     unsigned passed; /* items that the filter has seen */
     /* As sessions do it: what the receiver says on control in its turn comes before that it has
@@ -287,15 +286,6 @@ static inline void world_drain(world *w, unsigned n) {
     while (node->up && w4_protocol_pop_event(node->protocol, &event)) {
         if (event.kind != W4_PROTOCOL_EVENT_TRANSMIT) {
             world_log(w, n, &event);
-            continue;
-        }
-        if (w4_protocol_transmits_later(node->protocol, event.ticket, w->now)) {
-            continue;
-        }
-        if (w->is_full && w->is_full(&event)) { /* its session takes no more */
-            ck_assert_int_eq(w4_protocol_transmitted(node->protocol, event.ticket,
-                                                     W4_REFUSAL_BACKPRESSURE, w->now),
-                             0);
             continue;
         }
         unsigned to = world_node_of(w, &event.node);
