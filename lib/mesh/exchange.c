@@ -362,6 +362,8 @@ static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fi
     }
     if (r == 0 && w4_fingerprint_equal(author, from)) {
         r = pass_on(mesh, from, record, now_us);
+    } else if (r == 0 && peer != NULL && peer->connected) {
+        r = send_record(mesh, peer, record, now_us); /* of an earlier life: it has to outdo it */
     }
     w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD, .node = *author};
     return r != 0 ? r : w4_mesh_push(mesh, &event);
@@ -384,18 +386,22 @@ static int receive_own(w4_mesh *mesh, w4_bytes record, w4_graph_change change, u
     return 0;
 }
 
-/* Somebody who tells of itself what is known here. Where that is older than what is known, it has
- * lost its memory, and nobody would hear it: it is told what it said last. */
+/* Who tells less than is known here is told that. Where it tells of itself, it has lost its memory,
+ * and nobody would hear it; where of another, that one has, and is not heard here. */
 static int told_again(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
                       w4_bytes record, uint64_t now_us) {
-    const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, from);
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, from);
     w4_bytes known = w4_graph_text(mesh->context.graph, author);
-    bool gone = peer == NULL || !peer->connected; /* since it said so */
-    if (gone || !w4_fingerprint_equal(from, author)) {
+    bool of_itself = w4_fingerprint_equal(from, author);
+    if (peer == NULL || !peer->connected) { /* since it said so */
         return 0;
     }
-    return w4_bytes_equal(known, record) ? pass_on(mesh, from, record, now_us)
-                                         : send_record(mesh, peer, known, now_us);
+    if (w4_bytes_equal(known, record)) {
+        return of_itself ? pass_on(mesh, from, record, now_us) : 0;
+    }
+    bool is_too_much =
+        !of_itself && !w4_mesh_budget_take(&peer->told, W4_MESH_TOLD_MAX, W4_MESH_TOLD_US, now_us);
+    return is_too_much ? 0 : send_record(mesh, peer, known, now_us);
 }
 
 static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record,

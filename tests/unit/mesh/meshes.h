@@ -252,3 +252,26 @@ static inline unsigned peer_count(const node *n) {
     }
     return count;
 }
+
+static inline const w4_record *record_of(const node *n, const node *of) {
+    return w4_graph_find(n->graph, id_of(of));
+}
+
+/* A MESH_HELLO as it is after the pipeline: only its payload is looked at. */
+static inline void tell(node *from, node *to, w4_bytes record) {
+    w4_buffer text = W4_BUFFER_INIT(1u << 20);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "{\"payload\":{\"records\":["), 0);
+    ck_assert_int_eq(w4_buffer_append(&text, record), 0);
+    ck_assert_int_eq(w4_buffer_append_text(&text, "]}}"), 0);
+    ck_assert_int_eq(w4_mesh_receive(to->mesh, id_of(from), w4_buffer_bytes(&text), now_us), 0);
+    w4_buffer_deinit(&text);
+}
+
+static inline w4_buffer own_record(const node *n, uint64_t seq, uint64_t wall_us, uint32_t ttl_s,
+                                   const char *name) {
+    w4_record record = {.seq = seq, .issued_wall_us = wall_us, .ttl_s = ttl_s};
+    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
+    (void)snprintf(record.name, sizeof record.name, "%s", name);
+    ck_assert_int_eq(w4_record_write(&record, n->identity, &out), 0);
+    return out;
+}

@@ -24,10 +24,6 @@ static void seed(node *n, const node *with) {
     ck_assert_int_eq(w4_mesh_add_address(n->mesh, with->address, W4_ADDRESS_SEED, NULL, now_us), 0);
 }
 
-static const w4_record *record_of(const node *n, const node *of) {
-    return w4_graph_find(n->graph, id_of(of));
-}
-
 static bool all_joined(void) {
     return joined(a, b) && joined(b, c) && joined(a, c);
 }
@@ -271,25 +267,6 @@ static void attach(node *n, const char *agent_id, uint8_t number, const char *ca
     ck_assert_int_eq(w4_identity_from_seed(key, &attach.identity), 0);
     ck_assert_int_eq(w4_protocol_agent_attach(n->protocol, &attach, now_us, &refused), 0);
     w4_mesh_agents_changed(n->mesh, now_us);
-}
-
-/* A MESH_HELLO as it is after the pipeline: only its payload is looked at. */
-static void tell(node *from, node *to, w4_bytes record) {
-    w4_buffer text = W4_BUFFER_INIT(1u << 20);
-    ck_assert_int_eq(w4_buffer_append_text(&text, "{\"payload\":{\"records\":["), 0);
-    ck_assert_int_eq(w4_buffer_append(&text, record), 0);
-    ck_assert_int_eq(w4_buffer_append_text(&text, "]}}"), 0);
-    ck_assert_int_eq(w4_mesh_receive(to->mesh, id_of(from), w4_buffer_bytes(&text), now_us), 0);
-    w4_buffer_deinit(&text);
-}
-
-static w4_buffer own_record(const node *n, uint64_t seq, uint64_t wall_us, uint32_t ttl_s,
-                            const char *name) {
-    w4_record record = {.seq = seq, .issued_wall_us = wall_us, .ttl_s = ttl_s};
-    w4_buffer out = W4_BUFFER_INIT(W4_RECORD_BYTES_MAX);
-    (void)snprintf(record.name, sizeof record.name, "%s", name);
-    ck_assert_int_eq(w4_record_write(&record, n->identity, &out), 0);
-    return out;
 }
 
 START_TEST(agents_are_told_to_neighbours) {
