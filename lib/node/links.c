@@ -287,6 +287,7 @@ static int on_frame(w4_node *node, w4_node_link *link, w4_bytes frame, uint64_t 
 static int on_accepted(w4_node *node, w4_link *link, uint64_t now_us) {
     if (node->draining || !w4_source_limit_allow_address(node->sources, link->remote, now_us)) {
         node->refusals[W4_REFUSAL_RATE_LIMITED]++;
+        w4_node_links_forget(node, link); /* what it said while we committed */
         w4_link_close(link);
         return 0;
     }

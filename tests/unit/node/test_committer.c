@@ -328,6 +328,33 @@ START_TEST(what_is_put_by_goes_with_its_link) {
 }
 END_TEST
 
+/* Also where it is not let in at all: somebody came, spoke and went, and finds the node closing. */
+START_TEST(what_is_put_by_of_who_is_not_let_in_goes_too) {
+    static uint8_t junk[100];
+    town_node *b = &t.nodes[0];
+    w4_transport *stranger = NULL;
+    w4_link *link = NULL;
+    int error = 0;
+    begin_commit();
+    w4_transport_host host = {.env = &b->env, .loop = t.network, .wake = no_wake};
+    ck_assert_int_eq(w4_transport_open(&w4_transport_memory, &host, &stranger), 0);
+    ck_assert_int_eq(w4_transport_dial(stranger, b->address, t.now_us, &link, &error), 0);
+    ck_assert_int_eq(w4_link_send(link, w4_bytes_of(junk, sizeof junk), t.now_us), 0);
+    stand_still(50 * TOWN_MS);
+    w4_link_close(link);
+    stand_still(50 * TOWN_MS);
+    ck_assert_int_eq(TAILQ_FIRST(&b->node->put_by)->event.kind, W4_TRANSPORT_EVENT_ACCEPTED);
+    ck_assert_uint_gt(b->node->put_by_bytes, sizeof junk);
+    b->slow = false;
+    town_turn(&t, 0);
+    w4_node_drain(b->node, "test", t.now_us);
+    town_go_on(&t, 5 * TOWN_S);
+    ck_assert(TAILQ_EMPTY(&b->node->put_by));
+    ck_assert_uint_eq(w4_node_refusals(b->node, W4_REFUSAL_RATE_LIMITED), 1);
+    w4_transport_free(stranger);
+}
+END_TEST
+
 /* Handshakes wait, and those who live hear each other all the same: also where somebody says more
  * than can wait. */
 START_TEST(handshakes_hold_up_no_heartbeat) {
@@ -448,6 +475,7 @@ int main(void) {
     tcase_add_loop_test(tc, links_come_and_go_meanwhile, 0, 2);
     tcase_add_test(tc, a_goodbye_is_heard);
     tcase_add_test(tc, what_is_put_by_goes_with_its_link);
+    tcase_add_test(tc, what_is_put_by_of_who_is_not_let_in_goes_too);
     tcase_add_test(tc, handshakes_hold_up_no_heartbeat);
     tcase_add_test(tc, who_says_more_than_can_wait_is_heard_to_live);
     tcase_add_test(tc, what_waits_is_bounded);
