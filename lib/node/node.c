@@ -298,6 +298,16 @@ static int committed(w4_node *node, int r, uint64_t now_us) {
     return 0;
 }
 
+/* What was taken aside in commits before, and not worked off since. */
+static size_t left_aside(const w4_node *node) {
+    const w4_node_peer *peer = NULL;
+    size_t bytes = 0;
+    TAILQ_FOREACH (peer, &node->aside, aside_next) {
+        bytes += w4_session_aside(peer->session);
+    }
+    return bytes;
+}
+
 /* Done with, or node->committing. */
 static int commit(w4_node *node, uint64_t now_us) {
     int r = w4_trust_history_settle(node->store, node->trust);
@@ -318,7 +328,7 @@ static int commit(w4_node *node, uint64_t now_us) {
     }
     node->committing = true;
     node->beat_us = w4_later(now_us, W4_NODE_BEAT_US);
-    node->aside_bytes = 0;
+    node->aside_bytes = left_aside(node);
     node->again_after = node->again;
     node->again = false;
     return 0;

@@ -26,7 +26,7 @@
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
-#define W4_NODE_ASIDE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* taken in during one commit */
+#define W4_NODE_ASIDE_BYTES_MAX ((size_t)4 * 1024 * 1024) /* taken in during commits */
 #define W4_NODE_PUT_BY_BYTES_MAX ((size_t)1024 * 1024)    /* the same, of handshakes */
 #define W4_NODE_FRAMES_PER_TURN 512u /* taken from one transport before others have a turn */
 /* The same for messages, each of which is some signature's time: who sends them hears of the first
@@ -178,7 +178,7 @@ struct w4_node {
     w4_byte_budget budget; /* of messages in all of them */
     struct w4_node_peers active;
     struct w4_node_peers aside; /* what came during the commit, in the order of the peers */
-    size_t aside_bytes;         /* taken aside in this commit */
+    size_t aside_bytes;         /* of them, as this commit goes on */
     struct w4_node_puts_by put_by;
     size_t put_by_bytes;
     w4_node_contract *contracts; /* by peer */

@@ -444,6 +444,39 @@ START_TEST(what_waits_is_bounded) {
 }
 END_TEST
 
+/* What could not be worked off between two commits takes room in the second. */
+START_TEST(what_is_left_of_one_commit_counts_in_the_next) {
+    town_node *b = &t.nodes[0];
+    for (unsigned i = 0; i < 40; i++) { /* much may be under way then */
+        town_send(&t, 1 + i % 2, 0, W4_CHANNEL_STATE, 30000);
+        town_go_on(&t, 100 * TOWN_MS);
+    }
+    begin_commit();
+    for (unsigned i = 0; i < 2 * W4_NODE_MESSAGES_PER_TURN; i++) {
+        town_send(&t, 1 + i % 2, 0, W4_CHANNEL_STATE, 1000);
+        stand_still(TOWN_MS);
+    }
+    stand_still(50 * TOWN_MS);
+    b->slow = false;
+    ck_assert_int_eq(w4_node_process(b->node, t.now_us), 0);
+    ck_assert(!w4_node_committing(b->node));
+    b->slow = true;
+    ck_assert_int_eq(w4_node_trust_set(b->node, W4_TRUST_AGENT, &t.nodes[2].agent, W4_TRUST_TRUSTED,
+                                       "test", "", t.now_us),
+                     0); /* which is committed at once */
+    ck_assert_int_eq(w4_node_process(b->node, t.now_us), 0);
+    ck_assert(w4_node_committing(b->node));
+    size_t left = w4_session_aside(town_peer(&t, 0, 1)->session) +
+                  w4_session_aside(town_peer(&t, 0, 2)->session);
+    ck_assert_uint_gt(left, 1000);
+    ck_assert_uint_eq(b->node->aside_bytes, left);
+    unsigned messages = b->messages;
+    go_on();
+    ck_assert_uint_gt(b->messages, messages);
+    ck_assert(!b->disorder);
+}
+END_TEST
+
 /* Who cannot begin leaves it to the node. */
 START_TEST(without_one_the_node_commits_by_itself) {
     refuses = t.durable = true;
@@ -479,6 +512,7 @@ int main(void) {
     tcase_add_test(tc, handshakes_hold_up_no_heartbeat);
     tcase_add_test(tc, who_says_more_than_can_wait_is_heard_to_live);
     tcase_add_test(tc, what_waits_is_bounded);
+    tcase_add_test(tc, what_is_left_of_one_commit_counts_in_the_next);
     tcase_add_test(tc, without_one_the_node_commits_by_itself);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
