@@ -31,8 +31,13 @@ static bool is_due(const w4_stamps *stamps, uint64_t stamp_us) {
 
 int w4_stamps_next(w4_stamps *stamps, w4_agent *agent, uint64_t step_us, uint64_t wall_us,
                    uint64_t *ret_stamp_us) {
-    agent->said_us = agent->said_us > stamps->before_us ? agent->said_us : stamps->before_us;
+    uint64_t said_us = agent->said_us;
+    agent->said_us = said_us > stamps->before_us ? said_us : stamps->before_us;
     uint64_t stamp_us = w4_agent_next_time(agent, wall_us, step_us);
+    if (stamp_us < stamps->before_us) { /* too far ahead to go on behind it */
+        agent->said_us = said_us;
+        stamp_us = w4_agent_next_time(agent, wall_us, step_us);
+    }
     int r = 0;
     if (is_due(stamps, stamp_us)) {
         uint8_t value[VALUE_LEN];
