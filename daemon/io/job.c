@@ -1,8 +1,9 @@
 #include "io/job.h"
 
+#include "io/thread.h"
+
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -25,16 +26,6 @@ bool w4_job_stopping(w4_job *job) {
     return atomic_load(&job->stopping);
 }
 
-/* Signals are the loop's. */
-static int start_thread(w4_job *job) {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&job->thread, NULL, run_thread, job);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
-}
-
 int w4_job_start(w4_loop *loop, const char *name, void (*run)(w4_job *job, void *context),
                  void (*done)(void *context), void *context, w4_job **ret_job) {
     w4_job *job = calloc(1, sizeof *job);
@@ -45,7 +36,7 @@ int w4_job_start(w4_loop *loop, const char *name, void (*run)(w4_job *job, void 
     job->context = context;
     atomic_init(&job->stopping, false);
     int r = w4_loop_notifier_new(loop, name, done, context, &job->notifier);
-    r = r == 0 ? start_thread(job) : r;
+    r = r == 0 ? w4_thread_start((w4_thread_kind){0}, run_thread, job, &job->thread) : r;
     if (r != 0) {
         job->notifier = w4_loop_notifier_free(job->notifier);
         free(job);

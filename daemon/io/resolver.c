@@ -1,10 +1,10 @@
 #include "io/resolver.h"
 
+#include "io/thread.h"
 #include "transport/address.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,32 +80,20 @@ static void *look_up(void *context) {
     return NULL;
 }
 
-/* A thread of its own, deaf to signals: those are the loop's. */
+/* A thread of its own. */
 static int start_thread(w4_lookup *lookup) {
     shared *s = lookup->shared;
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
     pthread_t thread;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return -error;
-    }
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     (void)pthread_mutex_lock(&s->mutex);
     s->holders++;
     (void)pthread_mutex_unlock(&s->mutex);
-    error = pthread_create(&thread, &attributes, look_up, lookup);
-    if (error != 0) {
+    int r = w4_thread_start((w4_thread_kind){.detached = true}, look_up, lookup, &thread);
+    if (r < 0) {
         (void)pthread_mutex_lock(&s->mutex);
         s->holders--;
         (void)pthread_mutex_unlock(&s->mutex);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return -error;
+    return r;
 }
 
 static void start_waiting(w4_resolver *resolver) {

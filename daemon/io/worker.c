@@ -1,10 +1,11 @@
 #include "io/worker.h"
 
+#include "io/thread.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -41,24 +42,6 @@ static void on_done(void *context) {
     worker->done(worker->context);
 }
 
-/* Signals are the loop's. */
-static int start_thread(w4_worker *worker) {
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return -error;
-    }
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES); /* or what is usual */
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&worker->thread, &attributes, stand_by, worker);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    return -error;
-}
-
 int w4_worker_new(w4_loop *loop, const char *name, void (*run)(void *context),
                   void (*done)(void *context), void *context, w4_worker **ret_worker) {
     w4_worker *worker = calloc(1, sizeof *worker);
@@ -78,7 +61,8 @@ int w4_worker_new(w4_loop *loop, const char *name, void (*run)(void *context),
     w4_loop_notifier_always(worker->notifier);
     r = sem_init(&worker->wanted, 0, 0) < 0 ? -errno : 0;
     if (r == 0) {
-        r = start_thread(worker);
+        const w4_thread_kind kind = {.stack_bytes = STACK_BYTES};
+        r = w4_thread_start(kind, stand_by, worker, &worker->thread);
         if (r < 0) {
             (void)sem_destroy(&worker->wanted);
         }
