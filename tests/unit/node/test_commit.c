@@ -9,15 +9,7 @@ static town t;
 static void setup(void) {
     w4_node_config config = town_config();
     town_init(&t, 3, &config);
-    town_introduce(&t, 1, 0);
-    town_introduce(&t, 2, 0);
-    town_go_on(&t, 3 * TOWN_S);
-    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0); /* agents shake hands */
-    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
-    town_go_on(&t, 3 * TOWN_S);
-    ck_assert_uint_eq(t.nodes[0].messages, 2);
-    ck_assert_uint_eq(t.nodes[1].delivered, 1);
-    ck_assert_uint_eq(t.nodes[2].delivered, 1);
+    town_gather(&t);
     t.turns = 0;
 }
 

@@ -39,14 +39,7 @@ static void setup_with(const w4_node_config *config) {
     town_init(&t, 3, config);
     refuses = false;
     with_committer(0, config);
-    town_introduce(&t, 1, 0);
-    town_introduce(&t, 2, 0);
-    town_go_on(&t, 3 * TOWN_S);
-    town_send(&t, 1, 0, W4_CHANNEL_STATE, 0); /* agents shake hands */
-    town_send(&t, 2, 0, W4_CHANNEL_STATE, 0);
-    town_go_on(&t, 3 * TOWN_S);
-    ck_assert_uint_eq(t.nodes[0].messages, 2);
-    ck_assert_uint_eq(t.nodes[1].delivered, 1);
+    town_gather(&t);
     begun = t.turns = 0;
 }
 

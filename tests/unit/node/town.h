@@ -322,6 +322,19 @@ static inline void town_send(town *t, unsigned from, unsigned to, w4_channel_kin
     town_turn(t, from);
 }
 
+/* The first node is told of the next two, and their agents shake hands with its own. */
+static inline void town_gather(town *t) {
+    town_introduce(t, 1, 0);
+    town_introduce(t, 2, 0);
+    town_go_on(t, 3 * TOWN_S);
+    town_send(t, 1, 0, W4_CHANNEL_STATE, 0);
+    town_send(t, 2, 0, W4_CHANNEL_STATE, 0);
+    town_go_on(t, 3 * TOWN_S);
+    ck_assert_uint_eq(t->nodes[0].messages, 2);
+    ck_assert_uint_eq(t->nodes[1].delivered, 1);
+    ck_assert_uint_eq(t->nodes[2].delivered, 1);
+}
+
 /* What one node has with another; fails when it has none. */
 static inline w4_node_peer *town_peer(const town *t, unsigned at, unsigned of) {
     w4_node_peer *peer = w4_node_peer_find(t->nodes[at].node, &t->nodes[of].id);
