@@ -1,7 +1,7 @@
 /* What the tests of what is sent, answered and kept have in common. */
 #pragma once
 
-#include "world.h"
+#include "outcomes.h"
 
 #define ASK "{\"goal\":\"ask\",\"topic\":\"rain\",\"priority\":\"normal\"}"
 #define RAIN                                                                                       \
@@ -17,18 +17,6 @@ static inline world *three(void) {
     world_add_agent(w, "cho", 2, true);
     world_trust_all(w);
     return w;
-}
-
-static inline unsigned outcomes(const world *w, unsigned n, const char *msg_id, w4_refusal code) {
-    unsigned count = 0;
-    for (unsigned i = 0; i < w->log_count[n]; i++) {
-        const logged *at = &w->log[n][i];
-        count += at->kind == W4_PROTOCOL_EVENT_DELIVERY && strcmp(at->msg_id, msg_id) == 0 &&
-                         at->code == code
-                     ? 1
-                     : 0;
-    }
-    return count;
 }
 
 static inline void ask(world *w, const char *from, const char *to, char ret_id[static 37]) {

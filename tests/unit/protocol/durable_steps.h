@@ -1,9 +1,9 @@
 /* What the tests of durable messages have in common. */
 #pragma once
 
+#include "outcomes.h"
 #include "protocol/durable/shelves.h"
 #include "protocol/durable/taken.h"
-#include "world.h"
 
 #include <errno.h>
 
@@ -31,18 +31,6 @@ static inline void ask(world *w, const char *from, const char *to, char ret_id[s
 static inline void ask_plainly(world *w, const char *from, const char *to) {
     ck_assert_msg(world_send(w, from, to, "INTENT", ASK) == 0, "%s %s",
                   w4_refusal_name(w->refused.code), w->refused.text);
-}
-
-static inline unsigned outcomes(const world *w, unsigned n, const char *msg_id, w4_refusal code) {
-    unsigned count = 0;
-    for (unsigned i = 0; i < w->log_count[n]; i++) {
-        const logged *at = &w->log[n][i];
-        count += at->kind == W4_PROTOCOL_EVENT_DELIVERY && strcmp(at->msg_id, msg_id) == 0 &&
-                         at->code == code
-                     ? 1
-                     : 0;
-    }
-    return count;
 }
 
 /* How often it was given, and marked as a repeat. */
