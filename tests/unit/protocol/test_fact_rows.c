@@ -1,5 +1,6 @@
 /* The machine of facts, row by row: what each event makes of a fact in each state. The rows are
  * those of web4-protocols(7), written down once more. */
+#include "plain_keys.h"
 #include "protocol/facts/facts.h"
 #include "world.h"
 
@@ -69,18 +70,6 @@ static w4_fingerprint agent(unsigned number) {
     return f;
 }
 
-static bool matters(void *context, const w4_fingerprint *key) {
-    (void)context;
-    (void)key;
-    return true;
-}
-
-static w4_key_authority authority(void *context, const w4_fingerprint *signer) {
-    (void)context;
-    (void)signer;
-    return W4_KEY_BY_NOBODY;
-}
-
 static void judge(stage *s) {
     w4_judgement j = w4_fact_judge(s->fact, &s->rule);
     w4_facts_set_state(s->book, s->fact, j.state);
@@ -118,29 +107,17 @@ static void trust_all(stage *s, w4_trust_state trust) {
     }
 }
 
-/* By itself. */
 static void revoke(stage *s, unsigned number) {
-    w4_key_document document = {.kind = W4_KEY_REVOCATION,
-                                .of = W4_KEY_OF_AGENT,
-                                .subject = agent(number),
-                                .signer = agent(number),
-                                .made_us = s->now_us,
-                                .reason = "stolen",
-                                .id = {(uint8_t)number},
-                                .text = w4_bytes_from_text("{}")};
-    w4_keyring_result result;
-    ck_assert_int_eq(w4_keyring_take(s->keys, &document, &result), 0);
-    ck_assert_int_eq(result.verdict, W4_KEYRING_TAKEN);
+    const w4_fingerprint who = agent(number);
+    revoke_itself(s->keys, &who, s->now_us);
 }
 
 static void begin(stage *s) {
-    *s = (stage){.now_us = 1000 * W4_US_PER_S};
+    *s = (stage){.keys = keys_of_themselves(), .now_us = 1000 * W4_US_PER_S};
     ck_assert_int_eq(w4_store_memory_new(&s->store), 0);
     ck_assert_int_eq(w4_decisions_new(s->store, &s->decisions), 0);
     ck_assert_int_eq(w4_facts_new(s->decisions, &s->book), 0);
     ck_assert_int_eq(w4_trust_book_new(&s->trust), 0);
-    const w4_keyring_rules keys = {.matters = matters, .authority = authority};
-    ck_assert_int_eq(w4_keyring_new(&keys, &s->keys), 0);
     w4_trust_move move;
     w4_fingerprint proposer = agent(0);
     ck_assert_int_eq(

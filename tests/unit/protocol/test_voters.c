@@ -1,4 +1,5 @@
 /* Who has a place among the voters of one fact when there are too few. */
+#include "plain_keys.h"
 #include "protocol/facts/fact.h"
 #include "trust/book.h"
 #include "world.h"
@@ -18,18 +19,6 @@ static w4_fingerprint agent(unsigned number) {
     return (w4_fingerprint){{(uint8_t)(number * 37u), (uint8_t)number}};
 }
 
-static bool matters(void *context, const w4_fingerprint *key) {
-    (void)context;
-    (void)key;
-    return true;
-}
-
-static w4_key_authority authority(void *context, const w4_fingerprint *signer) {
-    (void)context;
-    (void)signer;
-    return W4_KEY_BY_NOBODY;
-}
-
 static void trust(stage *s, unsigned number) {
     w4_trust_move move;
     w4_fingerprint who = agent(number);
@@ -38,24 +27,13 @@ static void trust(stage *s, unsigned number) {
 }
 
 static void revoke(stage *s, unsigned number) {
-    w4_key_document document = {.kind = W4_KEY_REVOCATION,
-                                .of = W4_KEY_OF_AGENT,
-                                .subject = agent(number),
-                                .signer = agent(number),
-                                .made_us = 1000,
-                                .reason = "stolen",
-                                .id = {(uint8_t)number},
-                                .text = w4_bytes_from_text("{}")};
-    w4_keyring_result result;
-    ck_assert_int_eq(w4_keyring_take(s->keys, &document, &result), 0);
-    ck_assert_int_eq(result.verdict, W4_KEYRING_TAKEN);
+    const w4_fingerprint who = agent(number);
+    revoke_itself(s->keys, &who, 1000);
 }
 
 static void begin(stage *s) {
-    const w4_keyring_rules rules = {.matters = matters, .authority = authority};
-    *s = (stage){.random = {7, 11}};
+    *s = (stage){.keys = keys_of_themselves(), .random = {7, 11}};
     ck_assert_int_eq(w4_trust_book_new(&s->trust), 0);
-    ck_assert_int_eq(w4_keyring_new(&rules, &s->keys), 0);
 }
 
 static void end(stage *s) {
