@@ -453,20 +453,27 @@ static wire_fate words_of_state_come_last(world *w, const wire_item *item) {
     return late ? WIRE_LAST : WIRE_PASS;
 }
 
-/* Words go on several channels: what she says to ben comes before the word to all by which she
- * began to consent to less. His node can tell others all the same. */
-START_TEST(said_before_and_come_after) {
+/* Ada tells all that she consents to less from now on, in a greeting or (way 1) with her state. */
+static world *limits_herself(int way, uint64_t seed,
+                             wire_fate (*filter)(world *w, const wire_item *item)) {
     static const char *const types[] = {"HCP_HELLO", "HCP_STATE_UPDATE"};
     static const char *const payloads[] = {HELLO("tea"), UPDATE("10", "limited")};
-    world *w = make(3, true, 23);
+    world *w = make(3, true, seed);
     must_say(w, "ben", "*", "HCP_HELLO", HELLO("tea"), WELL);
     must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), WELL);
     world_pass(w, 10 * SECOND);
     EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
-    w->filter = words_of_state_come_last;
+    w->filter = filter;
     w->now += SECOND;
-    ck_assert_int_eq(world_send_as(w, "ada", "*", W4_FAMILY_HCP, types[_i], payloads[_i], LIMITED),
-                     0);
+    ck_assert_int_eq(
+        world_send_as(w, "ada", "*", W4_FAMILY_HCP, types[way], payloads[way], LIMITED), 0);
+    return w;
+}
+
+/* Words go on several channels: what she says to ben comes before the word to all by which she
+ * began to consent to less. His node can tell others all the same. */
+START_TEST(said_before_and_come_after) {
+    world *w = limits_herself(_i, 23, words_of_state_come_last);
     must_say(w, "ada", "ben", "HCP_INTENT", INTENT("tea"), LIMITED);
     EXPECT(w, 1, "ada", W4_CONSENT_LIMITED);
     ck_assert(w4_human_can_be_told(human_of(w, 1, "ada")));
@@ -489,17 +496,7 @@ static wire_fate lose_what_is_for_all(world *w, const wire_item *item) {
 /* That word to all never comes, only what she says to ben behind it: his node asks for the word
  * nevertheless, as cho's hears of her through his alone. */
 START_TEST(what_was_said_to_one_can_be_shown_to_none) {
-    static const char *const types[] = {"HCP_HELLO", "HCP_STATE_UPDATE"};
-    static const char *const payloads[] = {HELLO("tea"), UPDATE("10", "limited")};
-    world *w = make(3, true, 24);
-    must_say(w, "ben", "*", "HCP_HELLO", HELLO("tea"), WELL);
-    must_say(w, "ada", "*", "HCP_HELLO", HELLO("tea"), WELL);
-    world_pass(w, 10 * SECOND);
-    EXPECT(w, 2, "ada", W4_CONSENT_GRANTED);
-    w->filter = lose_what_is_for_all;
-    w->now += SECOND;
-    ck_assert_int_eq(world_send_as(w, "ada", "*", W4_FAMILY_HCP, types[_i], payloads[_i], LIMITED),
-                     0);
+    world *w = limits_herself(_i, 24, lose_what_is_for_all);
     ck_assert_int_eq(
         world_send_as(w, "ada", "ben", W4_FAMILY_HCP, "HCP_INTENT", INTENT("tea"), LIMITED), 0);
     world_settle(w);
