@@ -159,12 +159,16 @@ START_TEST(answers_are_measured_when_they_come) {
 }
 END_TEST
 
-/* Nothing overtakes what waits; what is lost so comes again. */
-START_TEST(what_comes_before_its_time_is_passed_over) {
+static void begin_with_one_aside(void) {
     begin();
     open_link(true);
     ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "one", 1), 0);
     ck_assert(carry_aside(a, b));
+}
+
+/* Nothing overtakes what waits; what is lost so comes again. */
+START_TEST(what_comes_before_its_time_is_passed_over) {
+    begin_with_one_aside();
     ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "two", 2), 0);
     ck_assert(carry(a, b));
     ck_assert_uint_eq(stats_of(b).undrained, 1);
@@ -181,10 +185,7 @@ END_TEST
 
 /* Until the link goes, with all that was said over it. */
 START_TEST(it_goes_with_the_link) {
-    begin();
-    open_link(true);
-    ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "one", 1), 0);
-    ck_assert(carry_aside(a, b));
+    begin_with_one_aside();
     size_t more = w4_session_memory(b);
     cut();
     ck_assert_uint_eq(w4_session_aside(b), 0);
@@ -199,10 +200,7 @@ END_TEST
 
 /* A fault is one when its turn has come. */
 START_TEST(an_end_waits_its_turn) {
-    begin();
-    open_link(true);
-    ck_assert_int_eq(send(a, W4_CHANNEL_STATE, "one", 1), 0);
-    ck_assert(carry_aside(a, b));
+    begin_with_one_aside();
     w4_session_close(a, W4_REFUSAL_NONE, "enough", now);
     ck_assert(carry_aside(a, b));
     no_more(b);
