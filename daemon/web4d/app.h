@@ -90,6 +90,7 @@ struct w4d_app {
     uint64_t status_due_us; /* of the service manager's status line */
     uint64_t event_cursor;  /* of the log */
     uint64_t waits_turn;    /* w4_protocol_waits_turn when clients were paced last */
+    uint64_t withdrawn;     /* w4_node_withdrawn when they were told of room last */
     w4_log_limit log_limits[W4_EVENT_COUNT];
     w4_log_limit failure_limit; /* of lines about failed calls */
     w4_log_level log_level;

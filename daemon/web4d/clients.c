@@ -223,6 +223,20 @@ static void tell_room(w4d_app *app, w4d_client *client) {
     }
 }
 
+/* What was taken back of what agents were to be given left them the less to be given. */
+static void tell_room_anew(w4d_app *app) {
+    uint64_t withdrawn = w4_node_withdrawn(app->node);
+    w4d_client *client = NULL;
+    if (withdrawn == app->withdrawn) {
+        return;
+    }
+    app->withdrawn = withdrawn;
+    LIST_FOREACH (client, &app->clients, next) {
+        client->room = SIZE_MAX;
+        tell_room(app, client);
+    }
+}
+
 void w4d_clients_work(w4d_app *app) {
     w4d_client *client = NULL;
     for (int surface = 0; surface < W4_SURFACE_COUNT; surface++) {
@@ -471,6 +485,7 @@ void w4d_clients_notify(w4d_app *app) {
     while (r == 0 && w4_node_pop_event(app->node, &event)) {
         r = notify_event(app, &event);
     }
+    tell_room_anew(app);
     r = r != 0 ? r : w4d_watchers_notify(app);
     if (r < 0 && r != -EMSGSIZE) {
         app->fatal = r;

@@ -201,6 +201,7 @@ static void recall(w4_node *node, const void *who,
     STAILQ_CONCAT(&node->out, &kept);
     while ((out = STAILQ_FIRST(&dropped)) != NULL) {
         STAILQ_REMOVE_HEAD(&dropped, next);
+        node->out_withdrawn++;
         tell_not_given(node, out, code, now_us);
         free(out);
     }
@@ -267,6 +268,7 @@ static int push_message(w4_node *node, const w4_protocol_event *event, uint64_t 
     memcpy(out.msg_id, event->msg_id, sizeof out.msg_id);
     int r = out_push_of(node, &out, event);
     if (r > 0) {
+        node->out_withdrawn++;
         on_untaken(node, event, now_us);
     }
     return r < 0 ? r : 0;

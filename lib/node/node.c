@@ -586,6 +586,10 @@ void w4_node_count_refusal(w4_node *node, w4_refusal code) {
     }
 }
 
+uint64_t w4_node_withdrawn(const w4_node *node) {
+    return node->out_withdrawn;
+}
+
 uint64_t w4_node_refusals(const w4_node *node, w4_refusal code) {
     return code < W4_REFUSAL_COUNT ? node->refusals[code] : 0;
 }

@@ -162,6 +162,9 @@ w4_graph *w4_node_graph(w4_node *node);
 w4_events *w4_node_events(w4_node *node);
 const w4_env *w4_node_env(const w4_node *node);
 uint64_t w4_node_refusals(const w4_node *node, w4_refusal code);
+/* Messages that were counted for agents here (w4_protocol_agent_room) and then not given to them,
+ * ever: when there are more, their owner tells anew what there is room for. */
+uint64_t w4_node_withdrawn(const w4_node *node);
 void w4_node_count_refusal(w4_node *node, w4_refusal code); /* told over a socket */
 size_t w4_node_addresses(const w4_node *node, const char *ret_addresses[static W4_NODE_LISTEN_MAX]);
 

@@ -192,6 +192,7 @@ struct w4_node {
     uint32_t out_count;
     size_t out_bytes;
     uint64_t out_lost;
+    uint64_t out_withdrawn; /* messages that found no room there, or were taken out of it */
     struct { /* the last message that found no room there: its sender is about to be told more */
         char msg_id[37];
         char to[W4_FINGERPRINT_TEXT_LEN + 1];

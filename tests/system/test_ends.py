@@ -178,6 +178,37 @@ def test_no_room_there():
             assert told(ada, msg_id) == ("delivered", None)
 
 
+def test_taken_back_before_it_is_given():
+    """More is said to an agent than it has room for, and consent taken back in the same breath: what it
+    is not given leaves as much room for what others say as there was before."""
+    with Mesh("north", limits={"client_queue_bytes": 65536}) as mesh:
+        north, = mesh.nodes
+        ada = north.agent("ada", subscribe=["agent.delivery"])
+        ben = north.agent("ben", subscribe=["agent.message"])
+        cho = north.agent("cho", subscribe=["agent.delivery"])
+        to = ben.attached["fingerprint"]
+        mesh.trust_all([ada, ben, cho])
+        greet(ben)
+
+        def call(kind, to, payload, consent):
+            return json.dumps({"jsonrpc": "2.0", "id": kind, "method": "agent.send", "params": {
+                "protocol": "hcp", "type": kind, "to": to, "payload": payload,
+                "state": {"human": human(consent)}}}).encode() + b"\n"
+        said = [call("HCP_CONTEXT", to, {"context": "x" * n}, "granted") for n in [1000] * 14 + [1] * 4]
+        said.append(call("HCP_STATE_UPDATE", "*", human("revoked"), "revoked"))
+        for _ in range(3):
+            told(ada, hcp(ada, "HCP_HELLO", "*", {"identity": {"name": "x"}}))
+            north.process.send_signal(signal.SIGSTOP)
+            ada.send_raw(b"".join(said))
+            north.process.send_signal(signal.SIGCONT)
+            for _ in said:
+                ada.wait_note("agent.delivery", lambda m: m["to"] == to)
+            msg_id = cho.call("agent.send", {
+                "type": "INTENT", "to": to,
+                "payload": {"goal": "ask", "topic": "x" * 200, "priority": "low"}})["msg_id"]
+            assert told(cho, msg_id) == ("delivered", None)
+
+
 def test_gone_before_it_is_given():
     """An agent leaves while a message to it is in the hands of its node: its sender hears that it
     was not found, and is told delivered of nothing that it was not given."""
@@ -212,4 +243,4 @@ def test_gone_before_it_is_given():
 
 if __name__ == "__main__":
     main([test_held_in_memory, test_revoked_while_it_is_held, test_given_in_the_end, test_blocked_there,
-          test_no_room_there, test_gone_before_it_is_given])
+          test_no_room_there, test_taken_back_before_it_is_given, test_gone_before_it_is_given])

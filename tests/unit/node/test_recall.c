@@ -56,6 +56,7 @@ START_TEST(consent_goes_before_what_waits) {
         ck_assert_uint_eq(waiting(1), whose == 0 ? 2 : 1);
         ck_assert_uint_eq(w4_node_refusals(t.nodes[1].node, W4_REFUSAL_CONSENT_REVOKED), 1);
         ck_assert(whose == 0 || t.nodes[1].node->out_bytes < bytes);
+        ck_assert_uint_eq(w4_node_withdrawn(t.nodes[1].node), 1);
         unsigned before = t.nodes[1].messages;
         t.nodes[1].mute = false;
         town_turn(&t, 1);
