@@ -108,7 +108,6 @@ static void end(w4_line_client *client, const char *reason) {
     if (client->gone == NULL) {
         client->gone = reason;
     }
-    w4_loop_watch_always(client->watch); /* it only reads what comes, and wakes */
     update_watch(client);
     make_ready(client);
 }
