@@ -321,17 +321,23 @@ START_TEST(what_is_put_by_goes_with_its_link) {
 }
 END_TEST
 
+static w4_transport *stranger;
+
+static w4_link *stranger_dials(town_node *to) {
+    w4_transport_host host = {.env = &to->env, .loop = t.network, .wake = no_wake};
+    w4_link *link = NULL;
+    int error = 0;
+    ck_assert_int_eq(w4_transport_open(&w4_transport_memory, &host, &stranger), 0);
+    ck_assert_int_eq(w4_transport_dial(stranger, to->address, t.now_us, &link, &error), 0);
+    return link;
+}
+
 /* Also where it is not let in at all: somebody came, spoke and went, and finds the node closing. */
 START_TEST(what_is_put_by_of_who_is_not_let_in_goes_too) {
     static uint8_t junk[100];
     town_node *b = &t.nodes[0];
-    w4_transport *stranger = NULL;
-    w4_link *link = NULL;
-    int error = 0;
     begin_commit();
-    w4_transport_host host = {.env = &b->env, .loop = t.network, .wake = no_wake};
-    ck_assert_int_eq(w4_transport_open(&w4_transport_memory, &host, &stranger), 0);
-    ck_assert_int_eq(w4_transport_dial(stranger, b->address, t.now_us, &link, &error), 0);
+    w4_link *link = stranger_dials(b);
     ck_assert_int_eq(w4_link_send(link, w4_bytes_of(junk, sizeof junk), t.now_us), 0);
     stand_still(50 * TOWN_MS);
     w4_link_close(link);
@@ -354,13 +360,8 @@ START_TEST(handshakes_hold_up_no_heartbeat) {
     static uint8_t junk[W4_FRAME_MAX];
     town_node *b = &t.nodes[0];
     w4_session_stats stats;
-    w4_transport *stranger = NULL;
-    w4_link *link = NULL;
-    int error = 0;
     begin_commit();
-    w4_transport_host host = {.env = &b->env, .loop = t.network, .wake = no_wake};
-    ck_assert_int_eq(w4_transport_open(&w4_transport_memory, &host, &stranger), 0);
-    ck_assert_int_eq(w4_transport_dial(stranger, b->address, t.now_us, &link, &error), 0);
+    w4_link *link = stranger_dials(b);
     w4_memory_network_reset(t.network, b->name, "n2"); /* it dials anew */
     stand_still(100 * TOWN_MS);
     for (unsigned i = 0; i < 40; i++) {
