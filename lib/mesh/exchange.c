@@ -399,8 +399,8 @@ static int told_again(w4_mesh *mesh, const w4_fingerprint *from, const w4_finger
     if (w4_bytes_equal(known, record)) {
         return of_itself ? pass_on(mesh, from, record, now_us) : 0;
     }
-    bool is_too_much =
-        !of_itself && !w4_mesh_budget_take(&peer->told, W4_MESH_TOLD_MAX, W4_MESH_TOLD_US, now_us);
+    bool is_too_much = !of_itself && !w4_mesh_budget_take(&peer->reminded, W4_MESH_TOLD_MAX,
+                                                          W4_MESH_TOLD_US, now_us);
     return is_too_much ? 0 : send_record(mesh, peer, known, now_us);
 }
 

@@ -47,7 +47,8 @@ typedef struct w4_mesh_peer {
     uint64_t dialled_us;         /* when the last dial to it began */
     w4_peer_address **addresses; /* W4_MESH_PEER_ADDRESSES_MAX; NULL: it never had any */
     uint32_t address_count;
-    w4_mesh_budget told;       /* records of its own, and older ones of others */
+    w4_mesh_budget told;       /* records of its own */
+    w4_mesh_budget reminded;   /* of older ones of others that it told */
     w4_mesh_budget introduced; /* of nodes that were not known here */
 } w4_mesh_peer;
 

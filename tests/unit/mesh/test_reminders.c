@@ -115,6 +115,24 @@ START_TEST(answers_are_counted) {
 }
 END_TEST
 
+/* That takes nothing from what one may tell of itself. */
+START_TEST(whose_news_are_old_of_others_is_heard_of_itself) {
+    join(a, b, 0);
+    run();
+    tell(b, a, w4_buffer_bytes(&last));
+    now_us += W4_MESH_TOLD_MAX * W4_MESH_TOLD_US;
+    for (unsigned i = 0; i < 2 * W4_MESH_TOLD_MAX; i++) {
+        tell(b, a, w4_buffer_bytes(&before));
+    }
+    w4_buffer own = own_record(b, SEQ, WALL0, 3600, "news");
+    tell(b, a, w4_buffer_bytes(&own));
+    drain(a, false);
+    ck_assert_uint_eq(record_of(a, b)->seq, SEQ);
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_REJECTED], 0);
+    w4_buffer_deinit(&own);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("mesh reminders");
     TCase *tc = tcase_create("reminders");
@@ -124,6 +142,7 @@ int main(void) {
     tcase_add_test(tc, a_withdrawal_is_outdone);
     tcase_add_test(tc, only_neighbours_are_told);
     tcase_add_test(tc, answers_are_counted);
+    tcase_add_test(tc, whose_news_are_old_of_others_is_heard_of_itself);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }
