@@ -36,8 +36,7 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
     return parcel->again ? W4_LETTER_OPEN : W4_LETTER_DONE;
 }
 
-/* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
-static int end_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
     w4_letter_mark mark = mark_after(parcel, code, now_us);
     int r = mark_letter(p, parcel->letter, &neighbour->node, mark);
@@ -72,7 +71,7 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
         r = w4_event_queue_push(&p->events, &event, envelope);
     }
     w4_blob_unref(envelope);
-    return r > 0 ? end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us) : r;
+    return r > 0 ? w4_deliveries_end(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us) : r;
 }
 
 /* Who greets for what that one has said: the key it has now. Greetings under a key that was
@@ -115,7 +114,7 @@ static int greet_one(w4_protocol *p, w4_agent *local, w4_neighbour *neighbour, u
 static int hold(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t now_us) {
     if (w4_parcels_held(parcel->neighbour, &parcel->sender) >= W4_AGENT_QUEUE_MAX ||
         w4_parcel_hold(&p->parcels, parcel, envelope) != 0) {
-        int r = end_parcel(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
+        int r = w4_deliveries_end(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us);
         return r == 0 ? 1 : r;
     }
     parcel->hold_us = w4_later(now_us, p->config.handshake_timeout_us);
@@ -166,7 +165,7 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     if (!neighbour->up || !is_there(p, parcel)) {
         if (parcel->letter == 0) {
             w4_refusal code = neighbour->up ? W4_REFUSAL_NOT_FOUND : W4_REFUSAL_DISCONNECTED;
-            return end_parcel(p, parcel, code, now_us);
+            return w4_deliveries_end(p, parcel, code, now_us);
         }
         w4_parcel_park(&p->parcels, parcel);
         return 0;
@@ -257,7 +256,7 @@ static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter
     w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
     w4_buffer_deinit(&text);
     if (!blob) {
-        return r <= 0 ? -ENOMEM : end_parcel(p, parcel, W4_REFUSAL_INTERNAL, now_us);
+        return r <= 0 ? -ENOMEM : w4_deliveries_end(p, parcel, W4_REFUSAL_INTERNAL, now_us);
     }
     /* What is knowledge always asks for a handshake first. */
     r = place(p, parcel, blob, true, now_us);
@@ -279,7 +278,7 @@ static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_u
         } else if (!waits) {
             const w4_letter *letter = w4_mail_find(&p->mail, parcel->letter);
             r = !letter || w4_precedence_is_stale(p, letter, now_us)
-                    ? end_parcel(p, parcel, W4_REFUSAL_STALE, now_us)
+                    ? w4_deliveries_end(p, parcel, W4_REFUSAL_STALE, now_us)
                     : place_kept(p, parcel, letter, now_us);
         }
         parcel = next;
@@ -423,7 +422,7 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
     if (parcel->stays && outcome == W4_REFUSAL_NONE && neighbour->there < W4_PARCELS_THERE_MAX) {
         return stay(p, parcel, now_us);
     }
-    int r = end_parcel(p, parcel, outcome, now_us);
+    int r = w4_deliveries_end(p, parcel, outcome, now_us);
     return r == 0 && again && outcome == W4_REFUSAL_NONE ? pump(p, neighbour, now_us) : r;
 }
 
@@ -445,7 +444,7 @@ int w4_deliveries_wait(w4_protocol *p, const w4_answer *answer) {
 int w4_deliveries_ended(w4_protocol *p, const w4_answer *answer, uint64_t now_us) {
     w4_parcel *parcel = find_answered(p, answer);
     if (parcel && parcel->state == W4_PARCEL_THERE) {
-        return end_parcel(p, parcel, answer->code, now_us);
+        return w4_deliveries_end(p, parcel, answer->code, now_us);
     }
     if (parcel) {
         parcel->stays = false; /* its acknowledgement is to come */
@@ -465,7 +464,7 @@ int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_
     w4_parcel *parcel = find_answered(p, answer);
     if (parcel && parcel->state == W4_PARCEL_FLYING) {
         parcel->refused = true;
-        return end_parcel(p, parcel, answer->code, now_us);
+        return w4_deliveries_end(p, parcel, answer->code, now_us);
     }
     bool all = w4_fingerprint_is_zero(answer->receiver);
     return parcel ? 0
@@ -508,7 +507,7 @@ static int end_there(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
         next = TAILQ_NEXT(parcel, link);
         parcel->stays = false; /* said in the session before */
         if (parcel->state == W4_PARCEL_THERE) {
-            r = end_parcel(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
+            r = w4_deliveries_end(p, parcel, W4_REFUSAL_DISCONNECTED, now_us);
         }
     }
     return r;
@@ -612,7 +611,7 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
             if (parcel->letter != 0) {
                 w4_parcel_park(&p->parcels, parcel);
             } else {
-                r = end_parcel(p, parcel, code, now_us);
+                r = w4_deliveries_end(p, parcel, code, now_us);
             }
         }
     }
@@ -621,85 +620,6 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
     r = r == 0 ? follow_node(p, node, now_us) : r;
     w4_neighbour_tidy(&p->parcels, neighbour);
     return r;
-}
-
-/* ---- taking back */
-
-static bool concerns(const w4_protocol *p, const w4_fingerprint *sender,
-                     const w4_fingerprint *receiver, const w4_fingerprint *who) {
-    return w4_router_is_word_of(p, sender, who) || w4_router_is_key_of(p, receiver, who);
-}
-
-/* What flies is asked back: the session says whether it came in time. */
-static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
-    if (parcel->state == W4_PARCEL_THERE) {
-        return 0; /* that node hears of it too, and says how it ends */
-    }
-    if (parcel->state != W4_PARCEL_FLYING) {
-        return end_parcel(p, parcel, code, now_us);
-    }
-    w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_WITHDRAW,
-                               .node = parcel->neighbour->node,
-                               .channel = parcel->channel,
-                               .ticket = parcel->ticket,
-                               .code = code,
-                               .type = W4_TYPE_COUNT};
-    return only_fatal(w4_event_queue_push(&p->events, &event, NULL));
-}
-
-static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
-                          w4_refusal code) {
-    w4_agent *agent;
-    int r = 0;
-    TAILQ_FOREACH (agent, &p->agents.list, link) {
-        w4_paced *paced, *next;
-        for (paced = TAILQ_FIRST(&agent->paced); r == 0 && paced; paced = next) {
-            next = TAILQ_NEXT(paced, link);
-            if (!match(paced->type) || !concerns(p, &paced->sender, &agent->fingerprint, who)) {
-                continue;
-            }
-            const w4_waited waited = w4_waited_of(agent, paced);
-            r = w4_router_tell_ended(p, &waited, code);
-            w4_agent_unpace_one(agent, paced);
-            w4_paced_free(paced);
-        }
-    }
-    return r;
-}
-
-static int withdraw_letters(w4_protocol *p, bool (*match)(w4_type type),
-                            const w4_fingerprint *who) {
-    w4_letter *letter = TAILQ_FIRST(&p->mail.list), *next;
-    int r = 0;
-    for (; r == 0 && letter; letter = next) {
-        next = TAILQ_NEXT(letter, link);
-        if (match(letter->type) && concerns(p, &letter->sender, &letter->receiver, who)) {
-            r = only_fatal(w4_mail_remove(&p->mail, letter));
-        }
-    }
-    return r;
-}
-
-int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
-                           w4_refusal code, uint64_t now_us) {
-    int r = withdraw_paced(p, match, who, code);
-    void *cursor = NULL;
-    w4_neighbour *neighbour = w4_neighbour_next(&p->parcels, &cursor), *next_neighbour;
-    for (; r == 0 && neighbour; neighbour = next_neighbour) {
-        next_neighbour = w4_neighbour_next(&p->parcels, &cursor);
-        struct w4_parcel_list *lists[] = {&neighbour->held, &neighbour->sent};
-        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-            w4_parcel *parcel = TAILQ_FIRST(lists[i]), *next;
-            for (; r == 0 && parcel; parcel = next) {
-                next = TAILQ_NEXT(parcel, link);
-                if (match(parcel->type) && concerns(p, &parcel->sender, &parcel->receiver, who)) {
-                    r = withdraw_parcel(p, parcel, code, now_us);
-                }
-            }
-        }
-    }
-    r = r == 0 ? withdraw_letters(p, match, who) : r;
-    return r == 0 ? w4_durable_withdraw(p, match, who, code, now_us) : r;
 }
 
 /* ---- time */
@@ -714,11 +634,11 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
         bool lost = parcel->letter != 0 && parcel->state != W4_PARCEL_FLYING &&
                     !w4_mail_find(&p->mail, parcel->letter);
         if (lost) {
-            r = end_parcel(p, parcel, W4_REFUSAL_STALE, now_us);
+            r = w4_deliveries_end(p, parcel, W4_REFUSAL_STALE, now_us);
         } else if (held && now_us < parcel->deadline_us && may_go(p, parcel)) {
             r = fly(p, parcel, parcel->envelope, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
-            r = end_parcel(p, parcel, W4_REFUSAL_TIMEOUT, now_us);
+            r = w4_deliveries_end(p, parcel, W4_REFUSAL_TIMEOUT, now_us);
         } else {
             w4_parcel_due(parcel, held ? w4_earlier(parcel->hold_us, parcel->deadline_us)
                                        : parcel->deadline_us);

@@ -55,6 +55,8 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
 /* Another key took the place of that one: what is kept for that node goes to the new one, and what
  * is kept for that agent goes where it is listed under the new one. 0 or -ENOMEM. */
 int w4_deliveries_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
+/* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
+int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us);
 /* Whatever of the types that `match` takes is on its way from or to that agent, and can still be
  * held back, ends with code; waiting letters and what waits for local agents too. */
 int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,
