@@ -17,6 +17,9 @@ static uint64_t producer_of(const w4_fingerprint *agent) {
 }
 
 static int transmit(w4_node *node, const w4_protocol_event *event, uint64_t now_us) {
+    if (w4_protocol_transmits_later(node->protocol, event->ticket, now_us)) {
+        return 0;
+    }
     const w4_sending sending = {.message = event->envelope,
                                 .token = event->ticket,
                                 .producer = producer_of(&event->sender),

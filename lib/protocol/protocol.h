@@ -183,6 +183,9 @@ int w4_protocol_transmitted(w4_protocol *protocol, uint64_t ticket, w4_refusal o
 /* The same for one that a policy of its channel ended: backpressure. */
 int w4_protocol_dropped(w4_protocol *protocol, uint64_t ticket, w4_overflow policy,
                         uint64_t now_us);
+/* To be asked before a TRANSMIT is given to its session. True: it must not be, and nothing is told
+ * of it: what goes before it was sent back by that session meanwhile. */
+bool w4_protocol_transmits_later(w4_protocol *protocol, uint64_t ticket, uint64_t now_us);
 /* The session has no room for a TRANSMIT and lets it wait; false: it has its place now. What became
  * of it is still to come. */
 void w4_protocol_set_waits(w4_protocol *protocol, uint64_t ticket, bool waits);
@@ -205,7 +208,8 @@ int w4_protocol_expire(w4_protocol *protocol, uint64_t now_us);
 
 /* ---- what comes out */
 typedef enum w4_protocol_event_kind {
-    W4_PROTOCOL_EVENT_TRANSMIT, /* send to a neighbour; answer with w4_protocol_transmitted */
+    W4_PROTOCOL_EVENT_TRANSMIT, /* send to a neighbour, unless w4_protocol_transmits_later; answer
+                                 * with w4_protocol_transmitted */
     W4_PROTOCOL_EVENT_WITHDRAW, /* what has not left yet shall not: ends with code, or as it would
                                  */
     W4_PROTOCOL_EVENT_DELIVER,  /* to a local agent: agent.message */

@@ -33,7 +33,8 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
     if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
         return W4_LETTER_BARE;
     }
-    return parcel->again ? W4_LETTER_OPEN : W4_LETTER_DONE;
+    /* What that session will never take must not keep back all that comes behind it. */
+    return parcel->again && code != W4_REFUSAL_TOO_LARGE ? W4_LETTER_OPEN : W4_LETTER_DONE;
 }
 
 int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
@@ -45,7 +46,9 @@ int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64
             w4_fingerprint_is_zero(&parcel->receiver) ? &neighbour->node : &parcel->receiver;
         r = w4_router_tell_dropped(p, &parcel->sender, parcel->msg_id, to, code, parcel->policy);
     }
-    if (mark == W4_LETTER_OPEN) {
+    if (mark == W4_LETTER_OPEN) { /* it comes again, and before all that was said after it */
+        int recalled = w4_deliveries_recall_behind(p, parcel);
+        r = r == 0 ? recalled : r;
         neighbour->cursor = w4_earlier(neighbour->cursor, parcel->letter);
         neighbour->resend_us = w4_later(now_us, W4_RESEND_PAUSE_US);
         w4_router_wake(p, neighbour->resend_us);
@@ -199,6 +202,7 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
                        .type = d->type,
                        .channel = d->channel,
                        .letter = d->letter ? d->letter->number : 0,
+                       .after = d->letter ? d->letter->number : p->mail.last_number,
                        .deadline_us = d->deadline_us};
     memcpy(draft.msg_id, d->msg_id, sizeof draft.msg_id);
     draft.neighbour = w4_neighbour_get(&p->parcels, d->node);
@@ -219,7 +223,7 @@ int w4_deliver(w4_protocol *p, const w4_dispatch *d, uint64_t now_us) {
         r = mark_letter(p, draft.letter, d->node, W4_LETTER_SENT);
     }
     if (r == 0 && draft.letter != 0 &&
-        (w4_precedence_has_parked(parcel) || w4_precedence_is_behind(p, parcel, now_us))) {
+        (w4_precedence_has_parked(p, parcel) || w4_precedence_is_behind(p, parcel, now_us))) {
         return 0; /* it goes after those */
     }
     return r != 0 ? r : place(p, parcel, d->envelope, d->greets, now_us);
@@ -346,7 +350,8 @@ static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint
         if (w4_parcels_held(neighbour, &letter->sender) >= W4_AGENT_QUEUE_MAX / 2) {
             break;
         }
-        neighbour->cursor = letter->number + 1;
+        const uint64_t number = letter->number;
+        neighbour->cursor = number + 1;
         if (!w4_precedence_is_due(p, letter, neighbour, now_us)) {
             continue;
         }
@@ -356,6 +361,7 @@ static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint
                            .type = letter->type,
                            .channel = letter->channel,
                            .letter = letter->number,
+                           .after = letter->number,
                            .deadline_us = W4_NEVER,
                            .again = true};
         memcpy(draft.msg_id, letter->msg_id, sizeof draft.msg_id);
@@ -372,6 +378,9 @@ static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint
         }
         if (r == 0) {
             r = place_kept(p, parcel, letter, now_us);
+        }
+        if (neighbour->cursor <= number) {
+            break; /* there was no room for it: later */
         }
     }
     return r;
@@ -402,6 +411,35 @@ static int stay(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
     return r == 0 ? w4_router_tell_held(p, &parcel->sender, parcel->msg_id, &parcel->receiver) : r;
 }
 
+/* With what comes before it. */
+static void go_later(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
+    w4_neighbour *neighbour = parcel->neighbour;
+    w4_parcel_park(&p->parcels, parcel);
+    neighbour->resend_us = w4_earlier(neighbour->resend_us, w4_later(now_us, W4_RESEND_PAUSE_US));
+    w4_router_wake(p, neighbour->resend_us);
+}
+
+bool w4_deliveries_later(w4_protocol *p, uint64_t ticket, uint64_t now_us) {
+    w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
+    if (!parcel) {
+        return false;
+    }
+    if (parcel->letter == 0) {
+        bool past = w4_precedence_gets_past(p, parcel, now_us);
+        if (past) {
+            w4_router_keep_error(p, w4_deliveries_end(p, parcel, W4_REFUSAL_BACKPRESSURE, now_us));
+        }
+        return past;
+    }
+    bool later =
+        w4_mail_find(&p->mail, parcel->letter) &&
+        (w4_precedence_is_behind(p, parcel, now_us) || w4_precedence_has_parked(p, parcel));
+    if (later) {
+        go_later(p, parcel, now_us);
+    }
+    return later;
+}
+
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
                               uint64_t now_us) {
     w4_parcel *parcel = w4_parcel_find(&p->parcels, ticket);
@@ -417,6 +455,11 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
             neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
             w4_router_wake(p, now_us);
         }
+        return 0;
+    }
+    if (parcel->recalled && outcome == W4_REFUSAL_BACKPRESSURE &&
+        parcel->policy == W4_OVERFLOW_COUNT && w4_mail_find(&p->mail, parcel->letter)) {
+        go_later(p, parcel, now_us);
         return 0;
     }
     if (parcel->stays && outcome == W4_REFUSAL_NONE && neighbour->there < W4_PARCELS_THERE_MAX) {

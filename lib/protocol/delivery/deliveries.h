@@ -47,6 +47,9 @@ int w4_deliveries_refused(w4_protocol *p, const w4_answer *answer, uint64_t now_
 int w4_deliveries_wait(w4_protocol *p, const w4_answer *answer);
 /* What waited there has been given to its receiver (NONE), or dropped. 0 or -ENOMEM. */
 int w4_deliveries_ended(w4_protocol *p, const w4_answer *answer, uint64_t now_us);
+/* Before the session is asked to take it: true, it is not to, as something that goes before it came
+ * back meanwhile. A letter comes again; anything else has ended with a code. */
+bool w4_deliveries_later(w4_protocol *p, uint64_t ticket, uint64_t now_us);
 int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us);
 int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, uint64_t now_us);
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
@@ -57,6 +60,9 @@ int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t
 int w4_deliveries_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);
 /* The end of a parcel: NONE when it arrived. Its sender is told, unless that was done before. */
 int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us);
+/* What flies behind that letter, which has come back, is asked back: a session begins nothing of a
+ * sender before what that one gave it earlier, so it is in time. 0 or -ENOMEM. */
+int w4_deliveries_recall_behind(w4_protocol *p, const w4_parcel *parcel);
 /* Whatever of the types that `match` takes is on its way from or to that agent, and can still be
  * held back, ends with code; waiting letters and what waits for local agents too. */
 int w4_deliveries_withdraw(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,

@@ -205,6 +205,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
     case W4_PARCEL_STATE_COUNT: /* in no list */
         break;
     }
+    parcel->recalled = false;
     parcel->state = W4_PARCEL_STATE_COUNT;
 }
 
@@ -219,17 +220,17 @@ void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel) {
     free(parcel);
 }
 
-/* Behind the older letters of its own state, mostly at the end. Its letter may have gone while it
- * flew: that is looked at soon. */
+/* Behind what was said earlier and is in the same state, mostly at the end. Its letter may have
+ * gone while it flew: that is looked at soon. */
 static void insert(struct w4_parcel_list *list, w4_parcel *parcel) {
-    w4_parcel *other = parcel->letter != 0 ? TAILQ_LAST(list, w4_parcel_list) : NULL;
+    w4_parcel *other = TAILQ_LAST(list, w4_parcel_list);
     w4_parcel_due(parcel, parcel->letter != 0 ? 0 : parcel->deadline_us);
     w4_parcel *younger = NULL;
     for (; other; other = TAILQ_PREV(other, w4_parcel_list, link)) {
-        if (other->state != parcel->state || other->letter == 0) {
+        if (other->state != parcel->state) {
             continue;
         }
-        if (other->letter < parcel->letter) {
+        if (other->after < parcel->after || (other->after == parcel->after && !parcel->letter)) {
             break;
         }
         younger = other;

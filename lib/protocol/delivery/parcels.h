@@ -40,6 +40,7 @@ typedef struct w4_parcel {
     w4_type type;
     w4_channel_kind channel;
     uint64_t letter;      /* number in the outbox; 0: it is not kept there */
+    uint64_t after;       /* said when that one was the last letter; of a letter: its own number */
     uint64_t hold_us;     /* HELD: until then */
     uint64_t deadline_us; /* the sender's; W4_NEVER */
     bool again;           /* from the outbox: its sender has been told, or is gone */
@@ -47,6 +48,7 @@ typedef struct w4_parcel {
     w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
     bool refused;         /* by the node that it came to */
     bool stays;           /* FLYING: that node has said that it is THERE */
+    bool recalled;        /* FLYING: asked back, for something said before it came back */
     bool bare;            /* sent without a handshake, since nobody was there to greet */
     void *by_ticket;      /* of the table */
     void *of_sender;      /* of the table */
@@ -106,8 +108,8 @@ void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour);
  * many. */
 int w4_parcel_new(w4_parcels *parcels, const w4_parcel *draft, w4_parcel **ret_parcel);
 void w4_parcel_free(w4_parcels *parcels, w4_parcel *parcel);
-/* Each takes it out of the list and state that it is in. Letters that are held or parked stand in
- * the order of their numbers, also when an older one comes back. hold and fly: envelope is
+/* Each takes it out of the list and state that it is in. What is held or parked stands in the
+ * order in which it was said, also when an older letter comes back. hold and fly: envelope is
  * referenced while held. hold: 0, or 1: too many bytes are held. fly: 0 or -ENOMEM; *ret_ticket. */
 int w4_parcel_hold(w4_parcels *parcels, w4_parcel *parcel, w4_blob *envelope);
 int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket);

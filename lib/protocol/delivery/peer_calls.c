@@ -108,6 +108,10 @@ int w4_protocol_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome,
     return r == 0 && !known ? w4_deliveries_transmitted(p, ticket, outcome, now_us) : r;
 }
 
+bool w4_protocol_transmits_later(w4_protocol *p, uint64_t ticket, uint64_t now_us) {
+    return w4_deliveries_later(p, ticket, now_us);
+}
+
 void w4_protocol_recalled(w4_protocol *p, const w4_fingerprint *node, const char *msg_id,
                           const w4_fingerprint *sender, const w4_fingerprint *receiver,
                           w4_refusal code) {

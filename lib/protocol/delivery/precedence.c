@@ -8,13 +8,31 @@ uint32_t w4_precedence_agents(const w4_protocol *p, const w4_fingerprint *node) 
     return record ? record->agent_count : 0;
 }
 
-bool w4_precedence_has_parked(const w4_parcel *parcel) {
+/* Is there an agent that both are for? Zero stands for all at a node. */
+static bool have_in_common(const w4_fingerprint *receiver, const w4_fingerprint *other) {
+    return w4_fingerprint_is_zero(receiver) || w4_fingerprint_is_zero(other) ||
+           w4_fingerprint_equal(receiver, other);
+}
+
+/* A letter for one who has left that node, or is not back yet, holds up only what is for that one.
+ */
+static bool waits_for_same(const w4_protocol *p, const w4_parcel *letter, const w4_parcel *parcel) {
+    return w4_fingerprint_equal(&letter->receiver, &parcel->receiver) ||
+           (have_in_common(&letter->receiver, &parcel->receiver) &&
+            (w4_fingerprint_is_zero(&letter->receiver) ||
+             w4_router_has(p, &letter->neighbour->node, &letter->receiver)));
+}
+
+bool w4_precedence_has_parked(w4_protocol *p, const w4_parcel *parcel) {
     const w4_parcel *other = NULL;
-    if (parcel->neighbour->parked > 1) { /* not only this one */
+    uint32_t itself = parcel->state == W4_PARCEL_PARKED ? 1 : 0;
+    if (parcel->neighbour->parked > itself) {
         TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
             if (other != parcel && other->state == W4_PARCEL_PARKED &&
+                other->letter <= parcel->after &&
+                (parcel->letter != 0 || other->channel == parcel->channel) &&
                 w4_fingerprint_equal(&other->sender, &parcel->sender) &&
-                w4_fingerprint_equal(&other->receiver, &parcel->receiver)) {
+                waits_for_same(p, other, parcel)) {
                 break;
             }
         }
@@ -65,12 +83,33 @@ bool w4_precedence_is_behind(w4_protocol *p, const w4_parcel *parcel, uint64_t n
     return false;
 }
 
+bool w4_precedence_gets_past(w4_protocol *p, const w4_parcel *parcel, uint64_t now_us) {
+    const w4_letter *letter = w4_mail_from(&p->mail, parcel->neighbour->cursor);
+    for (; letter && letter->number <= parcel->after; letter = TAILQ_NEXT(letter, link)) {
+        if (letter->channel == parcel->channel &&
+            w4_fingerprint_equal(&letter->sender, &parcel->sender) &&
+            have_in_common(&letter->receiver, &parcel->receiver) &&
+            w4_precedence_is_due(p, letter, parcel->neighbour, now_us)) {
+            return true;
+        }
+    }
+    return w4_precedence_has_parked(p, parcel);
+}
+
+bool w4_precedence_is_before(const w4_parcel *parcel, const w4_parcel *other) {
+    return other->after >= parcel->letter && other->letter != parcel->letter &&
+           other->channel == parcel->channel &&
+           w4_fingerprint_equal(&other->sender, &parcel->sender) &&
+           have_in_common(&other->receiver, &parcel->receiver);
+}
+
 bool w4_precedence_overtakes(const w4_parcel *parcel) {
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_parcel *other;
     TAILQ_FOREACH (other, &parcel->neighbour->held, link) {
-        if (other == parcel || (parcel->letter != 0 && other->letter > parcel->letter)) {
-            return false;
+        if (other == parcel || other->after > parcel->after ||
+            (parcel->letter != 0 && other->after == parcel->letter)) {
+            return false; /* it and the rest were said later */
         }
         if (all != w4_fingerprint_is_zero(&other->receiver) && other->channel == parcel->channel &&
             w4_fingerprint_equal(&other->sender, &parcel->sender)) {

@@ -1,5 +1,6 @@
 /* Taking back what agents have said, as far as it can still be held back. */
 #include "protocol/delivery/deliveries.h"
+#include "protocol/delivery/precedence.h"
 #include "protocol/durable/durable.h"
 #include "protocol/router.h"
 
@@ -9,13 +10,7 @@ static bool concerns(const w4_protocol *p, const w4_fingerprint *sender,
 }
 
 /* What flies is asked back: the session says whether it came in time. */
-static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
-    if (parcel->state == W4_PARCEL_THERE) {
-        return 0; /* that node hears of it too, and says how it ends */
-    }
-    if (parcel->state != W4_PARCEL_FLYING) {
-        return w4_deliveries_end(p, parcel, code, now_us);
-    }
+static int ask_back(w4_protocol *p, const w4_parcel *parcel, w4_refusal code) {
     w4_protocol_event event = {.kind = W4_PROTOCOL_EVENT_WITHDRAW,
                                .node = parcel->neighbour->node,
                                .channel = parcel->channel,
@@ -24,6 +19,29 @@ static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, u
                                .type = W4_TYPE_COUNT};
     int r = w4_event_queue_push(&p->events, &event, NULL);
     return r < 0 ? r : 0;
+}
+
+int w4_deliveries_recall_behind(w4_protocol *p, const w4_parcel *parcel) {
+    w4_parcel *other;
+    int r = 0;
+    TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
+        if (r == 0 && other->state == W4_PARCEL_FLYING && !other->recalled &&
+            w4_precedence_is_before(parcel, other)) {
+            other->recalled = true;
+            r = ask_back(p, other, W4_REFUSAL_BACKPRESSURE);
+        }
+    }
+    return r;
+}
+
+static int withdraw_parcel(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+    if (parcel->state == W4_PARCEL_THERE) {
+        return 0; /* that node hears of it too, and says how it ends */
+    }
+    if (parcel->state != W4_PARCEL_FLYING) {
+        return w4_deliveries_end(p, parcel, code, now_us);
+    }
+    return ask_back(p, parcel, code);
 }
 
 static int withdraw_paced(w4_protocol *p, bool (*match)(w4_type type), const w4_fingerprint *who,

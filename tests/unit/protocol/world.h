@@ -13,106 +13,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 
-#include "foretell.h"
-
-#define WORLD_NODES_MAX 8
-#define WORLD_AGENTS_MAX 32
-#define WORLD_LOG_MAX 8192
-#define WORLD_START_US (UINT64_C(1000) * 1000000u)
-#define WORLD_WALL_OFFSET_US (INT64_C(1790000000) * 1000000)
-#define WORLD_STEPS_MAX 200000
-#define WORLD_FORETELL_ONE_IN 8 /* where there are more than two nodes */
-
-typedef struct wire_item {
-    TAILQ_ENTRY(wire_item) link;
-    unsigned from, to;
-    unsigned life; /* of the sender: its tickets end with it */
-    uint64_t ticket;
-    w4_channel_kind channel;
-    size_t len;
-    uint8_t bytes[];
-} wire_item;
-
-typedef struct logged {
-    w4_protocol_event_kind kind;
-    uint64_t owner;
-    char agent_id[64];
-    char msg_id[37];
-    char to[65];
-    char text[256];
-    w4_refusal code;
-    w4_type type;
-    w4_fingerprint sender;
-    w4_trust_move move;
-    bool paced;
-    bool redelivered;
-    char statement[64]; /* DELIVER: type on the wire */
-} logged;
-
-typedef struct world_agent {
-    char name[32];
-    unsigned node;
-    w4_identity *key; /* a copy for the test; the node has its own */
-    w4_fingerprint fingerprint;
-    uint64_t owner;
-    bool hosted, attached, deaf;
-    const char *capabilities; /* JSON, or NULL */
-} world_agent;
-
-typedef struct world_node {
-    w4_env env;
-    uint64_t random[2];
-    w4_store *store;
-    w4_trust_book *trust;
-    w4_graph *graph;
-    w4_identity *identity;
-    w4_fingerprint fingerprint;
-    w4_protocol *protocol;
-    w4_protocol_config config;
-    uint64_t record_seq;
-    unsigned life; /* how often it was started */
-    bool up;
-    bool forgets; /* its store fails: what it keeps is lost when it dies */
-} world_node;
-
-typedef enum wire_fate { WIRE_PASS, WIRE_DROP, WIRE_TWICE, WIRE_LAST } wire_fate;
-
-typedef struct world {
-    world_node nodes[WORLD_NODES_MAX];
-    unsigned count;
-    bool linked[WORLD_NODES_MAX][WORLD_NODES_MAX];
-    world_agent agents[WORLD_AGENTS_MAX];
-    unsigned agent_count;
-    uint64_t now;
-    uint64_t next_owner;
-    TAILQ_HEAD(wire_list, wire_item) wire;
-    wire_fate (*filter)(struct world *w, const wire_item *item);
-    void *filter_data;
-    unsigned passed; /* items that the filter has seen */
-    /* As sessions do it: what the receiver says on control in its turn comes before that it has
-     * acknowledged what it got. Else acknowledgements come first. */
-    bool words_first;
-    /* One node dies at one of its turns: in the middle of it, or when all is on disk and nothing
-     * has gone out yet. */
-    unsigned doomed, turns, dies_at; /* 0: never */
-    bool dies_after_commit;
-    logged *log[WORLD_NODES_MAX];
-    unsigned log_count[WORLD_NODES_MAX];
-    w4_json_document doc;
-    w4_refused refused;
-    w4_send_receipt receipt;
-    bool shares;  /* nodes compare their facts, from the next link on */
-    bool tells;   /* and what humans consent to */
-    bool keys;    /* nodes tell of keys, from the next link on */
-    bool durable; /* what is sent from now on */
-    uint64_t deadline_us;
-    world_foretold foretold;
-    unsigned brought;
-    bool unsound; /* stores were damaged: they are not looked through at the end */
-    bool blind;   /* nothing is foretold: what a store will say cannot be */
-} world;
+#include "world_state.h"
 
 static inline uint64_t world_random(uint64_t state[2]) {
     uint64_t a = state[0], b = state[1];
@@ -267,6 +169,53 @@ static inline void world_log(world *w, unsigned n, const w4_protocol_event *even
 
 static inline void world_reborn(world *w, unsigned n);
 
+static inline wire_item *world_on_wire(const world *w, unsigned from, uint64_t ticket) {
+    wire_item *item;
+    TAILQ_FOREACH (item, &w->wire, link) {
+        if (item->from == from && item->ticket == ticket) {
+            break;
+        }
+    }
+    return item;
+}
+
+/* As a session does with what it has not begun to send; with a policy: that one ends it. */
+static inline void world_end_on_wire(world *w, wire_item *item, w4_refusal code,
+                                     w4_overflow policy) {
+    w4_protocol *p = w->nodes[item->from].protocol;
+    TAILQ_REMOVE(&w->wire, item, link);
+    ck_assert_int_eq(policy != W4_OVERFLOW_COUNT
+                         ? w4_protocol_dropped(p, item->ticket, policy, w->now)
+                         : w4_protocol_transmitted(p, item->ticket, code, w->now),
+                     0);
+    free(item);
+}
+
+static inline void world_transmit(world *w, unsigned n, const w4_protocol_event *event) {
+    const world_node *node = &w->nodes[n];
+    if (w4_protocol_transmits_later(node->protocol, event->ticket, w->now)) {
+        return;
+    }
+    if (w->is_full && w->is_full(w, event)) {
+        ck_assert_int_eq(
+            w4_protocol_transmitted(node->protocol, event->ticket, W4_REFUSAL_BACKPRESSURE, w->now),
+            0);
+        return;
+    }
+    unsigned to = world_node_of(w, &event->node);
+    ck_assert_uint_lt(to, w->count);
+    wire_item *item = malloc(sizeof *item + event->envelope.len);
+    ck_assert_ptr_nonnull(item);
+    *item = (wire_item){.from = n,
+                        .to = to,
+                        .life = node->life,
+                        .ticket = event->ticket,
+                        .channel = event->channel,
+                        .len = event->envelope.len};
+    memcpy(item->bytes, event->envelope.data, event->envelope.len);
+    TAILQ_INSERT_TAIL(&w->wire, item, link);
+}
+
 static inline void world_drain(world *w, unsigned n) {
     w4_protocol_event event;
     world_node *node = &w->nodes[n];
@@ -284,22 +233,15 @@ static inline void world_drain(world *w, unsigned n) {
         ck_assert_int_eq(w4_protocol_committed(node->protocol, w->now), 0);
     }
     while (node->up && w4_protocol_pop_event(node->protocol, &event)) {
-        if (event.kind != W4_PROTOCOL_EVENT_TRANSMIT) {
+        wire_item *item =
+            event.kind == W4_PROTOCOL_EVENT_WITHDRAW ? world_on_wire(w, n, event.ticket) : NULL;
+        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT) {
+            world_transmit(w, n, &event);
+        } else if (item && w->takes_back) {
+            world_end_on_wire(w, item, event.code, W4_OVERFLOW_COUNT);
+        } else {
             world_log(w, n, &event);
-            continue;
         }
-        unsigned to = world_node_of(w, &event.node);
-        ck_assert_uint_lt(to, w->count);
-        wire_item *item = malloc(sizeof *item + event.envelope.len);
-        ck_assert_ptr_nonnull(item);
-        *item = (wire_item){.from = n,
-                            .to = to,
-                            .life = node->life,
-                            .ticket = event.ticket,
-                            .channel = event.channel,
-                            .len = event.envelope.len};
-        memcpy(item->bytes, event.envelope.data, event.envelope.len);
-        TAILQ_INSERT_TAIL(&w->wire, item, link);
     }
 }
 
@@ -552,7 +494,7 @@ static inline void world_trust_all(world *w) {
 static inline int world_send_as(world *w, const char *name, const char *to, w4_family family,
                                 const char *type, const char *payload, const char *source) {
     world_agent *agent = world_agent_of(w, name);
-    w4_json_document docs[2] = {0};
+    w4_json_document docs[3] = {0};
     w4_send_request request = {.owner = agent->owner,
                                .family = family,
                                .type = w4_bytes_from_text(type),
@@ -567,12 +509,18 @@ static inline int world_send_as(world *w, const char *name, const char *to, w4_f
             w4_json_read(&docs[1], w4_bytes_from_text(source), &W4_JSON_LIMITS_LINE, NULL), 0);
         *(family == W4_FAMILY_HCP ? &request.state : &request.source) = w4_json_root(&docs[1]);
     }
+    if (w->channel) {
+        ck_assert_int_eq(
+            w4_json_read(&docs[2], w4_bytes_from_text(w->channel), &W4_JSON_LIMITS_LINE, NULL), 0);
+        request.channel = w4_json_root(&docs[2]);
+    }
     w->refused = (w4_refused){0};
     int r = w4_protocol_send(w->nodes[agent->node].protocol, &request, w->now, &w->receipt,
                              &w->refused);
     ck_assert_int_ge(r, 0);
-    w4_json_document_deinit(&docs[0]);
-    w4_json_document_deinit(&docs[1]);
+    for (size_t i = 0; i < sizeof docs / sizeof docs[0]; i++) {
+        w4_json_document_deinit(&docs[i]);
+    }
     world_drain(w, agent->node);
     return r;
 }
