@@ -79,7 +79,8 @@ static void drain(stage *s) {
     while (w4_protocol_pop_event(s->protocol, &event)) {
         FUZZ_REQUIRE((unsigned)event.kind < W4_PROTOCOL_EVENT_KIND_COUNT);
         FUZZ_REQUIRE((unsigned)event.code < W4_REFUSAL_COUNT);
-        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT) {
+        if (event.kind == W4_PROTOCOL_EVENT_TRANSMIT &&
+            !w4_protocol_transmits_later(s->protocol, event.ticket, s->now_us)) {
             FUZZ_REQUIRE(event.envelope.len > 0);
             s->tickets[s->ticket_count % 64] = event.ticket;
             s->ticket_count++;
