@@ -4,6 +4,7 @@
 #include "envelope/members.h"
 #include "protocol/humans/hcp.h"
 #include "protocol/internet/lip.h"
+#include "protocol/router.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -144,14 +145,15 @@ static void correct_delivery(w4_node *node, uint64_t owner, const char *msg_id, 
     }
 }
 
-/* Between humans, and of that one. */
-static bool is_of_human(const w4_node_out *out, const void *human) {
+/* Between humans, and of that one, under this key or an earlier one. */
+static bool is_of_human(const w4_node *node, const w4_node_out *out, const void *human) {
     return out->event.kind == W4_NODE_EVENT_MESSAGE && w4_hcp_needs_consent(out->type) &&
-           (w4_fingerprint_equal(&out->sender, human) ||
-            w4_fingerprint_equal(&out->receiver, human));
+           (w4_router_is_word_of(node->protocol, &out->sender, human) ||
+            w4_router_is_key_of(node->protocol, &out->receiver, human));
 }
 
-static bool is_of_key(const w4_node_out *out, const void *key) {
+static bool is_of_key(const w4_node *node, const w4_node_out *out, const void *key) {
+    (void)node;
     return out->event.kind == W4_NODE_EVENT_MESSAGE &&
            (w4_fingerprint_equal(&out->sender, key) || w4_fingerprint_equal(&out->receiver, key));
 }
@@ -163,7 +165,8 @@ static void format_named(const w4_fingerprint *receiver, const w4_fingerprint *n
 }
 
 /* What is durable comes again. */
-static bool is_for_owner(const w4_node_out *out, const void *owner) {
+static bool is_for_owner(const w4_node *node, const w4_node_out *out, const void *owner) {
+    (void)node;
     return out->event.kind == W4_NODE_EVENT_MESSAGE && !out->durable &&
            out->event.owner == *(const uint64_t *)owner;
 }
@@ -186,14 +189,14 @@ static void tell_not_given(w4_node *node, const w4_node_out *out, w4_refusal cod
 /* A human has taken consent back, a key was revoked, or an agent has gone: what no agent has been
  * given yet is not given to it any more. */
 static void recall(w4_node *node, const void *who,
-                   bool (*is_of)(const w4_node_out *out, const void *who), w4_refusal code,
-                   uint64_t now_us) {
+                   bool (*is_of)(const w4_node *node, const w4_node_out *out, const void *who),
+                   w4_refusal code, uint64_t now_us) {
     struct w4_node_outs kept = STAILQ_HEAD_INITIALIZER(kept);
     w4_node_out *out = NULL;
     struct w4_node_outs dropped = STAILQ_HEAD_INITIALIZER(dropped);
     while ((out = STAILQ_FIRST(&node->out)) != NULL) {
         STAILQ_REMOVE_HEAD(&node->out, next);
-        if (is_of(out, who)) {
+        if (is_of(node, out, who)) {
             STAILQ_INSERT_TAIL(&dropped, out, next);
             node->out_count--;
             node->out_bytes -= out->event.bytes.len;

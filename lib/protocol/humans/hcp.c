@@ -117,11 +117,12 @@ static int take_consent(w4_protocol *p, const w4_inbound *in, const w4_human *hu
     const w4_fingerprint *who = &human->fingerprint;
     bool restricted = w4_trust_book_state(p->trust, W4_TRUST_HUMAN, who) == W4_TRUST_BLOCKED;
     bool revoked = human->consent == W4_CONSENT_REVOKED;
+    bool since_revoked = human_of(p, who)->consent == W4_CONSENT_REVOKED; /* under a later key */
     int r = 0;
     if (revoked && !restricted) {
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_REVOKED, who,
                             "consent was taken back", human->msg_id, in->now_us);
-    } else if (!revoked && (restricted || w4_meeting_greets(in))) {
+    } else if (!revoked && !since_revoked && (restricted || w4_meeting_greets(in))) {
         w4_trust_book_bear(p->trust, W4_TRUST_HUMAN, who, &in->from_node);
         r = w4_router_trust(p, W4_TRUST_HUMAN, who, W4_TRUST_EVENT_CONSENT_GIVEN, who,
                             restricted ? "consent was given again" : "greeted with consent",

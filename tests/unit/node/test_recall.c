@@ -2,6 +2,8 @@
  * of the protocols, and not yet given to an agent. */
 #include "town.h"
 
+#include "trust/key_document.h"
+
 #define HUMAN(CONSENT)                                                                             \
     "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,\"consent\":"    \
     "\"" CONSENT "\"}"
@@ -78,11 +80,62 @@ START_TEST(what_is_said_again_is_no_revocation) {
 }
 END_TEST
 
+static unsigned contexts_waiting(unsigned at) {
+    unsigned count = 0;
+    const w4_node_out *out = NULL;
+    STAILQ_FOREACH (out, &t.nodes[at].node->out, next) {
+        count += out->type == W4_TYPE_HCP_CONTEXT;
+    }
+    return count;
+}
+
+/* The agent of that node goes on under another key. */
+static void rekey(unsigned at) {
+    town_node *n = &t.nodes[at];
+    w4_protocol *protocol = w4_node_protocol(n->node);
+    w4_identity *before = town_identity(2, at), *after = town_identity(3, at);
+    w4_buffer text = W4_BUFFER_INIT(W4_KEY_DOCUMENT_MAX);
+    uint64_t wall_us = w4_env_wall_us(&n->env, t.now_us);
+    w4_fingerprint key;
+    w4_refused refused;
+    bool news = false;
+    ck_assert_int_eq(w4_key_succession_write(before, after, W4_KEY_OF_AGENT, wall_us, &text), 0);
+    ck_assert_int_eq(
+        w4_protocol_key_take(protocol, w4_buffer_bytes(&text), t.now_us, &news, &key, &refused), 0);
+    ck_assert(news);
+    w4_buffer_deinit(&text);
+    w4_identity_free(before);
+    n->agent = *w4_identity_fingerprint(after);
+    w4_protocol_agent_detach(protocol, 1, NULL, t.now_us);
+    const w4_agent_attach attach = {.agent_id = n->agent_id,
+                                    .identity = after,
+                                    .capabilities = w4_bytes_from_text("[]"),
+                                    .owner = 1};
+    ck_assert_int_eq(w4_protocol_agent_attach(protocol, &attach, t.now_us, &refused), 0);
+    w4_mesh_agents_changed(w4_node_mesh(n->node), t.now_us);
+    town_turn(&t, at);
+    town_go_on(&t, 3 * TOWN_S);
+}
+
+/* What waits was said under the key before. */
+START_TEST(consent_goes_under_a_later_key) {
+    begin();
+    rekey(0);
+    say(0, "HCP_HELLO", "*", "{\"identity\":{\"name\":\"x\"}}", HUMAN("granted"));
+    ck_assert_uint_eq(contexts_waiting(1), 1);
+    say(0, "HCP_STATE_UPDATE", "*", HUMAN("revoked"), HUMAN("revoked"));
+    ck_assert_uint_eq(contexts_waiting(1), 0);
+    ck_assert_uint_eq(w4_node_refusals(t.nodes[1].node, W4_REFUSAL_CONSENT_REVOKED), 1);
+    town_deinit(&t);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("recall");
     TCase *tc = tcase_create("recall");
     tcase_add_test(tc, consent_goes_before_what_waits);
     tcase_add_test(tc, what_is_said_again_is_no_revocation);
+    tcase_add_test(tc, consent_goes_under_a_later_key);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);
 }

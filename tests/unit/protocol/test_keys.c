@@ -439,6 +439,78 @@ START_TEST(whichever_comes_first_the_key_or_the_agent) {
 }
 END_TEST
 
+#define STATE(CONSENT)                                                                             \
+    "{\"presence\":\"focused\",\"affect\":\"calm\",\"clarity\":80,\"pressure\":10,\"consent\":"    \
+    "\"" CONSENT "\"}"
+
+static void says_consent(world *w, const char *name, const char *type, bool given) {
+    const char *payload = strcmp(type, "HCP_HELLO") == 0
+                              ? "{\"identity\":{\"name\":\"Ada\"},\"consent_scope\":[]}"
+                          : given ? STATE("granted")
+                                  : STATE("revoked");
+    const char *state =
+        given ? "{\"human\":" STATE("granted") "}" : "{\"human\":" STATE("revoked") "}";
+    ck_assert_msg(world_send_as(w, name, "*", W4_FAMILY_HCP, type, payload, state) == 0, "%s",
+                  w->refused.text);
+    w->now += W4_US_PER_MS;
+    world_settle(w);
+}
+
+/* A word by which that agent's human consents, not sent yet. */
+static void sign_consent(world *w, const char *name, w4_buffer *out) {
+    const char *texts[] = {STATE("granted"), "{\"human\":" STATE("granted") "}"};
+    w4_buffer canonical[] = {W4_BUFFER_INIT(1024), W4_BUFFER_INIT(1024)};
+    const world_agent *agent = world_agent_of(w, name);
+    w4_env *env = &w->nodes[agent->node].env;
+    char msg_id[37];
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(w4_json_canonical(&canonical[i], w4_bytes_from_text(texts[i]),
+                                           &W4_JSON_LIMITS_ENVELOPE, NULL),
+                         0);
+    }
+    w4_uuid_v4(env, msg_id);
+    const w4_envelope_draft draft = {.type = W4_TYPE_HCP_STATE_UPDATE,
+                                     .msg_id = msg_id,
+                                     .timestamp_us = w4_env_wall_us(env, w->now),
+                                     .sender_id = name,
+                                     .with_pubkey = true,
+                                     .payload = w4_buffer_bytes(&canonical[0]),
+                                     .state = w4_buffer_bytes(&canonical[1])};
+    ck_assert_int_eq(w4_envelope_write(&draft, agent->key, out), 0);
+    w4_buffer_deinit(&canonical[0]);
+    w4_buffer_deinit(&canonical[1]);
+}
+
+/* What a human said under an earlier key and comes late gives nothing back that they took under the
+ * one they have. */
+START_TEST(an_earlier_key_gives_no_consent_to_a_later_one) {
+    world *w = world_new(2, 10);
+    w->keys = true;
+    world_link_all(w);
+    const world_agent *ada = world_add_agent(w, "ada", 0, true);
+    world_trust_all(w);
+    says_consent(w, "ada", "HCP_HELLO", true);
+    w4_buffer late = W4_BUFFER_INIT(65536);
+    sign_consent(w, "ada", &late);
+    ck_assert_int_eq(rotate(w, "ada", 1), 0);
+    host_next_key(w, "ada", 1);
+    world_settle(w);
+    says_consent(w, "ada", "HCP_HELLO", true);
+    says_consent(w, "ada", "HCP_STATE_UPDATE", false);
+    const w4_trust_book *trust = w->nodes[1].trust;
+    const w4_fingerprint *now = &ada->fingerprint;
+    ck_assert_int_eq(w4_trust_book_state(trust, W4_TRUST_HUMAN, now), W4_TRUST_BLOCKED);
+    world_clear_logs(w);
+    world_bring(w, 1, &w->nodes[0].fingerprint, w4_buffer_bytes(&late));
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_REJECTED, NULL, NULL), 0);
+    ck_assert_int_eq(w4_trust_book_state(trust, W4_TRUST_HUMAN, now), W4_TRUST_BLOCKED);
+    says_consent(w, "ada", "HCP_STATE_UPDATE", true);
+    ck_assert_int_eq(w4_trust_book_state(trust, W4_TRUST_HUMAN, now), W4_TRUST_PROBING);
+    w4_buffer_deinit(&late);
+    world_free(w);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("protocol keys");
     TCase *tc = tcase_create("keys");
@@ -453,6 +525,7 @@ static Suite *suite(void) {
     tcase_add_test(tc, bad_documents_are_refused);
     tcase_add_test(tc, who_was_away_catches_up);
     tcase_add_test(tc, whichever_comes_first_the_key_or_the_agent);
+    tcase_add_test(tc, an_earlier_key_gives_no_consent_to_a_later_one);
     suite_add_tcase(s, tc);
     return s;
 }
