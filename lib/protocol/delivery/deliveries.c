@@ -132,6 +132,13 @@ static bool is_greeted(const w4_protocol *p, const w4_parcel *parcel) {
     return w4_cip_handshake_ready(p, &greeter, &to, &parcel->neighbour->node);
 }
 
+/* Is it for all at a node where nobody is to be greeted? What its sender said before goes first. */
+static bool goes_bare(const w4_protocol *p, const w4_parcel *parcel) {
+    return w4_fingerprint_is_zero(&parcel->receiver) &&
+           w4_precedence_agents(p, &parcel->neighbour->node) == 0 &&
+           !w4_precedence_overtakes_any(parcel);
+}
+
 static bool may_go_to_all(const w4_protocol *p, const w4_parcel *parcel) {
     w4_fingerprint greeter = greeter_of(p, parcel);
     return w4_cip_handshake_ready_node(p, &greeter, &parcel->neighbour->node) &&
@@ -142,6 +149,12 @@ static bool may_go(const w4_protocol *p, const w4_parcel *parcel) {
     return w4_fingerprint_is_zero(&parcel->receiver)
                ? may_go_to_all(p, parcel)
                : is_greeted(p, parcel) && !w4_precedence_overtakes(parcel);
+}
+
+/* The same of what is held: those who were to be greeted may have gone meanwhile. */
+static bool may_go_now(const w4_protocol *p, w4_parcel *parcel) {
+    parcel->bare = goes_bare(p, parcel);
+    return parcel->bare || may_go(p, parcel);
 }
 
 /* Whom the parcel is for by name, as the directory has it. */
@@ -178,7 +191,7 @@ static int place(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, bool gree
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_fingerprint to = w4_router_addressee(p, &parcel->receiver);
     w4_party receiver;
-    parcel->bare = greets && all && w4_precedence_agents(p, &neighbour->node) == 0;
+    parcel->bare = greets && goes_bare(p, parcel);
     bool ready = !greets || !local || !local->identity || parcel->bare || may_go(p, parcel) ||
                  (!all && !find_party(p, &to, &receiver));
     if (ready) {
@@ -542,6 +555,20 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
     return r;
 }
 
+/* What is for all and was held for the sake of agents who are not there any more. */
+static int release_bare(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
+    bool nobody = w4_precedence_agents(p, &neighbour->node) == 0;
+    w4_parcel *parcel = nobody ? TAILQ_FIRST(&neighbour->held) : NULL, *next;
+    int r = 0;
+    for (; r == 0 && parcel; parcel = next) {
+        next = TAILQ_NEXT(parcel, link);
+        if (may_go_now(p, parcel)) {
+            r = fly(p, parcel, parcel->envelope, now_us);
+        }
+    }
+    return r;
+}
+
 /* What waited for its receivers in the memory of another process there. */
 static int end_there(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
     w4_parcel *parcel = TAILQ_FIRST(&neighbour->sent), *next;
@@ -581,6 +608,7 @@ int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint6
     }
     neighbour->cursor = 0;
     int r = greet_for_held(p, neighbour, now_us);
+    r = r == 0 ? release_bare(p, neighbour, now_us) : r;
     return r == 0 ? pump(p, neighbour, now_us) : r;
 }
 
@@ -678,7 +706,7 @@ static int expire_list(w4_protocol *p, struct w4_parcel_list *list, uint64_t now
                     !w4_mail_find(&p->mail, parcel->letter);
         if (lost) {
             r = w4_deliveries_end(p, parcel, W4_REFUSAL_STALE, now_us);
-        } else if (held && now_us < parcel->deadline_us && may_go(p, parcel)) {
+        } else if (held && now_us < parcel->deadline_us && may_go_now(p, parcel)) {
             r = fly(p, parcel, parcel->envelope, now_us);
         } else if (now_us >= parcel->deadline_us || (held && now_us >= parcel->hold_us)) {
             r = w4_deliveries_end(p, parcel, W4_REFUSAL_TIMEOUT, now_us);

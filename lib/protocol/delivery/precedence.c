@@ -103,7 +103,8 @@ bool w4_precedence_is_before(const w4_parcel *parcel, const w4_parcel *other) {
            have_in_common(&other->receiver, &parcel->receiver);
 }
 
-bool w4_precedence_overtakes(const w4_parcel *parcel) {
+/* mixed: only of what is for all where this is for one, or the other way round. */
+static bool is_behind_held(const w4_parcel *parcel, bool mixed) {
     bool all = w4_fingerprint_is_zero(&parcel->receiver);
     const w4_parcel *other;
     TAILQ_FOREACH (other, &parcel->neighbour->held, link) {
@@ -111,10 +112,19 @@ bool w4_precedence_overtakes(const w4_parcel *parcel) {
             (parcel->letter != 0 && other->after == parcel->letter)) {
             return false; /* it and the rest were said later */
         }
-        if (all != w4_fingerprint_is_zero(&other->receiver) && other->channel == parcel->channel &&
+        if (!(mixed && all == w4_fingerprint_is_zero(&other->receiver)) &&
+            other->channel == parcel->channel &&
             w4_fingerprint_equal(&other->sender, &parcel->sender)) {
             return true;
         }
     }
     return false;
+}
+
+bool w4_precedence_overtakes(const w4_parcel *parcel) {
+    return is_behind_held(parcel, true);
+}
+
+bool w4_precedence_overtakes_any(const w4_parcel *parcel) {
+    return is_behind_held(parcel, false);
 }

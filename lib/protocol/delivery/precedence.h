@@ -26,3 +26,5 @@ bool w4_precedence_is_before(const w4_parcel *parcel, const w4_parcel *other);
  * goes behind what is for one of them who is still to be greeted, and what is for one behind what
  * is for all. */
 bool w4_precedence_overtakes(const w4_parcel *parcel);
+/* The same of anything that its sender said before on that channel. */
+bool w4_precedence_overtakes_any(const w4_parcel *parcel);

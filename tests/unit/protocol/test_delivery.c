@@ -565,6 +565,77 @@ START_TEST(peer_up_without_down) {
 }
 END_TEST
 
+static wire_fate lose_greetings(world *w, const wire_item *item) {
+    (void)w;
+    return memmem(item->bytes, item->len, "\"type\":\"HELLO\"", 14) ? WIRE_DROP : WIRE_PASS;
+}
+
+/* A node knows that agent no more, or again, and says so; nothing on the wire has come yet. */
+static void come_or_go(world *w, world_agent *agent, bool come) {
+    if (come) {
+        ck_assert(world_try_attach(w, agent));
+    } else {
+        w4_protocol_agent_detach(w->nodes[agent->node].protocol, agent->owner, NULL, w->now);
+        agent->attached = false;
+    }
+    world_publish(w, agent->node);
+}
+
+/* What ben's node was given of these, in their order. */
+static void expect_given(world *w, unsigned n, char (*ids)[37], unsigned count) {
+    unsigned at = 0;
+    for (unsigned i = 0; i < w->log_count[n]; i++) {
+        const logged *event = &w->log[n][i];
+        for (unsigned k = 0; event->kind == W4_PROTOCOL_EVENT_DELIVER && k < count; k++) {
+            if (strcmp(event->msg_id, ids[k]) == 0) {
+                ck_assert_uint_eq(k, at);
+                at++;
+            }
+        }
+    }
+    ck_assert_uint_eq(at, count);
+}
+
+/* Ben is to be greeted, and goes meanwhile: at a node where nobody is nobody has to be greeted, and
+ * yet what is for all there goes behind what was said before. He is back before any of it comes. */
+START_TEST(nobody_left_to_greet) {
+    world *w = three();
+    world_agent *ben = world_agent_of(w, "ben");
+    char ids[3][37];
+    w->filter = lose_greetings;
+    ask(w, "ada", _i == 0 ? "*" : "ben", ids[0]);
+    world_settle(w);
+    come_or_go(w, ben, false);
+    ask(w, "ada", "*", ids[1]);
+    ask(w, "ada", "*", ids[2]);
+    w->filter = NULL;
+    come_or_go(w, ben, true);
+    world_settle(w);
+    world_pass(w, 11 * SECOND);
+    expect_given(w, 1, ids, 3);
+    world_free(w);
+}
+END_TEST
+
+/* What was held for one who has gone does not wait for ever where nobody comes. */
+START_TEST(nobody_comes) {
+    world *w = three();
+    char ids[2][37];
+    w->filter = lose_greetings;
+    ask(w, "ada", "ben", ids[0]);
+    ask(w, "ada", "*", ids[1]);
+    world_settle(w);
+    come_or_go(w, world_agent_of(w, "ben"), false);
+    world_settle(w);
+    ck_assert_uint_eq(outcomes(w, 0, ids[1], W4_REFUSAL_NONE), 0); /* cho is not greeted either */
+    world_pass(w, 11 * SECOND);
+    ck_assert_uint_eq(outcomes(w, 0, ids[0], W4_REFUSAL_TIMEOUT), 1);
+    ck_assert_uint_eq(outcomes(w, 0, ids[1], W4_REFUSAL_NONE), 1);
+    ck_assert_uint_eq(outcomes(w, 0, ids[1], W4_REFUSAL_TIMEOUT), 1); /* cho's node */
+    world_free(w);
+}
+END_TEST
+
 START_TEST(deadline_of_the_sender) {
     world *w = three();
     w->linked[1][0] = false; /* no handshake comes about */
@@ -689,6 +760,8 @@ int main(void) {
     tcase_add_test(tcase, session_is_full);
     tcase_add_test(tcase, session_is_full_for_mail);
     tcase_add_test(tcase, peer_up_without_down);
+    tcase_add_loop_test(tcase, nobody_left_to_greet, 0, 2);
+    tcase_add_test(tcase, nobody_comes);
     tcase_add_test(tcase, deadline_of_the_sender);
     tcase_add_test(tcase, channel_of_ones_choice);
     tcase_add_test(tcase, recipients_are_those_it_is_for);
