@@ -98,6 +98,16 @@ START_TEST(all_faults_are_there) {
 }
 END_TEST
 
+/* An agent was slow to take that a claim was accepted, and its node died: that node knows. */
+START_TEST(what_an_agent_never_took_is_asked_of_its_node) {
+    const sim_options options = {
+        .scenario = "all-faults", .seed = 115, .nodes = 4, .minutes = 1, .quick = true};
+    sim_result result;
+    ck_assert_int_eq(sim_play(&options, NULL, &result), 0);
+    ck_assert_msg(!result.failed, "%s", result.failure);
+}
+END_TEST
+
 START_TEST(names) {
     sim_plant plant = SIM_PLANT_COUNT;
     for (int i = 0; i < SIM_PLANT_COUNT; i++) {
@@ -122,6 +132,7 @@ int main(void) {
     tcase_add_loop_test(tc, one_seed_is_one_run, 0, 5);
     tcase_add_loop_test(tc, a_planted_fault_is_noticed, SIM_PLANT_NONE + 1, SIM_PLANT_COUNT);
     tcase_add_test(tc, all_faults_are_there);
+    tcase_add_test(tc, what_an_agent_never_took_is_asked_of_its_node);
     tcase_add_test(tc, names);
     suite_add_tcase(suite, tc);
     return w4_test_run(suite);

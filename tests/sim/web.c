@@ -112,7 +112,7 @@ const sim_claim *sim_web_missing(const play *p, const sim_node *node) {
         const sim_claim *c = &p->claims[i];
         if (c->evidence->kept && !c->against && c->voices[0] != c->voices[1] &&
             has_reached(c->evidence, node->index) && has_vote(c, 0, node) && has_vote(c, 1, node) &&
-            !sim_ledger_accepted(p->ledger, node, c->id)) {
+            !sim_ledger_holds(p->ledger, node, c->id)) {
             return c;
         }
     }
