@@ -25,7 +25,8 @@ static int transmit(w4_node *node, const w4_protocol_event *event, uint64_t now_
                                 .token = event->ticket,
                                 .producer = producer_of(&event->sender),
                                 .deadline_us = event->deadline_us,
-                                .of_session = event->of_session};
+                                .of_session = event->of_session,
+                                .spares = event->spares};
     return w4_node_send(node, &event->node, event->channel, &sending, now_us);
 }
 

@@ -236,8 +236,9 @@ typedef struct w4_protocol_event {
     uint64_t ticket;         /* TRANSMIT */
     uint64_t deadline_us;    /* TRANSMIT: worth nothing from then on; W4_NEVER */
     bool of_session;         /* TRANSMIT: ends with its session, also when nothing of it was sent */
-    w4_bytes envelope;       /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
-    uint64_t owner;          /* DELIVER, DELIVERY */
+    bool spares;       /* TRANSMIT: it comes again, so nothing is dropped to make room for it */
+    w4_bytes envelope; /* TRANSMIT, DELIVER, MESH: canonical; borrowed until the next call */
+    uint64_t owner;    /* DELIVER, DELIVERY */
     char agent_id[W4_AGENT_ID_MAX + 1]; /* DELIVER, DELIVERY: of the local agent */
     w4_trust_state trust;               /* DELIVER: of the sender here */
     bool paced;                         /* DELIVER: the human behind the agent is under pressure */

@@ -235,14 +235,16 @@ static bool has_room(const w4_outbox *o, const w4_producer *producer, size_t len
 }
 
 /* 0: there is room now. W4_SESSION_E_WAITS: it is to wait. */
-static int make_room(w4_outbox *o, w4_producer *producer, size_t len, uint64_t now_us) {
+static int make_room(w4_outbox *o, w4_producer *producer, const w4_sending *sending,
+                     uint64_t now_us) {
+    size_t len = sending->message.len;
     if (has_room(o, producer, len)) {
         return 0;
     }
     o->stats.overflow_events++;
     switch (o->limits->overflow) {
     case W4_OVERFLOW_DROP_OLDEST:
-        if (drop_oldest(o, len)) {
+        if (!sending->spares && drop_oldest(o, len)) {
             return 0;
         }
         break;
@@ -299,7 +301,7 @@ int w4_outbox_push(w4_outbox *o, const w4_sending *sending, size_t len_max, uint
         free(m);
         return -ENOMEM;
     }
-    int r = make_room(o, m->producer, len, now_us);
+    int r = make_room(o, m->producer, sending, now_us);
     if (r == 0) {
         enqueue(o, m, now_us);
     } else if (r == W4_SESSION_E_WAITS) {

@@ -221,6 +221,7 @@ typedef struct w4_sending {
     uint64_t producer;    /* who gives it, as a number: each has its turn, none starves another */
     uint64_t deadline_us; /* not begun by then it ends with `timeout`; W4_NEVER */
     bool of_session;      /* ends with `disconnected` when the session begins afresh, sent or not */
+    bool spares; /* drop_oldest drops nothing for it: without room it is refused, and comes again */
 } w4_sending;
 
 /* Queues a message. token comes back with DELIVERED or FAILED, exactly one of them, for each call

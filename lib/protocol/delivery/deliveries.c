@@ -68,6 +68,7 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
                                .sender = parcel->sender,
                                .deadline_us = parcel->deadline_us,
                                .of_session = parcel->neighbour->letters[parcel->channel] > 0,
+                               .spares = parcel->again,
                                .type = W4_TYPE_COUNT};
     int r = w4_parcel_fly(&p->parcels, parcel, &event.ticket);
     if (r == 0) {

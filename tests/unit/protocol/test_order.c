@@ -190,6 +190,37 @@ START_TEST(too_large_for_the_session) {
 }
 END_TEST
 
+static unsigned sparing, others;
+
+static bool count_sparing(world *w, const w4_protocol_event *event) {
+    (void)w;
+    bool fact = memmem(event->envelope.data, event->envelope.len, "FACT_PROPOSE", 12) != NULL;
+    sparing += fact && event->spares;
+    others += fact && !event->spares;
+    return false;
+}
+
+/* What comes from the outbox may wait: nobody's message is dropped for it. */
+START_TEST(mail_spares_what_is_queued) {
+    world *w = three();
+    char id[37];
+    sparing = others = 0;
+    w->is_full = count_sparing;
+    propose(w, "ada", "a", id);
+    world_settle(w);
+    ck_assert_uint_eq(sparing, 0);
+    ck_assert_uint_eq(others, 2);
+    world_link(w, 0, 1, false);
+    propose(w, "ada", "b", id);
+    world_settle(w);
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    ck_assert_uint_eq(sparing, 1);
+    ck_assert_uint_eq(others, 3);
+    world_free(w);
+}
+END_TEST
+
 /* ---- any order of all that */
 
 #define STEPS 160u
@@ -365,6 +396,7 @@ int main(void) {
     tcase_add_test(tcase, words_do_not_get_past_letters);
     tcase_add_test(tcase, what_comes_back_calls_back_what_is_behind);
     tcase_add_test(tcase, too_large_for_the_session);
+    tcase_add_test(tcase, mail_spares_what_is_queued);
     tcase_add_loop_test(tcase, in_any_weather, 0, 60);
     suite_add_tcase(suite, tcase);
     return w4_test_run(suite);

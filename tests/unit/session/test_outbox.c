@@ -42,14 +42,20 @@ static void finish(void) {
     w4_outbox_deinit(&o);
 }
 
-static int push(size_t len) {
+static int push_as(size_t len, bool spares) {
     static uint8_t bytes[1u << 20];
-    const w4_sending sending = {
-        .message = w4_bytes_of(bytes, len), .token = pushed, .deadline_us = W4_NEVER};
+    const w4_sending sending = {.message = w4_bytes_of(bytes, len),
+                                .token = pushed,
+                                .deadline_us = W4_NEVER,
+                                .spares = spares};
     int r = w4_outbox_push(&o, &sending, 1u << 20, now);
     pushed += r == 0 || r == W4_SESSION_E_WAITS;
     check_laws();
     return r;
+}
+
+static int push(size_t len) {
+    return push_as(len, false);
 }
 
 /* Puts all that is ready on the wire. Returns how many parts that was. */
@@ -339,6 +345,22 @@ START_TEST(bytes_are_bounded_too) {
 }
 END_TEST
 
+/* Else what is brought again in one turn, more than there is room for, would drop its own first
+ * ones each time, and none of it would ever be sent. */
+START_TEST(what_comes_again_drops_nothing) {
+    begin(true, 4, W4_OVERFLOW_DROP_OLDEST);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_int_eq(push_as(1, true), 0);
+    }
+    ck_assert_int_eq(push_as(1, true), W4_SESSION_E_FULL);
+    ck_assert_uint_eq(o.stats.dropped_oldest, 0);
+    ck_assert_uint_eq(o.stats.errors, 1);
+    ck_assert_int_eq(push(1), 0);
+    ended(0, W4_REFUSAL_BACKPRESSURE);
+    finish();
+}
+END_TEST
+
 START_TEST(outcomes_that_nobody_takes_are_bounded) {
     begin(true, 4, W4_OVERFLOW_ERROR);
     acknowledge(0, 100, false);
@@ -524,6 +546,7 @@ int main(void) {
     tcase_add_test(tc, an_ack_may_overtake_the_way_back);
     tcase_add_test(tc, a_resent_message_gives_no_round_trip_time);
     tcase_add_test(tc, bytes_are_bounded_too);
+    tcase_add_test(tc, what_comes_again_drops_nothing);
     tcase_add_test(tc, outcomes_that_nobody_takes_are_bounded);
     tcase_add_test(tc, a_new_link_sends_the_rest_again);
     tcase_add_test(tc, the_time_between_links_is_no_round_trip_time);
