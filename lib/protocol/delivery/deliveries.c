@@ -558,8 +558,8 @@ static int greet_for_held(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_
 
 /* What is for all and was held for the sake of agents who are not there any more. */
 static int release_bare(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us) {
-    bool nobody = w4_precedence_agents(p, &neighbour->node) == 0;
-    w4_parcel *parcel = nobody ? TAILQ_FIRST(&neighbour->held) : NULL, *next;
+    bool is_empty = w4_precedence_agents(p, &neighbour->node) == 0;
+    w4_parcel *parcel = is_empty ? TAILQ_FIRST(&neighbour->held) : NULL, *next;
     int r = 0;
     for (; r == 0 && parcel; parcel = next) {
         next = TAILQ_NEXT(parcel, link);
