@@ -145,13 +145,13 @@ static bool is_tie(const w4_node_peer *peer, const w4_node_link *link,
 }
 
 /* A handshake of the same process that we accepted before the session with it was last opened: its
- * hello, late on its way, knows nothing of the session, and would end it with all it carries. Who
- * sent it dials again, and names it. */
+ * hello, late on its way, knows nothing of the session, or of what it has carried since, and would
+ * end it with all it carries. Who sent it dials again, and names it. */
 static bool is_outdated(const w4_node_peer *peer, const w4_node_link *link,
                         const w4_handshake_result *result) {
     w4_session_stats stats;
     w4_resume_point point;
-    if (link->dialled || result->peer.resume.present ||
+    if (link->dialled || w4_session_fits(peer->session, &result->peer.resume) ||
         memcmp(w4_session_peer_static(peer->session), result->peer_static, W4_DH_LEN) != 0 ||
         !w4_session_resume_point(peer->session, &point)) {
         return false;

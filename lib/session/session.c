@@ -269,11 +269,9 @@ static uint64_t slower_us(uint64_t ours_us, uint32_t theirs_ms) {
     return ours_us > theirs_us ? ours_us : theirs_us;
 }
 
-/* The responder's decision, from what the initiator's hello says. */
-static bool can_resume(const w4_session *s) {
-    const w4_resume_point *point = &s->peer.resume;
-    if (!point->present || !s->has_id || s->other_process ||
-        memcmp(point->session, s->id, sizeof s->id) != 0) {
+bool w4_session_fits(const w4_session *session, const w4_resume_point *point) {
+    const w4_session *s = session;
+    if (!point->present || !s->has_id || memcmp(point->session, s->id, sizeof s->id) != 0) {
         return false;
     }
     for (unsigned k = 0; k < W4_KINDS; k++) {
@@ -285,10 +283,11 @@ static bool can_resume(const w4_session *s) {
     return true;
 }
 
-/* The hello of one that resumes acknowledges as well, but what it has to say of those messages is
- * still to come, before the ACKs of its first record. */
+/* The responder's decision, from what the initiator's hello says. The hello of one that resumes
+ * acknowledges as well, but what it has to say of those messages is still to come, before the ACKs
+ * of its first record. */
 static void decide(w4_session *s, uint64_t now_us) {
-    bool resumed = can_resume(s);
+    bool resumed = !s->other_process && w4_session_fits(s, &s->peer.resume);
     if (resumed) {
         for (unsigned k = 0; k < W4_KINDS; k++) {
             if (s->channels[k]) {

@@ -177,6 +177,8 @@ int w4_session_attach(w4_session *session, w4_handshake_result *result, bool ord
 void w4_session_detach(w4_session *session, uint64_t now_us); /* the link is gone */
 bool w4_session_attached(const w4_session *session);
 bool w4_session_resume_point(const w4_session *session, w4_resume_point *ret_point);
+/* As a peer's hello has it: it means this session as it stands now. */
+bool w4_session_fits(const w4_session *session, const w4_resume_point *point);
 
 /* One transport frame in. 0, -ENOMEM; what it means comes as events. The owner drains them after
  * each call: a frame that comes while MESSAGE events wait is passed over, as if the link had lost
