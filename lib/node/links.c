@@ -228,15 +228,19 @@ static void handshake_offer_resume(w4_node *node, w4_node_link *link) {
     }
 }
 
-/* Another address of the same peer led to a session just now: as long as our last word has not been
- * said, this link can go without the other side taking it for the better one. */
+/* There is a session with that process since just now: another address of it led there, or it has
+ * dialled us. As long as our last word has not been said, this link can go without the other side
+ * taking it for the better one, and the session need not move before the other side has heard that
+ * it is open. */
 static bool is_second(const w4_node *node, const w4_node_link *link, uint64_t now_us) {
     const w4_hello *hello = w4_handshake_peer(link->handshake);
     if (!link->dialled || hello == NULL) {
         return false;
     }
     const w4_node_peer *peer = w4_node_peer_find(node, &hello->fingerprint);
-    return peer != NULL && peer->link != NULL && peer->link->dialled && peer->link != link &&
+    return peer != NULL && peer->link != NULL && peer->link != link &&
+           memcmp(w4_session_peer_static(peer->session), w4_handshake_peer_static(link->handshake),
+                  W4_DH_LEN) == 0 &&
            now_us - peer->link->since_us <= W4_NODE_DUPLICATE_AGE_US;
 }
 

@@ -104,6 +104,10 @@ const w4_hello *w4_handshake_peer(const w4_handshake *handshake) {
     return handshake->has_peer ? &handshake->peer : NULL;
 }
 
+const uint8_t *w4_handshake_peer_static(const w4_handshake *handshake) {
+    return handshake->peer_static;
+}
+
 static bool is_writing(const w4_handshake *hs) {
     return (hs->noise.step % 2 == 0) == hs->initiator;
 }

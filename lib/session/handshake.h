@@ -103,6 +103,8 @@ w4_handshake *w4_handshake_free(w4_handshake *handshake);
  * record's ACK frames instead (session.c). */
 void w4_handshake_set_resume(w4_handshake *handshake, const w4_resume_point *resume);
 const w4_hello *w4_handshake_peer(const w4_handshake *handshake); /* proven, or NULL */
+/* That of a peer's process; means something once there is a w4_handshake_peer. */
+const uint8_t *w4_handshake_peer_static(const w4_handshake *handshake);
 
 /* 0 or -ENOMEM; look at done / failure afterwards, and call emit in either case: a responder that
  * refuses the initiator's hello has keys, and says so in one CLOSE record. */
