@@ -344,6 +344,51 @@ START_TEST(rekeys_by_records_and_on_command) {
 }
 END_TEST
 
+static void talk(uint64_t number) {
+    for (unsigned i = 0; i < 10; i++) {
+        send(a, W4_CHANNEL_STATE, "some of the load", number);
+        send(b, W4_CHANNEL_STATE, "and some the other way", number);
+    }
+}
+
+/* What is counted beyond the orders are keys that the limits change in addition; and what the peer
+ * does with its own is its own count. */
+START_TEST(an_order_is_one_new_key) {
+    static const struct {
+        bool at_once; /* no record in between */
+        uint64_t bytes, us;
+        unsigned least, most;
+    } rows[] = {
+        {false, UINT64_C(1) << 30, 120 * W4_US_PER_S, 40, 40},
+        {true, UINT64_C(1) << 30, 120 * W4_US_PER_S, 1, 1},
+        {false, 400, 120 * W4_US_PER_S, 41, 400},
+        {false, UINT64_C(1) << 30, 30 * W4_US_PER_MS, 41, 400},
+    };
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    config.rekey_bytes = rows[_i].bytes;
+    config.rekey_us = rows[_i].us;
+    begin_with(&config);
+    open_link(true);
+    for (unsigned orders = 0; orders < 40; orders++) {
+        talk(orders);
+        w4_session_rekey(a);
+        for (unsigned rounds = 0; rounds < 2 && !rows[_i].at_once; rounds++) {
+            (void)settle();
+            now += 50 * W4_US_PER_MS;
+            talk(orders);
+        }
+    }
+    (void)settle();
+    ck_assert_uint_ge(stats_of(a).rekeys, rows[_i].least);
+    ck_assert_uint_le(stats_of(a).rekeys, rows[_i].most);
+    ck_assert_uint_eq(stats_of(b).rekeys_in, stats_of(a).rekeys);
+    ck_assert_uint_eq(stats_of(a).rekeys_in, stats_of(b).rekeys);
+    ck_assert(rows[_i].most > 40 || stats_of(b).rekeys == 0);
+    ck_assert_uint_eq(stats_of(b).verification_failures, 0);
+    finish();
+}
+END_TEST
+
 /* ---- ends */
 
 START_TEST(closes_orderly) {
@@ -481,6 +526,7 @@ int main(void) {
     tcase_add_test(tc, a_replayed_record_is_dropped_and_counted);
     tcase_add_test(tc, tampered_records_deliver_nothing);
     tcase_add_test(tc, rekeys_by_records_and_on_command);
+    tcase_add_loop_test(tc, an_order_is_one_new_key, 0, 4);
     tcase_add_test(tc, closes_orderly);
     tcase_add_test(tc, a_close_does_not_wait_for_a_stuck_link);
     tcase_add_test(tc, closes_without_a_link_too);
