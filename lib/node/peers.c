@@ -400,6 +400,8 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             r = w4_node_opened_see(node, peer, event.channel_id, now_us);
             break;
         case W4_SESSION_EVENT_WRITABLE:
+            w4_node_peer_writable(node, peer, &event, now_us);
+            break;
         case W4_SESSION_EVENT_CONTRACT: /* it is there for who asks for it */
             break;
         case W4_SESSION_EVENT_REKEYED:
@@ -426,6 +428,7 @@ int w4_node_peer_events(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
             return r;
         }
     }
+    w4_node_peer_room(node, peer, now_us);
     int r = w4_node_contract_count(node, peer, now_us);
     r = r < 0 ? r : w4_node_opened_count(node, peer, now_us);
     return r < 0 ? r : w4_node_peer_timer(node, peer);

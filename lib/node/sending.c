@@ -184,6 +184,7 @@ int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channe
         return refuse(node, to, sending, W4_REFUSAL_NO_ROUTE, W4_OVERFLOW_COUNT, now_us);
     }
     if (is_over_share(node, peer)) {
+        peer->over_share = true;
         w4_session_count_error(peer->session, channel);
         note_overflow(node, peer, channel, true, now_us);
         return refuse(node, to, sending, W4_REFUSAL_BACKPRESSURE, W4_OVERFLOW_COUNT, now_us);
@@ -203,6 +204,31 @@ int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channe
         r = refuse(node, to, sending, code, policy, now_us);
     }
     return r < 0 ? r : drain_outcomes(node, peer, now_us);
+}
+
+/* What is left asks for the next room. */
+static void go_on(w4_node *node, w4_node_peer *peer, w4_channel_kind channel, uint32_t room,
+                  uint64_t now_us) {
+    if (w4_protocol_peer_room(node->protocol, &peer->node, channel, room, now_us)) {
+        w4_session_want_room(peer->session, channel);
+    }
+}
+
+void w4_node_peer_writable(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                           uint64_t now_us) {
+    if (event->channel_id == W4_CHANNEL_ID(event->channel)) { /* opened ones are for who did */
+        go_on(node, peer, event->channel, event->room, now_us);
+    }
+}
+
+void w4_node_peer_room(w4_node *node, w4_node_peer *peer, uint64_t now_us) {
+    if (!peer->over_share || is_over_share(node, peer)) {
+        return;
+    }
+    peer->over_share = false;
+    for (int kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        go_on(node, peer, (w4_channel_kind)kind, W4_NODE_ROOM, now_us);
+    }
 }
 
 w4_channel_stats w4_node_channel_stats(const w4_node *node, const w4_fingerprint *to,

@@ -23,6 +23,7 @@
 #define W4_NODE_COMMIT_AGAIN_US W4_US_PER_S
 #define W4_NODE_COMMIT_LIGHT_US W4_US_PER_S /* what was only kept is committed after that */
 #define W4_NODE_BEAT_US (W4_US_PER_S / 20)  /* of a commit between two looks at heartbeats */
+#define W4_NODE_ROOM 16u                    /* messages go on as the node has room for them again */
 #define W4_NODE_OVERFLOW_US W4_US_PER_S     /* between two events of one queue that overflows */
 #define W4_NODE_REKEYED_US W4_US_PER_S      /* between two events of a peer's new keys */
 #define W4_NODE_ROUNDS_MAX 64u              /* of passing events between the parts, in one turn */
@@ -112,6 +113,7 @@ struct w4_node_peer {
     bool active;        /* is in the list: has something to pop or emit */
     bool aside;         /* in the list of those whose session has records aside */
     bool announced;     /* mesh and protocol know it is up */
+    bool over_share;    /* something was refused since the node had no room for it */
     w4_node_told told;
     w4_node_contract *contract; /* NULL: nothing is promised for the standing channels */
     struct w4_node_opened_list opened;
@@ -297,6 +299,10 @@ bool w4_node_sla_opened_next(w4_node *node, w4_node_sla_cursor *cursor, uint64_t
 /* sending.c */
 int w4_node_send(w4_node *node, const w4_fingerprint *to, w4_channel_kind channel,
                  const w4_sending *sending, uint64_t now_us);
+void w4_node_peer_writable(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
+                           uint64_t now_us);
+/* What was refused since the node had no room goes on, if it has some. */
+void w4_node_peer_room(w4_node *node, w4_node_peer *peer, uint64_t now_us);
 /* ADMITTED, DELIVERED, FAILED of a session. */
 int w4_node_outcome(w4_node *node, w4_node_peer *peer, const w4_session_event *event,
                     uint64_t now_us);

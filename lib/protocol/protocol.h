@@ -172,6 +172,11 @@ void w4_protocol_peer_up(w4_protocol *protocol, const w4_fingerprint *node, uint
 void w4_protocol_peer_down(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
 /* The record of a node in the graph changed: its agents may be new or gone. */
 void w4_protocol_peer_changed(w4_protocol *protocol, const w4_fingerprint *node, uint64_t now_us);
+/* On a channel of its session, which had ended something with backpressure, there is room again,
+ * for so many messages: what waits goes on. True: there is more, so say when there is room for it.
+ */
+bool w4_protocol_peer_room(w4_protocol *protocol, const w4_fingerprint *node,
+                           w4_channel_kind channel, uint32_t room, uint64_t now_us);
 /* One envelope from a neighbour's session, as it came. Runs the pipeline. 0 or -ENOMEM; a refusal
  * is an event. */
 int w4_protocol_receive(w4_protocol *protocol, const w4_fingerprint *from_node, w4_bytes envelope,

@@ -127,6 +127,13 @@ bool w4_session_withdraw(w4_session *session, w4_channel_kind channel, uint64_t 
     return c && w4_outbox_withdraw(&c->out, token, code, now_us);
 }
 
+void w4_session_want_room(w4_session *session, w4_channel_kind channel) {
+    w4_channel *c = (unsigned)channel < W4_KINDS ? session->channels[channel] : NULL;
+    if (c) {
+        w4_outbox_want_room(&c->out);
+    }
+}
+
 void w4_session_channel_consumed(w4_session *session, uint16_t id, uint32_t n) {
     w4_channel *c = w4_session_channel_by_id(session, id);
     if (c && c->state != W4_CHANNEL_CLOSING) {

@@ -118,11 +118,14 @@ static bool pop_incoming(w4_session *s, w4_session_event *ret_event) {
 
 static bool pop_writable(w4_session *s, w4_session_event *ret_event) {
     w4_channel *c;
+    uint32_t room;
     for (unsigned i = 0; (c = w4_session_next_channel(s, &i)) != NULL;) {
         if (s->phase != W4_PHASE_CLOSED && c->state != W4_CHANNEL_CLOSING &&
-            w4_outbox_pop_writable(&c->out)) {
-            *ret_event = (w4_session_event){
-                .kind = W4_SESSION_EVENT_WRITABLE, .channel = c->kind, .channel_id = c->id};
+            w4_outbox_pop_writable(&c->out, &room)) {
+            *ret_event = (w4_session_event){.kind = W4_SESSION_EVENT_WRITABLE,
+                                            .channel = c->kind,
+                                            .channel_id = c->id,
+                                            .room = room};
             return true;
         }
     }

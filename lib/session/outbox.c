@@ -95,6 +95,7 @@ static void end(w4_outbox *o, w4_message *m, w4_refusal outcome, w4_overflow pol
         o->stats.queued--;
     }
     o->stats.queued_bytes -= m->len;
+    o->has_freed = true;
     w4_byte_budget_give(o->budget, charge_of(m->len));
     w4_queue_release(&o->queue, m);
     tell_end(o, m, outcome, policy);
@@ -242,6 +243,7 @@ static int make_room(w4_outbox *o, w4_producer *producer, const w4_sending *send
         return 0;
     }
     o->stats.overflow_events++;
+    w4_outbox_want_room(o);
     switch (o->limits->overflow) {
     case W4_OVERFLOW_DROP_OLDEST:
         if (!sending->spares && drop_oldest(o, len)) {
@@ -263,7 +265,6 @@ static int make_room(w4_outbox *o, w4_producer *producer, const w4_sending *send
         break;
     }
     w4_queue_want(&o->queue, producer, now_us);
-    o->wants_room = true;
     w4_outbox_count_error(o);
     return W4_SESSION_E_FULL;
 }
@@ -684,15 +685,22 @@ w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, ui
     return waiting;
 }
 
-/* A quarter free is worth waking somebody; less would wake it for every message. */
-bool w4_outbox_pop_writable(w4_outbox *o) {
+/* A quarter free is worth waking somebody; less would wake it for every message. So would what
+ * finds no room where there is some, being large, or of one who has his share. */
+bool w4_outbox_pop_writable(w4_outbox *o, uint32_t *ret_room) {
     uint32_t waiting = o->stats.queued + o->stats.in_flight;
-    if (!o->wants_room || waiting > o->limits->messages_max / 4 * 3 ||
+    if (!o->wants_room || !o->has_freed || waiting > o->limits->messages_max / 4 * 3 ||
         o->stats.queued_bytes > o->limits->bytes_max / 4 * 3 || w4_byte_budget_tight(o->budget)) {
         return false;
     }
     o->wants_room = false;
+    *ret_room = o->limits->messages_max - waiting;
     return true;
+}
+
+void w4_outbox_want_room(w4_outbox *o) {
+    o->wants_room = true;
+    o->has_freed = false;
 }
 
 size_t w4_outbox_memory(const w4_outbox *o) {

@@ -40,7 +40,8 @@ typedef struct w4_outbox {
     w4_message *next; /* on its way, has the next part to send; NULL: the queue has */
     uint8_t kind;     /* w4_channel_kind */
     bool ask_due;
-    bool wants_room; /* somebody was told that it is full */
+    bool wants_room; /* somebody was told that it is full, or has more to send */
+    bool has_freed;  /* something has ended since */
     uint32_t next_part;
     uint32_t ended_count;
     uint16_t gaps, repeats;
@@ -104,7 +105,9 @@ void w4_outbox_fail_all(w4_outbox *o, w4_refusal code);
 void w4_outbox_fail_larger(w4_outbox *o, size_t len_max, uint64_t now_us);
 
 bool w4_outbox_pop_outcome(w4_outbox *o, w4_outcome *ret_outcome);
-bool w4_outbox_pop_writable(w4_outbox *o);
+/* *ret_room: messages, as far as their bytes allow. */
+bool w4_outbox_pop_writable(w4_outbox *o, uint32_t *ret_room);
+void w4_outbox_want_room(w4_outbox *o); /* as after one that was told that it is full */
 w4_sla_waiting w4_outbox_waiting(const w4_outbox *o, uint64_t longer_than_us, uint64_t now_us);
 void w4_outbox_latency(const w4_outbox *o, w4_histogram *ret_latency_us);
 size_t w4_outbox_memory(const w4_outbox *o); /* of messages, also of those that have ended */

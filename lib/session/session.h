@@ -86,7 +86,7 @@ typedef enum w4_session_event_kind {
     W4_SESSION_EVENT_DELIVERED, /* the peer acknowledged the message with this token */
     W4_SESSION_EVENT_FAILED,    /* the message with this token ended with code */
     W4_SESSION_EVENT_ADMITTED,  /* the message with this token waits no more */
-    W4_SESSION_EVENT_WRITABLE,  /* room again on a channel that was full */
+    W4_SESSION_EVENT_WRITABLE,  /* room again on a channel that was full, whatever its policy */
     /* It was silent, or it answers no PING (unread). A close or a detach follows. */
     W4_SESSION_EVENT_HEARTBEAT_TIMEOUT,
     /* The owner must close the link; the session waits for another. code: timeout, auth_failure
@@ -113,6 +113,7 @@ typedef struct w4_session_event {
     uint64_t latency_us; /* DELIVERED: from send to its acknowledgement */
     w4_refusal code;
     w4_overflow policy; /* FAILED: that ended it; W4_OVERFLOW_COUNT: none did */
+    uint32_t room;      /* WRITABLE: for so many messages, as far as their bytes allow */
     bool resumed;
     bool unread;   /* HEARTBEAT_TIMEOUT */
     bool by_peer;  /* CLOSED, LINK_LOST, REKEYED, CHANNEL_* */
@@ -239,6 +240,8 @@ void w4_session_count_error(w4_session *session, w4_channel_kind channel);
  * it would have. */
 bool w4_session_withdraw(w4_session *session, w4_channel_kind channel, uint64_t token,
                          w4_refusal code, uint64_t now_us);
+/* There is more to send: WRITABLE comes with room for it, when something has ended. */
+void w4_session_want_room(w4_session *session, w4_channel_kind channel);
 /* The application has dealt with n received messages of the channel: credit may be granted. */
 void w4_session_consumed(w4_session *session, w4_channel_kind channel, uint32_t n);
 /* Orderly end: a CLOSE frame is emitted (call emit once more), then CLOSED is the last event (after

@@ -40,6 +40,8 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
 int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
     w4_letter_mark mark = mark_after(parcel, code, now_us);
+    bool window_was_full =
+        parcel->state == W4_PARCEL_FLYING && neighbour->again_flying >= W4_RESEND_WINDOW;
     int r = mark_letter(p, parcel->letter, &neighbour->node, mark);
     if (r == 0 && !parcel->again) {
         const w4_fingerprint *to =
@@ -52,6 +54,9 @@ int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64
         neighbour->cursor = w4_earlier(neighbour->cursor, parcel->letter);
         neighbour->resend_us = w4_later(now_us, W4_RESEND_PAUSE_US);
         w4_router_wake(p, neighbour->resend_us);
+    } else if (window_was_full) { /* the next may go, also where nothing is to be acknowledged */
+        neighbour->resend_us = w4_earlier(neighbour->resend_us, now_us);
+        w4_router_wake(p, now_us);
     }
     w4_parcel_free(&p->parcels, parcel);
     return r;
@@ -68,7 +73,7 @@ static int fly(w4_protocol *p, w4_parcel *parcel, w4_blob *envelope, uint64_t no
                                .sender = parcel->sender,
                                .deadline_us = parcel->deadline_us,
                                .of_session = parcel->neighbour->letters[parcel->channel] > 0,
-                               .spares = parcel->again,
+                               .spares = parcel->kept,
                                .type = W4_TYPE_COUNT};
     int r = w4_parcel_fly(&p->parcels, parcel, &event.ticket);
     if (r == 0) {
@@ -276,6 +281,7 @@ static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter
     if (!blob) {
         return r <= 0 ? -ENOMEM : w4_deliveries_end(p, parcel, W4_REFUSAL_INTERNAL, now_us);
     }
+    parcel->kept = true;
     /* What is knowledge always asks for a handshake first. */
     r = place(p, parcel, blob, true, now_us);
     w4_blob_unref(blob);
@@ -428,9 +434,18 @@ static int stay(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
 /* With what comes before it. */
 static void go_later(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
+    parcel->policy = W4_OVERFLOW_COUNT;
     w4_parcel_park(&p->parcels, parcel);
     neighbour->resend_us = w4_earlier(neighbour->resend_us, w4_later(now_us, W4_RESEND_PAUSE_US));
     w4_router_wake(p, neighbour->resend_us);
+}
+
+/* Did its session give it back, and does its sender not know of any end? What was said for the
+ * first time ends by the policy that it meets. */
+static bool goes_later(const w4_protocol *p, const w4_parcel *parcel, w4_refusal outcome) {
+    bool recalled = parcel->recalled && parcel->policy == W4_OVERFLOW_COUNT;
+    return outcome == W4_REFUSAL_BACKPRESSURE && (recalled || (parcel->kept && !parcel->again)) &&
+           w4_mail_find(&p->mail, parcel->letter);
 }
 
 bool w4_deliveries_later(w4_protocol *p, uint64_t ticket, uint64_t now_us) {
@@ -471,10 +486,10 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
         }
         return 0;
     }
-    if (parcel->recalled && outcome == W4_REFUSAL_BACKPRESSURE &&
-        parcel->policy == W4_OVERFLOW_COUNT && w4_mail_find(&p->mail, parcel->letter)) {
+    if (goes_later(p, parcel, outcome)) {
+        int r = w4_deliveries_recall_behind(p, parcel);
         go_later(p, parcel, now_us);
-        return 0;
+        return r;
     }
     if (parcel->stays && outcome == W4_REFUSAL_NONE && neighbour->there < W4_PARCELS_THERE_MAX) {
         return stay(p, parcel, now_us);
@@ -611,6 +626,15 @@ int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint6
     int r = greet_for_held(p, neighbour, now_us);
     r = r == 0 ? release_bare(p, neighbour, now_us) : r;
     return r == 0 ? pump(p, neighbour, now_us) : r;
+}
+
+int w4_deliveries_peer_room(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    if (!neighbour || neighbour->resend_us == W4_NEVER) {
+        return 0;
+    }
+    neighbour->resend_us = W4_NEVER;
+    return pump(p, neighbour, now_us);
 }
 
 /* What is parked at a node that has another key by now. Its letters are on their way there, so they

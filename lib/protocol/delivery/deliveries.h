@@ -55,6 +55,8 @@ int w4_deliveries_dropped(w4_protocol *p, uint64_t ticket, w4_overflow policy, u
 int w4_deliveries_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_deliveries_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+/* There is room again in its session: what was to go later goes now. 0 or -ENOMEM. */
+int w4_deliveries_peer_room(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 /* Another key took the place of that one: what is kept for that node goes to the new one, and what
  * is kept for that agent goes where it is listed under the new one. 0 or -ENOMEM. */
 int w4_deliveries_key_replaced(w4_protocol *p, const w4_fingerprint *key, uint64_t now_us);

@@ -49,6 +49,9 @@ w4_neighbour *w4_neighbour_get(w4_parcels *parcels, const w4_fingerprint *node) 
     neighbour->handle = row;
     TAILQ_INIT(&neighbour->held);
     TAILQ_INIT(&neighbour->sent);
+    for (size_t kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        TAILQ_INIT(&neighbour->crowds[kind]);
+    }
     HASH_ADD(hh, parcels->neighbours, neighbour.node, sizeof row->neighbour.node, row);
     if (!row->hh.tbl) {
         free(row);
@@ -65,7 +68,11 @@ w4_neighbour *w4_neighbour_next(const w4_parcels *parcels, void **cursor) {
 }
 
 void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour) {
-    if (!neighbour->up && TAILQ_EMPTY(&neighbour->held) && TAILQ_EMPTY(&neighbour->sent)) {
+    bool has_any = !TAILQ_EMPTY(&neighbour->held) || !TAILQ_EMPTY(&neighbour->sent);
+    for (size_t kind = 0; kind < W4_CHANNEL_KIND_COUNT; kind++) {
+        has_any = has_any || !TAILQ_EMPTY(&neighbour->crowds[kind]);
+    }
+    if (!neighbour->up && !has_any) {
         neighbour_table *row = neighbour->handle;
         HASH_DEL(parcels->neighbours, row);
         free(row);

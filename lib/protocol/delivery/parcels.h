@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/blob.h"
+#include "protocol/durable/posts.h"
 #include "protocol/protocol.h"
 #include "session/session.h"
 
@@ -44,6 +45,7 @@ typedef struct w4_parcel {
     uint64_t hold_us;     /* HELD: until then */
     uint64_t deadline_us; /* the sender's; W4_NEVER */
     bool again;           /* from the outbox: its sender has been told, or is gone */
+    bool kept;            /* it goes from its row in the outbox, and may wait there again */
     bool waits;           /* FLYING: the session has no room and lets it wait */
     w4_overflow policy;   /* of the session, that ended it; W4_OVERFLOW_COUNT: none did */
     bool refused;         /* by the node that it came to */
@@ -68,8 +70,9 @@ struct w4_neighbour {
     bool agrees;       /* its clock with the one here, when its session began: clocks.h */
     uint64_t clock_us; /* that was then; 0: it told none */
     uint64_t wall_us;  /* by the clock here */
-    struct w4_parcel_list held, sent; /* HELD; all others */
-    uint32_t again_flying;            /* FLYING and from the outbox */
+    struct w4_parcel_list held, sent;                    /* HELD; all others */
+    struct w4_stream_list crowds[W4_CHANNEL_KIND_COUNT]; /* wait for room in its session */
+    uint32_t again_flying;                               /* FLYING and from the outbox */
     uint32_t parked, there;
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
     uint64_t cursor;                         /* first letter that may still have to go there */
@@ -101,7 +104,7 @@ w4_neighbour *w4_neighbour_find(const w4_parcels *parcels, const w4_fingerprint 
 w4_neighbour *w4_neighbour_get(w4_parcels *parcels, const w4_fingerprint *node);
 /* One after the other, in no promised order; *cursor starts as NULL. NULL: end. */
 w4_neighbour *w4_neighbour_next(const w4_parcels *parcels, void **cursor);
-/* Forgets one that is down and has no parcels. */
+/* Forgets one that is down and has neither parcels nor streams. */
 void w4_neighbour_tidy(w4_parcels *parcels, w4_neighbour *neighbour);
 
 /* A new parcel with the members of draft, parked until it is held or flies. 0, -ENOMEM, or 1: too

@@ -69,6 +69,14 @@ void w4_protocol_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64
     w4_router_keep_error(p, w4_roster_note(p, node, now_us));
 }
 
+bool w4_protocol_peer_room(w4_protocol *p, const w4_fingerprint *node, w4_channel_kind channel,
+                           uint32_t room, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    w4_router_keep_error(p, w4_deliveries_peer_room(p, node, now_us));
+    w4_router_keep_error(p, w4_durable_peer_room(p, node, channel, room, now_us));
+    return neighbour && !TAILQ_EMPTY(&neighbour->crowds[channel]);
+}
+
 int w4_protocol_receive(w4_protocol *p, const w4_fingerprint *from_node, w4_bytes envelope,
                         uint64_t now_us) {
     w4_inbound in = {.origin = W4_ORIGIN_NODE,

@@ -18,6 +18,7 @@
 #define W4_DURABLE_RECEIPT_US (30 * W4_US_PER_S) /* then the message is brought once more */
 #define W4_DURABLE_PAUSE_US W4_US_PER_S          /* after a code that may pass; doubled each time */
 #define W4_DURABLE_PAUSES_MAX 6u                 /* doublings */
+#define W4_DURABLE_ADMITTED 64u                  /* go on at once, at most */
 
 /* ---- in the pipeline. Of in->durable envelopes only. */
 
@@ -58,6 +59,10 @@ int w4_durable_released(w4_protocol *p, const w4_fingerprint *local, const w4_fi
 int w4_durable_peer_up(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_durable_peer_changed(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
 int w4_durable_peer_down(w4_protocol *p, const w4_fingerprint *node, uint64_t now_us);
+/* There is room again on that channel of its session: for so many of the streams that wait for it.
+ */
+int w4_durable_peer_room(w4_protocol *p, const w4_fingerprint *node, w4_channel_kind channel,
+                         uint32_t room, uint64_t now_us);
 
 /* ---- for local agents: 0 or a fatal error */
 

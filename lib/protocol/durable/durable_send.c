@@ -33,6 +33,7 @@ static bool is_passing(w4_refusal code) {
 static int pump(w4_protocol *p, w4_stream *stream, uint64_t now_us);
 
 static void wait_until(w4_protocol *p, w4_stream *stream, w4_stream_state state, uint64_t at_us) {
+    w4_stream_leave(stream);
     stream->state = state;
     stream->again_us = at_us;
     w4_router_wake(p, at_us);
@@ -50,6 +51,16 @@ static void pause_stream(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
         stream->tries < W4_DURABLE_PAUSES_MAX ? stream->tries : W4_DURABLE_PAUSES_MAX;
     stream->tries++;
     wait_until(p, stream, W4_STREAM_WAITING, w4_later(now_us, W4_DURABLE_PAUSE_US << doublings));
+}
+
+/* Its session has no room. It is told when there is some, as a rule; memory that sessions share it
+ * may have to try for. */
+static void wait_for_room(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
+    w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &stream->node);
+    pause_stream(p, stream, now_us);
+    if (neighbour && neighbour->up) {
+        w4_stream_queue_up(stream, &neighbour->crowds[TAILQ_FIRST(&stream->list)->channel]);
+    }
 }
 
 static bool is_attached(const w4_protocol *p, const w4_fingerprint *agent) {
@@ -167,6 +178,8 @@ static int unreadable(w4_protocol *p, w4_stream *stream, int condition, uint64_t
 }
 
 static int fly(w4_protocol *p, w4_stream *stream, const w4_post *post, uint64_t now_us) {
+    bool spares = stream->spares;
+    stream->spares = false;
     w4_buffer text = W4_BUFFER_INIT((size_t)W4_STORE_VALUE_MAX);
     int r = w4_posts_read(&p->posts, post, &text);
     w4_blob *blob = r == 0 ? w4_blob_new(w4_buffer_bytes(&text)) : NULL;
@@ -180,6 +193,7 @@ static int fly(w4_protocol *p, w4_stream *stream, const w4_post *post, uint64_t 
                                .sender = post->sender,
                                .deadline_us = W4_NEVER,
                                .ticket = w4_parcels_ticket(&p->parcels),
+                               .spares = spares,
                                .type = W4_TYPE_COUNT};
     r = w4_event_queue_push(&p->events, &event, blob);
     w4_blob_unref(blob);
@@ -190,8 +204,7 @@ static int fly(w4_protocol *p, w4_stream *stream, const w4_post *post, uint64_t 
     if (r == 0) {
         r = w4_posts_fly(&p->posts, stream, event.ticket);
     }
-    stream->state = W4_STREAM_FLYING;
-    stream->again_us = W4_NEVER;
+    wait_until(p, stream, W4_STREAM_FLYING, W4_NEVER);
     stream->was_unsure = stream->unsure;
     stream->unsure = true;
     return r;
@@ -230,8 +243,7 @@ static int pump(w4_protocol *p, w4_stream *stream, uint64_t now_us) {
     const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &stream->node);
     if (!neighbour || !neighbour->up) {
         w4_posts_fly(&p->posts, stream, 0);
-        stream->state = W4_STREAM_WAITING;
-        stream->again_us = W4_NEVER;
+        wait_until(p, stream, W4_STREAM_WAITING, W4_NEVER);
         return 0;
     }
     if (stream->state == W4_STREAM_FLYING || now_us < stream->again_us) {
@@ -292,15 +304,8 @@ static int settle(w4_protocol *p, w4_stream *stream, w4_refusal code, bool unsur
     return r < 0 ? r : 0;
 }
 
-int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
-                           bool *ret_known) {
-    w4_stream *stream = w4_posts_find_ticket(&p->posts, ticket);
-    *ret_known = stream != NULL;
-    if (!stream) {
-        return 0;
-    }
-    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &stream->node);
-    bool receipts = neighbour && neighbour->receipts;
+static int settle_flight(w4_protocol *p, w4_stream *stream, w4_refusal outcome, bool receipts,
+                         uint64_t now_us) {
     if (outcome == W4_REFUSAL_NONE && receipts) {
         w4_posts_fly(&p->posts, stream, 0);
         wait_until(p, stream, W4_STREAM_AWAITING, w4_later(now_us, W4_DURABLE_RECEIPT_US));
@@ -311,7 +316,39 @@ int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, 
         return r == 0 ? pump(p, stream, now_us) : r;
     }
     /* The session did not take it, or gave it up before any of it was sent. */
+    if (outcome == W4_REFUSAL_BACKPRESSURE) {
+        w4_posts_fly(&p->posts, stream, 0);
+        stream->unsure = stream->was_unsure;
+        wait_for_room(p, stream, now_us);
+        return 0;
+    }
     return settle(p, stream, outcome, outcome != W4_REFUSAL_NONE && stream->was_unsure, now_us);
+}
+
+int w4_durable_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcome, uint64_t now_us,
+                           bool *ret_known) {
+    w4_stream *stream = w4_posts_find_ticket(&p->posts, ticket);
+    *ret_known = stream != NULL;
+    if (!stream) {
+        return 0;
+    }
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, &stream->node);
+    return settle_flight(p, stream, outcome, neighbour && neighbour->receipts, now_us);
+}
+
+int w4_durable_peer_room(w4_protocol *p, const w4_fingerprint *node, w4_channel_kind channel,
+                         uint32_t room, uint64_t now_us) {
+    const w4_neighbour *neighbour = w4_neighbour_find(&p->parcels, node);
+    uint32_t max = room < W4_DURABLE_ADMITTED ? room : W4_DURABLE_ADMITTED;
+    w4_stream *stream;
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < max && neighbour &&
+                         (stream = TAILQ_FIRST(&neighbour->crowds[channel])) != NULL;
+         i++) {
+        stream->spares = true;
+        r = go_on(p, stream, now_us);
+    }
+    return r;
 }
 
 int w4_durable_answered(w4_protocol *p, const w4_answer *answer, uint64_t now_us, bool *ret_known) {

@@ -80,6 +80,19 @@ static w4_stream *get_stream(w4_posts *posts, const w4_post *post) {
     return stream;
 }
 
+void w4_stream_queue_up(w4_stream *stream, struct w4_stream_list *crowd) {
+    w4_stream_leave(stream);
+    stream->crowd = crowd;
+    TAILQ_INSERT_TAIL(crowd, stream, crowd_link);
+}
+
+void w4_stream_leave(w4_stream *stream) {
+    if (stream->crowd) {
+        TAILQ_REMOVE(stream->crowd, stream, crowd_link);
+        stream->crowd = NULL;
+    }
+}
+
 static void land(w4_posts *posts, w4_stream *stream) {
     ticket_table *entry = stream->by_ticket;
     if (entry) {
@@ -94,6 +107,7 @@ static void drop_stream_if_empty(w4_posts *posts, w4_stream *stream) {
     if (stream->count == 0) {
         stream_table *row = stream->handle;
         land(posts, stream);
+        w4_stream_leave(stream);
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
         HASH_DEL(posts->table, row);
         free(row);

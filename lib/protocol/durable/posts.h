@@ -41,6 +41,8 @@ typedef enum w4_stream_state {
     W4_STREAM_STATE_COUNT
 } w4_stream_state;
 
+TAILQ_HEAD(w4_stream_list, w4_stream);
+
 typedef struct w4_stream {
     w4_fingerprint sender, receiver;
     w4_fingerprint node; /* of the receiver, as far as is known */
@@ -49,12 +51,15 @@ typedef struct w4_stream {
     size_t bytes;
     uint64_t newest_us; /* time stamp of the last one; the next is later */
     w4_stream_state state;
-    bool unsure;              /* the first one may have been taken there already */
-    bool was_unsure;          /* before it flew */
-    uint64_t ticket;          /* FLYING */
-    uint64_t again_us;        /* monotonic; W4_NEVER */
-    uint32_t tries;           /* of the first one, since something changed */
-    void *handle, *by_ticket; /* of the tables */
+    bool unsure;       /* the first one may have been taken there already */
+    bool was_unsure;   /* before it flew */
+    uint64_t ticket;   /* FLYING */
+    uint64_t again_us; /* monotonic; W4_NEVER */
+    uint32_t tries;    /* of the first one, since something changed */
+    bool spares;       /* it goes because there was room: nothing is dropped for it */
+    TAILQ_ENTRY(w4_stream) crowd_link;
+    struct w4_stream_list *crowd; /* of those that wait for room in the session; NULL: in none */
+    void *handle, *by_ticket;     /* of the tables */
 } w4_stream;
 
 typedef struct w4_posts {
@@ -97,6 +102,9 @@ w4_post *w4_posts_over(w4_posts *posts, uint64_t wall_us);
 int w4_posts_read(const w4_posts *posts, const w4_post *post, w4_buffer *ret_envelope);
 /* Its first message flies under that ticket; ticket 0: it does not fly. 0 or -ENOMEM. */
 int w4_posts_fly(w4_posts *posts, w4_stream *stream, uint64_t ticket);
+/* It waits for room, behind those who do already; it does not, any more. */
+void w4_stream_queue_up(w4_stream *stream, struct w4_stream_list *crowd);
+void w4_stream_leave(w4_stream *stream);
 /* Takes it out and frees it, and an empty stream with it. verdict: a code its sender is to be told
  * later, else NONE. 0, -ENOMEM, or a store condition (then it stays). */
 int w4_posts_remove(w4_posts *posts, w4_post *post, w4_refusal verdict, uint64_t until_us);

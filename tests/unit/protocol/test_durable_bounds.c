@@ -40,6 +40,58 @@ START_TEST(codes_that_stay) {
 }
 END_TEST
 
+static unsigned places, tries, sparing;
+static bool takes_so_many(world *w, const w4_protocol_event *event) {
+    (void)w;
+    if (event->channel != W4_CHANNEL_CONTROL ||
+        !memmem(event->envelope.data, event->envelope.len, "\"durable\":true", 14)) {
+        return false;
+    }
+    tries++;
+    sparing += event->spares ? 1 : 0;
+    places -= places > 0 ? 1 : 0;
+    return places == 0;
+}
+
+/* Where the session here is full, what waits for it goes on with room, as much as there is of it,
+ * and not before, but for a try now and then; what the other end says has its pauses. */
+START_TEST(streams_wait_for_room) {
+    enum { RECEIVERS = 6 };
+    world *w = two();
+    char name[RECEIVERS][8], id[RECEIVERS][2][37];
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        snprintf(name[i], sizeof name[i], "b%u", i);
+        world_add_agent(w, name[i], 1, true);
+    }
+    w->is_full = takes_so_many;
+    places = 1;
+    tries = sparing = 0;
+    for (unsigned i = 0; i < 2 * RECEIVERS; i++) {
+        ask(w, "ada", name[i % RECEIVERS], id[i % RECEIVERS][i / RECEIVERS]);
+    }
+    world_settle(w);
+    ck_assert_uint_eq(tries, RECEIVERS);
+    world_pass(w, 20 * SECOND);
+    ck_assert_uint_eq(tries, RECEIVERS * 5); /* after 1, 3, 7 and 15 s */
+    ck_assert_uint_eq(sparing, 0);
+    places = 3; /* there is one less: of others, say */
+    ck_assert(world_room(w, 0, 1, W4_CHANNEL_CONTROL, 3));
+    ck_assert_uint_eq(tries, RECEIVERS * 5 + 3);
+    ck_assert_uint_eq(sparing, 3);
+    places = UINT32_MAX;
+    world_settle(w);
+    ck_assert(!world_room(w, 0, 1, W4_CHANNEL_CONTROL, 100));
+    world_settle(w);
+    ck_assert_uint_eq(tries, RECEIVERS * 6 + 1 + RECEIVERS);
+    for (unsigned i = 0; i < RECEIVERS; i++) {
+        expect_given(w, 1, id[i][0], 1, 0);
+        expect_given(w, 1, id[i][1], 1, 0);
+    }
+    expect_rows(w, 0, 0, 0);
+    world_free(w);
+}
+END_TEST
+
 /* Nobody knows ada there, and ben is not there to be greeted: it waits until they have met. */
 START_TEST(strangers_meet_first) {
     world *w = two();
@@ -342,6 +394,7 @@ int main(void) {
     tcase_set_timeout(tcase, 100);
     tcase_add_test(tcase, codes_that_pass);
     tcase_add_test(tcase, codes_that_stay);
+    tcase_add_test(tcase, streams_wait_for_room);
     tcase_add_test(tcase, strangers_meet_first);
     tcase_add_test(tcase, time_is_over);
     tcase_add_test(tcase, senders_are_bounded);

@@ -2,6 +2,7 @@
  * where its session is full, gives back what it took, ends and begins anew, and where what is kept
  * goes a second time. */
 #include "delivery_steps.h"
+#include "protocol/delivery/deliveries.h"
 #include "protocol/router.h"
 
 #include <inttypes.h>
@@ -121,6 +122,79 @@ START_TEST(words_do_not_get_past_letters) {
     for (unsigned i = 0; i < 3; i++) {
         ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, word[i], NULL), 0);
     }
+    world_free(w);
+}
+END_TEST
+
+/* With room they go at once, all of them in their order, and not a second later. */
+START_TEST(letters_go_on_with_room) {
+    world *w = two(1);
+    char id[LETTERS][37];
+    fill_mail(w, LETTERS, id);
+    w->is_full = has_no_room;
+    no_room = 1;
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id[0], NULL), 0);
+    (void)world_room(w, 0, 1, W4_CHANNEL_KNOWLEDGE, 1);
+    world_settle(w);
+    expect_in_order(w, id, LETTERS);
+    world_free(w);
+}
+END_TEST
+
+/* What was said to one who was not connected is kept as well. */
+START_TEST(parked_letters_wait_for_room) {
+    world *w = two(1);
+    char id[LETTERS][37];
+    for (unsigned i = 0; i < LETTERS; i++) {
+        ck_assert_int_eq(world_send(w, "ada", "ben", "DECISION_SHARE", DECISION), 0);
+        memcpy(id[i], w->receipt.msg_id, 37);
+    }
+    world_link(w, 0, 1, false);
+    world_clear_wire(w);
+    w->is_full = has_no_room;
+    no_room = 1;
+    world_link(w, 0, 1, true);
+    world_settle(w);
+    ck_assert_uint_eq(no_room, 0);
+    for (unsigned i = 0; i < LETTERS; i++) {
+        ck_assert_uint_eq(world_count(w, 0, W4_PROTOCOL_EVENT_DELIVERY, id[i], NULL), 0);
+    }
+    (void)world_room(w, 0, 1, W4_CHANNEL_KNOWLEDGE, 1);
+    world_settle(w);
+    expect_in_order(w, id, LETTERS);
+    for (unsigned i = 0; i < LETTERS; i++) {
+        ck_assert_uint_eq(outcomes(w, 0, id[i], W4_REFUSAL_NONE), 1);
+    }
+    world_free(w);
+}
+END_TEST
+
+static wire_fate blocked_by_then(world *w, const wire_item *item) {
+    if (item->from == 0 && memmem(item->bytes, item->len, "FACT_PROPOSE", 12)) {
+        w->filter = NULL;
+        world_trust(w, 1, "ada", W4_TRUST_BLOCKED);
+    }
+    return WIRE_PASS;
+}
+
+/* Those that the other end refuses, before it has acknowledged them, make room for the next. */
+START_TEST(refused_letters_make_room) {
+    enum { MANY = 3 * W4_RESEND_WINDOW };
+    world *w = two(1);
+    char id[37];
+    w->words_first = true;
+    world_link(w, 0, 1, false);
+    for (unsigned i = 0; i < MANY; i++) {
+        char what[16];
+        snprintf(what, sizeof what, "d-%u", i);
+        propose(w, "ada", what, id);
+    }
+    w->filter = blocked_by_then;
+    world_link(w, 0, 1, true);
+    world_pass(w, SECOND / 2);
+    ck_assert_uint_eq(world_rejected(w, 1, W4_REFUSAL_BLACKLISTED), MANY);
     world_free(w);
 }
 END_TEST
@@ -393,6 +467,9 @@ int main(void) {
     TCase *tcase = tcase_create("order");
     tcase_set_timeout(tcase, 0);
     tcase_add_loop_test(tcase, small_letters_wait_for_large_ones, 0, 2);
+    tcase_add_test(tcase, letters_go_on_with_room);
+    tcase_add_test(tcase, parked_letters_wait_for_room);
+    tcase_add_test(tcase, refused_letters_make_room);
     tcase_add_test(tcase, words_do_not_get_past_letters);
     tcase_add_test(tcase, what_comes_back_calls_back_what_is_behind);
     tcase_add_test(tcase, too_large_for_the_session);

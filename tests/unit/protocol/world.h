@@ -261,6 +261,15 @@ static inline void world_bring(world *w, unsigned n, const w4_fingerprint *from,
     w->foretold.waiting = false;
 }
 
+/* The session from one to the other has room again. True: there is more than that. */
+static inline bool world_room(world *w, unsigned from, unsigned to, w4_channel_kind channel,
+                              uint32_t room) {
+    bool more = w4_protocol_peer_room(w->nodes[from].protocol, &w->nodes[to].fingerprint, channel,
+                                      room, w->now);
+    world_drain(w, from);
+    return more;
+}
+
 static inline void world_receive(world *w, const wire_item *item) {
     world_bring(w, item->to, &w->nodes[item->from].fingerprint,
                 w4_bytes_of(item->bytes, item->len));

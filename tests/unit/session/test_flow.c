@@ -77,6 +77,60 @@ START_TEST(tells_when_there_is_room_again) {
 }
 END_TEST
 
+/* Also where a policy makes room by dropping, and for who has more to send. */
+START_TEST(tells_of_room_under_each_policy) {
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    config.channels[W4_CHANNEL_KNOWLEDGE].messages_max = 2;
+    config.channels[W4_CHANNEL_KNOWLEDGE].overflow = (w4_overflow)_i;
+    begin_with(&config);
+    open_link(true);
+    for (unsigned way = 0; way < 2; way++) {
+        unsigned told = 0;
+        for (uint64_t i = 0; i < (way == 0 ? 3 : 2); i++) {
+            (void)send(a, W4_CHANNEL_KNOWLEDGE, "x", i);
+        }
+        if (way == 1) {
+            w4_session_want_room(a, W4_CHANNEL_KNOWLEDGE);
+        }
+        for (unsigned turn = 0; turn < 4; turn++) {
+            w4_session_event event;
+            (void)carry(a, b);
+            while (w4_session_pop_event(b, &event)) {
+            }
+            (void)carry(b, a);
+            while (w4_session_pop_event(a, &event)) {
+                told += event.kind == W4_SESSION_EVENT_WRITABLE;
+                ck_assert(event.kind != W4_SESSION_EVENT_WRITABLE || event.room == 2);
+            }
+        }
+        ck_assert_uint_eq(told, 1);
+    }
+    finish();
+}
+END_TEST
+
+/* What is large finds no room where small ones would: it hears of it when something has gone. */
+START_TEST(tells_of_room_only_where_some_was_made) {
+    static char large[700];
+    w4_session_config config = W4_SESSION_CONFIG_DEFAULT;
+    config.channels[W4_CHANNEL_KNOWLEDGE].bytes_max = 1000;
+    begin_with(&config);
+    open_link(true);
+    memset(large, 'x', sizeof large - 1);
+    send(a, W4_CHANNEL_KNOWLEDGE, &large[300], 1);
+    ck_assert_int_eq(send(a, W4_CHANNEL_KNOWLEDGE, large, 2), W4_SESSION_E_FULL);
+    no_more(a);
+    ck_assert(carry(a, b));
+    next(b, W4_SESSION_EVENT_MESSAGE);
+    ck_assert(carry(b, a));
+    next(a, W4_SESSION_EVENT_DELIVERED);
+    next(a, W4_SESSION_EVENT_WRITABLE);
+    ck_assert_int_eq(send(a, W4_CHANNEL_KNOWLEDGE, large, 2), 0);
+    no_more(a);
+    finish();
+}
+END_TEST
+
 START_TEST(one_record_carries_many_messages) {
     begin();
     open_link(true);
@@ -391,6 +445,8 @@ int main(void) {
     tcase_add_test(tc, a_slow_consumer_slows_its_sender);
     tcase_add_test(tc, lost_credit_is_asked_for);
     tcase_add_test(tc, tells_when_there_is_room_again);
+    tcase_add_loop_test(tc, tells_of_room_under_each_policy, 0, W4_OVERFLOW_COUNT);
+    tcase_add_test(tc, tells_of_room_only_where_some_was_made);
     tcase_add_test(tc, one_record_carries_many_messages);
     tcase_add_test(tc, control_overtakes_bulk);
     tcase_add_test(tc, messages_of_every_size_arrive_whole);
