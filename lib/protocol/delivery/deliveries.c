@@ -21,16 +21,18 @@ static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *no
     return letter ? only_fatal(w4_mail_mark(&p->mail, letter, node, mark)) : 0;
 }
 
-/* What the end of a parcel says of its letter. A greeting that nobody answered in time, or that
- * nobody was there for, leaves it open for when agents of that node are new. */
-static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
+/* What the end of a parcel says of its letter. A greeting that nobody was there for leaves it open
+ * for when agents of that node are new, and so does one that nobody answered in time, unless its
+ * sender is told that it timed out now: then it must not come after all, behind what he says next.
+ */
+static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code) {
     if (code == W4_REFUSAL_NONE) {
         return parcel->bare ? W4_LETTER_BARE : W4_LETTER_DONE;
     }
     if (parcel->refused) {
         return W4_LETTER_DONE;
     }
-    if (code == W4_REFUSAL_TIMEOUT && now_us < parcel->deadline_us) {
+    if (code == W4_REFUSAL_TIMEOUT && parcel->again) {
         return W4_LETTER_BARE;
     }
     /* What that session will never take must not keep back all that comes behind it. */
@@ -39,7 +41,7 @@ static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code, uint6
 
 int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64_t now_us) {
     w4_neighbour *neighbour = parcel->neighbour;
-    w4_letter_mark mark = mark_after(parcel, code, now_us);
+    w4_letter_mark mark = mark_after(parcel, code);
     bool window_was_full =
         parcel->state == W4_PARCEL_FLYING && neighbour->again_flying >= W4_RESEND_WINDOW;
     int r = mark_letter(p, parcel->letter, &neighbour->node, mark);

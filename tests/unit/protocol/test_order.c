@@ -199,6 +199,38 @@ START_TEST(refused_letters_make_room) {
 }
 END_TEST
 
+static wire_fate no_greetings(world *w, const wire_item *item) {
+    (void)w;
+    return memmem(item->bytes, item->len, "HELLO", 5) ? WIRE_DROP : WIRE_PASS;
+}
+
+/* A greeting that nobody answers in time is the end of what waited for it: it does not come after
+ * what its sender said then. */
+START_TEST(timed_out_is_an_end) {
+    world *w = two(1);
+    char id[3][37];
+    world_link(w, 0, 1, false);
+    world_link(w, 0, 1, true);
+    world_clear_wire(w);
+    w->filter = no_greetings;
+    propose(w, "ada", "to all", id[0]);
+    ck_assert_int_eq(world_send(w, "ada", "ben", "DECISION_SHARE", DECISION), 0);
+    memcpy(id[1], w->receipt.msg_id, 37);
+    world_pass(w, 11 * SECOND);
+    ck_assert_uint_eq(outcomes(w, 0, id[0], W4_REFUSAL_TIMEOUT), 1);
+    ck_assert_uint_eq(outcomes(w, 0, id[1], W4_REFUSAL_TIMEOUT), 1);
+    w->filter = NULL;
+    propose(w, "ada", "said then", id[2]);
+    world_pass(w, 5 * SECOND);
+    world_publish(w, 1);
+    world_pass(w, 20 * SECOND);
+    expect_in_order(w, &id[2], 1);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id[0], NULL), 0);
+    ck_assert_uint_eq(world_count(w, 1, W4_PROTOCOL_EVENT_DELIVER, id[1], NULL), 0);
+    world_free(w);
+}
+END_TEST
+
 static wire_item *first_on_knowledge(const world *w) {
     wire_item *item;
     TAILQ_FOREACH (item, &w->wire, link) {
@@ -470,6 +502,7 @@ int main(void) {
     tcase_add_test(tcase, letters_go_on_with_room);
     tcase_add_test(tcase, parked_letters_wait_for_room);
     tcase_add_test(tcase, refused_letters_make_room);
+    tcase_add_test(tcase, timed_out_is_an_end);
     tcase_add_test(tcase, words_do_not_get_past_letters);
     tcase_add_test(tcase, what_comes_back_calls_back_what_is_behind);
     tcase_add_test(tcase, too_large_for_the_session);
