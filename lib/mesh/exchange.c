@@ -57,23 +57,37 @@ static int send_record(w4_mesh *mesh, const w4_mesh_peer *peer, w4_bytes record,
     return r;
 }
 
-/* The own record first, then those of the other neighbours: so neighbours find each other. */
+/* One more of those that go together, as far as there is room. */
+static int gather_record(w4_mesh *mesh, const w4_mesh_peer *peer, w4_buffer *records,
+                         const w4_fingerprint *author, uint64_t now_us) {
+    w4_bytes record = w4_graph_text(mesh->context.graph, author);
+    int r = 0;
+    if (record.len == 0) {
+        return 0;
+    }
+    if (records->len > 0 && records->len + record.len + 1 > W4_MESH_HELLO_BYTES_MAX) {
+        r = send_hello(mesh, peer, records, now_us);
+        w4_buffer_clear(records);
+    }
+    return r != 0 ? r : add_record(records, record);
+}
+
+/* The own record first, then those of the other neighbours: so neighbours find each other. Then
+ * what the peer has been told beside that. */
 int w4_mesh_greet(w4_mesh *mesh, const w4_mesh_peer *peer, uint64_t now_us) {
     const w4_fingerprint *self = w4_identity_fingerprint(mesh->context.node);
     w4_buffer records = W4_BUFFER_INIT(W4_ENVELOPE_BYTES_MAX);
-    w4_bytes own = w4_graph_text(mesh->context.graph, self);
-    int r = own.len > 0 ? add_record(&records, own) : 0;
+    int r = gather_record(mesh, peer, &records, self, now_us);
     for (uint32_t i = 0; r == 0 && i < mesh->registry.count; i++) {
         const w4_mesh_peer *other = mesh->registry.peers[i];
-        w4_bytes record = w4_graph_text(mesh->context.graph, &other->node);
-        if (other == peer || !other->connected || record.len == 0) {
-            continue;
+        if (other != peer && other->connected) {
+            r = gather_record(mesh, peer, &records, &other->node, now_us);
         }
-        if (records.len + record.len + 1 > W4_MESH_HELLO_BYTES_MAX) {
-            r = send_hello(mesh, peer, &records, now_us);
-            w4_buffer_clear(&records);
+    }
+    for (uint32_t i = 0; r == 0 && i < W4_MESH_REMINDED_OF; i++) {
+        if (!w4_fingerprint_is_zero(&peer->reminded_of[i])) {
+            r = gather_record(mesh, peer, &records, &peer->reminded_of[i], now_us);
         }
-        r = r != 0 ? r : add_record(&records, record);
     }
     if (r == 0 && records.len > 0) {
         r = send_hello(mesh, peer, &records, now_us);
@@ -350,12 +364,19 @@ int w4_mesh_take_introductions(w4_mesh *mesh, const w4_fingerprint *author, uint
     return r;
 }
 
+/* Tells it what is known of that author: one who does not hear it now hears it again. */
+static int remind(w4_mesh *mesh, w4_mesh_peer *peer, const w4_fingerprint *author, w4_bytes record,
+                  uint64_t now_us) {
+    peer->reminded_of[peer->reminders++ % W4_MESH_REMINDED_OF] = *author;
+    return send_record(mesh, peer, record, now_us);
+}
+
 static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fingerprint *author,
                           w4_bytes record, uint64_t now_us) {
     int r = keep_record(mesh, author, record);
     r = r != 0 ? r : learn_addresses(mesh, author, now_us);
     r = r != 0 ? r : w4_mesh_take_introductions(mesh, author, now_us);
-    const w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
+    w4_mesh_peer *peer = w4_mesh_registry_find(&mesh->registry, author);
     if (r == 0 && w4_graph_find(mesh->context.graph, author) == NULL &&
         (peer == NULL || !peer->connected)) {
         r = w4_mesh_lost(mesh, author, "it has taken its record back");
@@ -363,7 +384,7 @@ static int record_changed(w4_mesh *mesh, const w4_fingerprint *from, const w4_fi
     if (r == 0 && w4_fingerprint_equal(author, from)) {
         r = pass_on(mesh, from, record, now_us);
     } else if (r == 0 && peer != NULL && peer->connected) {
-        r = send_record(mesh, peer, record, now_us); /* of an earlier life: it has to outdo it */
+        r = remind(mesh, peer, author, record, now_us); /* of an earlier life: it has to outdo it */
     }
     w4_mesh_event event = {.kind = W4_MESH_EVENT_RECORD, .node = *author};
     return r != 0 ? r : w4_mesh_push(mesh, &event);
@@ -401,7 +422,7 @@ static int told_again(w4_mesh *mesh, const w4_fingerprint *from, const w4_finger
     }
     bool is_too_much = !of_itself && !w4_mesh_budget_take(&peer->reminded, W4_MESH_TOLD_MAX,
                                                           W4_MESH_TOLD_US, now_us);
-    return is_too_much ? 0 : send_record(mesh, peer, known, now_us);
+    return is_too_much ? 0 : remind(mesh, peer, author, known, now_us);
 }
 
 static int receive_record(w4_mesh *mesh, const w4_fingerprint *from, w4_bytes record,

@@ -8,6 +8,8 @@
 
 #define W4_MESH_SECOND_DIAL_US (UINT64_C(250) * W4_US_PER_MS) /* after the first to that peer */
 
+#define W4_MESH_REMINDED_OF 4u /* authors */
+
 /* How often something may happen: max at once, and one more each every_us. */
 typedef struct w4_mesh_budget {
     uint32_t used;
@@ -47,6 +49,10 @@ typedef struct w4_mesh_peer {
     uint64_t dialled_us;         /* when the last dial to it began */
     w4_peer_address **addresses; /* W4_MESH_PEER_ADDRESSES_MAX; NULL: it never had any */
     uint32_t address_count;
+    /* Whose records it was told last, since it had told older ones: when not all that it is told
+     * comes there, they are said again too. Zero: nobody's. */
+    w4_fingerprint reminded_of[W4_MESH_REMINDED_OF];
+    uint32_t reminders;
     w4_mesh_budget told;       /* records of its own */
     w4_mesh_budget reminded;   /* of older ones of others that it told */
     w4_mesh_budget introduced; /* of nodes that were not known here */

@@ -74,6 +74,34 @@ START_TEST(a_withdrawal_is_outdone) {
 }
 END_TEST
 
+/* The queue to whom it was told was full: it is told again, of another or (way 1) of itself. */
+START_TEST(lost_on_its_way) {
+    node *author = _i == 0 ? c : b;
+    w4_buffer known = own_record(author, SEQ, WALL0, 3600, "known");
+    w4_buffer old = own_record(author, SEQ - 1, WALL0, 3600, "old");
+    join(a, b, 0);
+    run();
+    tell(b, a, w4_buffer_bytes(&known));
+    drain(a, false);
+    uint64_t sessions = a->session_to;
+    unsigned sent = a->events[W4_MESH_EVENT_TRANSMIT];
+    a->session_to = 0; /* nothing that it says comes to anybody */
+    tell(b, a, w4_buffer_bytes(&old));
+    drain(a, false);
+    ck_assert_uint_eq(a->events[W4_MESH_EVENT_TRANSMIT], sent + 1);
+    a->session_to = sessions;
+    w4_mesh_untold(a->mesh, id_of(b), now_us);
+    run();
+    if (author == c) {
+        ck_assert_uint_eq(record_of(b, c)->seq, SEQ);
+    } else {
+        ck_assert_uint_gt(record_of(a, b)->seq, SEQ);
+    }
+    w4_buffer_deinit(&known);
+    w4_buffer_deinit(&old);
+}
+END_TEST
+
 /* Where the author is no neighbour, nobody is told; nor who tells and has gone. */
 START_TEST(only_neighbours_are_told) {
     join(a, b, 0);
@@ -140,6 +168,7 @@ int main(void) {
     tcase_add_test(tc, by_way_of_a_neighbour);
     tcase_add_test(tc, who_comes_later);
     tcase_add_test(tc, a_withdrawal_is_outdone);
+    tcase_add_loop_test(tc, lost_on_its_way, 0, 2);
     tcase_add_test(tc, only_neighbours_are_told);
     tcase_add_test(tc, answers_are_counted);
     tcase_add_test(tc, whose_news_are_old_of_others_is_heard_of_itself);
