@@ -21,10 +21,9 @@ static int mark_letter(w4_protocol *p, uint64_t number, const w4_fingerprint *no
     return letter ? only_fatal(w4_mail_mark(&p->mail, letter, node, mark)) : 0;
 }
 
-/* What the end of a parcel says of its letter. A greeting that nobody was there for leaves it open
- * for when agents of that node are new, and so does one that nobody answered in time, unless its
- * sender is told that it timed out now: then it must not come after all, behind what he says next.
- */
+/* What the end of a parcel says of its letter. A greeting that nobody was there for, or answered in
+ * time, leaves it open for when agents of that node are new; unless its sender is told just now
+ * that it timed out: then it must not come after all, behind what he says next. */
 static w4_letter_mark mark_after(const w4_parcel *parcel, w4_refusal code) {
     if (code == W4_REFUSAL_NONE) {
         return parcel->bare ? W4_LETTER_BARE : W4_LETTER_DONE;
@@ -43,7 +42,7 @@ int w4_deliveries_end(w4_protocol *p, w4_parcel *parcel, w4_refusal code, uint64
     w4_neighbour *neighbour = parcel->neighbour;
     w4_letter_mark mark = mark_after(parcel, code);
     bool window_was_full =
-        parcel->state == W4_PARCEL_FLYING && neighbour->again_flying >= W4_RESEND_WINDOW;
+        parcel->state == W4_PARCEL_FLYING && neighbour->kept_flying >= W4_RESEND_WINDOW;
     int r = mark_letter(p, parcel->letter, &neighbour->node, mark);
     if (r == 0 && !parcel->again) {
         const w4_fingerprint *to =
@@ -290,13 +289,14 @@ static int place_kept(w4_protocol *p, w4_parcel *parcel, const w4_letter *letter
     return r;
 }
 
-/* *ret_behind: the number of the first letter that is parked behind others; W4_NEVER: none. */
+/* As many as the window has room for. *ret_behind: the number of the first letter that is parked
+ * behind others; W4_NEVER: none. */
 static int resume_parked(w4_protocol *p, w4_neighbour *neighbour, uint64_t now_us,
                          uint64_t *ret_behind) {
     w4_parcel *parcel = neighbour->parked > 0 ? TAILQ_FIRST(&neighbour->sent) : NULL;
     uint64_t behind = W4_NEVER;
     int r = 0;
-    while (r == 0 && parcel) {
+    while (r == 0 && parcel && neighbour->kept_flying < W4_RESEND_WINDOW) {
         w4_parcel *next = TAILQ_NEXT(parcel, link);
         bool waits = parcel->state != W4_PARCEL_PARKED || !is_there(p, parcel);
         if (!waits && w4_precedence_is_behind(p, parcel, now_us)) {
@@ -363,7 +363,7 @@ int w4_deliveries_greet_next(w4_protocol *p, const w4_agent *local, const w4_fin
 /* The letters before `end`. */
 static int send_kept(w4_protocol *p, w4_neighbour *neighbour, uint64_t end, uint64_t now_us) {
     int r = 0;
-    while (r == 0 && neighbour->again_flying < W4_RESEND_WINDOW && neighbour->up) {
+    while (r == 0 && neighbour->kept_flying < W4_RESEND_WINDOW && neighbour->up) {
         w4_letter *letter = w4_mail_from(&p->mail, neighbour->cursor);
         if (!letter || letter->number >= end) {
             neighbour->cursor = w4_earlier(p->mail.last_number + 1, end);
@@ -442,8 +442,7 @@ static void go_later(w4_protocol *p, w4_parcel *parcel, uint64_t now_us) {
     w4_router_wake(p, neighbour->resend_us);
 }
 
-/* Did its session give it back, and does its sender not know of any end? What was said for the
- * first time ends by the policy that it meets. */
+/* Given back, and not its end yet? What was said for the first time ends by the policy it meets. */
 static bool goes_later(const w4_protocol *p, const w4_parcel *parcel, w4_refusal outcome) {
     bool recalled = parcel->recalled && parcel->policy == W4_OVERFLOW_COUNT;
     return outcome == W4_REFUSAL_BACKPRESSURE && (recalled || (parcel->kept && !parcel->again)) &&
@@ -478,7 +477,7 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
         return 0; /* a word of a handshake, or given up before */
     }
     w4_neighbour *neighbour = parcel->neighbour;
-    bool again = parcel->again;
+    bool kept = parcel->kept, arrived = outcome == W4_REFUSAL_NONE;
     bool link_gone = outcome == W4_REFUSAL_DISCONNECTED || outcome == W4_REFUSAL_NO_ROUTE;
     if (link_gone && w4_mail_find(&p->mail, parcel->letter)) {
         w4_parcel_park(&p->parcels, parcel);
@@ -493,11 +492,10 @@ int w4_deliveries_transmitted(w4_protocol *p, uint64_t ticket, w4_refusal outcom
         go_later(p, parcel, now_us);
         return r;
     }
-    if (parcel->stays && outcome == W4_REFUSAL_NONE && neighbour->there < W4_PARCELS_THERE_MAX) {
-        return stay(p, parcel, now_us);
-    }
-    int r = w4_deliveries_end(p, parcel, outcome, now_us);
-    return r == 0 && again && outcome == W4_REFUSAL_NONE ? pump(p, neighbour, now_us) : r;
+    int r = parcel->stays && arrived && neighbour->there < W4_PARCELS_THERE_MAX
+                ? stay(p, parcel, now_us)
+                : w4_deliveries_end(p, parcel, outcome, now_us);
+    return r == 0 && kept && arrived ? pump(p, neighbour, now_us) : r;
 }
 
 static w4_parcel *find_answered(const w4_protocol *p, const w4_answer *answer) {

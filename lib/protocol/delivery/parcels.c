@@ -197,7 +197,7 @@ static void take_out(w4_parcels *parcels, w4_parcel *parcel) {
         HASH_DEL(parcels->tickets, entry);
         free(entry);
         parcel->by_ticket = NULL;
-        neighbour->again_flying -= parcel->again ? 1 : 0;
+        neighbour->kept_flying -= parcel->kept ? 1 : 0;
         TAILQ_REMOVE(&neighbour->sent, parcel, link);
         break;
     }
@@ -281,7 +281,7 @@ int w4_parcel_fly(w4_parcels *parcels, w4_parcel *parcel, uint64_t *ret_ticket) 
     parcel->by_ticket = entry;
     parcel->ticket = entry->ticket;
     parcel->state = W4_PARCEL_FLYING;
-    parcel->neighbour->again_flying += parcel->again ? 1 : 0;
+    parcel->neighbour->kept_flying += parcel->kept ? 1 : 0;
     TAILQ_INSERT_TAIL(&parcel->neighbour->sent, parcel, link);
     *ret_ticket = entry->ticket;
     return 0;

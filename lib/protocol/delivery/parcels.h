@@ -72,8 +72,14 @@ struct w4_neighbour {
     uint64_t wall_us;  /* by the clock here */
     struct w4_parcel_list held, sent;                    /* HELD; all others */
     struct w4_stream_list crowds[W4_CHANNEL_KIND_COUNT]; /* wait for room in its session */
-    uint32_t again_flying;                               /* FLYING and from the outbox */
+    uint32_t kept_flying;                                /* FLYING and from its row in the outbox */
     uint32_t parked, there;
+    /* What was asked back last: all behind that letter, of the tickets up to that one. */
+    struct {
+        w4_fingerprint sender, receiver;
+        w4_channel_kind channel;
+        uint64_t letter, ticket;
+    } recalled;
     uint32_t letters[W4_CHANNEL_KIND_COUNT]; /* parcels of letters */
     uint64_t cursor;                         /* first letter that may still have to go there */
     uint64_t resend_us;                      /* when to go on after a refusal; W4_NEVER */

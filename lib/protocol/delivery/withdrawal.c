@@ -21,15 +21,39 @@ static int ask_back(w4_protocol *p, const w4_parcel *parcel, w4_refusal code) {
     return r < 0 ? r : 0;
 }
 
+/* Was all of that behind this one too? Then only what has set out since has to be looked at: many
+ * that come back one after the other do not each look at all that flies. */
+static uint64_t recalled_up_to(const w4_parcel *parcel) {
+    const w4_neighbour *n = parcel->neighbour;
+    bool same = n->recalled.channel == parcel->channel && n->recalled.letter <= parcel->letter &&
+                w4_fingerprint_equal(&n->recalled.sender, &parcel->sender) &&
+                (w4_fingerprint_is_zero(&n->recalled.receiver) ||
+                 w4_fingerprint_equal(&n->recalled.receiver, &parcel->receiver));
+    return same ? n->recalled.ticket : 0;
+}
+
 int w4_deliveries_recall_behind(w4_protocol *p, const w4_parcel *parcel) {
-    w4_parcel *other;
+    w4_neighbour *neighbour = parcel->neighbour;
+    uint64_t up_to = recalled_up_to(parcel);
+    w4_parcel *other = TAILQ_LAST(&neighbour->sent, w4_parcel_list), *first = NULL;
     int r = 0;
-    TAILQ_FOREACH (other, &parcel->neighbour->sent, link) {
-        if (r == 0 && other->state == W4_PARCEL_FLYING && !other->recalled &&
+    for (; other && !(other->state == W4_PARCEL_FLYING && other->ticket <= up_to);
+         other = TAILQ_PREV(other, w4_parcel_list, link)) {
+        first = other;
+    }
+    for (other = first; r == 0 && other; other = TAILQ_NEXT(other, link)) {
+        if (other->state == W4_PARCEL_FLYING && !other->recalled &&
             w4_precedence_is_before(parcel, other)) {
             other->recalled = true;
             r = ask_back(p, other, W4_REFUSAL_BACKPRESSURE);
         }
+    }
+    if (r == 0) {
+        neighbour->recalled.sender = parcel->sender;
+        neighbour->recalled.receiver = parcel->receiver;
+        neighbour->recalled.channel = parcel->channel;
+        neighbour->recalled.letter = parcel->letter;
+        neighbour->recalled.ticket = p->parcels.last_ticket;
     }
     return r;
 }

@@ -91,7 +91,7 @@ START_TEST(parcels_move_to_another_node) {
     ck_assert_ptr_eq(TAILQ_FIRST(&other->sent), moved[2]);
     ck_assert_uint_eq(other->parked, 3);
     ck_assert_uint_eq(other->letters[W4_CHANNEL_KNOWLEDGE], 3);
-    ck_assert_uint_eq(first->parked + first->again_flying, 0);
+    ck_assert_uint_eq(first->parked + first->kept_flying, 0);
     ck_assert_uint_eq(first->letters[W4_CHANNEL_KNOWLEDGE], 0);
     ck_assert_uint_eq(parcels.count, 3);
     w4_neighbour_tidy(&parcels, first); /* nothing holds it any more */
